@@ -1,0 +1,1 @@
+"""The `passerelle` command, a file per command group."""

@@ -1,0 +1,1 @@
+"""The dialects, sans-IO: bytes ⇄ core. A folder each, none knowing another. See `base`."""

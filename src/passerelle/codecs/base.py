@@ -1,0 +1,286 @@
+"""What a dialect's codec gives, in both directions. No codec ever does I/O: feed it half a line and it waits.
+
+A *client side* turns a caller's bytes into core and core into the caller's bytes. A *provider side*
+turns core into a provider's bytes and a provider's bytes into core. When both sides are the same
+dialect and nothing must change inside, the road *relays*: `relay_request` splices a few fields into the
+caller's own bytes, and the watchers see usage and endings without rebuilding anything.
+
+Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a caller's mistakes;
+`AnswerError` for a provider answer that is not what its dialect promises.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from passerelle.core.errors import Problem
+from passerelle.core.event import Event, Failed
+from passerelle.core.request import Dialect, EmbedRequest, Operation, Request
+from passerelle.core.response import EmbedResponse, Response
+from passerelle.core.usage import NO_USAGE, Usage
+
+MAX_EVENT_BYTES = 1 << 20
+"""A longer stream event is a provider fault (governance: caps)."""
+
+
+class PathTarget(msgspec.Struct, frozen=True):
+    """What the URL said, for dialects that put the model or the operation there (Gemini)."""
+
+    operation: Operation
+    model: str | None = None
+    stream: bool | None = None
+    json_array: bool = False
+    """The stream is wanted as one JSON array, not as server-sent events (Gemini without `alt=sse`)."""
+    single: bool = False
+    """One text is asked, not a batch (Gemini `embedContent`)."""
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """What the road must know of a request before, and often instead of, decoding all of it.
+
+    Made by naming only the fields needed: a microsecond for a kilobyte. Everything here is validated.
+    """
+
+    operation: Operation
+    model: str
+    stream: bool = False
+    include_usage: bool = True
+    max_output_tokens: int | None = None
+    features: frozenset[str] = frozenset()
+    """Of `tools`, `images`, `audio`, `files`, `json`, `json_schema`, `reasoning`, `builtin_tools`,
+    `custom_tools`, `n`, `logprobs`: what a deployment must be able to do."""
+    session: str | None = None
+    """A conversation hint in the body (`prompt_cache_key`, `metadata.user_id`…): affinity only."""
+    text_bytes: int = 0
+    """Size of the words in it (not inline media), for estimating tokens before the call."""
+    images: int = 0
+    """How many pictures, which a byte count cannot price."""
+    stored: bool = False
+    """The caller asks the provider to keep the answer (Responses `store`)."""
+    relayable: bool = True
+    """False when the caller wants a form that only translation can give (Gemini's JSON-array stream)."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Where an encoded request will go."""
+
+    model: str
+    """The provider's own name for the model."""
+    provider: str = ""
+    quirks: frozenset[str] = frozenset()
+    """See `QUIRKS`."""
+    capabilities: frozenset[str] = frozenset()
+    """The model's capabilities (`core.model.Capability`); empty when unknown."""
+    max_output_tokens: int | None = None
+    """The model's own ceiling, where known: used when a dialect demands a limit the caller did not give."""
+
+
+QUIRKS: dict[str, str] = {
+    "max_tokens_field": "wants `max_tokens`, not `max_completion_tokens`",
+    "no_stream_options": "refuses `stream_options`; reports usage in streams by itself or not at all",
+    "no_developer_role": "knows `system` but not `developer`",
+    "no_parallel_tool_calls_field": "refuses `parallel_tool_calls`",
+    "no_json_schema": "knows `json_object` but not `json_schema`",
+    "no_metadata": "refuses `metadata`, `store` and `user`",
+    "no_image_url": "takes inline images only, not by URL",
+    "thinking_tokens_apart": "counts reasoning tokens outside `completion_tokens` (xAI)",
+    "reasoning_content_field": "returns thoughts in `reasoning_content` (DeepSeek, llama.cpp, vLLM)",
+}
+"""Every quirk flag an OpenAI-compatible catalog entry may carry, and what it means."""
+
+
+class Encoded(msgspec.Struct, frozen=True):
+    """A request in a provider's bytes, and the caller's fields that could not be carried."""
+
+    body: bytes
+    dropped: tuple[str, ...] = ()
+
+
+class ReplyContext(msgspec.Struct, frozen=True):
+    """What a client side needs beside the answer itself."""
+
+    id: str
+    """Ours, minted once per request; each dialect gives it its own prefix (`chatcmpl-`, `msg_`…)."""
+    model: str
+    """The true model, used where the answer does not name one."""
+    created_s: int
+    """Unix seconds."""
+    include_usage: bool = True
+    json_array: bool = False
+    request: Request | None = None
+    """The decoded request, which Responses echoes back. Always set on translated answers."""
+
+
+class EncodedProblem(msgspec.Struct, frozen=True):
+    """A `Problem` in a dialect's own words. Always JSON."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """What a relayed whole answer says of itself."""
+
+    model: str = ""
+    usage: Usage = NO_USAGE
+    finish: str | None = None
+    """Core's `FinishReason`."""
+
+
+class StreamEncoder(Protocol):
+    """Core events into one caller's stream, in an order the dialect allows, whatever comes in."""
+
+    content_type: str
+
+    def encode(self, event: Event) -> bytes:
+        """The bytes this event causes, possibly none. `Failed` gives the dialect's in-band error
+        and its honest, incomplete end. Nothing may follow `Finished` or `Failed`."""
+        ...
+
+    def keepalive(self) -> bytes:
+        """The dialect's harmless frame (an SSE comment, Anthropic's `ping`), to hold a connection."""
+        ...
+
+
+class StreamDecoder(Protocol):
+    """One provider stream into core events: the completion automaton of the dialect."""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Events that `data` completes. Never raises for bad bytes: gives `Failed` and then nothing."""
+        ...
+
+    def close(self) -> list[Event]:
+        """The provider's bytes ended. `Failed` unless the dialect's terminal event was seen."""
+        ...
+
+
+class StreamWatcher(Protocol):
+    """Watches a relayed stream. Passes on whole events only, so that a cut never tears one in two."""
+
+    model: str
+    usage: Usage
+    """The latest count the provider gave; `NO_USAGE` before any."""
+    finish: str | None
+    """Core's `FinishReason`, once said."""
+    content: bool
+    """A first piece of content was passed on. Lifecycle frames, roles and pings are not content."""
+    progress: int
+    """Grows with every content-bearing event: what the between-contents deadline watches."""
+    done: bool
+    """The terminal event was seen: complete by the dialect's rules."""
+    failed: Failed | None
+    """An in-band error, a malformed event or an end too soon. The failing event is not passed on."""
+    text_bytes: int
+    """Content seen so far, for estimating usage when the provider never says."""
+
+    def feed(self, data: bytes) -> bytes:
+        """The part of `data` (with what was left before) that may go to the caller."""
+        ...
+
+    def close(self) -> bytes:
+        """The provider's bytes ended; sets `failed` unless `done`."""
+        ...
+
+
+class ClientSide(Protocol):
+    """A dialect as spoken by callers."""
+
+    dialect: Dialect
+
+    def envelope(self, body: bytes, target: PathTarget) -> Envelope:
+        """Raises `ProblemError` naming the field for anything it reads that is wrong."""
+        ...
+
+    def decode_request(self, body: bytes, target: PathTarget) -> Request:
+        """The whole request. Raises `ProblemError`. Unknown fields go to `extra`, never refused."""
+        ...
+
+    def encode_response(self, response: Response, context: ReplyContext) -> bytes:
+        """A whole answer."""
+        ...
+
+    def stream_encoder(self, context: ReplyContext) -> StreamEncoder:
+        """A fresh encoder for one stream."""
+        ...
+
+    def encode_problem(self, problem: Problem, request_id: str) -> EncodedProblem:
+        """An error body with the dialect's own types and codes. Used before any byte was sent."""
+        ...
+
+    def encode_token_count(self, tokens: int) -> bytes:
+        """The answer to `count_tokens`. Raises `ProblemError(not_found)` where the dialect has none."""
+        ...
+
+
+class ProviderSide(Protocol):
+    """A dialect as spoken to providers."""
+
+    dialect: Dialect
+
+    def encode_request(self, request: Request, target: Target) -> Encoded:
+        """The request in this dialect, nothing invented, losses named as the caller wrote them."""
+        ...
+
+    def relay_request(self, body: bytes, target: Target, envelope: Envelope) -> bytes:
+        """The caller's own bytes with the model spliced, and usage in the stream asked for. The rest
+        stays byte for byte in its order: providers cache by prefix."""
+        ...
+
+    def decode_response(self, body: bytes) -> Response:
+        """Raises `AnswerError` for anything that is not a complete answer (an error body with 200,
+        HTML, truncated JSON, no content at all)."""
+        ...
+
+    def watch_response(self, body: bytes) -> Watched:
+        """As `decode_response`, reading only what the road needs. Raises `AnswerError` alike."""
+        ...
+
+    def stream_decoder(self) -> StreamDecoder:
+        """A fresh decoder for one stream."""
+        ...
+
+    def stream_watcher(self, envelope: Envelope) -> StreamWatcher:
+        """A fresh watcher for one relayed stream; strips the usage chunk the caller did not ask for."""
+        ...
+
+    def decode_token_count(self, body: bytes) -> int:
+        """The answer to a native `count_tokens`. Raises `AnswerError`."""
+        ...
+
+
+class EmbedClientSide(Protocol):
+    """Embeddings as asked by callers (OpenAI's and Gemini's shapes)."""
+
+    dialect: Dialect
+
+    def embed_envelope(self, body: bytes, target: PathTarget) -> Envelope: ...
+
+    def decode_embed_request(self, body: bytes, target: PathTarget) -> EmbedRequest: ...
+
+    def encode_embed_response(self, response: EmbedResponse, request: EmbedRequest) -> bytes: ...
+
+
+class EmbedProviderSide(Protocol):
+    """Embeddings as asked of providers."""
+
+    dialect: Dialect
+
+    def encode_embed_request(self, request: EmbedRequest, target: Target) -> Encoded: ...
+
+    def relay_embed_request(self, body: bytes, target: Target) -> bytes: ...
+
+    def decode_embed_response(self, body: bytes) -> EmbedResponse: ...
+
+    def watch_embed_response(self, body: bytes) -> Watched: ...
+
+
+class ProviderError(msgspec.Struct, frozen=True):
+    """A provider's error body, read leniently: what `providers/failures.py` classifies."""
+
+    message: str = ""
+    type: str = ""
+    code: str = ""
+    param: str | None = None
+    details: Mapping[str, object] | None = None

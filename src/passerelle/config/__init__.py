@@ -1,0 +1,1 @@
+"""Settings: `passerelle.toml` and the environment, read once, checked whole, every mistake named."""

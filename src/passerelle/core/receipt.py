@@ -1,0 +1,142 @@
+"""What happened: attempts, the outcome, and the signed record of both."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from passerelle.core.errors import FailureKind
+from passerelle.core.plan import Plan
+from passerelle.core.request import Dialect, Operation
+from passerelle.core.usage import NO_USAGE, Usage
+
+OutcomeKind = Literal["answered", "failed", "cancelled", "refused", "incomplete"]
+"""`refused`: we refused before any provider was called. `incomplete`: cut after content was delivered.
+`cancelled`: the caller went away."""
+
+
+class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One call to one deployment: one row of the ledger."""
+
+    id: str
+    deployment: str
+    provider: str
+    model: str
+    """The model that answered in the provider's words, or the one asked for."""
+    started_at_ns: int
+    duration_ns: int
+    ok: bool
+    failure: FailureKind | None = None
+    status: int | None = None
+    """The provider's HTTP status, when one arrived."""
+    detail: str | None = None
+    """Ours or the provider's words about the failure, stripped of anything secret."""
+    first_content_ns: int | None = None
+    """From the start of the attempt to its first content."""
+    usage: Usage = NO_USAGE
+    cost_nanos: int = 0
+    currency: str = "USD"
+    price_version: str | None = None
+    """None when the deployment has no known price: the cost is then 0 and said to be unpriced."""
+    upstream_request_id: str | None = None
+    finish: str | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The record of one request, as it is signed. Holds no prompt and no answer."""
+
+    id: str
+    request_id: str
+    at_ns: int
+    org_id: str
+    workspace_id: str
+    project_id: str
+    key_id: str
+    dialect: Dialect
+    operation: Operation
+    stream: bool
+    outcome: OutcomeKind
+    plan: Plan | None
+    attempts: tuple[Attempt, ...]
+    usage: Usage
+    """Σ of the attempts."""
+    cost_nanos: int
+    currency: str
+    duration_ns: int
+    generation: int
+    model: str | None = None
+    """The true model that answered."""
+    deployment: str | None = None
+    relayed: bool = False
+    """Bytes went through untranslated."""
+    dropped: tuple[str, ...] = ()
+    problem: str | None = None
+    """The kind of problem told to the caller, if any."""
+    tags: tuple[str, ...] = ()
+    request_digest: str | None = None
+    """HMAC-SHA-256 of the request body under the installation's pepper, for matching, not reading."""
+    response_digest: str | None = None
+    version: int = 1
+
+
+class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Proof that a receipt is ours and unchanged.
+
+    Receipts are signed in batches: their hashes are the leaves of an RFC 6962 tree, `root` is signed
+    with Ed25519, and `path` leads from this receipt's leaf to the root. A batch of one has an empty path.
+    """
+
+    key_id: str
+    """First 16 hex digits of SHA-256 of the public key."""
+    root: str
+    """Hex of the tree's root."""
+    size: int
+    index: int
+    path: tuple[str, ...]
+    signature: str
+    """Base64 Ed25519 over `passerelle receipts v1\\n{size}\\n{root}\\n`."""
+
+
+class SignedReceipt(msgspec.Struct, frozen=True):
+    """A receipt with its proof. `body` is the exact JSON text that was hashed."""
+
+    body: str
+    signature: Signature
+
+
+class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Said before a provider is called: what is about to happen, for whom, under which hold."""
+
+    attempt_id: str
+    receipt_id: str
+    request_id: str
+    at_ns: int
+    org_id: str
+    workspace_id: str
+    project_id: str
+    key_id: str
+    deployment: str
+    provider: str
+    model: str
+    data_class: str
+    policy_version: str
+    generation: int
+    estimate_nanos: int
+    """Upper bound of the cost, as held."""
+
+
+class Settlement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything one request leaves behind, journalled in one piece before the answer's last byte."""
+
+    receipt: Receipt
+    holds: tuple["HoldSettled", ...] = ()
+    content: Any = None
+    """Prompt and answer, only when the tenant stores content."""
+
+
+class HoldSettled(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A hold that ends: `amount_nanos` is what was really spent against the budget."""
+
+    hold_id: str
+    budget_id: str
+    held_nanos: int
+    amount_nanos: int

@@ -1,0 +1,86 @@
+"""Usage: disjoint buckets of tokens, the same for every provider.
+
+Providers count differently. OpenAI's `prompt_tokens` includes cached tokens and `completion_tokens`
+includes reasoning; Anthropic's `input_tokens` excludes both cache reads and cache writes; Gemini's
+`promptTokenCount` includes cached tokens and `candidatesTokenCount` excludes thoughts. Each codec
+turns its provider's figures into these buckets once, so that no token is priced twice or never.
+The buckets are disjoint and `total` is their sum.
+"""
+
+from typing import Literal
+
+import msgspec
+
+UsageSource = Literal["provider", "estimated", "none"]
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Token counts of one attempt. Every field is a count of tokens, ≥ 0."""
+
+    input_tokens: int = 0
+    """Uncached text (and whatever the provider does not count apart) sent to the model."""
+    cache_read_tokens: int = 0
+    """Input served from the provider's prompt cache."""
+    cache_write_5m_tokens: int = 0
+    """Input written to the provider's cache for five minutes (also where a provider names no time)."""
+    cache_write_1h_tokens: int = 0
+    """Input written to the provider's cache for an hour."""
+    input_audio_tokens: int = 0
+    """Uncached audio input, where the provider counts it apart."""
+    input_image_tokens: int = 0
+    """Uncached image input, where the provider counts it apart."""
+    output_tokens: int = 0
+    """Visible text and tool calls produced by the model, reasoning left out."""
+    reasoning_tokens: int = 0
+    """Hidden or shown reasoning, where the provider counts it; priced as output unless priced apart."""
+    output_audio_tokens: int = 0
+    """Audio output, where the provider counts it apart."""
+    output_image_tokens: int = 0
+    """Image output, where the provider counts it apart."""
+    source: UsageSource = "provider"
+    """Whose figures these are: the provider's, our estimate, or none (nothing was processed)."""
+
+    @property
+    def cache_write_tokens(self) -> int:
+        """All input written to a cache."""
+        return self.cache_write_5m_tokens + self.cache_write_1h_tokens
+
+    @property
+    def total_input_tokens(self) -> int:
+        """Everything that went in: uncached, cached, audio and images."""
+        return (
+            self.input_tokens
+            + self.cache_read_tokens
+            + self.cache_write_5m_tokens
+            + self.cache_write_1h_tokens
+            + self.input_audio_tokens
+            + self.input_image_tokens
+        )
+
+    @property
+    def total_output_tokens(self) -> int:
+        """Everything that came out, reasoning included."""
+        return (
+            self.output_tokens + self.reasoning_tokens + self.output_audio_tokens + self.output_image_tokens
+        )
+
+    @property
+    def total_tokens(self) -> int:
+        """The sum of all buckets."""
+        return self.total_input_tokens + self.total_output_tokens
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Bucket by bucket; the sum is `estimated` as soon as one side is."""
+        source: UsageSource = "provider"
+        if "estimated" in (self.source, other.source):
+            source = "estimated"
+        elif self.source == other.source == "none":
+            source = "none"
+        return Usage(**{b: getattr(self, b) + getattr(other, b) for b in BUCKETS}, source=source)
+
+
+BUCKETS = tuple(name for name in Usage.__struct_fields__ if name != "source")
+"""The names of the disjoint buckets, in the order of `Usage`'s fields."""
+
+NO_USAGE = Usage(source="none")
+"""Nothing was processed: a refusal before the provider, or a failed connection."""

@@ -1,0 +1,106 @@
+"""What a provider is: something that sends a call over its wire and gives the reply's bytes.
+
+A provider knows where to send, how to authenticate, and its own transport. It does not know what the
+bytes mean: codecs do. The attempt engine (`gateway/attempt.py`) joins the two.
+
+Errors raised by `send` and while reading a reply:
+
+    SendError              carries the FailureKind (`transport`, `timeout`, `protocol`, `auth`) and words
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+import msgspec
+
+from passerelle.core.errors import FailureKind, PasserelleError
+from passerelle.core.model import Deployment
+from passerelle.core.request import Operation
+
+
+class Deadlines(msgspec.Struct, frozen=True):
+    """Separate limits, each in seconds. The attempt engine enforces the ones about content."""
+
+    connect_s: float = 5.0
+    """TCP and TLS, from the first try to a usable connection."""
+    headers_s: float = 120.0
+    """From the request sent to the final response head (a non-streaming answer is all waiting)."""
+    first_content_s: float = 120.0
+    """From the request sent to the first content-bearing event. Comments and pings do not count."""
+    between_s: float = 60.0
+    """Between two content-bearing events."""
+    total_s: float = 600.0
+    """From the start of the request, all attempts together."""
+
+
+class Caps(msgspec.Struct, frozen=True):
+    """Bounds on what a provider may send, in bytes. Beyond them the attempt fails as `protocol`."""
+
+    header_bytes: int = 64 << 10
+    body_bytes: int = 32 << 20
+    """A whole (non-streamed) answer."""
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One call to one deployment."""
+
+    deployment: Deployment
+    operation: Operation
+    body: bytes
+    """In the deployment's dialect."""
+    stream: bool
+    deadlines: Deadlines = Deadlines()
+    headers: tuple[tuple[str, str], ...] = ()
+    """Protocol headers to forward (`anthropic-beta`, `anthropic-version`, `idempotency-key`,
+    `traceparent`); the attempt engine lets only a fixed list through. Never credentials."""
+    remaining_s: float = 600.0
+    """What is left of the total deadline."""
+
+
+class SendError(PasserelleError):
+    """The exchange failed below the dialect. `message` never holds a secret or a body."""
+
+    def __init__(self, failure: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.failure: FailureKind = failure
+        self.message = message
+
+
+class Reply(Protocol):
+    """A response whose head has arrived. Must be `aclose`d; closing early drops the connection."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Lower-case names; repeated headers joined by `, `."""
+
+    async def read(self) -> bytes:
+        """The whole body, within `Caps.body_bytes`. Raises `SendError`."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, with backpressure. Raises `SendError` on a cut: a body that ends
+        before its declared length or its last chunk is an error, never a clean end."""
+        ...
+
+    async def aclose(self) -> None:
+        """Idempotent. A reply read to its end gives its connection back to the pool."""
+        ...
+
+
+class Provider(Protocol):
+    """A configured provider entry."""
+
+    name: str
+
+    async def send(self, call: Call) -> Reply:
+        """Send and wait for the final response head (1xx skipped, redirects never followed: a 3xx is
+        returned as it is). Raises `SendError`. Cancelling it closes the connection."""
+        ...
+
+    def supports(self, operation: Operation, deployment: Deployment) -> bool:
+        """Whether this provider has a native form of `operation` in the deployment's dialect."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close pools and children."""
+        ...

@@ -1,0 +1,1 @@
+"""Which of the eligible is best, and why. Pure."""

@@ -1,0 +1,1 @@
+"""What is kept: SQLite or PostgreSQL behind SQLAlchemy Core, a journal in front, one writer per worker."""
