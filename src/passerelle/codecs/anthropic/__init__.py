@@ -1,0 +1,1 @@
+"""Anthropic Messages: the dialect's codec, both sides."""

@@ -1,0 +1,1 @@
+"""Google Gemini generateContent: the dialect's codec, both sides."""

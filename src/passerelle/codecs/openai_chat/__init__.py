@@ -1,0 +1,1 @@
+"""OpenAI Chat Completions and Embeddings: the dialect's codec, both sides."""

@@ -1,0 +1,1 @@
+"""OpenAI Responses (stateless): the dialect's codec, both sides."""
