@@ -1,0 +1,108 @@
+"""Inline media: `data:` URLs, and how much of a body is words rather than pictures.
+
+A data URL is `data:[<media type>][;base64],<data>` (RFC 2397, read 2026-11-22). Dialects carry only
+base64, so a percent-encoded one is turned into base64 here, once.
+"""
+
+import binascii
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+_INLINE_AT_LEAST: Final = 512
+"""Shorter runs of base64 are words as often as media, and weigh nothing in an estimate."""
+
+_FORMAT_TYPES: Final = {"wav": "audio/wav", "mp3": "audio/mpeg", "pcm16": "audio/pcm"}
+_TYPE_FORMATS: Final = {
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/wave": "wav",
+    "audio/vnd.wave": "wav",
+    "audio/mpeg": "mp3",
+    "audio/mp3": "mp3",
+    "audio/mpga": "mp3",
+    "audio/pcm": "pcm16",
+    "audio/l16": "pcm16",
+}
+
+
+def parse_data_url(url: str) -> tuple[str, str] | None:
+    """`(media type, base64)` of a data URL; None when `url` is not one, or cannot be read.
+
+    The media type is lower case and without parameters; RFC 2397 makes an absent one `text/plain`.
+    """
+    if url[:5].lower() != "data:":
+        return None
+    head, comma, data = url[5:].partition(",")
+    if not comma:
+        return None
+    media_type, *parameters = head.split(";")
+    media_type = media_type.strip().lower() or "text/plain"
+    if parameters and parameters[-1].strip().lower() == "base64":
+        return media_type, data
+    try:
+        plain = unquote_to_bytes(data)
+    except UnicodeEncodeError:  # a lone surrogate
+        return None
+    return media_type, binascii.b2a_base64(plain, newline=False).decode("ascii")
+
+
+def to_data_url(media_type: str | None, data: str) -> str:
+    """The data URL of base64 `data`; without a media type, `application/octet-stream`."""
+    return f"data:{media_type or 'application/octet-stream'};base64,{data}"
+
+
+def audio_type(format: str) -> str:
+    """The media type of a bare audio format name (`wav`, `mp3`, `flac`…)."""
+    return _FORMAT_TYPES.get(format.lower(), f"audio/{format.lower()}")
+
+
+def audio_format(media_type: str) -> str:
+    """The bare format name of an audio media type: the inverse of `audio_type`."""
+    known = media_type.lower()
+    return _TYPE_FORMATS.get(known, known.removeprefix("audio/"))
+
+
+def media_kind(media_type: str | None) -> str:
+    """`image`, `audio`, `video`, `text`, `pdf` or `other`: what decides which part carries it."""
+    known = (media_type or "").lower()
+    if known == "application/pdf":
+        return "pdf"
+    major = known.partition("/")[0]
+    return major if major in ("image", "audio", "video", "text") else "other"
+
+
+def estimate_text_bytes(body: bytes) -> int:
+    """Roughly how many bytes of a JSON `body` are words: its size without inline base64 media.
+
+    Base64 holds no quote, so media is a long string between two quotes without a space. Only run
+    when a body says it may hold some; otherwise `len(body)` is the answer.
+    """
+    if len(body) < _INLINE_AT_LEAST or not _may_hold_media(body):
+        return len(body)
+    media = 0
+    for string in body.split(b'"'):
+        if len(string) >= _INLINE_AT_LEAST and b" " not in string and _looks_base64(string):
+            media += len(string)
+    return len(body) - media
+
+
+def _may_hold_media(body: bytes) -> bool:
+    return (
+        b";base64," in body
+        or b'"data":' in body
+        or b'"data" :' in body
+        or b'"file_data"' in body
+        or b"inlineData" in body
+        or b"inline_data" in body
+    )
+
+
+def _looks_base64(string: bytes) -> bool:
+    """Judged by its last 256 bytes, which are data whatever prefix a data URL puts before them.
+
+    JSON may write `/` as a backslash and a slash, so the backslash is allowed.
+    """
+    return not string[-256:].translate(None, _BASE64)
+
+
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_\\"
