@@ -82,6 +82,12 @@ class Reply(Protocol):
         before its declared length or its last chunk is an error, never a clean end."""
         ...
 
+    def set_deadline(self, at: float | None) -> None:
+        """The event-loop time by which the next read must give something, or it raises
+        `SendError("timeout")`. Counts only while a read is waiting; moving it is cheap.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Idempotent. A reply read to its end gives its connection back to the pool."""
         ...

@@ -1,0 +1,71 @@
+"""Every dialect by name. A dialect is imported when it is first spoken."""
+
+from functools import cache
+from typing import assert_never
+
+from passerelle.codecs.base import ClientSide, EmbedClientSide, EmbedProviderSide, ProviderSide
+from passerelle.core.request import Dialect
+
+
+@cache
+def client(dialect: Dialect) -> ClientSide:
+    """The dialect as callers speak it."""
+    match dialect:
+        case "openai_chat":
+            from passerelle.codecs import openai_chat as folder
+        case "openai_responses":
+            from passerelle.codecs import openai_responses as folder
+        case "anthropic":
+            from passerelle.codecs import anthropic as folder
+        case "gemini":
+            from passerelle.codecs import gemini as folder
+        case _:
+            assert_never(dialect)
+    return folder.CLIENT
+
+
+@cache
+def provider(dialect: Dialect) -> ProviderSide:
+    """The dialect as providers are spoken to."""
+    match dialect:
+        case "openai_chat":
+            from passerelle.codecs import openai_chat as folder
+        case "openai_responses":
+            from passerelle.codecs import openai_responses as folder
+        case "anthropic":
+            from passerelle.codecs import anthropic as folder
+        case "gemini":
+            from passerelle.codecs import gemini as folder
+        case _:
+            assert_never(dialect)
+    return folder.PROVIDER
+
+
+@cache
+def embed_client(dialect: Dialect) -> EmbedClientSide | None:
+    """The dialect's embeddings as callers ask for them, or None where it has none."""
+    match dialect:
+        case "openai_chat":
+            from passerelle.codecs import openai_chat as folder
+        case "gemini":
+            from passerelle.codecs import gemini as folder
+        case "openai_responses" | "anthropic":
+            return None
+        case _:
+            assert_never(dialect)
+    return folder.EMBED_CLIENT
+
+
+@cache
+def embed_provider(dialect: Dialect) -> EmbedProviderSide | None:
+    """The dialect's embeddings as providers are asked for them, or None where it has none."""
+    match dialect:
+        case "openai_chat":
+            from passerelle.codecs import openai_chat as folder
+        case "gemini":
+            from passerelle.codecs import gemini as folder
+        case "openai_responses" | "anthropic":
+            return None
+        case _:
+            assert_never(dialect)
+    return folder.EMBED_PROVIDER

@@ -1,0 +1,178 @@
+"""The eligible set: which deployments may serve a request, and the rule that excluded each other one.
+
+Computed before any scoring, and nothing later widens it: takeover, previews, drills and comparisons all
+draw from it. An empty set is a refusal with a reason per deployment, never a relaxed fallback.
+"""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from passerelle.core.model import DataClass, Deployment
+from passerelle.core.plan import Rejection
+from passerelle.core.principal import Principal, Rights
+from passerelle.core.request import Operation
+from passerelle.policy.rules import Demands, Policy, Rule, Test, compile_demands, raised
+
+
+class RequestClass(msgspec.Struct, frozen=True):
+    """All that eligibility depends on, and nothing else: equal classes have equal sets."""
+
+    operation: Operation
+    data_class: DataClass
+    """Already raised to the highest of key, declaration and default."""
+    features: frozenset[str] = frozenset()
+    """See `codecs.base.Envelope.features`."""
+    allowed_models: tuple[str, ...] = ()
+    """The caller's own narrowing (`x-passerelle-models`); empty narrows nothing."""
+    least_input_tokens: int = 0
+    """What the prompt surely has at least, rounded down coarsely so that classes repeat."""
+
+
+class Eligible(msgspec.Struct, frozen=True):
+    """Who may serve, in catalog order, and why the others may not."""
+
+    deployments: tuple[Deployment, ...]
+    rejections: tuple[Rejection, ...]
+
+
+_FEATURE_NEEDS: dict[str, tuple[str, str]] = {
+    "tools": ("capability", "tools"),
+    "custom_tools": ("capability", "tools"),
+    "json_schema": ("capability", "json_schema"),
+    "images": ("modality", "image"),
+    "audio": ("modality", "audio"),
+    "files": ("modality", "file"),
+}
+"""What a feature of a request needs of a model. Features not listed are adapted or reported instead."""
+
+
+def classify(
+    policy: Policy,
+    principal: Principal,
+    operation: Operation,
+    *,
+    declared: DataClass | None = None,
+    features: frozenset[str] = frozenset(),
+    allowed_models: tuple[str, ...] = (),
+    text_bytes: int = 0,
+) -> RequestClass:
+    """The class of a request. A declaration may only raise the data class, never lower it."""
+    floor = principal.rights.data_class or policy.default_data_class
+    # A token is never longer than a dozen bytes on average in any script; powers of two keep classes few.
+    least = text_bytes // 12
+    return RequestClass(
+        operation,
+        raised(floor, declared),
+        features,
+        allowed_models,
+        1 << (least.bit_length() - 1) if least > 1024 else 0,
+    )
+
+
+def eligible(
+    policy: Policy, principal: Principal, request: RequestClass, deployments: Iterable[Deployment]
+) -> Eligible:
+    """The set, with the first rule that excluded each of the rest."""
+    rules = (
+        *_rights_rules(principal.rights),
+        *policy.rules[request.data_class],
+        *_request_rules(request),
+    )
+    kept: list[Deployment] = []
+    rejections: list[Rejection] = []
+    for deployment in deployments:
+        rejection = _first_objection(deployment, principal, request, rules)
+        if rejection is None:
+            kept.append(deployment)
+        else:
+            rejections.append(rejection)
+    return Eligible(tuple(kept), tuple(rejections))
+
+
+def _first_objection(
+    deployment: Deployment, principal: Principal, request: RequestClass, rules: tuple[Rule, ...]
+) -> Rejection | None:
+    for patterns in principal.model_patterns:
+        if not _matches(deployment, patterns):
+            return Rejection(
+                deployment.id,
+                "key.models",
+                f"this key may use {', '.join(f'`{p}`' for p in patterns) or 'no model'}",
+            )
+    if request.allowed_models and not _matches(deployment, request.allowed_models):
+        return Rejection(deployment.id, "request.models", "not in the request's own `x-passerelle-models`")
+    for rule in rules:
+        reason = rule.test(deployment)
+        if reason is not None:
+            return Rejection(deployment.id, rule.name, reason)
+    return None
+
+
+def _matches(deployment: Deployment, patterns: tuple[str, ...]) -> bool:
+    names = (deployment.model.id, deployment.id, f"{deployment.provider}/{deployment.model.id}")
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+
+
+def _rights_rules(rights: Rights) -> tuple[Rule, ...]:
+    demands = Demands(
+        regions=rights.regions,
+        max_retention_days=rights.max_retention_days,
+        training_use=rights.training_use,
+    )
+    return compile_demands(demands, prefix="key")
+
+
+def _request_rules(request: RequestClass) -> tuple[Rule, ...]:
+    rules = [
+        Rule("deployment.weight", _in_rotation),
+        Rule(f"operation.{request.operation}", _operation(request)),
+    ]
+    rules += [
+        Rule(f"capability.{feature}", _needs(feature, *_FEATURE_NEEDS[feature]))
+        for feature in sorted(request.features)
+        if feature in _FEATURE_NEEDS
+    ]
+    if request.least_input_tokens:
+        rules.append(Rule("limits.context_tokens", _fits(request.least_input_tokens)))
+    return tuple(rules)
+
+
+def _in_rotation(deployment: Deployment) -> str | None:
+    return None if deployment.weight > 0 else "its `weight` is 0: taken out of the rotation"
+
+
+def _operation(request: RequestClass) -> Test:
+    wants_vectors = request.operation == "embed"
+
+    def test(deployment: Deployment) -> str | None:
+        gives_vectors = "embedding" in deployment.model.output_modalities
+        if wants_vectors == gives_vectors:
+            return None
+        return "gives no embeddings" if wants_vectors else "gives embeddings only, no answers"
+
+    return test
+
+
+def _needs(feature: str, kind: str, wanted: str) -> Test:
+    def test(deployment: Deployment) -> str | None:
+        model = deployment.model
+        if kind == "modality":
+            return None if wanted in model.input_modalities else f"the model does not take {feature}"
+        # An empty set means that nothing is known of the model, and the provider will say.
+        if not model.capabilities or wanted in model.capabilities:
+            return None
+        return f"the model has no `{wanted}`"
+
+    return test
+
+
+def _fits(tokens: int) -> Test:
+    def test(deployment: Deployment) -> str | None:
+        window = deployment.limits.context_tokens or deployment.model.context_tokens
+        if window is None or tokens <= window:
+            return None
+        return f"the prompt has at least {tokens} tokens; the context window is {window}"
+
+    return test

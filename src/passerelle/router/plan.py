@@ -1,0 +1,180 @@
+"""Which of the eligible is tried first, and why.
+
+Two questions, one shape of answer:
+
+- a *named* model: its deployments, by weight drawn with the request's own number, ailing ones last;
+- `smart`: every eligible model, by a rule simple enough to say in a sentence per mode:
+
+    quality    the best catalog quality, then the cheaper
+    balanced   the cheapest within 1.5 points of the best quality, then the others by quality
+    cost       the cheapest within 5.5 points of the best quality, then the others by quality
+    fast       the shortest measured time to first content, unmeasured ones after, then the cheaper
+
+Quality is the catalog's prior in points of 100, not a measurement. Models without one come after those
+with one; demo models after everything real; deployments whose breaker is open after the rest. The same
+arguments always give the same plan. The windows of 1.5 and 5.5 points follow the modes that Azure
+Foundry's model router documents (learn.microsoft.com, "model router", read 2026-11-22).
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from passerelle.core.model import Deployment
+from passerelle.core.money import show
+from passerelle.core.plan import Candidate, Mode, Plan, Rejection
+from passerelle.router.health import DeploymentHealth
+
+WINDOW_POINTS: dict[Mode, float] = {"balanced": 1.5, "cost": 5.5}
+MODE_WORDS: dict[Mode, str] = {
+    "named": "the model was named",
+    "quality": "the best quality first",
+    "balanced": "the cheapest within 1.5 points of the best quality first",
+    "cost": "the cheapest within 5.5 points of the best quality first",
+    "fast": "the quickest to first content first",
+}
+_UNPRICED = 1 << 62
+
+
+class Scene(msgspec.Struct, frozen=True):
+    """What a plan is made from, beside the eligible deployments themselves."""
+
+    requested: str
+    mode: Mode
+    data_class: str
+    rejections: tuple[Rejection, ...]
+    costs: Mapping[str, int | None]
+    """Expected cost of this request by deployment id, in nanos; None where no price is known."""
+    health: Mapping[str, DeploymentHealth]
+    now_s: float
+    draw: float
+    """A number in [0, 1) of the request's own: spreads requests over equals by weight."""
+    generation: int
+    policy_version: str
+    catalog_version: str
+
+
+def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
+    """The order of trying. Never adds to `deployments`, never leaves one out."""
+    if scene.mode == "named":
+        ordered = _spread(deployments, scene)
+    else:
+        ordered = _rank(deployments, scene)
+    top = len(ordered)
+    candidates = tuple(
+        Candidate(
+            deployment=d.id,
+            model=d.model.id,
+            score=float(top - place),
+            quality=d.model.quality,
+            cost_nanos=scene.costs.get(d.id),
+            latency_s=_first_content(d, scene),
+            because=_because(d, scene),
+        )
+        for place, d in enumerate(ordered)
+    )
+    return Plan(
+        requested=scene.requested,
+        mode=scene.mode,
+        data_class=scene.data_class,
+        candidates=candidates,
+        rejections=scene.rejections,
+        generation=scene.generation,
+        policy_version=scene.policy_version,
+        catalog_version=scene.catalog_version,
+    )
+
+
+def in_words(plan: Plan) -> str:
+    """The decision in a sentence or two, for a person. Kept out of the hot path."""
+    eligible, excluded = len(plan.candidates), len(plan.rejections)
+    if not plan.candidates:
+        head = f"No deployment may serve `{plan.requested}`"
+    else:
+        first = plan.candidates[0]
+        head = f"`{plan.requested}` goes to `{first.deployment}`: {MODE_WORDS[plan.mode]}"
+        if first.because:
+            head += f" ({first.because})"
+        if eligible > 1:
+            then = ", then ".join(f"`{c.deployment}`" for c in plan.candidates[1:4])
+            head += f"; if it fails, {then}" + ("…" if eligible > 4 else "")
+    tail = f"Data class `{plan.data_class}`: {eligible} eligible, {excluded} excluded"
+    if excluded:
+        rules = sorted({rejection.rule for rejection in plan.rejections})
+        tail += " by " + ", ".join(f"`{rule}`" for rule in rules)
+    return f"{head}. {tail}."
+
+
+def _ailing(deployment: Deployment, scene: Scene) -> bool:
+    health = scene.health.get(deployment.id)
+    return health is not None and health.open_until_s > scene.now_s
+
+
+def _first_content(deployment: Deployment, scene: Scene) -> float | None:
+    health = scene.health.get(deployment.id)
+    return None if health is None else health.first_content_s
+
+
+def _spread(deployments: tuple[Deployment, ...], scene: Scene) -> list[Deployment]:
+    """Equals in a weighted order that `draw` decides, demo and ailing ones last."""
+    if len(deployments) == 1:
+        return list(deployments)
+    left = list(deployments)
+    drawn: list[Deployment] = []
+    share = scene.draw
+    while left:
+        total = sum(d.weight for d in left)
+        mark, passed = share * total, 0.0
+        chosen = left[-1]
+        for deployment in left:
+            passed += deployment.weight
+            if mark < passed:
+                chosen = deployment
+                break
+        # What is left of the draw inside the chosen one's stretch decides the next place.
+        share = min(max(1 - (passed - mark) / chosen.weight, 0.0), 1 - 2**-53) if chosen.weight else 0.0
+        drawn.append(chosen)
+        left.remove(chosen)
+    return sorted(drawn, key=lambda d: (_ailing(d, scene), d.demo))
+
+
+def _rank(deployments: tuple[Deployment, ...], scene: Scene) -> list[Deployment]:
+    known = [
+        d.model.quality
+        for d in deployments
+        if d.model.quality is not None and not d.demo and not _ailing(d, scene)
+    ]
+    best = max(known, default=0.0)
+    window = WINDOW_POINTS.get(scene.mode, 0.0) / 100
+
+    def key(d: Deployment) -> tuple[bool, bool, float, float, str]:
+        quality = d.model.quality
+        cost = scene.costs.get(d.id)
+        price = float(_UNPRICED if cost is None else cost)
+        if scene.mode == "fast":
+            first = _first_content(d, scene)
+            major, minor = (float("inf") if first is None else first), price
+        elif quality is not None and quality >= best - window and scene.mode != "quality":
+            major, minor = -2.0, price  # inside the window: price decides
+        else:
+            major, minor = (1.0 if quality is None else -quality), price
+        return (_ailing(d, scene), d.demo, major, minor, d.id)
+
+    return sorted(deployments, key=key)
+
+
+def _because(deployment: Deployment, scene: Scene) -> str:
+    said: list[str] = []
+    if scene.mode != "named":
+        quality = deployment.model.quality
+        said.append("quality unknown" if quality is None else f"quality {quality * 100:.1f}")
+        cost = scene.costs.get(deployment.id)
+        said.append("price unknown" if cost is None else f"about {show(cost)}")
+        first = _first_content(deployment, scene)
+        if first is not None:
+            said.append(f"first content in {first:.2f} s")
+    if deployment.demo:
+        said.append("demo model")
+    if _ailing(deployment, scene):
+        said.append("breaker open")
+    return ", ".join(said)
