@@ -139,7 +139,9 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     upstream_model: str
     """The provider's own name for the model."""
     dialect: Dialect
-    """The language this deployment is spoken to in."""
+    """The language this deployment is spoken to in, unless the caller speaks one of `also`."""
+    also: frozenset[Dialect] = frozenset()
+    """Further dialects the same place answers natively: a caller of one of these is relayed."""
     region: str | None = None
     attributes: Attributes = Attributes()
     limits: Limits = Limits()

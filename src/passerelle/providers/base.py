@@ -15,7 +15,7 @@ import msgspec
 
 from passerelle.core.errors import FailureKind, PasserelleError
 from passerelle.core.model import Deployment
-from passerelle.core.request import Operation
+from passerelle.core.request import Dialect, Operation
 
 
 class Deadlines(msgspec.Struct, frozen=True):
@@ -47,8 +47,10 @@ class Call(msgspec.Struct, frozen=True):
     deployment: Deployment
     operation: Operation
     body: bytes
-    """In the deployment's dialect."""
+    """In `dialect`."""
     stream: bool
+    dialect: Dialect
+    """The language of `body` and of the answer: the deployment's own, or one it speaks `also`."""
     deadlines: Deadlines = Deadlines()
     headers: tuple[tuple[str, str], ...] = ()
     """Protocol headers to forward (`anthropic-beta`, `anthropic-version`, `idempotency-key`,
