@@ -78,12 +78,6 @@ class Reply(Protocol):
     """The body had no declared length and ended when the provider closed: whether it is whole is the
     dialect's to say. Meaningful once the body has ended."""
 
-    def set_deadline(self, at_s: float | None) -> None:
-        """Until when (event-loop time) the reader may wait for more bytes; None leaves only the total
-        deadline. Cheap: moved on every content event. A reader still waiting then gets
-        `SendError("timeout")` and the connection is dropped; bytes already here are never refused."""
-        ...
-
     async def read(self) -> bytes:
         """The whole body, within `Caps.body_bytes`. Raises `SendError`."""
         ...
