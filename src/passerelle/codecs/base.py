@@ -10,6 +10,7 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
@@ -74,6 +75,8 @@ class Target(msgspec.Struct, frozen=True):
     """The model's capabilities (`core.model.Capability`); empty when unknown."""
     max_output_tokens: int | None = None
     """The model's own ceiling, where known: used when a dialect demands a limit the caller did not give."""
+    operation: Operation = "chat"
+    """`count_tokens` endpoints refuse fields that only an answer needs."""
 
 
 QUIRKS: dict[str, str] = {
@@ -90,11 +93,16 @@ QUIRKS: dict[str, str] = {
 """Every quirk flag an OpenAI-compatible catalog entry may carry, and what it means."""
 
 
+NOTHING_RENAMED: Mapping[str, str] = MappingProxyType({})
+
+
 class Encoded(msgspec.Struct, frozen=True):
     """A request in a provider's bytes, and the caller's fields that could not be carried."""
 
     body: bytes
     dropped: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = NOTHING_RENAMED
+    """Tool names the provider would refuse: the name sent → the caller's. `codecs/names.py` undoes it."""
 
 
 class ReplyContext(msgspec.Struct, frozen=True):

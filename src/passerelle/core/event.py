@@ -47,6 +47,8 @@ class PartStarted(msgspec.Struct, frozen=True, tag=True):
     tool_kind: Literal["function", "custom"] = "function"
     media_type: str | None = None
     extra: Extra = None
+    origin: str | None = None
+    """The dialect whose `signature` or `encrypted` the part carries (`ReasoningPart.origin`)."""
 
 
 class PartDelta(msgspec.Struct, frozen=True, tag=True):

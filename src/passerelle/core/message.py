@@ -4,6 +4,10 @@ A message has a role and parts. What a dialect carries and we do not name travel
 message's `extra` under the dialect's own field names, and goes back unchanged to that dialect only.
 `ReasoningPart` is bound to the provider that made it (`origin`): codecs send it back to the same
 dialect and report it as dropped to any other.
+
+`memo` is what a dialect must remember to say the same thing again, and means nothing anywhere else:
+item ids, statuses, a namespace. It goes back to the same dialect; elsewhere it is ignored and its
+absence is no loss, so it is never reported as dropped.
 """
 
 from typing import Any, Literal
@@ -28,6 +32,7 @@ class TextPart(_Part, frozen=True, tag="text"):
     citations: tuple[dict[str, Any], ...] = ()
     """Where the words come from, as the provider said it."""
     extra: Extra = None
+    memo: Extra = None
 
 
 class ImagePart(_Part, frozen=True, tag="image"):
@@ -79,12 +84,14 @@ class ReasoningPart(_Part, frozen=True, tag="reasoning"):
     origin: str | None = None
     """The dialect that made it: `anthropic`, `gemini`, `openai_responses`…"""
     extra: Extra = None
+    memo: Extra = None
 
 
 class RefusalPart(_Part, frozen=True, tag="refusal"):
     """The model declined, in its own words."""
 
     text: str
+    memo: Extra = None
 
 
 class ToolCallPart(_Part, frozen=True, tag="tool_call"):
@@ -99,6 +106,7 @@ class ToolCallPart(_Part, frozen=True, tag="tool_call"):
     """Gemini's thought signature on a call, sent back with it."""
     cache: CacheTtl | None = None
     extra: Extra = None
+    memo: Extra = None
 
 
 class ToolResultPart(_Part, frozen=True, tag="tool_result"):
@@ -111,6 +119,7 @@ class ToolResultPart(_Part, frozen=True, tag="tool_result"):
     """The tool's name, where the dialect says it (Gemini) or a codec looked it up from the call."""
     cache: CacheTtl | None = None
     extra: Extra = None
+    memo: Extra = None
 
 
 Part = (
@@ -126,6 +135,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str | None = None
     id: str | None = None
     extra: Extra = None
+    memo: Extra = None
 
     @property
     def text(self) -> str:

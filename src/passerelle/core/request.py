@@ -35,6 +35,10 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
     origin: Dialect | None = None
     cache: Literal["5m", "1h"] | None = None
     extra: Extra = None
+    grammar: dict[str, str] | None = None
+    """What text a `custom` tool takes: `{"syntax": "lark" | "regex", "definition": …}`; None is any."""
+    memo: Extra = None
+    """See `core.message`: the namespace the tool stood in (Responses)."""
 
 
 class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -117,6 +121,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """Top-level fields we do not name, in the dialect's own names and shapes."""
     dropped: tuple[str, ...] = ()
     """Fields of the caller's that decoding itself could not keep."""
+    memo: Extra = None
+    """See `core.message`: fields that ask for nothing another dialect would do differently."""
 
 
 class EmbedRequest(msgspec.Struct, frozen=True, omit_defaults=True):
