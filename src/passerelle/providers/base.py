@@ -60,12 +60,16 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class SendError(PasserelleError):
-    """The exchange failed below the dialect. `message` never holds a secret or a body."""
+    """The exchange failed below the dialect. `message` never holds a secret or a body.
 
-    def __init__(self, failure: FailureKind, message: str) -> None:
+    `sent` is False when nothing of the request can have reached the provider, which then cannot bill it.
+    """
+
+    def __init__(self, failure: FailureKind, message: str, *, sent: bool = True) -> None:
         super().__init__(message)
         self.failure: FailureKind = failure
         self.message = message
+        self.sent = sent
 
 
 class Reply(Protocol):
