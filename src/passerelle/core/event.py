@@ -45,6 +45,8 @@ class PartStarted(msgspec.Struct, frozen=True, tag=True):
     name: str | None = None
     """The tool's name, for `tool_call`."""
     tool_kind: Literal["function", "custom"] = "function"
+    origin: str | None = None
+    """For `reasoning`: the dialect that made it, which alone can read its signature or encrypted text."""
     media_type: str | None = None
     extra: Extra = None
     origin: str | None = None
