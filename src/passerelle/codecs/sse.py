@@ -4,14 +4,17 @@ The format is the WHATWG HTML standard, "Server-sent events" (html.spec.whatwg.o
 lines end with LF, CR LF or CR; a blank line dispatches; a line that starts with `:` is a comment; one
 space after the colon is dropped; several `data` lines join with LF; a leading BOM is skipped.
 
-The parser is on the hot path of every stream, so the shape nearly all providers send (one block ended
-by two LF, each field on one line) is cut with C-speed `split`, and the general rules are the slow path.
+The parser is on the hot path of every stream, so the shape nearly all providers send (whole blocks of
+one `data` line, ended by two LF) is cut with C-speed `split`, and the general rules are the slow path.
+A block that comes in many small pieces is kept in pieces until it ends, so its cost stays linear.
 """
 
 from typing import NamedTuple
 
 from passerelle.codecs.base import MAX_EVENT_BYTES
 from passerelle.core.errors import AnswerError
+
+_BOM = b"\xef\xbb\xbf"
 
 
 class Frame(NamedTuple):
@@ -21,42 +24,66 @@ class Frame(NamedTuple):
     """The event's name, empty when it has none."""
     data: bytes
     raw: bytes
-    """The frame as it came, its blank line included: what a relay passes on."""
+    """The frame as it came, its blank line included, line ends as LF: what a relay passes on."""
+
+
+_frame = Frame._make
+"""Faster than calling `Frame`: 0.2 µs of the parser's 1 µs a frame."""
 
 
 class SseParser:
     """Bytes in whatever pieces → whole frames. Comments and frames without data are dropped."""
 
-    __slots__ = ("_fresh", "_rest")
+    __slots__ = ("_after_cr", "_fresh", "_held", "_size")
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._held: list[bytes] = []
+        """Pieces of the block that has not ended; together they hold no blank line."""
+        self._size = 0
         self._fresh = True
+        self._after_cr = False
 
     def feed(self, data: bytes) -> list[Frame]:
         """Frames completed by `data`. Raises `AnswerError` when one exceeds `MAX_EVENT_BYTES`."""
-        buffer = self._rest + data if self._rest else data
-        if self._fresh and buffer:
-            if buffer.startswith(b"\xef\xbb\xbf"):
-                buffer = buffer[3:]
-            elif b"\xef\xbb\xbf".startswith(buffer):
-                self._rest = buffer
-                return []
+        if (
+            # Exactly one frame of one data line: how most chunks of most streams arrive.
+            data[:6] == b"data: "
+            and data.find(b"\n") == len(data) - 2
+            and data[-1] == 10
+            and not self._held
+            and not self._after_cr
+            and b"\r" not in data
+            and len(data) <= MAX_EVENT_BYTES
+        ):
             self._fresh = False
-        if b"\r" in buffer:
-            blocks, self._rest = _split_any_line_end(buffer)
-        else:
-            *blocks, self._rest = buffer.split(b"\n\n")
-            # A run of blank lines leaves the extra LF at the start of the next block.
-            blocks = [block + b"\n\n" for block in blocks]
-        if len(self._rest) > MAX_EVENT_BYTES:
-            self._rest = b""
-            raise AnswerError(f"the provider sent a stream event longer than {MAX_EVENT_BYTES} bytes")
+            return [_frame((b"", data[6:-2], data))]
+        if self._fresh:
+            data = self._skip_bom(data)
+        if b"\r" in data or self._after_cr:
+            data = self._fold(data)
+        if not data:
+            return []
+        if self._held:
+            if b"\n" not in data:
+                return self._hold(data)
+            if b"\n\n" not in data and not (data[0] == 10 and self._held[-1][-1] == 10):
+                return self._hold(data)
+            self._held.append(data)
+            data = b"".join(self._held)
+            self._held = []
+            self._size = 0
+        *blocks, rest = data.split(b"\n\n")
+        if rest:
+            self._hold(rest)
         frames: list[Frame] = []
-        for raw in blocks:
-            if len(raw) > MAX_EVENT_BYTES:
-                raise AnswerError(f"the provider sent a stream event longer than {MAX_EVENT_BYTES} bytes")
-            frame = _parse(raw)
+        for block in blocks:
+            if len(block) > MAX_EVENT_BYTES:
+                raise _too_long()
+            # The common shape: one line, and it is data.
+            if block[:6] == b"data: " and b"\n" not in block:
+                frames.append(_frame((b"", block[6:], block + b"\n\n")))
+                continue
+            frame = _parse(block)
             if frame is not None:
                 frames.append(frame)
         return frames
@@ -64,26 +91,51 @@ class SseParser:
     @property
     def pending(self) -> bytes:
         """What has come without its blank line: at the end of a stream, a torn event (or nothing)."""
-        return self._rest.strip()
+        return b"".join(self._held).strip()
+
+    def _hold(self, piece: bytes) -> list[Frame]:
+        self._held.append(piece)
+        self._size += len(piece)
+        if self._size > MAX_EVENT_BYTES:
+            self._held = []
+            self._size = 0
+            raise _too_long()
+        return []
+
+    def _skip_bom(self, data: bytes) -> bytes:
+        """`data` (with what was held of a torn mark) without a leading byte order mark."""
+        data = b"".join(self._held) + data
+        self._held = []
+        self._size = 0
+        if len(data) < len(_BOM) and _BOM.startswith(data):
+            if data:
+                self._hold(data)
+            return b""
+        self._fresh = False
+        return data.removeprefix(_BOM)
+
+    def _fold(self, data: bytes) -> bytes:
+        """`data` with every line end as LF. A CR ends its line at once; an LF right after belongs to it.
+
+        Inside JSON a raw CR cannot occur (RFC 8259 §7), so folding never changes a payload.
+        """
+        if self._after_cr and data:
+            self._after_cr = False
+            if data[0] == 10:
+                data = data[1:]
+        if data.endswith(b"\r"):
+            self._after_cr = True
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _split_any_line_end(buffer: bytes) -> tuple[list[bytes], bytes]:
-    """Blocks of a buffer that uses CR somewhere; a CR at the very end may still get its LF."""
-    held = b""
-    if buffer.endswith(b"\r"):
-        buffer, held = buffer[:-1], b"\r"
-    # Inside JSON a raw CR cannot occur (RFC 8259 §7), so folding line ends never changes a payload.
-    folded = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    *blocks, rest = folded.split(b"\n\n")
-    return [block + b"\n\n" for block in blocks], rest + held
+def _too_long() -> AnswerError:
+    return AnswerError(f"the provider sent a stream event longer than {MAX_EVENT_BYTES} bytes")
 
 
-def _parse(raw: bytes) -> Frame | None:
-    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2:
-        return Frame(b"", raw[6:-2], raw)
+def _parse(block: bytes) -> Frame | None:
     event = b""
     data: list[bytes] = []
-    for line in raw.split(b"\n"):
+    for line in block.split(b"\n"):
         name, _, value = line.partition(b":")
         if not name:  # blank, or a comment
             continue
@@ -95,7 +147,8 @@ def _parse(raw: bytes) -> Frame | None:
             event = value
     if not data:
         return None
-    return Frame(event, b"\n".join(data), raw.lstrip(b"\n"))
+    # A run of blank lines leaves its extra LF at the start of the next block.
+    return Frame(event, b"\n".join(data), block.lstrip(b"\n") + b"\n\n")
 
 
 def write_data(payload: bytes) -> bytes:
