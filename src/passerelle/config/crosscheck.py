@@ -1,0 +1,250 @@
+"""Mistakes that no single setting shows: references between entries, and what is unsafe together.
+
+Works on the merged data before validation and passes over what has the wrong type, so that one mistake
+hides no other. References to models are checked by `catalog`, which knows the built-in ones.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from passerelle.config.findings import Finding, did_you_mean
+from passerelle.config.network import is_loopback_host, objections
+from passerelle.config.origin import Origin
+from passerelle.config.secret import SecretError, SecretRef, looks_like_secret
+from passerelle.config.templates import templates
+
+RESERVED = "smart"
+"""A name the router answers to, with or without `/mode` after it."""
+
+_WITHOUT_URL = frozenset({"local", "simulated"})
+
+
+def cross_findings(origin: Origin) -> Iterator[Finding]:
+    """Every such mistake in `origin.data`."""
+    data = origin.data
+    yield from _server(data, origin)
+    yield from _store(data, origin)
+    providers = _table(data, "providers")
+    for name, entry in providers.items():
+        if isinstance(entry, dict):
+            yield from _provider(name, entry, origin)
+    yield from _deployments(data, providers, origin)
+    yield from _ids(data, "models", origin)
+    yield from _reserved(data, origin)
+    yield from _alias_loops(_table(data, "aliases"), origin)
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name belongs to the router."""
+    return name == RESERVED or name.startswith(f"{RESERVED}/")
+
+
+def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _rows(data: Mapping[str, Any], name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    value = data.get(name)
+    for index, row in enumerate(value if isinstance(value, list | tuple) else ()):
+        if isinstance(row, dict):
+            yield index, row
+
+
+def _server(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
+    server = _table(data, "server")
+    cert, key = server.get("tls_cert"), server.get("tls_key")
+    for given, other, value in (("tls_cert", "tls_key", key), ("tls_key", "tls_cert", cert)):
+        if given in server and value is None:
+            message = f"`{given}` is given without `{other}`"
+            yield origin.finding(
+                ("server", given), message, f"Give `{other}` too, or neither", code="conflict"
+            )
+    for name in ("tls_cert", "tls_key"):
+        path = server.get(name)
+        if isinstance(path, str | Path) and not Path(path).is_file():
+            yield origin.finding(
+                ("server", name), "there is no such file", "Create it, or correct the path", code="no_file"
+            )
+    host = server.get("host")
+    if not isinstance(host, str) or is_loopback_host(host):
+        return
+    if server.get("allow_public_bind") is not True and cert is None:
+        yield origin.finding(
+            ("server", "host"),
+            f"`{host}` can be reached from other machines, and without TLS keys would travel in clear",
+            "Give `tls_cert` and `tls_key`, or set `allow_public_bind = true` when something in front "
+            "of Passerelle ends TLS, or listen on `127.0.0.1`",
+            code="public_bind",
+        )
+
+
+def _store(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
+    url = _table(data, "store").get("url")
+    if not isinstance(url, str):
+        return
+    path = ("store", "url")
+    if url.startswith(("env:", "file:")):
+        yield from reference_findings(url, path, origin)
+        return
+    scheme = url.partition("://")[0]
+    if "://" not in url or scheme.partition("+")[0] not in ("sqlite", "postgresql"):
+        yield origin.finding(
+            path,
+            "this is not the address of a database",
+            "Write `sqlite:///path`, `postgresql://host/name`, or `env:NAME` where that holds one",
+            code="invalid_value",
+        )
+
+
+def reference_findings(text: str, path: tuple[str | int, ...], origin: Origin) -> Iterator[Finding]:
+    """Whether a reference to a secret is well formed and leads to one now."""
+    try:
+        SecretRef.parse(text).resolve(origin.env)
+    except SecretError as error:
+        yield origin.finding(path, error.message, error.next_step, code="unresolved_secret")
+    except ValueError as error:
+        yield origin.finding(path, str(error), "Write `env:NAME` or `file:/path`", code="invalid_value")
+
+
+def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
+    path = ("providers", name)
+    if "/" in name:
+        yield origin.finding(
+            path, "a provider's name may not hold `/`", "Use `-` in its place", code="invalid_value"
+        )
+    template = entry.get("template")
+    if isinstance(template, str) and template not in templates():
+        listed = "Choose one of " + ", ".join(f"`{known}`" for known in templates())
+        yield origin.finding(
+            (*path, "template"),
+            "there is no such template",
+            did_you_mean(template, templates(), listed),
+            code="unknown_provider",
+        )
+    kind, url = entry.get("kind"), entry.get("base_url")
+    if kind in _WITHOUT_URL:
+        for field in ("base_url", "credential"):
+            if field in entry:
+                message = f"a provider of kind `{kind}` calls no one, so this has no meaning"
+                yield origin.finding((*path, field), message, f"Remove `{field}`", code="conflict")
+    elif isinstance(kind, str) and url is None:
+        yield origin.finding(
+            path,
+            "`base_url` is missing",
+            "Add the address its documentation gives, up to and including `/v1` where there is one",
+            code="missing_field",
+        )
+    if entry.get("script") and kind != "simulated":
+        yield origin.finding(
+            (*path, "script"), "only simulated providers have a script", "Remove it", code="conflict"
+        )
+    if isinstance(url, str) and looks_like_secret(url) is None:
+        for message, next_step in objections(url, allow_private=entry.get("allow_private_network") is True):
+            yield origin.finding((*path, "base_url"), f"`{url}` {message}", next_step, code="unsafe_url")
+    credential = entry.get("credential")
+    if isinstance(credential, str) and credential.startswith(("env:", "file:")):
+        yield from reference_findings(credential, (*path, "credential"), origin)
+
+
+def _deployments(data: Mapping[str, Any], providers: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for index, row in _rows(data, "deployments"):
+        provider = row.get("provider")
+        if isinstance(provider, str) and provider not in providers:
+            advice = f"Add `[providers.{provider}]`"
+            if provider not in templates():
+                advice += ", or name one of " + (", ".join(f"`{p}`" for p in providers) or "those you add")
+            known = [p for p in providers if provider not in templates()]
+            yield origin.finding(
+                ("deployments", index, "provider"),
+                f"there is no provider `{provider}`",
+                did_you_mean(provider, known, advice),
+                code="unknown_provider",
+            )
+        identity = deployment_id(row)
+        if identity is None:
+            continue
+        if identity in seen:
+            yield origin.finding(
+                ("deployments", index),
+                f"`deployments[{seen[identity]}]` already has the id `{identity}`",
+                "Give one of them another `id`",
+                code="duplicate",
+            )
+        seen.setdefault(identity, index)
+
+
+def deployment_id(row: Mapping[str, Any]) -> str | None:
+    """The id an entry of `[[deployments]]` has or will be given; None while it lacks what makes one."""
+    said, provider = row.get("id"), row.get("provider")
+    upstream = row.get("upstream_model", row.get("model"))
+    if isinstance(said, str):
+        return said
+    return f"{provider}/{upstream}" if isinstance(provider, str) and isinstance(upstream, str) else None
+
+
+def _ids(data: Mapping[str, Any], section: str, origin: Origin) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for index, row in _rows(data, section):
+        identity = row.get("id")
+        if not isinstance(identity, str):
+            continue
+        if identity in seen:
+            yield origin.finding(
+                (section, index, "id"),
+                f"`{section}[{seen[identity]}]` already has the id `{identity}`",
+                "Join the two entries, or give one another `id`",
+                code="duplicate",
+            )
+        seen.setdefault(identity, index)
+
+
+def _reserved(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
+    named: list[tuple[tuple[str | int, ...], object]] = [
+        *((("aliases", name), name) for name in _table(data, "aliases")),
+        *((("models", index, "id"), row.get("id")) for index, row in _rows(data, "models")),
+        *((("deployments", index, "id"), row.get("id")) for index, row in _rows(data, "deployments")),
+    ]
+    for path, name in named:
+        if isinstance(name, str) and is_reserved(name):
+            yield origin.finding(
+                path,
+                f"`{name}` is the router's own name for choosing by itself",
+                "Choose another name; set `router.smart_mode` to change what `smart` does",
+                code="reserved_name",
+            )
+
+
+def alias_targets(value: object) -> tuple[str, ...]:
+    """An alias's targets as written: one text or a list of them."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list | tuple) else ()
+
+
+def _alias_loops(aliases: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
+    finished: set[str] = set()
+    for start in aliases:
+        trail: list[str] = []
+        stack = [(start, 0)]
+        while stack:
+            name, depth = stack.pop()
+            del trail[depth:]
+            if name in trail:
+                loop = [*trail[trail.index(name) :], name]
+                yield origin.finding(
+                    ("aliases", name),
+                    "this alias leads back to itself: " + " → ".join(f"`{step}`" for step in loop),
+                    "Let one of them name a model or a deployment",
+                    code="alias_loop",
+                )
+                finished.update(loop)
+                continue
+            if name in finished or name not in aliases:
+                continue
+            trail.append(name)
+            stack += [(target, len(trail)) for target in alias_targets(aliases[name])]
+        finished.update(trail)
+        finished.add(start)

@@ -1,0 +1,100 @@
+"""`[[models]]` and `[[deployments]]`: what the operator adds to the built-in catalog, or corrects in it."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from passerelle.config.providers import AttributeSettings
+from passerelle.config.types import Flag, IsoDate, Name, Positive, Section, Share, Text, Weight
+from passerelle.core.model import Capability, Modality
+from passerelle.core.money import nanos_from_decimal
+from passerelle.core.request import Dialect
+
+
+def _nanos(value: object) -> int:
+    """An amount in currency units as nanos. Numbers and text with a number both do; text is exact."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError("a price is a number of currency units per million tokens, such as 2.50")
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError("a price is a number of currency units per million tokens, such as 2.50") from None
+    if not amount.is_finite() or amount < 0 or amount > 1_000_000:
+        raise ValueError("a price lies between 0 and 1000000 currency units per million tokens")
+    return nanos_from_decimal(amount)
+
+
+PerMillion = Annotated[int, BeforeValidator(_nanos)]
+"""Written in currency units per million tokens; held in nanos per million tokens."""
+
+
+class PriceTier(Section):
+    """The figures of a price. Same names as `core.model.Price`."""
+
+    input: PerMillion = 0
+    output: PerMillion = 0
+    cache_read: PerMillion | None = None
+    cache_write_5m: PerMillion | None = None
+    cache_write_1h: PerMillion | None = None
+    reasoning: PerMillion | None = None
+    input_audio: PerMillion | None = None
+    output_audio: PerMillion | None = None
+    input_image: PerMillion | None = None
+    output_image: PerMillion | None = None
+
+
+class PriceSettings(PriceTier):
+    """`price` of a model or a deployment."""
+
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    long_context_above: Positive | None = None
+    long_context: PriceTier | None = None
+    source: Text | None = None
+
+
+class DeploymentLimits(Section):
+    """`limits` of a deployment."""
+
+    requests_per_minute: Positive | None = None
+    concurrency: Positive | None = None
+    context_tokens: Positive | None = None
+    max_output_tokens: Positive | None = None
+
+
+class ModelSettings(Section):
+    """`[[models]]`: a model of the operator's, or corrections to a built-in one of the same id."""
+
+    id: Name
+    maker: Name | None = None
+    family: Name | None = None
+    name: Text | None = None
+    aliases: tuple[Name, ...] | None = None
+    context_tokens: Positive | None = None
+    max_output_tokens: Positive | None = None
+    input_modalities: frozenset[Modality] | None = None
+    output_modalities: frozenset[Modality] | None = None
+    capabilities: frozenset[Capability] | None = None
+    licence: Text | None = None
+    quality: Share | None = None
+    price: PriceSettings | None = None
+    released: IsoDate | None = None
+    deprecated: IsoDate | None = None
+
+
+class DeploymentSettings(Section):
+    """`[[deployments]]`: a model at a provider, or corrections to a built-in one of the same id."""
+
+    provider: Name
+    model: Name
+    upstream_model: Text | None = None
+    id: Name | None = None
+    dialect: Dialect | None = None
+    also: frozenset[Dialect] | None = None
+    region: Text | None = None
+    weight: Weight | None = None
+    limits: DeploymentLimits = DeploymentLimits()
+    attributes: AttributeSettings = AttributeSettings()
+    price: PriceSettings | None = None
+    quirks: frozenset[Text] | None = None
+    demo: Flag | None = None

@@ -1,0 +1,56 @@
+"""Where each value of a configuration came from: a line of a file, the environment, a template, a default."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from passerelle.config.findings import Finding, Severity, dotted
+from passerelle.config.locate import Path
+
+
+class Place(NamedTuple):
+    """A file (or `environment`, `command line`…) and a 1-based line."""
+
+    file: str
+    line: int | None
+
+
+class Origin(msgspec.Struct, eq=False):
+    """The layers a configuration was made of."""
+
+    file: str = "settings"
+    """Name of the file, as its author gave it."""
+    lines: Mapping[Path, int] = msgspec.field(default_factory=dict)
+    layers: dict[Path, str] = msgspec.field(default_factory=dict)
+    """Paths whose value is not the file's own, and whose it is."""
+    env: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """The environment that references are resolved in. Never shown."""
+    data: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    """All layers together, before validation."""
+
+    def __repr__(self) -> str:
+        return f"Origin({self.file!r})"
+
+    def place(self, path: Path) -> Place:
+        """Where the value at `path`, or else the nearest table around it, stands."""
+        for length in range(len(path), 0, -1):
+            prefix = path[:length]
+            if prefix in self.layers:
+                return Place(self.layers[prefix], None)
+            if prefix in self.lines:
+                return Place(self.file, self.lines[prefix])
+        return Place(self.file, None)
+
+    def finding(
+        self,
+        path: Path,
+        message: str,
+        next_step: str,
+        *,
+        severity: Severity = "error",
+        code: str = "",
+    ) -> Finding:
+        """A finding about the value at `path`."""
+        file, line = self.place(path)
+        return Finding(file, line, dotted(path), message, next_step, severity, code)

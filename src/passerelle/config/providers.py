@@ -1,0 +1,61 @@
+"""`[providers.NAME]`: a place that models are reached at, and the terms that hold there."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from passerelle.config.sections import DeadlineOverrides
+from passerelle.config.types import Count, Credential, Flag, IsoDate, Name, Section, Text, Weight
+from passerelle.core.model import Attributes, DataClass, Evidence, Hosting, TrainingUse
+from passerelle.core.request import Dialect
+
+ProviderKind = Literal["openai_like", "anthropic", "gemini", "local", "simulated"]
+"""How a provider is spoken to; `providers/` has one adapter for each."""
+
+
+class EvidenceSettings(Section):
+    """Where an attribute's value comes from."""
+
+    url: Text
+    verified_on: IsoDate
+    by: Text | None = None
+
+
+class AttributeSettings(Section):
+    """`attributes`: what compliance rules may ask. Left out means unknown, which is never "no"."""
+
+    regions: tuple[Text, ...] | None = None
+    storage_regions: tuple[Text, ...] | None = None
+    jurisdictions: tuple[Text, ...] | None = None
+    hosting: Hosting | None = None
+    retention_days: Count | None = None
+    training_use: TrainingUse | None = None
+    certifications: tuple[Text, ...] | None = None
+    max_data_class: DataClass | None = None
+    evidence: tuple[EvidenceSettings, ...] = ()
+
+    def over(self, base: Attributes) -> Attributes:
+        """`base` with what is said here in its place, the evidence of both kept."""
+        said = self.model_dump(exclude_none=True, exclude={"evidence"})
+        kept = {name: getattr(base, name) for name in Attributes.__struct_fields__ if name != "evidence"}
+        own = tuple(Evidence(e.url, e.verified_on, e.by) for e in self.evidence)
+        return Attributes(**{**kept, **said}, evidence=base.evidence + own)
+
+
+class ProviderSettings(Section):
+    """A provider entry, its template already laid under it."""
+
+    template: Name | None = None
+    kind: ProviderKind
+    base_url: Text | None = None
+    credential: Credential | None = None
+    dialect: Dialect = "openai_chat"
+    also: frozenset[Dialect] = frozenset()
+    region: Text | None = None
+    models: tuple[Text, ...] | None = None
+    weight: Weight = 1.0
+    quirks: frozenset[Text] = frozenset()
+    attributes: AttributeSettings = AttributeSettings()
+    deadlines: DeadlineOverrides = DeadlineOverrides()
+    allow_private_network: Flag = False
+    script: dict[str, Any] = Field(default_factory=dict)

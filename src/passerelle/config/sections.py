@@ -1,0 +1,89 @@
+"""The fixed sections of settings: server, store, telemetry, limits, deadlines, router, local.
+
+`docs/configuration.md` says what each setting means; a test keeps the two alike.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from passerelle.config.types import Count, Flag, Positive, Seconds, Section, Text, Whole
+
+
+class ServerSettings(Section):
+    """`[server]`: where we listen and how much we take at once."""
+
+    host: Text = "127.0.0.1"
+    port: Annotated[Whole, Field(ge=0, le=65_535)] = 4000
+    workers: Annotated[Whole, Field(ge=1, le=256)] = 1
+    allow_public_bind: Flag = False
+    allowed_hosts: tuple[Text, ...] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    max_body_bytes: Annotated[Whole, Field(ge=1024, le=1 << 30)] = 32 << 20
+    max_in_flight: Positive = 1024
+    drain_s: Seconds = 120.0
+
+
+class StoreSettings(Section):
+    """`[store]`: where keys, receipts and budgets are kept."""
+
+    url: Text | None = None
+
+
+class TelemetrySettings(Section):
+    """`[telemetry]`: what is said about requests, and to whom."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "json"
+    metrics: Flag = True
+    otlp_endpoint: Text | None = None
+
+
+class LimitSettings(Section):
+    """`[limits]`: what a key may do when neither it nor anything above it says otherwise."""
+
+    requests_per_minute: Positive | None = None
+    tokens_per_minute: Positive | None = None
+    concurrency: Positive | None = None
+
+
+class DeadlineSettings(Section):
+    """`[deadlines]`: how long each part of a call may take. Same names as `providers.base.Deadlines`."""
+
+    connect_s: Seconds = 5.0
+    headers_s: Seconds = 120.0
+    first_content_s: Seconds = 120.0
+    between_s: Seconds = 60.0
+    total_s: Seconds = 600.0
+
+
+class DeadlineOverrides(Section):
+    """`[providers.NAME.deadlines]`: what differs from `[deadlines]` for this provider."""
+
+    connect_s: Seconds | None = None
+    headers_s: Seconds | None = None
+    first_content_s: Seconds | None = None
+    between_s: Seconds | None = None
+    total_s: Seconds | None = None
+
+    def over(self, base: DeadlineSettings) -> DeadlineSettings:
+        """`base` with whatever is said here in its place."""
+        return base.model_copy(update=self.model_dump(exclude_none=True))
+
+
+class RouterSettings(Section):
+    """`[router]`: how `smart` chooses when the caller does not say."""
+
+    smart_mode: Literal["quality", "balanced", "cost", "fast"] = "balanced"
+
+
+class LocalSettings(Section):
+    """`[local]`: the small model that runs in this machine, see `passerelle local install`."""
+
+    enabled: Flag | None = None
+    weights: Path | None = None
+    threads: Annotated[Whole, Field(ge=1, le=256)] = 1
+    context_tokens: Annotated[Whole, Field(ge=256, le=1 << 20)] = 4096
+    max_queue: Count = 16

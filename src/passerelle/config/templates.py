@@ -1,0 +1,65 @@
+"""Provider templates: what a `[providers.NAME]` entry starts from when NAME is well known.
+
+Data in `data/providers.toml`. A template is laid under the operator's entry field by field; attributes
+likewise, and their evidence is kept only while the attributes it speaks of are the template's own.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+
+class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A well-known provider."""
+
+    label: str
+    """For people."""
+    entry: dict[str, Any]
+    """Fields of a provider entry."""
+    env: tuple[str, ...] = ()
+    """Environment variables that hold its key, the first one found is used."""
+    key_url: str | None = None
+    """Where to get a key."""
+    docs_url: str | None = None
+    """The provider's own documentation of its API."""
+    note: str = ""
+
+
+@cache
+def templates() -> Mapping[str, Template]:
+    """Every template by name. Read once, on first use."""
+    text = files("passerelle.config").joinpath("data/providers.toml").read_text("utf-8")
+    return msgspec.convert(tomllib.loads(text), dict[str, Template])
+
+
+def template_name(name: str, entry: Mapping[str, Any]) -> str | None:
+    """Which template an entry starts from: the one it names, else its own name's, else its kind's."""
+    said = entry.get("template")
+    if isinstance(said, str):
+        return said if said in templates() else None
+    if name in templates():
+        return name
+    kind = entry.get("kind")
+    return kind if isinstance(kind, str) and kind in templates() else None
+
+
+def laid_under(entry: Mapping[str, Any], template: Template) -> dict[str, Any]:
+    """The operator's entry with the template's fields where it says nothing.
+
+    An entry that moves `base_url` elsewhere has left the place the template's attributes speak of, so it
+    keeps none of them: unknown until the operator says.
+    """
+    merged = {**template.entry, **entry}
+    theirs, ours = template.entry.get("attributes"), entry.get("attributes")
+    moved = entry.get("base_url", template.entry.get("base_url")) != template.entry.get("base_url")
+    if moved:
+        merged["attributes"] = ours if ours is not None else {}
+    elif isinstance(theirs, dict) and isinstance(ours, dict):
+        merged["attributes"] = {**theirs, **ours}
+        if isinstance(ours.get("evidence", []), list):
+            merged["attributes"]["evidence"] = [*theirs.get("evidence", []), *ours.get("evidence", [])]
+    return merged
