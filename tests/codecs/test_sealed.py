@@ -19,10 +19,10 @@ def test_a_sealed_block_comes_back_whole(
 
 def test_base64_does_not_grow() -> None:
     signature = "EqQBCkYIBxgCKkDx+/A9==" * 40
-    assert len(seal(Sealed("anthropic", signature))) == len(signature) + len("psl1~anthropic~~~~")
+    assert len(seal(Sealed("anthropic", signature))) == len(signature) + len("psl1!anthropic!!!!")
 
 
 @given(st.text())
 def test_a_providers_own_block_is_not_ours(text: str) -> None:
-    assert text.startswith("psl1~") or unseal(text) is None
-    assert unseal("psl1~" + text.replace("~", "")) is None
+    assert text.startswith("psl1!") or unseal(text) is None
+    assert unseal("psl1!" + text.replace("!", "")) is None

@@ -6,7 +6,7 @@ the caller's dialect has (Responses `encrypted_content`, Anthropic `signature`),
 belongs to; the next request is unsealed and the block goes back where it came from, or is stripped and
 reported. Gemini refuses a tool call without its thought signature, so a call's signature travels too.
 
-The form is `psl1~origin~item id~call id~signature~encrypted`, each percent-encoded except for the
+The form is `psl1!origin!item id!call id!signature!encrypted`, each percent-encoded except for the
 characters base64 uses: no growth for what providers send. It proves nothing and holds no secret of ours.
 """
 
@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-_MARK = "psl1~"
+_MARK = "psl1!"
 MARK = _MARK.encode()
 """Found in a request body, it means that the body cannot be relayed: only we can unseal."""
 
@@ -37,14 +37,14 @@ class Sealed(msgspec.Struct, frozen=True):
 def seal(block: Sealed) -> str:
     """The block as one string, good in JSON and in any field."""
     fields = (block.origin, block.id, block.call_id, block.signature, block.encrypted)
-    return _MARK + "~".join([quote(field or "", safe=_SAFE) for field in fields])
+    return _MARK + "!".join([quote(field or "", safe=_SAFE) for field in fields])
 
 
 def unseal(text: str) -> Sealed | None:
     """What `seal` was given, or None when `text` is something else (a provider's own block)."""
     if not text.startswith(_MARK):
         return None
-    fields = text[len(_MARK) :].split("~")
+    fields = text[len(_MARK) :].split("!")
     if len(fields) != 5 or not fields[0]:
         return None
     origin, identifier, call, signature, encrypted = [unquote(field) or None for field in fields]
