@@ -45,6 +45,7 @@ class ImagePart(_Part, frozen=True, tag="image"):
     detail: str | None = None
     cache: CacheTtl | None = None
     extra: Extra = None
+    memo: Extra = None
 
 
 class AudioPart(_Part, frozen=True, tag="audio"):
@@ -56,6 +57,7 @@ class AudioPart(_Part, frozen=True, tag="audio"):
     transcript: str | None = None
     id: str | None = None
     extra: Extra = None
+    memo: Extra = None
 
 
 class FilePart(_Part, frozen=True, tag="file"):
@@ -68,6 +70,7 @@ class FilePart(_Part, frozen=True, tag="file"):
     name: str | None = None
     cache: CacheTtl | None = None
     extra: Extra = None
+    memo: Extra = None
 
 
 class ReasoningPart(_Part, frozen=True, tag="reasoning"):
