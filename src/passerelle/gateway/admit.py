@@ -1,0 +1,163 @@
+"""Admission: which deployments may serve this request, or the reason why none may.
+
+Plain functions of their arguments. The eligible set is memoised per generation, because policy, rights
+and features repeat from request to request while the set takes a walk over every deployment.
+"""
+
+import msgspec
+
+from passerelle.codecs.base import Envelope
+from passerelle.core.errors import Problem, ProblemError
+from passerelle.core.model import Deployment
+from passerelle.core.plan import Mode, Rejection
+from passerelle.core.principal import Principal
+from passerelle.gateway.generation import MEMO_BOUND, Generation
+from passerelle.gateway.trip import Wishes
+from passerelle.policy.eligible import RequestClass, classify, eligible
+
+SMART = "smart"
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """The answer to "who may?"."""
+
+    deployments: tuple[Deployment, ...]
+    """Never empty."""
+    rejections: tuple[Rejection, ...]
+    mode: Mode
+    data_class: str
+
+
+class Refusal(ProblemError):
+    """Nobody may serve the request: carries the record of why, for the receipt."""
+
+    def __init__(self, problem: Problem, data_class: str, rejections: tuple[Rejection, ...]) -> None:
+        super().__init__(problem)
+        self.data_class = data_class
+        self.rejections = rejections
+
+
+def admit(
+    generation: Generation, principal: Principal, rights_revision: int, envelope: Envelope, wishes: Wishes
+) -> Admission:
+    """The eligible set for this request. Raises `ProblemError` (`model_not_found`,
+    `no_eligible_deployment`, `permission_denied`).
+    """
+    if "model:call" not in principal.permissions:
+        raise ProblemError(
+            Problem(
+                "permission_denied",
+                f"This key's role `{principal.role}` may not call models; use a key that may.",
+            )
+        )
+    request_class = classify(
+        generation.policy,
+        principal,
+        envelope.operation,
+        declared=wishes.data_class,
+        features=envelope.features,
+        allowed_models=wishes.models,
+        text_bytes=envelope.text_bytes,
+    )
+    memo_key = (principal.key_id, rights_revision, envelope.model, request_class)
+    found = generation.memo.get(memo_key)
+    if found is None:
+        found = _evaluate(generation, principal, request_class, envelope.model)
+        if len(generation.memo) >= MEMO_BOUND:
+            generation.memo.clear()
+        generation.memo[memo_key] = found
+    deployments, rejections = found
+    if not deployments:
+        raise Refusal(
+            _refusal(envelope.model, request_class, rejections), request_class.data_class, rejections
+        )
+    if is_smart(envelope.model):
+        mode: Mode = wishes.mode or generation.smart_mode
+    else:
+        mode = "named"
+    return Admission(deployments, rejections, mode, request_class.data_class)
+
+
+def is_smart(model: str) -> bool:
+    """Whether the choice of model is left to us: `smart`, or `smart/{family}`."""
+    return model == SMART or model.startswith("smart/")
+
+
+def _evaluate(
+    generation: Generation, principal: Principal, request_class: RequestClass, model: str
+) -> tuple[tuple[Deployment, ...], tuple[Rejection, ...]]:
+    catalog = generation.catalog
+    if is_smart(model):
+        family = model.partition("/")[2]
+        pool = tuple(d for d in catalog.deployments if not family or d.model.family == family)
+    else:
+        pool = catalog.resolve(model)
+    if not pool:
+        raise ProblemError(_unknown_model(generation, principal, model))
+    result = eligible(generation.policy, principal, request_class, pool)
+    usable: list[Deployment] = []
+    rejections = list(result.rejections)
+    for deployment in result.deployments:
+        provider = generation.providers.get(deployment.provider)
+        if provider is None:
+            rejections.append(
+                Rejection(deployment.id, "provider.absent", f"`{deployment.provider}` is not configured")
+            )
+        elif request_class.operation != "count_tokens" and not provider.supports(
+            request_class.operation, deployment
+        ):
+            rejections.append(
+                Rejection(
+                    deployment.id,
+                    f"operation.{request_class.operation}",
+                    f"`{deployment.provider}` does not offer it for this model",
+                )
+            )
+        else:
+            usable.append(deployment)
+    return tuple(usable), tuple(rejections)
+
+
+def visible_models(generation: Generation, principal: Principal) -> list[Deployment]:
+    """The deployments whose existence this key may know of: those its model patterns allow."""
+    anything = RequestClass("chat", "public")
+    result = eligible(generation.policy, principal, anything, generation.catalog.deployments)
+    hidden = {r.deployment for r in result.rejections if r.rule == "key.models"}
+    return [d for d in generation.catalog.deployments if d.id not in hidden]
+
+
+def _unknown_model(generation: Generation, principal: Principal, model: str) -> Problem:
+    allowed = {d.model.id for d in visible_models(generation, principal)}
+    near = [name for name in generation.catalog.suggest(model) if name in allowed][:3]
+    hint = f"did you mean {', '.join(f'`{n}`' for n in near)}?" if near else "list yours with GET /v1/models."
+    shown = model if len(model) <= 120 else f"{model[:120]}…"
+    return Problem(
+        "model_not_found",
+        f"The model `{shown}` does not exist here; {hint}",
+        param="model",
+        code="model_not_found",
+    )
+
+
+def _refusal(model: str, request_class: RequestClass, rejections: tuple[Rejection, ...]) -> Problem:
+    if rejections and all(r.rule == "key.models" for r in rejections):
+        # To a key that may not use it, a model's existence is not told apart from its absence.
+        return Problem(
+            "model_not_found",
+            f"The model `{model}` does not exist here or is not for this key; "
+            "list yours with GET /v1/models.",
+            param="model",
+            code="model_not_found",
+        )
+    shown = [r for r in rejections if r.rule != "key.models"]
+    told = "; ".join(f"`{r.deployment}`: {r.rule}, {r.reason}" for r in shown[:5])
+    if len(shown) > 5:
+        told += f"; and {len(shown) - 5} more"
+    return Problem(
+        "no_eligible_deployment",
+        f"No deployment of `{model}` may serve this request "
+        f"(data class `{request_class.data_class}`). {told}. "
+        "Ask for another model, or have the rule changed by whoever keeps it.",
+        param="model",
+        code="no_eligible_deployment",
+    )

@@ -1,0 +1,62 @@
+"""Sizes and costs before the call, from bytes alone.
+
+Exact token counts cost ten times the whole hop, so they are taken only from providers' own usage. Two
+figures are kept apart: what a request probably is (for choosing) and what it can cost at most (for
+holding money).
+"""
+
+from passerelle.codecs.base import Envelope
+from passerelle.core.model import Deployment, Price
+from passerelle.core.usage import Usage
+from passerelle.ledger.price import cost, upper_bound
+
+BYTES_PER_TOKEN = 4
+"""English prose and code run at 3.5 to 4.5 bytes a token in current vocabularies."""
+FEWEST_BYTES_PER_TOKEN = 1
+"""Byte-level vocabularies never give more tokens than bytes: the bound that money may rest on."""
+IMAGE_TOKENS = 1_600
+"""A large picture at Anthropic: (width × height) / 750 capped near 1,600 (docs "Vision", 2026-11-22)."""
+MOST_IMAGE_TOKENS = 16_000
+EXPECTED_OUTPUT_TOKENS = 400
+FALLBACK_MAX_OUTPUT_TOKENS = 8_192
+"""Held for when neither the caller nor the catalog says where an answer must end."""
+
+
+def input_tokens(envelope: Envelope) -> int:
+    """The prompt's probable size in tokens."""
+    return envelope.text_bytes // BYTES_PER_TOKEN + envelope.images * IMAGE_TOKENS + 1
+
+
+def expected_cost(envelope: Envelope, price: Price | None) -> int | None:
+    """Probable cost in nanos, or None without a price."""
+    if price is None:
+        return None
+    output = min(envelope.max_output_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS)
+    if envelope.operation != "chat":
+        output = 0
+    return cost(Usage(input_tokens=input_tokens(envelope), output_tokens=output), price)
+
+
+def most_it_can_cost(envelope: Envelope, deployment: Deployment) -> int:
+    """The hold for one attempt there, in nanos; 0 without a price."""
+    price = deployment.effective_price
+    if price is None:
+        return 0
+    most_input = envelope.text_bytes // FEWEST_BYTES_PER_TOKEN + envelope.images * MOST_IMAGE_TOKENS
+    if envelope.operation != "chat":
+        return upper_bound(most_input, 0, price)
+    ceiling = (
+        deployment.limits.max_output_tokens
+        or deployment.model.max_output_tokens
+        or FALLBACK_MAX_OUTPUT_TOKENS
+    )
+    return upper_bound(most_input, min(envelope.max_output_tokens or ceiling, ceiling), price)
+
+
+def usage_from_bytes(envelope: Envelope, answered_bytes: int) -> Usage:
+    """An estimate for an attempt whose provider never said: marked as one."""
+    return Usage(
+        input_tokens=input_tokens(envelope),
+        output_tokens=-(-answered_bytes // BYTES_PER_TOKEN),
+        source="estimated",
+    )

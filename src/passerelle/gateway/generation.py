@@ -1,0 +1,117 @@
+"""The generation: the immutable snapshot of configuration that every request reads, and its swap.
+
+A reload parses and checks a whole new generation, then swaps one reference. A bad one keeps the last
+good one and says why. Requests under way finish on the generation they began with; providers that the
+new one no longer has are closed when the last such request has had its time.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from passerelle.catalog import Catalog
+from passerelle.core.model import Deployment
+from passerelle.core.plan import Mode, Rejection
+from passerelle.policy.rules import Policy
+from passerelle.providers.base import Deadlines, Provider
+
+Memo = dict[object, tuple[tuple[Deployment, ...], tuple[Rejection, ...]]]
+MEMO_BOUND = 4096
+
+
+class Generation(msgspec.Struct, frozen=True, eq=False):
+    """Everything a request is decided by. Shared by all requests; nothing in it changes."""
+
+    number: int
+    digest: str
+    """Content hash of the configuration, equal on every worker and replica that runs it."""
+    catalog: Catalog
+    policy: Policy
+    providers: Mapping[str, Provider]
+    deadlines: Mapping[str, Deadlines]
+    """By provider name."""
+    smart_mode: Mode = "balanced"
+    """What `smart` means when nobody says."""
+    default_requests_per_minute: int | None = None
+    memo: Memo = msgspec.field(default_factory=dict)
+    """Eligible sets already computed, by all that they depend on; bounded by `MEMO_BOUND`."""
+
+    @property
+    def label(self) -> str:
+        """What answers carry: `3-9f2c41aa`, the number and the start of the digest."""
+        return f"{self.number}-{self.digest[:8]}"
+
+
+class ReloadOutcome(msgspec.Struct, frozen=True):
+    """What a reload did."""
+
+    ok: bool
+    changed: bool
+    generation: str
+    """The generation in force afterwards."""
+    findings: tuple[str, ...] = ()
+    """Mistakes that kept the last good generation."""
+
+
+class Generations:
+    """Holds the current generation and swaps it."""
+
+    def __init__(self, first: Generation, build: Callable[[Generation], Generation]) -> None:
+        """`build(current)` gives the next generation, or `current` itself when nothing changed; it
+        raises `ReloadRefused` when the configuration is not whole. It runs in a thread.
+        """
+        self.current = first
+        self._build = build
+        self._swap = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
+        self.last_refusal: tuple[str, ...] = ()
+
+    async def reload(self) -> ReloadOutcome:
+        """Build, check and swap; never raises for a bad configuration."""
+        async with self._swap:
+            before = self.current
+            try:
+                after = await asyncio.to_thread(self._build, before)
+            except ReloadRefused as refusal:
+                self.last_refusal = refusal.findings
+                return ReloadOutcome(False, False, before.label, refusal.findings)
+            self.last_refusal = ()
+            if after is before:
+                return ReloadOutcome(True, False, before.label)
+            self.current = after
+            kept = set(map(id, after.providers.values()))
+            gone = [p for p in before.providers.values() if id(p) not in kept]
+            if gone:
+                grace_s = max((d.total_s for d in before.deadlines.values()), default=600.0)
+                task = asyncio.create_task(_retire(gone, grace_s))
+                self._retiring.add(task)
+                task.add_done_callback(self._retiring.discard)
+            return ReloadOutcome(True, True, after.label)
+
+    async def aclose(self) -> None:
+        """Close every provider, those of earlier generations too."""
+        for task in list(self._retiring):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        for provider in self.current.providers.values():
+            await provider.aclose()
+
+
+class ReloadRefused(Exception):
+    """A configuration with mistakes. `findings` names each, in words."""
+
+    def __init__(self, findings: tuple[str, ...]) -> None:
+        super().__init__("; ".join(findings))
+        self.findings = findings
+
+
+async def _retire(providers: list[Provider], grace_s: float) -> None:
+    """Close providers once no request can still be using them, or at once when cancelled."""
+    try:
+        await asyncio.sleep(grace_s)
+    finally:
+        for provider in providers:
+            await provider.aclose()

@@ -1,0 +1,110 @@
+"""One attempt while it is under way, and the `Attempt` it leaves behind."""
+
+import msgspec
+
+from passerelle.core.clock import Clock, mint
+from passerelle.core.errors import FailureKind
+from passerelle.core.model import Deployment
+from passerelle.core.receipt import Attempt, Intent
+from passerelle.core.usage import NO_USAGE, Usage
+from passerelle.gateway.estimate import usage_from_bytes
+from passerelle.gateway.translate import Outbound
+from passerelle.gateway.trip import Trip
+from passerelle.ledger.price import cost
+from passerelle.providers.base import Provider
+
+_DETAIL_BOUND = 300
+_MAYBE_BILLED: frozenset[FailureKind] = frozenset({"cancelled", "timeout", "transport", "protocol"})
+"""Failures after which the provider may have worked, and may bill, without telling how much."""
+
+
+class Leg(msgspec.Struct):
+    """An attempt between its intent and its end."""
+
+    id: str
+    deployment: Deployment
+    provider: Provider
+    outbound: Outbound
+    started_at_ns: int
+    started_s: float
+    status: int | None = None
+    first_content_s: float | None = None
+    model: str = ""
+    usage: Usage = NO_USAGE
+    finish: str | None = None
+    answered_bytes: int = 0
+    """Content seen, for an estimate when the provider never counts."""
+    upstream_request_id: str | None = None
+    sent: bool = False
+    """The provider may have the whole request: from here on it may bill."""
+
+
+def begin(trip: Trip, deployment: Deployment, provider: Provider, outbound: Outbound, clock: Clock) -> Leg:
+    """A fresh attempt, not sent yet."""
+    return Leg(mint("att"), deployment, provider, outbound, clock.unix_ns(), clock.monotonic_s())
+
+
+def intent_of(trip: Trip, leg: Leg, estimate_nanos: int) -> Intent:
+    """What is said before the provider is called."""
+    principal, generation = trip.ask.principal, trip.generation
+    return Intent(
+        attempt_id=leg.id,
+        receipt_id=trip.receipt_id,
+        request_id=trip.ask.request_id,
+        at_ns=leg.started_at_ns,
+        org_id=principal.org_id,
+        workspace_id=principal.workspace_id,
+        project_id=principal.project_id,
+        key_id=principal.key_id,
+        deployment=leg.deployment.id,
+        provider=leg.deployment.provider,
+        model=leg.deployment.model.id,
+        data_class=trip.plan.data_class,
+        policy_version=generation.policy.version,
+        generation=generation.number,
+        estimate_nanos=estimate_nanos,
+    )
+
+
+def end(
+    trip: Trip, leg: Leg, clock: Clock, *, failure: FailureKind | None = None, detail: str | None = None
+) -> Attempt:
+    """The finished attempt, priced, and added to the trip."""
+    usage = leg.usage
+    if usage.source == "none" and _may_be_billed(leg, failure):
+        usage = usage_from_bytes(trip.envelope, leg.answered_bytes)
+    price = leg.deployment.effective_price
+    attempt = Attempt(
+        id=leg.id,
+        deployment=leg.deployment.id,
+        provider=leg.deployment.provider,
+        model=leg.model or leg.deployment.upstream_model,
+        started_at_ns=leg.started_at_ns,
+        duration_ns=int((clock.monotonic_s() - leg.started_s) * 1e9),
+        ok=failure is None,
+        failure=failure,
+        status=leg.status,
+        detail=None if detail is None else detail[:_DETAIL_BOUND],
+        first_content_ns=(
+            None if leg.first_content_s is None else int((leg.first_content_s - leg.started_s) * 1e9)
+        ),
+        usage=usage,
+        cost_nanos=0 if price is None or usage.source == "none" else cost(usage, price),
+        currency="USD" if price is None else price.currency,
+        price_version=None if price is None else price.version,
+        upstream_request_id=leg.upstream_request_id,
+        finish=leg.finish,
+    )
+    trip.attempts.append(attempt)
+    return attempt
+
+
+def _may_be_billed(leg: Leg, failure: FailureKind | None) -> bool:
+    """Whether an attempt without the provider's own count must be estimated.
+
+    A complete answer always is; a broken one when content came, or when the request was out and nobody
+    can know how far the provider got (an HTTP error status is known not to be billed).
+    """
+    if failure is None or leg.answered_bytes:
+        return True
+    return leg.sent and failure in _MAYBE_BILLED and (leg.status is None or leg.status < 300)

@@ -1,0 +1,214 @@
+"""The road: every model call, from any dialect, console page or agent, walks these steps and no others.
+
+    read     the envelope: only the fields a decision needs
+    admit    the eligible set with reasons, the rate limit, a place in the queue
+    plan     the order of trying, and why
+    attempt  hold, intent, call, takeover until the first content
+    settle   price, ledger, holds, receipt: synchronous, so nobody can interrupt it
+
+The road speaks no HTTP and no SQL. It is given an `Ask` and gives a `Delivery`, or raises `ProblemError`.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from passerelle.codecs import registry
+from passerelle.codecs.base import Envelope, ReplyContext
+from passerelle.core.clock import Clock, mint
+from passerelle.core.errors import ProblemError, invalid
+from passerelle.core.money import show
+from passerelle.core.plan import Plan
+from passerelle.gateway.admit import Admission, Refusal, admit
+from passerelle.gateway.attempt import Engine
+from passerelle.gateway.count import count_here, counts_natively
+from passerelle.gateway.estimate import expected_cost
+from passerelle.gateway.generation import Generation, Generations
+from passerelle.gateway.limits import Limits
+from passerelle.gateway.settle import Settler
+from passerelle.gateway.trip import Ask, Delivery, Trip
+from passerelle.gateway.vitals import Vitals
+from passerelle.router.plan import Scene, in_words, plan
+from passerelle.store import Store
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """What `x-passerelle-plan: 1` and `POST /api/plan` answer: nothing was called, held or billed."""
+
+    plan: Plan
+    words: str
+    request_id: str
+    generation: str
+
+
+class Road:
+    """One per worker. Holds no state of a request; each has its own `Trip`."""
+
+    def __init__(
+        self,
+        *,
+        generations: Generations,
+        store: Store,
+        engine: Engine,
+        settler: Settler,
+        vitals: Vitals,
+        limits: Limits,
+        clock: Clock,
+        draw: Callable[[], float],
+    ) -> None:
+        """`draw()` gives numbers in [0, 1)."""
+        self.generations = generations
+        self.vitals = vitals
+        self._store = store
+        self._engine = engine
+        self._settler = settler
+        self._limits = limits
+        self._clock = clock
+        self._draw = draw
+
+    async def travel(self, ask: Ask) -> Delivery:
+        """The whole way. Raises `ProblemError`; settles whatever was begun, cancellation included."""
+        generation = self.generations.current
+        envelope = read(ask)
+        try:
+            admission = admit(generation, ask.principal, self._store.identity.revision, envelope, ask.wishes)
+        except Refusal as refusal:
+            if not ask.wishes.explain:
+                self._refuse(ask, envelope, generation, refusal)
+            raise
+        made = self._plan(ask, envelope, generation, admission)
+        if ask.wishes.explain:
+            return _explained(ask, generation, made)
+        trip = Trip(ask, envelope, generation, made, mint("rcp"))
+        if ask.principal.rights.content == "full":
+            trip.answer = []
+        try:
+            trip.ticket = self._limits.enter(ask.principal, generation)
+            if envelope.operation == "count_tokens" and not counts_natively(trip):
+                body = count_here(trip)
+                self._settler.settle(trip, "answered")
+                return Delivery(200, [*_headers(trip), (b"x-passerelle-estimated", b"1")], body=body)
+            if envelope.stream:
+                return await self._stream(trip)
+            return await self._whole(trip)
+        except ProblemError as error:
+            self._settler.settle(trip, "failed" if trip.attempts else "refused", problem=error.problem.kind)
+            raise
+        except asyncio.CancelledError:
+            self._settler.settle(trip, "cancelled")
+            raise
+        finally:
+            # A committed stream keeps its place until its last byte (`Engine.flow` gives it back).
+            if not trip.streaming:
+                if trip.ticket is not None:
+                    trip.ticket.leave()
+                # Only an unexpected error comes here unsettled; its holds must not stay behind.
+                self._settler.settle(trip, "failed", problem="internal")
+
+    def explain(self, ask: Ask) -> Explanation:
+        """The plan for a request, without walking it. Raises `ProblemError`."""
+        generation = self.generations.current
+        envelope = read(ask)
+        admission = admit(generation, ask.principal, self._store.identity.revision, envelope, ask.wishes)
+        made = self._plan(ask, envelope, generation, admission)
+        return Explanation(made, in_words(made), ask.request_id, generation.label)
+
+    def _plan(self, ask: Ask, envelope: Envelope, generation: Generation, admission: Admission) -> Plan:
+        return plan(
+            admission.deployments,
+            Scene(
+                requested=envelope.model,
+                mode=admission.mode,
+                data_class=admission.data_class,
+                rejections=admission.rejections,
+                costs={d.id: expected_cost(envelope, d.effective_price) for d in admission.deployments},
+                health=self.vitals.health,
+                now_s=self._clock.monotonic_s(),
+                draw=self._draw(),
+                generation=generation.number,
+                policy_version=generation.policy.version,
+                catalog_version=generation.catalog.version,
+            ),
+        )
+
+    async def _whole(self, trip: Trip) -> Delivery:
+        answer = await self._engine.whole(trip, _context(trip))
+        if trip.answer is not None:
+            trip.answer.append(answer.body)
+        receipt = self._settler.settle(trip, "answered")
+        headers = _headers(trip)
+        if receipt is not None:
+            headers.append((b"x-passerelle-cost", show(receipt.cost_nanos, receipt.currency).encode()))
+        return Delivery(200, headers, body=answer.body)
+
+    async def _stream(self, trip: Trip) -> Delivery:
+        context = _context(trip)
+        opened = await self._engine.open(trip, context)
+        trip.streaming = True
+        content_type = registry.client(trip.ask.dialect).stream_encoder(context).content_type
+        chunks = self._engine.flow(trip, opened, context)
+        return Delivery(200, _headers(trip), content_type.encode(), chunks=chunks)
+
+    def _refuse(self, ask: Ask, envelope: Envelope, generation: Generation, refusal: Refusal) -> None:
+        """A refusal by rule leaves a receipt that names every rule."""
+        made = Plan(
+            requested=envelope.model,
+            mode="named",
+            data_class=refusal.data_class,
+            candidates=(),
+            rejections=refusal.rejections,
+            generation=generation.number,
+            policy_version=generation.policy.version,
+            catalog_version=generation.catalog.version,
+        )
+        trip = Trip(ask, envelope, generation, made, mint("rcp"))
+        self._settler.settle(trip, "refused", problem=refusal.problem.kind)
+
+
+def read(ask: Ask) -> Envelope:
+    """The fields a decision needs. Raises `ProblemError` in no dialect yet, naming the field."""
+    if ask.target.operation == "embed":
+        embed = registry.embed_client(ask.dialect)
+        if embed is None:
+            raise invalid("This dialect has no embeddings; use `/v1/embeddings`.")
+        return embed.embed_envelope(ask.body, ask.target)
+    return registry.client(ask.dialect).envelope(ask.body, ask.target)
+
+
+def _context(trip: Trip) -> ReplyContext:
+    ask = trip.ask
+    return ReplyContext(
+        id=trip.receipt_id[4:],
+        model=trip.envelope.model,
+        created_s=ask.at_ns // 1_000_000_000,
+        include_usage=trip.envelope.include_usage,
+        json_array=ask.target.json_array,
+    )
+
+
+def _headers(trip: Trip) -> list[tuple[bytes, bytes]]:
+    """What every answer carries beside its body. All values are ours or checked: none can split a line."""
+    headers = [
+        (b"x-passerelle-receipt", trip.receipt_id.encode()),
+        (b"x-passerelle-generation", trip.generation.label.encode()),
+        (b"x-passerelle-attempts", b"%d" % (len(trip.attempts) + trip.streaming)),
+    ]
+    if trip.model:
+        headers.append((b"x-passerelle-model", header_value(trip.model)))
+    if trip.deployment:
+        headers.append((b"x-passerelle-deployment", header_value(trip.deployment)))
+    if trip.dropped:
+        headers.append((b"x-passerelle-dropped", header_value(",".join(trip.dropped))))
+    return headers
+
+
+def header_value(text: str) -> bytes:
+    """`text` as a header value: what is not printable ASCII becomes `?`."""
+    return "".join([c if " " <= c <= "~" else "?" for c in text])[:1024].encode()
+
+
+def _explained(ask: Ask, generation: Generation, made: Plan) -> Delivery:
+    explanation = Explanation(made, in_words(made), ask.request_id, generation.label)
+    headers = [(b"x-passerelle-generation", generation.label.encode())]
+    return Delivery(200, headers, body=msgspec.json.encode(explanation))

@@ -1,0 +1,104 @@
+"""Settlement: price, ledger rows, holds, receipt, metrics and the log line, in one synchronous step.
+
+Nothing here awaits, so a caller that goes away cannot interrupt it; when it returns, the record is in the
+journal and survives the process.
+"""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from passerelle.core.clock import Clock
+from passerelle.core.receipt import HoldSettled, OutcomeKind, Receipt, Settlement
+from passerelle.core.usage import NO_USAGE, Usage
+from passerelle.gateway.trip import Trip
+from passerelle.store import Store
+from passerelle.telemetry.metrics import Metrics
+
+_CONTENT_BOUND = 1 << 20
+log = logging.getLogger("passerelle.road")
+
+
+class Settler:
+    """Closes trips."""
+
+    def __init__(
+        self,
+        store: Store,
+        metrics: Metrics,
+        clock: Clock,
+        pepper: bytes,
+        trace: Callable[[Trip, Receipt], None] | None,
+    ) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._clock = clock
+        self._pepper = pepper
+        self._trace = trace
+
+    def settle(self, trip: Trip, outcome: OutcomeKind, *, problem: str | None = None) -> Receipt | None:
+        """Settle once; later calls do nothing and give None. Raises `StoreUnavailable` when the journal
+        cannot be written: the caller must then not be told that all went well.
+        """
+        if trip.settled:
+            return None
+        trip.settled = True
+        receipt = self._receipt(trip, outcome, problem)
+        self._store.journal.settle(Settlement(receipt, _settled_holds(trip), _content(trip)))
+        self._metrics.settled(receipt)
+        if self._trace is not None:
+            self._trace(trip, receipt)
+        if log.isEnabledFor(logging.INFO):
+            log.info("settled", extra={"receipt": receipt})
+        return receipt
+
+    def _receipt(self, trip: Trip, outcome: OutcomeKind, problem: str | None) -> Receipt:
+        ask, attempts = trip.ask, trip.attempts
+        usage: Usage = attempts[0].usage if len(attempts) == 1 else sum((a.usage for a in attempts), NO_USAGE)
+        return Receipt(
+            id=trip.receipt_id,
+            request_id=ask.request_id,
+            at_ns=ask.at_ns,
+            org_id=ask.principal.org_id,
+            workspace_id=ask.principal.workspace_id,
+            project_id=ask.principal.project_id,
+            key_id=ask.principal.key_id,
+            dialect=ask.dialect,
+            operation=trip.envelope.operation,
+            stream=trip.envelope.stream,
+            outcome=outcome,
+            plan=trip.plan,
+            attempts=tuple(attempts),
+            usage=usage,
+            cost_nanos=sum(a.cost_nanos for a in attempts),
+            currency=attempts[-1].currency if attempts else "USD",
+            duration_ns=int((self._clock.monotonic_s() - ask.started_s) * 1e9),
+            generation=trip.generation.number,
+            model=trip.model,
+            deployment=trip.deployment,
+            relayed=trip.relayed,
+            dropped=trip.dropped,
+            problem=problem,
+            tags=ask.wishes.tags,
+            request_digest=hmac.new(self._pepper, ask.body, hashlib.sha256).hexdigest(),
+        )
+
+
+def _settled_holds(trip: Trip) -> tuple[HoldSettled, ...]:
+    if not trip.holds:
+        return ()
+    spent = sum(attempt.cost_nanos for attempt in trip.attempts)
+    return tuple(msgspec.structs.replace(hold, amount_nanos=spent) for hold in trip.holds)
+
+
+def _content(trip: Trip) -> dict[str, str] | None:
+    """Prompt and answer, only where the tenant stores content, each bounded."""
+    if trip.answer is None:
+        return None
+    return {
+        "request": trip.ask.body[:_CONTENT_BOUND].decode("utf-8", "replace"),
+        "response": b"".join(trip.answer)[:_CONTENT_BOUND].decode("utf-8", "replace"),
+    }

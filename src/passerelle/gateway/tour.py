@@ -1,0 +1,58 @@
+"""Which deployment is tried next, and whether any is.
+
+The candidates come from the plan, so every one of them is eligible. A failure that would be the same
+anywhere (a refusal, a malformed request) ends the tour; one that speaks against the place moves on to the
+next place; the last place may be tried once more after a pause when its failure is of a passing kind.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from passerelle.core.plan import Plan
+from passerelle.providers.failures import Failure
+
+MOST_ATTEMPTS = 3
+"""All together, per request (governance §8)."""
+LONGEST_PAUSE_S = 5.0
+"""A provider that asks for a longer pause is not waited for: the caller is told how long instead."""
+_BACKOFF_S = 0.25
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """The next place, and how long to wait first."""
+
+    deployment: str
+    pause_s: float = 0.0
+
+
+class Tour:
+    """Walks a plan's candidates."""
+
+    def __init__(self, plan: Plan, jitter: Callable[[], float]) -> None:
+        """`jitter()` gives numbers in [0, 1)."""
+        self._waiting = [candidate.deployment for candidate in plan.candidates]
+        self._jitter = jitter
+        self._made = 0
+        self._last: str | None = None
+        self._repeats = 0
+
+    def next(self, failure: Failure | None, remaining_s: float) -> Stop | None:
+        """Where to go after `failure` (None at the start), or None when the tour is over."""
+        if self._made >= MOST_ATTEMPTS or remaining_s <= 0:
+            return None
+        if failure is not None and not failure.retryable:
+            return None
+        self._made += 1
+        if self._waiting:
+            self._last = self._waiting.pop(0)
+            return Stop(self._last)
+        if failure is None or self._last is None or not failure.same_deployment_retry:
+            return None
+        self._repeats += 1
+        pause_s = failure.retry_after_s
+        if pause_s is None:
+            pause_s = _BACKOFF_S * 2 ** (self._repeats - 1) * (0.5 + self._jitter())
+        if pause_s > min(LONGEST_PAUSE_S, remaining_s):
+            return None
+        return Stop(self._last, pause_s)

@@ -1,0 +1,216 @@
+"""Between two dialects: a request encoded for a deployment, and a stream decoded and encoded again."""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+import msgspec
+
+from passerelle.codecs import registry
+from passerelle.codecs.base import (
+    NOTHING_RENAMED,
+    Encoded,
+    ReplyContext,
+    StreamDecoder,
+    StreamEncoder,
+    StreamWatcher,
+    Target,
+)
+from passerelle.codecs.names import restore, restore_event
+from passerelle.core.errors import AnswerError, invalid
+from passerelle.core.event import (
+    Event,
+    Failed,
+    Finished,
+    PartDelta,
+    PartEnded,
+    PartStarted,
+    Started,
+    UsageReported,
+)
+from passerelle.core.model import Deployment
+from passerelle.core.request import Dialect, EmbedRequest, Request
+from passerelle.core.usage import NO_USAGE, Usage
+from passerelle.gateway.trip import Trip
+
+
+class Outbound(msgspec.Struct, frozen=True):
+    """A request ready to be sent to one deployment."""
+
+    body: bytes
+    dialect: Dialect
+    relayed: bool
+    dropped: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = NOTHING_RENAMED
+    """Tool names the provider would refuse, with the caller's own to put back."""
+
+
+def wire_dialect(trip: Trip, deployment: Deployment) -> Dialect:
+    """The language to speak there: the caller's own where the place knows it."""
+    ours = trip.ask.dialect
+    return ours if ours in deployment.also else deployment.dialect
+
+
+def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
+    """The request in the deployment's language. Raises `ProblemError` for what cannot be said there,
+    and under `x-passerelle-strict` for anything that would be left out.
+    """
+    ask, envelope = trip.ask, trip.envelope
+    dialect = wire_dialect(trip, deployment)
+    target = Target(
+        model=deployment.upstream_model,
+        provider=deployment.provider,
+        quirks=deployment.quirks,
+        capabilities=frozenset(deployment.model.capabilities),
+        max_output_tokens=deployment.limits.max_output_tokens or deployment.model.max_output_tokens,
+        operation=envelope.operation,
+    )
+    if dialect == ask.dialect and envelope.relayable:
+        if envelope.operation == "embed":
+            embed = registry.embed_provider(dialect)
+            assert embed is not None  # noqa: S101 - the provider said it supports the operation
+            return Outbound(embed.relay_embed_request(ask.body, target), dialect, relayed=True)
+        body = registry.provider(dialect).relay_request(ask.body, target, envelope)
+        return Outbound(body, dialect, relayed=True)
+    encoded = _translate(trip, dialect, target)
+    if encoded.dropped and ask.wishes.strict:
+        names = ", ".join(f"`{name}`" for name in encoded.dropped)
+        raise invalid(
+            f"`{deployment.id}` cannot carry {names}, and `x-passerelle-strict` forbids leaving anything "
+            "out; remove these fields, or the header.",
+            param=encoded.dropped[0],
+        )
+    return Outbound(encoded.body, dialect, relayed=False, dropped=encoded.dropped, renamed=encoded.renamed)
+
+
+def _translate(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
+    ask = trip.ask
+    if trip.envelope.operation == "embed":
+        asked, spoken = registry.embed_client(ask.dialect), registry.embed_provider(dialect)
+        if asked is None or spoken is None:
+            raise invalid("This dialect has no embeddings; use `/v1/embeddings`.")
+        if not isinstance(trip.request, EmbedRequest):
+            trip.request = asked.decode_embed_request(ask.body, ask.target)
+        return spoken.encode_embed_request(trip.request, target)
+    if not isinstance(trip.request, Request):
+        trip.request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
+    return registry.provider(dialect).encode_request(trip.request, target)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A whole answer, ready for the caller."""
+
+    body: bytes
+    model: str
+    usage: Usage
+    finish: str | None
+
+
+def decode_whole(trip: Trip, outbound: Outbound, data: bytes, context: ReplyContext) -> Answer:
+    """A provider's whole answer in the caller's language. Raises `AnswerError`."""
+    if trip.envelope.operation == "embed":
+        return _embeddings(trip, outbound, data)
+    side = registry.provider(outbound.dialect)
+    if trip.envelope.operation == "count_tokens":
+        tokens = side.decode_token_count(data)
+        return Answer(registry.client(trip.ask.dialect).encode_token_count(tokens), "", NO_USAGE, None)
+    if outbound.relayed:
+        watched = side.watch_response(data)
+        return Answer(data, watched.model, watched.usage, watched.finish)
+    response = restore(side.decode_response(data), outbound.renamed)
+    body = registry.client(trip.ask.dialect).encode_response(response, _with_request(trip, context))
+    return Answer(body, response.model, response.usage, response.finish)
+
+
+def _embeddings(trip: Trip, outbound: Outbound, data: bytes) -> Answer:
+    spoken = registry.embed_provider(outbound.dialect)
+    asked = registry.embed_client(trip.ask.dialect)
+    if spoken is None or asked is None:
+        raise AnswerError("no embeddings in this dialect")
+    if outbound.relayed:
+        watched = spoken.watch_embed_response(data)
+        return Answer(data, watched.model, watched.usage, None)
+    if not isinstance(trip.request, EmbedRequest):
+        raise AnswerError("no decoded request to answer")
+    response = spoken.decode_embed_response(data)
+    return Answer(asked.encode_embed_response(response, trip.request), response.model, response.usage, None)
+
+
+def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
+    """What a provider's stream goes through on its way to the caller."""
+    side = registry.provider(outbound.dialect)
+    if outbound.relayed:
+        return side.stream_watcher(trip.envelope)
+    encoder = registry.client(trip.ask.dialect).stream_encoder(_with_request(trip, context))
+    return Translation(side.stream_decoder(), encoder, outbound.renamed)
+
+
+def _with_request(trip: Trip, context: ReplyContext) -> ReplyContext:
+    """Translated answers may echo the request (Responses does)."""
+    if isinstance(trip.request, Request):
+        return msgspec.structs.replace(context, request=trip.request)
+    return context
+
+
+def in_band_error(trip: Trip, watcher: StreamWatcher, failed: Failed, context: ReplyContext) -> bytes:
+    """The honest end of a stream that broke after content was delivered, in the caller's language."""
+    if isinstance(watcher, Translation):
+        return watcher.encoder.encode(failed)
+    return registry.client(trip.ask.dialect).stream_encoder(context).encode(failed)
+
+
+class Translation:
+    """A `StreamWatcher` that decodes one dialect and encodes another."""
+
+    def __init__(
+        self, decoder: StreamDecoder, encoder: StreamEncoder, renamed: Mapping[str, str] = NOTHING_RENAMED
+    ) -> None:
+        self._decoder = decoder
+        self._renamed = renamed
+        self.encoder = encoder
+        self.model = ""
+        self.usage = NO_USAGE
+        self.finish: str | None = None
+        self.content = False
+        self.progress = 0
+        self.done = False
+        self.failed: Failed | None = None
+        self.text_bytes = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """The caller's bytes that `data` causes."""
+        return b"".join([self._pass_on(event) for event in self._decoder.feed(data)])
+
+    def close(self) -> bytes:
+        """The provider's stream ended."""
+        return b"".join([self._pass_on(event) for event in self._decoder.close()])
+
+    def _pass_on(self, event: Event) -> bytes:
+        if self.failed is not None or self.done:
+            return b""
+        if isinstance(event, PartDelta):
+            self.content = True
+            self.progress += 1
+            self.text_bytes += len(event.text)
+        elif isinstance(event, PartStarted):
+            self.progress += 1
+            if event.kind == "tool_call":
+                self.content = True
+                event = restore_event(event, self._renamed)
+        elif isinstance(event, PartEnded):
+            self.progress += 1
+        elif isinstance(event, Started):
+            self.model = event.model
+            if event.usage is not None:
+                self.usage = event.usage
+        elif isinstance(event, UsageReported):
+            self.usage = event.usage
+        elif isinstance(event, Finished):
+            self.finish = event.finish
+            self.done = True
+        elif isinstance(event, Failed):
+            # Kept back: before content another deployment may take over; after it, `in_band_error` tells.
+            self.failed = event
+            return b""
+        else:
+            assert_never(event)
+        return self.encoder.encode(event)

@@ -1,0 +1,88 @@
+"""One request on the road: what the edge brings, and what gathers on the way."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.core.model import DataClass
+from passerelle.core.plan import Mode, Plan
+from passerelle.core.principal import Principal
+from passerelle.core.receipt import Attempt, HoldSettled
+from passerelle.core.request import Dialect, EmbedRequest, Request
+from passerelle.gateway.generation import Generation
+from passerelle.gateway.limits import Ticket
+
+
+class Wishes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the caller asked for beside the request itself (`x-passerelle-*`). All of it only narrows."""
+
+    mode: Mode | None = None
+    models: tuple[str, ...] = ()
+    data_class: DataClass | None = None
+    tags: tuple[str, ...] = ()
+    strict: bool = False
+    """Refuse rather than drop what a translation cannot carry."""
+    session: str | None = None
+    explain: bool = False
+    """Plan only: nothing is called, held or billed."""
+
+
+NO_WISHES = Wishes()
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A request as it arrives: authenticated, unread."""
+
+    principal: Principal
+    dialect: Dialect
+    target: PathTarget
+    body: bytes
+    request_id: str
+    at_ns: int
+    """Wall clock at arrival."""
+    started_s: float
+    """Monotonic clock at arrival; the total deadline counts from here."""
+    wishes: Wishes = NO_WISHES
+    headers: tuple[tuple[str, str], ...] = ()
+    """Protocol headers a provider may see: the edge's fixed list, never credentials."""
+    trace: object = None
+    """The caller's trace context, if tracing is on."""
+
+
+class Trip(msgspec.Struct):
+    """The state of one request between admission and settlement. Never shared, never stored."""
+
+    ask: Ask
+    envelope: Envelope
+    generation: Generation
+    plan: Plan
+    receipt_id: str
+    attempts: list[Attempt] = []
+    holds: tuple[HoldSettled, ...] = ()
+    """Open holds; settled with what was really spent."""
+    hold_id: str = ""
+    estimate_nanos: int = 0
+    request: Request | EmbedRequest | None = None
+    """Decoded at the first attempt that translates."""
+    dropped: tuple[str, ...] = ()
+    relayed: bool = False
+    model: str | None = None
+    deployment: str | None = None
+    answer: list[bytes] | None = None
+    """The answer's bytes, gathered only when the tenant stores content."""
+    settled: bool = False
+    streaming: bool = False
+    """A stream was committed: `Engine.flow` ends the trip, not `Road.travel`."""
+    ticket: Ticket | None = None
+    """Its place among the requests under way."""
+
+
+class Delivery(msgspec.Struct):
+    """What goes back to the edge: a whole body, or chunks. Chunks must be closed if not exhausted."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    content_type: bytes = b"application/json"
+    body: bytes = b""
+    chunks: AsyncIterator[bytes] | None = None

@@ -1,0 +1,122 @@
+"""Sending answers: whole bodies, streams, and problems in the caller's dialect."""
+
+import asyncio
+from typing import Any
+
+from passerelle.codecs import registry
+from passerelle.core.errors import Problem
+from passerelle.core.request import Dialect
+from passerelle.gateway.trip import Delivery
+from passerelle.server.route import Arrival
+
+STALLED_READER_S = 120.0
+"""A caller that takes nothing for this long is given up."""
+_WATCH_AFTER_S = 0.05
+"""Answers quicker than this need no watch on the caller."""
+
+
+async def send_whole(
+    arrival: Arrival,
+    status: int,
+    body: bytes,
+    headers: list[tuple[bytes, bytes]],
+    content_type: bytes = b"application/json",
+) -> None:
+    """One body, with its length."""
+    headers.append((b"content-type", content_type))
+    headers.append((b"content-length", b"%d" % len(body)))
+    headers.append((b"x-request-id", arrival.request_id.encode()))
+    arrival.answered = True
+    await arrival.send({"type": "http.response.start", "status": status, "headers": headers})
+    if arrival.scope["method"] == "HEAD":
+        body = b""
+    await arrival.send({"type": "http.response.body", "body": body})
+
+
+async def send_problem(arrival: Arrival, dialect: Dialect, problem: Problem) -> None:
+    """The dialect's own error, with its own headers."""
+    encoded = registry.client(dialect).encode_problem(problem, arrival.request_id)
+    headers = [(name.encode(), value.encode()) for name, value in encoded.headers if name != "x-request-id"]
+    headers += [(name.encode(), value.encode()) for name, value in problem.headers]
+    await send_whole(arrival, encoded.status, encoded.body, headers)
+
+
+async def send_delivery(arrival: Arrival, delivery: Delivery) -> None:
+    """What the road gave. A stream is always closed, so that it settles whatever becomes of the caller."""
+    if delivery.chunks is None:
+        await send_whole(arrival, delivery.status, delivery.body, delivery.headers, delivery.content_type)
+        return
+    chunks: Any = delivery.chunks
+    watch: Watch | None = None
+    try:
+        # The first piece is there already; taking it first means the generator has begun, and its own
+        # `finally` runs from here on, even if the caller is gone before the status line.
+        first = await anext(chunks)
+        watch = Watch(arrival, stalled_after_s=STALLED_READER_S)
+        watch.start()
+        headers = delivery.headers
+        headers.append((b"content-type", delivery.content_type))
+        headers.append((b"cache-control", b"no-store"))
+        headers.append((b"x-accel-buffering", b"no"))
+        headers.append((b"x-request-id", arrival.request_id.encode()))
+        send = arrival.send
+        arrival.answered = True
+        await send({"type": "http.response.start", "status": delivery.status, "headers": headers})
+        await send({"type": "http.response.body", "body": first, "more_body": True})
+        async for chunk in chunks:
+            watch.pulse += 1
+            watch.sending = True
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            watch.sending = False
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        if watch is not None:
+            watch.stop()
+        await chunks.aclose()
+
+
+class Watch:
+    """Cancels the request's task when its caller goes away, or stops reading."""
+
+    def __init__(self, arrival: Arrival, *, stalled_after_s: float | None = None) -> None:
+        self.pulse = 0
+        """Grows with every chunk."""
+        self.sending = False
+        """A chunk waits for the caller to take it."""
+        self._arrival = arrival
+        self._stalled_after_s = stalled_after_s
+        self._task = asyncio.current_task()
+        self._watcher: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin now."""
+        self._watcher = asyncio.create_task(self._watch())
+
+    def start_soon(self) -> None:
+        """Begin in a moment: most whole answers are over before."""
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self.start)
+
+    def stop(self) -> None:
+        """End it; the request is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    async def _watch(self) -> None:
+        seen = -1
+        while True:
+            try:
+                async with asyncio.timeout(self._stalled_after_s):
+                    message = await self._arrival.receive()
+            except TimeoutError:
+                if self.sending and seen == self.pulse:
+                    break
+                seen = self.pulse
+                continue
+            if message["type"] == "http.disconnect":
+                break
+        self._arrival.caller_gone = True
+        if self._task is not None:
+            self._task.cancel()

@@ -1,0 +1,149 @@
+"""The ASGI entrance: one table look-up, one permission check, then the route's handler.
+
+Model routes are raw callables, because layers are what make gateways slow. Everything under `/api` goes to
+the management application, which is only imported when somebody asks for it.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable
+
+from passerelle.core.clock import mint
+from passerelle.core.errors import Problem, ProblemError
+from passerelle.core.request import Dialect
+from passerelle.server.answer import send_problem
+from passerelle.server.auth import authenticate, authorise
+from passerelle.server.body import CallerGone
+from passerelle.server.route import PUBLIC, WANTED, Arrival, Receive, Route, Scope, Send
+from passerelle.store import Store
+from passerelle.telemetry.metrics import Metrics
+
+log = logging.getLogger("passerelle.server")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+Management = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Entrance:
+    """The ASGI application."""
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        management: Callable[[], Awaitable[Management]],
+        store: Store,
+        metrics: Metrics,
+        allowed_hosts: frozenset[bytes],
+    ) -> None:
+        """`management()` gives the application for `/api`, building it the first time."""
+        self.routes = tuple(routes)
+        self._exact: dict[str, list[Route]] = {}
+        self._prefixed = [route for route in self.routes if route.prefix]
+        for route in self.routes:
+            if not route.prefix:
+                self._exact.setdefault(route.path, []).append(route)
+        self._management = management
+        self._store = store
+        self._metrics = metrics
+        self._allowed_hosts = allowed_hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request. Nothing escapes: what is not a `ProblemError` is logged and told as a 500."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"`{scope['type']}` is not served")
+        path: str = scope["path"]
+        if path.startswith("/api/"):
+            application = await self._management()
+            await application(scope, receive, send)
+            return
+        arrival = _arrive(scope, receive, send)
+        dialect: Dialect = "openai_chat"
+        try:
+            self._check_host(scope)
+            route = self._find(path, scope["method"], arrival)
+            dialect = route.dialect
+            if route.permission != PUBLIC:
+                arrival.principal = authenticate(self._store, arrival)
+                authorise(arrival.principal, route.permission)
+            await route.handler(arrival)
+        except ProblemError as error:
+            if arrival.principal is None:
+                self._metrics.refused_at_edge(dialect, error.problem.kind)
+            await send_problem(arrival, _dialect_of(path, arrival, dialect), error.problem)
+        except CallerGone:
+            return
+        except asyncio.CancelledError:
+            # The watch cancels this very task when the caller is gone: the request is settled, nobody is
+            # left to answer. Any other cancellation (shutdown) must go on.
+            task = asyncio.current_task()
+            if not arrival.caller_gone or task is None:
+                raise
+            task.uncancel()
+        except Exception:
+            # The last resort of the process's outer edge: the caller gets an honest 500 without a trace.
+            log.exception("unexpected failure", extra={"request_id": arrival.request_id, "path": path})
+            problem = Problem(
+                "internal",
+                f"Passerelle failed unexpectedly; quote request `{arrival.request_id}` to its operator.",
+            )
+            if not arrival.answered:
+                await send_problem(arrival, _dialect_of(path, arrival, dialect), problem)
+
+    def _find(self, path: str, method: str, arrival: Arrival) -> Route:
+        """The route for a path and method. Raises `ProblemError` (`not_found`, `method_not_allowed`)."""
+        candidates = self._exact.get(path)
+        if candidates is None:
+            candidates = [r for r in self._prefixed if path.startswith(r.path) and len(path) > len(r.path)]
+        for route in candidates:
+            if method in route.methods:
+                if route.prefix:
+                    arrival.rest = path[len(route.path) :]
+                return route
+        if not candidates:
+            raise ProblemError(
+                Problem(
+                    "not_found",
+                    f"`{method} {path[:200]}` is not served here; see docs/api.md for the routes.",
+                )
+            )
+        allowed = ", ".join(sorted({m for route in candidates for m in route.methods}))
+        raise ProblemError(
+            Problem(
+                "method_not_allowed",
+                f"`{method}` is not allowed on `{path[:200]}`; use {allowed}.",
+                headers=(("allow", allowed),),
+            )
+        )
+
+    def _check_host(self, scope: Scope) -> None:
+        """Refuse foreign Host headers when the operator named the hosts that are served."""
+        if not self._allowed_hosts:
+            return
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) != 1 or hosts[0].rsplit(b":", 1)[0] not in self._allowed_hosts:
+            raise ProblemError(
+                Problem(
+                    "invalid_request", "The `host` header is not one this gateway serves; check the base URL."
+                )
+            )
+
+
+def _arrive(scope: Scope, receive: Receive, send: Send) -> Arrival:
+    headers = {name: value for name, value in scope["headers"] if name in WANTED}
+    said = headers.get(b"x-request-id")
+    if said is not None and _REQUEST_ID.fullmatch(said):
+        request_id = said.decode()
+    else:
+        request_id = mint("req")
+    return Arrival(scope, receive, send, request_id, headers)
+
+
+def _dialect_of(path: str, arrival: Arrival, dialect: Dialect) -> Dialect:
+    """Whose error to tell: the route's, or the one the path and headers look like."""
+    if dialect != "openai_chat":
+        return dialect
+    if path.startswith("/v1beta"):
+        return "gemini"
+    if path.startswith("/v1/messages") or b"anthropic-version" in arrival.headers:
+        return "anthropic"
+    return dialect

@@ -1,0 +1,72 @@
+"""Credentials: one extractor for every dialect's carrier, one verdict for the same key."""
+
+from urllib.parse import parse_qs
+
+from passerelle.core.errors import Problem, ProblemError
+from passerelle.core.principal import Permission, Principal
+from passerelle.server.route import Arrival
+from passerelle.store import Store
+
+_HOW = (
+    "send a Passerelle key as `Authorization: Bearer psk_…`, `x-api-key` or `x-goog-api-key`; "
+    "create one with `passerelle keys create --name NAME`"
+)
+
+
+def credential(arrival: Arrival) -> str | None:
+    """The first credential found, in a fixed order of carriers; None when there is none."""
+    headers = arrival.headers
+    bearer = headers.get(b"authorization")
+    if bearer is not None:
+        scheme, _, token = bearer.partition(b" ")
+        if scheme.lower() == b"bearer" and token:
+            return token.strip().decode("latin-1")
+    for name in (b"x-api-key", b"x-goog-api-key"):
+        value = headers.get(name)
+        if value:
+            return value.strip().decode("latin-1")
+    query: bytes = arrival.scope.get("query_string", b"")
+    if b"key=" in query:
+        values = parse_qs(query.decode("latin-1")).get("key")
+        if values:
+            return values[0]
+    return None
+
+
+def authenticate(store: Store, arrival: Arrival) -> Principal:
+    """Who is asking. Raises `ProblemError(unauthenticated)`; never looks at the database."""
+    token = credential(arrival)
+    if token is None:
+        raise ProblemError(
+            Problem("unauthenticated", f"No API key was sent; {_HOW}.", code="missing_api_key")
+        )
+    entry = store.identity.authenticate(token)
+    if entry is None:
+        raise ProblemError(
+            Problem(
+                "unauthenticated",
+                f"The API key is not one of this gateway's; {_HOW}.",
+                code="invalid_api_key",
+            )
+        )
+    if entry.state != "active":
+        raise ProblemError(
+            Problem(
+                "unauthenticated",
+                f"The API key `{entry.key.id}` is {entry.state}; ask for a new one.",
+                code=f"{entry.state}_api_key",
+            )
+        )
+    return entry.principal
+
+
+def authorise(principal: Principal, permission: Permission) -> None:
+    """Raises `ProblemError(permission_denied)` unless the caller's role has it."""
+    if permission not in principal.permissions:
+        raise ProblemError(
+            Problem(
+                "permission_denied",
+                f"This needs the permission `{permission}`, which the role `{principal.role}` does not have; "
+                "use a key whose role has it.",
+            )
+        )

@@ -1,0 +1,69 @@
+"""From HTTP to the road and back: what every model route does, whatever its dialect."""
+
+from collections.abc import Callable
+
+from passerelle.codecs.base import PathTarget
+from passerelle.core.clock import Clock
+from passerelle.core.errors import Problem, ProblemError
+from passerelle.core.request import Dialect
+from passerelle.gateway.road import Road
+from passerelle.gateway.trip import Ask
+from passerelle.server.answer import Watch, send_delivery
+from passerelle.server.body import read_body
+from passerelle.server.route import Arrival, Handler
+from passerelle.server.wishes import forwarded, read_wishes
+from passerelle.store import StoreUnavailable
+
+TargetOf = Callable[[Arrival], PathTarget]
+
+
+class ModelCalls:
+    """Makes the handlers of model routes."""
+
+    def __init__(self, road: Road, clock: Clock, max_body_bytes: int) -> None:
+        self._road = road
+        self._clock = clock
+        self._max_body_bytes = max_body_bytes
+
+    def handler(self, dialect: Dialect, target_of: TargetOf) -> Handler:
+        """A handler that reads the body, asks the road and sends what it gives."""
+
+        async def handle(arrival: Arrival) -> None:
+            await self._call(arrival, dialect, target_of(arrival))
+
+        return handle
+
+    async def _call(self, arrival: Arrival, dialect: Dialect, target: PathTarget) -> None:
+        ask = await self.ask(arrival, dialect, target)
+        watch = Watch(arrival)
+        watch.start_soon()
+        try:
+            delivery = await self._road.travel(ask)
+        except StoreUnavailable as error:
+            raise ProblemError(
+                Problem("overloaded", "Records cannot be written now; try again shortly.", retry_after_s=5)
+            ) from error
+        finally:
+            watch.stop()
+        await send_delivery(arrival, delivery)
+
+    async def ask(self, arrival: Arrival, dialect: Dialect, target: PathTarget) -> Ask:
+        """The request as the road takes it. Raises `ProblemError` or `CallerGone`."""
+        at_ns, started_s = self._clock.unix_ns(), self._clock.monotonic_s()
+        body = await read_body(arrival, self._max_body_bytes)
+        return Ask(
+            principal=arrival.caller,
+            dialect=dialect,
+            target=target,
+            body=body,
+            request_id=arrival.request_id,
+            at_ns=at_ns,
+            started_s=started_s,
+            wishes=read_wishes(arrival.headers),
+            headers=forwarded(arrival.headers),
+        )
+
+
+def fixed(target: PathTarget) -> TargetOf:
+    """For routes whose path always says the same."""
+    return lambda _: target

@@ -1,0 +1,86 @@
+"""Routes of the data plane: each declares its methods, its permission and its dialect.
+
+`PUBLIC` is said out loud, never a default. Matching is on `scope["path"]` and nothing else: not the Host
+header, not a reconstructed URL (lesson of CVE-2026-48710).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+import msgspec
+
+from passerelle.core.principal import Permission, Principal
+from passerelle.core.request import Dialect
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+PUBLIC: Literal["public"] = "public"
+
+
+class Arrival(msgspec.Struct):
+    """A request at the door: its scope, its headers read once, and who sends it."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    request_id: str
+    headers: dict[bytes, bytes]
+    """The headers the gateway reads (`WANTED`), lower-case; everything else is never looked at."""
+    rest: str = ""
+    """What the path has after the route's prefix."""
+    principal: Principal | None = None
+    """Set for every route that is not public."""
+    answered: bool = False
+    """A status line was sent: nothing else may be."""
+    caller_gone: bool = False
+    """The caller closed the connection, or stopped reading."""
+
+    @property
+    def caller(self) -> Principal:
+        """The authenticated caller. Raises `AssertionError` on a public route."""
+        assert self.principal is not None, "a route that needs a caller must declare a permission"  # noqa: S101
+        return self.principal
+
+
+Handler = Callable[[Arrival], Awaitable[None]]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One entry of the table. `prefix` routes take every path that starts with `path`."""
+
+    path: str
+    methods: frozenset[str]
+    permission: Permission | Literal["public"]
+    handler: Handler
+    dialect: Dialect = "openai_chat"
+    """Whose errors are told here."""
+    prefix: bool = False
+
+
+WANTED = frozenset(
+    {
+        b"accept",
+        b"anthropic-beta",
+        b"anthropic-version",
+        b"authorization",
+        b"content-encoding",
+        b"content-length",
+        b"openai-beta",
+        b"traceparent",
+        b"x-api-key",
+        b"x-goog-api-key",
+        b"x-claude-code-session-id",
+        b"x-passerelle-data-class",
+        b"x-passerelle-mode",
+        b"x-passerelle-models",
+        b"x-passerelle-plan",
+        b"x-passerelle-session",
+        b"x-passerelle-strict",
+        b"x-passerelle-tags",
+        b"x-request-id",
+        b"x-session-id",
+    }
+)
+"""The request headers the gateway reads."""

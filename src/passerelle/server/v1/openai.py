@@ -1,0 +1,62 @@
+"""OpenAI's routes: chat completions, responses, embeddings, models."""
+
+import msgspec
+
+from passerelle.codecs.base import PathTarget
+from passerelle.core.errors import Problem, ProblemError
+from passerelle.server.answer import send_whole
+from passerelle.server.call import ModelCalls, fixed
+from passerelle.server.models import Listing, ModelList, anthropic_list, anthropic_model
+from passerelle.server.route import Arrival, Route
+
+_POST = frozenset({"POST"})
+_GET = frozenset({"GET", "HEAD"})
+
+
+def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
+    """Everything under `/v1` that OpenAI's SDKs call."""
+
+    async def list_models(arrival: Arrival) -> None:
+        listings = models.visible(arrival.caller)
+        if b"anthropic-version" in arrival.headers:
+            body = anthropic_list(listings, arrival.scope.get("query_string", b""))
+        else:
+            body = msgspec.json.encode({"object": "list", "data": [_model(m) for m in listings]})
+        await send_whole(arrival, 200, body, [])
+
+    async def get_model(arrival: Arrival) -> None:
+        found = models.find(arrival.caller, arrival.rest)
+        if found is None:
+            raise ProblemError(_unknown(arrival.rest))
+        shape = anthropic_model if b"anthropic-version" in arrival.headers else _model
+        await send_whole(arrival, 200, msgspec.json.encode(shape(found)), [])
+
+    chat = calls.handler("openai_chat", fixed(PathTarget("chat")))
+    responses = calls.handler("openai_responses", fixed(PathTarget("chat")))
+    embeddings = calls.handler("openai_chat", fixed(PathTarget("embed")))
+    return (
+        Route("/v1/chat/completions", _POST, "model:call", chat),
+        Route("/v1/responses", _POST, "model:call", responses, "openai_responses"),
+        Route("/v1/embeddings", _POST, "model:call", embeddings),
+        Route("/v1/models", _GET, "model:list", list_models),
+        Route("/v1/models/", _GET, "model:list", get_model, prefix=True),
+    )
+
+
+def _model(listing: Listing) -> dict[str, object]:
+    return {
+        "id": listing.id,
+        "object": "model",
+        "created": listing.created_s,
+        "owned_by": listing.maker,
+        "type": "model",
+    }
+
+
+def _unknown(name: str) -> Problem:
+    return Problem(
+        "model_not_found",
+        f"The model `{name[:120]}` does not exist here or is not for this key; list yours with GET /v1/models.",
+        param="model",
+        code="model_not_found",
+    )

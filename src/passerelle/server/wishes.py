@@ -1,0 +1,86 @@
+"""What a caller says in headers: `x-passerelle-*`, session hints, and the few a provider may see."""
+
+from typing import get_args
+
+from passerelle.core.errors import ProblemError, invalid
+from passerelle.core.model import DATA_CLASSES, DataClass
+from passerelle.core.plan import Mode
+from passerelle.gateway.trip import NO_WISHES, Wishes
+
+_MODES: tuple[Mode, ...] = tuple(m for m in get_args(Mode) if m != "named")
+_PREFIX = b"x-passerelle-"
+_SESSIONS = (b"x-passerelle-session", b"x-claude-code-session-id", b"x-session-id")
+_FORWARDED = (b"anthropic-beta", b"anthropic-version", b"openai-beta")
+_LIST_BOUND = 32
+_WORD_BOUND = 128
+
+
+def read_wishes(headers: dict[bytes, bytes]) -> Wishes:
+    """The caller's wishes. Raises `ProblemError` naming the header for a value that means nothing."""
+    session = next((_text(headers[n]) for n in _SESSIONS if n in headers), None)
+    if not any(name.startswith(_PREFIX) for name in headers):
+        return NO_WISHES if session is None else Wishes(session=session)
+    return Wishes(
+        mode=_mode(headers),
+        models=_words(headers, "x-passerelle-models"),
+        data_class=_data_class(headers),
+        tags=_words(headers, "x-passerelle-tags"),
+        strict=_flag(headers, "x-passerelle-strict"),
+        session=session,
+        explain=_flag(headers, "x-passerelle-plan"),
+    )
+
+
+def forwarded(headers: dict[bytes, bytes]) -> tuple[tuple[str, str], ...]:
+    """The protocol headers that may travel to a provider of the same dialect."""
+    return tuple([(n.decode(), _text(headers[n])) for n in _FORWARDED if n in headers])
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1")[:1024]
+
+
+def _bad(name: str, value: str, allowed: str) -> ProblemError:
+    return invalid(f"`{name}` is `{value[:_WORD_BOUND]}`; send {allowed}.", param=name)
+
+
+def _mode(headers: dict[bytes, bytes]) -> Mode | None:
+    raw = headers.get(b"x-passerelle-mode")
+    if raw is None:
+        return None
+    for mode in _MODES:
+        if raw == mode.encode():
+            return mode
+    raise _bad("x-passerelle-mode", _text(raw), "one of " + ", ".join(f"`{m}`" for m in _MODES))
+
+
+def _data_class(headers: dict[bytes, bytes]) -> DataClass | None:
+    raw = headers.get(b"x-passerelle-data-class")
+    if raw is None:
+        return None
+    for data_class in DATA_CLASSES:
+        if raw == data_class.encode():
+            return data_class
+    allowed = "one of " + ", ".join(f"`{c}`" for c in DATA_CLASSES)
+    raise _bad("x-passerelle-data-class", _text(raw), allowed)
+
+
+def _words(headers: dict[bytes, bytes], name: str) -> tuple[str, ...]:
+    raw = headers.get(name.encode())
+    if raw is None:
+        return ()
+    words = tuple(word for part in _text(raw).split(",") if (word := part.strip()))
+    if len(words) > _LIST_BOUND or any(len(word) > _WORD_BOUND for word in words):
+        raise invalid(
+            f"`{name}` may list {_LIST_BOUND} names of {_WORD_BOUND} characters; send fewer.", param=name
+        )
+    return words
+
+
+def _flag(headers: dict[bytes, bytes], name: str) -> bool:
+    raw = headers.get(name.encode())
+    if raw is None or raw in (b"0", b"false"):
+        return False
+    if raw in (b"1", b"true"):
+        return True
+    raise _bad(name, _text(raw), "`1` or `0`")
