@@ -31,7 +31,7 @@ class Settler:
         metrics: Metrics,
         clock: Clock,
         pepper: bytes,
-        trace: Callable[[Trip, Receipt], None] | None,
+        trace: Callable[[str | None, Receipt], None] | None,
     ) -> None:
         self._store = store
         self._metrics = metrics
@@ -50,7 +50,7 @@ class Settler:
         self._store.journal.settle(Settlement(receipt, _settled_holds(trip), _content(trip)))
         self._metrics.settled(receipt)
         if self._trace is not None:
-            self._trace(trip, receipt)
+            self._trace(trip.ask.traceparent, receipt)
         if log.isEnabledFor(logging.INFO):
             log.info("settled", extra={"receipt": receipt})
         return receipt

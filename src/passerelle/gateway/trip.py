@@ -46,8 +46,8 @@ class Ask(msgspec.Struct, frozen=True):
     wishes: Wishes = NO_WISHES
     headers: tuple[tuple[str, str], ...] = ()
     """Protocol headers a provider may see: the edge's fixed list, never credentials."""
-    trace: object = None
-    """The caller's trace context, if tracing is on."""
+    traceparent: str | None = None
+    """The caller's trace context (W3C), for telemetry only."""
 
 
 class Trip(msgspec.Struct):

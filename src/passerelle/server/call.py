@@ -61,9 +61,15 @@ class ModelCalls:
             started_s=started_s,
             wishes=read_wishes(arrival.headers),
             headers=forwarded(arrival.headers),
+            traceparent=_traceparent(arrival),
         )
 
 
 def fixed(target: PathTarget) -> TargetOf:
     """For routes whose path always says the same."""
     return lambda _: target
+
+
+def _traceparent(arrival: Arrival) -> str | None:
+    value = arrival.headers.get(b"traceparent")
+    return None if value is None else value[:128].decode("latin-1")

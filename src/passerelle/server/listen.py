@@ -1,0 +1,95 @@
+"""One worker's HTTP server: uvicorn on a socket that is open already, and an orderly end."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from passerelle.server.app import Entrance
+from passerelle.server.protocol import BoundedProtocol
+
+KEEP_ALIVE_S = 75
+"""Longer than the idle time of common load balancers (60 s), so that they close first."""
+
+
+class _Quiet(uvicorn.Server):
+    """A uvicorn server that leaves signals to us: ours drain, and the process then exits with 0."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Listener:
+    """Serves `entrance` until told to stop, then finishes what is under way."""
+
+    def __init__(
+        self,
+        entrance: Entrance,
+        sock: socket.socket,
+        *,
+        drain_s: float,
+        tls_cert: str | None = None,
+        tls_key: str | None = None,
+    ) -> None:
+        self.draining = False
+        self._sock = sock
+        self._server = _Quiet(
+            uvicorn.Config(
+                entrance,
+                http=BoundedProtocol,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                access_log=False,
+                log_config=None,
+                proxy_headers=False,
+                server_header=False,
+                backlog=2048,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=int(drain_s),
+                ssl_certfile=tls_cert,
+                ssl_keyfile=tls_key,
+            )
+        )
+
+    async def run(self, *, on_hangup: Callable[[], None], on_ready: Callable[[], None]) -> None:
+        """Serve until SIGTERM or SIGINT. SIGHUP calls `on_hangup`; `on_ready` is called once listening."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, on_hangup)
+        announcing = asyncio.create_task(self._announce(on_ready))
+        try:
+            await self._server.serve(sockets=[self._sock])
+        finally:
+            announcing.cancel()
+
+    def stop(self) -> None:
+        """Take no new requests; end when those under way are done, or the grace is over."""
+        self.draining = True
+        if self._server.should_exit:
+            self._server.force_exit = True
+        self._server.should_exit = True
+
+    async def _announce(self, on_ready: Callable[[], None]) -> None:
+        while not self._server.started:
+            await asyncio.sleep(0.005)
+        on_ready()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening-ready socket on `host:port`; port 0 takes a free one. Raises `OSError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    sock.set_inheritable(True)
+    return sock

@@ -1,0 +1,103 @@
+"""Several workers on one socket: a parent that starts them, passes signals on, and replaces the dead.
+
+The parent holds the listening socket and nothing else: no configuration, no database, no requests.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+_RESTART_WINDOW_S = 60.0
+_RESTARTS_PER_WINDOW = 10
+
+
+class WorkersFailed(Exception):
+    """Workers die as fast as they start; the parent gives up rather than spin."""
+
+
+def supervise(command: Sequence[str], sock: socket.socket, count: int, *, grace_s: float) -> int:
+    """Run `count` copies of `command`, each with `--fd` of `sock` appended, until SIGTERM or SIGINT.
+
+    Gives the exit status for the parent: 0 after an orderly stop. Raises `WorkersFailed`.
+    """
+    with tempfile.TemporaryDirectory(prefix="passerelle-metrics-") as shared:
+        return _Parent(command, sock, count, grace_s, Path(shared)).run()
+
+
+class _Parent:
+    def __init__(
+        self, command: Sequence[str], sock: socket.socket, count: int, grace_s: float, shared: Path
+    ) -> None:
+        self._command = [*command, "--fd", str(sock.fileno())]
+        self._sock = sock
+        self._count = count
+        self._grace_s = grace_s
+        self._environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(shared)}
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._stopping = False
+        self._starts: list[float] = []
+
+    def run(self) -> int:
+        signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        try:
+            for _ in range(self._count):
+                self._start()
+            deadline: float | None = None
+            while self._children:
+                timeout = 1.0 if deadline is None else max(0.0, deadline - time.monotonic())
+                received = signal.sigtimedwait(signals, timeout)
+                number = None if received is None else received.si_signo
+                if number == signal.SIGHUP:
+                    self._tell(signal.SIGHUP)
+                elif number in (signal.SIGTERM, signal.SIGINT):
+                    self._stopping = True
+                    deadline = time.monotonic() + self._grace_s + 5.0
+                    self._tell(signal.SIGTERM)
+                self._reap()
+                if deadline is not None and time.monotonic() >= deadline:
+                    self._tell(signal.SIGKILL)
+                    deadline = time.monotonic() + 5.0
+            return 0
+        finally:
+            self._tell(signal.SIGKILL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+
+    def _start(self) -> None:
+        now = time.monotonic()
+        self._starts = [at for at in self._starts if now - at < _RESTART_WINDOW_S]
+        if len(self._starts) >= self._count + _RESTARTS_PER_WINDOW:
+            raise WorkersFailed("workers die as fast as they start; read their log above for the cause")
+        self._starts.append(now)
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no caller's word in it
+            self._command,
+            env=self._environment,
+            pass_fds=[self._sock.fileno()],
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_unblock_signals,  # the parent has no threads
+        )
+        self._children[child.pid] = child
+
+    def _reap(self) -> None:
+        for pid, child in list(self._children.items()):
+            if child.poll() is None:
+                continue
+            del self._children[pid]
+            if not self._stopping:
+                print(f"worker {pid} ended with {child.returncode}; starting another", file=sys.stderr)  # noqa: T201
+                self._start()
+
+    def _tell(self, number: int) -> None:
+        for child in self._children.values():
+            if child.poll() is None:
+                child.send_signal(number)
+
+
+def _unblock_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
