@@ -1,0 +1,152 @@
+"""Where an answer begins and ends, strictly. No I/O: bytes in, a reply filled.
+
+`httptools` (llhttp in its strict mode) does the parsing. It already refuses bare line feeds, folded
+headers, white space around names, doubled or decorated lengths, a length beside chunks, malformed chunk
+sizes, and NUL or control bytes in values. What it lets through and we do not (seen with httptools 0.9.0):
+
+    Transfer-Encoding other than `chunked` exactly once     it would guess: to the end, or chunked
+    Transfer-Encoding in HTTP/1.0                           RFC 9112 §6.1: a sign of broken framing
+    HTTP/0.9, HTTP/2.0, RTSP/1.0, ICE/1.0, leading lines    not HTTP/1.x
+    status codes 000–099 and above 599                      no meaning to act on
+    101 Switching Protocols                                 never asked for
+    bytes after the answer                                  the next answer's place, taken
+    endless extensions, zero-padded sizes, trailers         no end, no body
+
+`tests/providers/http/test_framing.py` keeps the list honest.
+"""
+
+import httptools
+
+from passerelle.providers.http.limits import MAX_HEADERS, MAX_INTERIM, MAX_SILENT_BYTES
+from passerelle.providers.http.response import HttpReply
+
+_PREFIX = b"HTTP/"
+
+
+class RefusedError(Exception):
+    """The bytes are not an answer we take. Its words are ours or llhttp's, never the provider's."""
+
+
+class Framing:
+    """Parses the answers of one connection, one after the other, into the reply of each."""
+
+    def __init__(self, *, header_bytes: int) -> None:
+        self.ended = False
+        """The answer is whole."""
+        self.to_eof = False
+        """The answer has no length: it ends where the connection does."""
+        self.keep_alive = False
+        """The server means to keep the connection open after the answer that has ended."""
+        self._header_bytes = header_bytes
+        self._parser = httptools.HttpResponseParser(self)
+
+    def begin(self, reply: HttpReply) -> None:
+        """The next bytes belong to `reply`."""
+        self._reply = reply
+        self.ended = False
+        self.to_eof = False
+        self._matched = 0  # how much of `HTTP/` has arrived
+        self._silent = 0  # bytes since the last piece of body
+        self._lines = 0
+        self._interim = 0
+        self._headers: dict[str, str] = {}
+
+    @property
+    def answered(self) -> bool:
+        """At least one byte of the answer has arrived."""
+        return self._matched > 0
+
+    def feed(self, data: bytes) -> None:
+        """Raises `RefusedError`; the connection is then good for nothing."""
+        if self._matched < 5:
+            part = data[: 5 - self._matched]
+            fits = _PREFIX.startswith(part, self._matched)
+            self._matched += len(part)
+            if not fits:
+                raise RefusedError("the answer is not HTTP/1.x")
+        self._silent += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, RefusedError):
+                raise error.__context__ from None
+            raise RefusedError(f"malformed HTTP: {error}") from None
+        except httptools.HttpParserUpgrade:
+            raise RefusedError("a change of protocol, which nobody asked for") from None
+        if self._silent > self._header_bytes and not self._reply.headed:
+            raise RefusedError(f"more than {self._header_bytes} bytes of response head")
+        if self._silent > MAX_SILENT_BYTES and self._reply.headed and not self.ended:
+            raise RefusedError(f"more than {MAX_SILENT_BYTES} bytes of framing without body")
+
+    def close(self) -> None:
+        """Let go of the parser: it holds our methods, and we hold it."""
+        del self._parser
+
+    # Called by the parser
+
+    def on_message_begin(self) -> None:
+        """A status line begins."""
+        if self.ended:
+            raise RefusedError("bytes after the end of the answer")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header line, or a trailer's."""
+        self._lines += 1
+        if self._lines > MAX_HEADERS:
+            raise RefusedError(f"more than {MAX_HEADERS} header lines")
+        if self._reply.headed:
+            return  # trailers say nothing we act on
+        key = name.decode("latin-1").lower()
+        headers = self._headers
+        if key in headers:
+            headers[key] += ", " + value.decode("latin-1")
+        else:
+            headers[key] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """The empty line after a head."""
+        status = self._parser.get_status_code()
+        headers = self._headers
+        if not 200 <= status <= 599:
+            self._pass_over(status)
+            return
+        version = self._parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise RefusedError("the answer is not HTTP/1.x")
+        if self._silent > self._header_bytes:  # more than the head may have come at once: count exactly
+            size = sum(len(key) + len(value) + 4 for key, value in headers.items())
+            if size > self._header_bytes:
+                raise RefusedError(f"more than {self._header_bytes} bytes of response head")
+        coding = headers.get("transfer-encoding")
+        if coding is not None:
+            if coding.strip().lower() != "chunked" or version == "1.0":
+                raise RefusedError("a `Transfer-Encoding` other than `chunked`, once, in HTTP/1.1")
+        elif "content-length" not in headers and status not in (204, 304):
+            self.to_eof = True
+        content = headers.get("content-encoding")
+        if content is not None and content.strip().lower() not in ("identity", ""):
+            raise RefusedError("a compressed answer (`Content-Encoding`), although none was asked for")
+        self._silent = 0
+        self._reply.open(status, headers)
+
+    def _pass_over(self, status: int) -> None:
+        """An interim head (1xx) announces the final one; anything else outside 200–599 is nonsense."""
+        if status == 101 or not 100 <= status <= 199:
+            raise RefusedError(f"status {status}, which nobody asked for")
+        self._interim += 1
+        if self._interim > MAX_INTERIM:
+            raise RefusedError(f"more than {MAX_INTERIM} interim answers")
+        self._headers = {}
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of body."""
+        self._silent = 0
+        reply = self._reply
+        reply.pieces.append(body)
+        reply.unread += len(body)
+
+    def on_message_complete(self) -> None:
+        """The end of an answer, interim ones included."""
+        if self._reply.headed:
+            self.ended = True
+            self.keep_alive = self._parser.should_keep_alive()  # only now: it forgets at once
