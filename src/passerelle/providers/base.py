@@ -76,11 +76,14 @@ class Reply(Protocol):
     """A response whose head has arrived. Must be `aclose`d; closing early drops the connection."""
 
     status: int
-    headers: Mapping[str, str]
-    """Lower-case names; repeated headers joined by `, `."""
     complete_by_eof: bool
     """The body had no declared length and ended when the provider closed: whether it is whole is the
     dialect's to say. Meaningful once the body has ended."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Lower-case names; repeated headers joined by `, `."""
+        ...
 
     async def read(self) -> bytes:
         """The whole body, within `Caps.body_bytes`. Raises `SendError`."""
