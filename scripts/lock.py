@@ -1,0 +1,40 @@
+"""Write the hashed lock files from pyproject.toml. Run by `make lock`.
+
+`locks/run.txt` is what `make run` installs (with the local engine and telemetry), `locks/dev.txt` adds what
+tests and checks need. Universal for Python 3.11+ and free of registry addresses.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMON = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url",
+          "--no-emit-find-links", "--no-header", "--no-annotate", "--quiet"]  # fmt: skip
+# The build backend is locked too: the project itself installs without build isolation.
+BUILD = "hatchling>=1.33\n"
+
+
+def main() -> None:
+    """Write both locks, `run` a subset of `dev`."""
+    locks = ROOT / "locks"
+    locks.mkdir(exist_ok=True)
+    uv = [sys.executable, "-m", "uv", "pip", "compile", *COMMON]
+    extras = ["--extra", "local", "--extra", "otel"]
+    build = locks / "build.in"
+    build.write_text(BUILD)
+    try:
+        dev = [*uv, "pyproject.toml", "locks/build.in", *extras, "--group", "dev", "-o", "locks/dev.txt"]
+        subprocess.run(dev, cwd=ROOT, check=True)
+        run = [*uv, "pyproject.toml", "locks/build.in", *extras, "-c", "locks/dev.txt", "-o", "locks/run.txt"]
+        subprocess.run(run, cwd=ROOT, check=True)
+    finally:
+        build.unlink()
+    for name in ("dev.txt", "run.txt"):
+        text = (locks / name).read_text()
+        if "://" in text:
+            raise SystemExit(f"locks/{name} names an address; lock files must not")
+
+
+if __name__ == "__main__":
+    main()
