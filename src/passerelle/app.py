@@ -1,1 +1,244 @@
-"""The composition root: Settings → App; the one place where real parts are joined."""
+"""The composition root: Settings → App. The one place where real parts are joined."""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import os
+import random
+import socket
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from passerelle.catalog import load_catalog
+from passerelle.config import ConfigError, PolicySettings, Settings, load_settings
+from passerelle.core.clock import Clock, SystemClock
+from passerelle.gateway.attempt import Engine
+from passerelle.gateway.generation import Generation, Generations, ReloadOutcome, ReloadRefused
+from passerelle.gateway.holds import Holds
+from passerelle.gateway.limits import Limits
+from passerelle.gateway.road import Road
+from passerelle.gateway.settle import Settler
+from passerelle.gateway.vitals import Vitals
+from passerelle.policy.rules import Demands, Policy, compile_policy
+from passerelle.providers.base import Deadlines, Provider
+from passerelle.providers.build import build_provider
+from passerelle.providers.configured import configured
+from passerelle.server import health
+from passerelle.server.app import Entrance, Management
+from passerelle.server.call import ModelCalls
+from passerelle.server.listen import Listener
+from passerelle.server.models import ModelList
+from passerelle.server.v1 import anthropic, gemini, openai
+from passerelle.store import Store, open_store
+from passerelle.telemetry import trace
+from passerelle.telemetry.metrics import Metrics
+
+log = logging.getLogger("passerelle.app")
+_LOOK_EVERY_S = 1.0
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where the configuration comes from, so that it can be read again."""
+
+    config: Path | None
+    env: Mapping[str, str]
+    overrides: Mapping[str, object]
+
+    def read(self) -> Settings:
+        """The settings as they are now. Raises `ConfigError`."""
+        return load_settings(self.config, self.env, self.overrides)
+
+
+class App:
+    """One worker: everything joined, ready to be served."""
+
+    def __init__(self, source: Source, settings: Settings, *, clock: Clock | None = None) -> None:
+        """Opens the store and builds the first generation. Raises `ConfigError`, `StoreUnavailable`."""
+        self.clock: Clock = clock or SystemClock()
+        self.source = source
+        self.settings = settings
+        self.worker = f"{os.getpid()}-{os.urandom(3).hex()}"
+        self.metrics = Metrics()
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        url = settings.database_url or f"sqlite:///{settings.data_dir / 'passerelle.db'}"
+        self.store: Store = open_store(url, settings.data_dir, clock=self.clock, worker=self.worker)
+        self._exporter = trace.exporter(self.worker)
+        first = build_generation(settings, None, self.store)
+        self.generations = Generations(first, partial(_next_generation, source, self.store))
+        self.vitals = Vitals(self.metrics, self.clock)
+        settler = Settler(
+            self.store,
+            self.metrics,
+            self.clock,
+            self.store.pepper,
+            None if self._exporter is None else self._exporter[0],
+        )
+        engine = Engine(self.store, settler, self.vitals, Holds(self.store), self.clock, random.random)
+        self.road = Road(
+            generations=self.generations,
+            store=self.store,
+            engine=engine,
+            settler=settler,
+            vitals=self.vitals,
+            limits=Limits(
+                max_in_flight=settings.server.max_in_flight,
+                workers=settings.server.workers,
+                metrics=self.metrics,
+                clock=self.clock,
+            ),
+            clock=self.clock,
+            draw=random.random,
+        )
+        self.draining: Callable[[], bool] = lambda: False
+        self._api: Management | None = None
+        self._building_api = asyncio.Lock()
+        self.entrance = self._entrance()
+
+    async def reload(self) -> ReloadOutcome:
+        """Read the configuration again and swap it in if it is whole."""
+        return await self.generations.reload()
+
+    async def aclose(self) -> None:
+        """Close providers, flush and close the store, flush telemetry."""
+        await self.generations.aclose()
+        await asyncio.to_thread(self.store.close)
+        if self._exporter is not None:
+            await asyncio.to_thread(self._exporter[1])
+
+    def _entrance(self) -> Entrance:
+        calls = ModelCalls(self.road, self.clock, self.settings.server.max_body_bytes)
+        models = ModelList(self.generations)
+        return Entrance(
+            (
+                *openai.routes(calls, models),
+                *anthropic.routes(calls),
+                *gemini.routes(calls, models),
+                *health.routes(self.store, self.generations, self.metrics, lambda: self.draining()),
+            ),
+            self._management,
+            self.store,
+            self.metrics,
+            frozenset(host.encode() for host in self.settings.server.allowed_hosts),
+        )
+
+    async def _management(self) -> Management:
+        """The `/api` application, imported and built when it is first asked for."""
+        if self._api is None:
+            async with self._building_api:
+                if self._api is None:
+                    self._api = await asyncio.to_thread(self._build_api)
+        return self._api
+
+    def _build_api(self) -> Management:
+        # FastAPI costs half a second and 17 MiB to import: nobody pays who does not use it.
+        from passerelle.server.api import Context, build
+
+        return build(Context(self.store, self.generations, self.vitals, self.reload, self.clock))
+
+
+async def serve(app: App, sock: socket.socket) -> None:
+    """Serve `app` on `sock` until SIGTERM or SIGINT, following its configuration, then close it."""
+    server = app.settings.server
+    listener = Listener(
+        app.entrance,
+        sock,
+        drain_s=server.drain_s,
+        tls_cert=None if server.tls_cert is None else str(server.tls_cert),
+        tls_key=None if server.tls_key is None else str(server.tls_key),
+    )
+    app.draining = lambda: listener.draining
+    hangup = asyncio.Event()
+    following = asyncio.create_task(_follow(app, hangup))
+    try:
+        await listener.run(
+            on_hangup=hangup.set,
+            on_ready=lambda: log.info("ready", extra={"generation": app.generations.current.label}),
+        )
+    finally:
+        following.cancel()
+        await app.aclose()
+
+
+async def _follow(app: App, hangup: asyncio.Event) -> None:
+    """Reload on SIGHUP and when the configuration file changes."""
+    seen = _fingerprint(app.source.config)
+    while True:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(hangup.wait(), _LOOK_EVERY_S)
+        now = _fingerprint(app.source.config)
+        if not hangup.is_set() and now == seen:
+            continue
+        hangup.clear()
+        seen = now
+        outcome = await app.reload()
+        if not outcome.ok:
+            log.error(
+                "configuration refused; the last good generation stays",
+                extra={"generation": outcome.generation, "findings": list(outcome.findings)},
+            )
+        elif outcome.changed:
+            log.warning("configuration in force", extra={"generation": outcome.generation})
+
+
+def _fingerprint(path: Path | None) -> tuple[int, int, int] | None:
+    """What changes when a file is edited or replaced (through symbolic links too)."""
+    if path is None:
+        return None
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def build_generation(settings: Settings, before: Generation | None, store: Store) -> Generation:
+    """The whole generation of `settings`. Providers whose entry did not change keep their connections.
+
+    Raises `ConfigError` with every mistake found.
+    """
+    catalog = load_catalog(settings)
+    policy = policy_of(settings.policy)
+    providers: dict[str, Provider] = {}
+    entries = {name: configured(name, settings) for name in settings.providers}
+    for name, entry in entries.items():
+        kept = None if before is None else before.providers.get(name)
+        same = before is not None and before.entries.get(name) == entry.identity
+        providers[name] = kept if kept is not None and same else build_provider(entry.entry)
+    digest = hashlib.sha256(f"{settings.digest}|{catalog.version}".encode()).hexdigest()
+    return Generation(
+        number=store.generations.number_of(digest),
+        digest=digest,
+        catalog=catalog,
+        policy=policy,
+        providers=providers,
+        deadlines={name: _deadlines(settings, name) for name in settings.providers},
+        smart_mode=settings.router.smart_mode,
+        default_requests_per_minute=settings.limits.requests_per_minute,
+        entries={name: entry.identity for name, entry in entries.items()},
+    )
+
+
+def _next_generation(source: Source, store: Store, before: Generation) -> Generation:
+    """For `Generations`: the generation of the configuration as it is now, or `before` if nothing changed."""
+    try:
+        after = build_generation(source.read(), before, store)
+    except ConfigError as error:
+        raise ReloadRefused(tuple(str(finding) for finding in error.findings)) from error
+    return before if after.digest == before.digest else after
+
+
+def policy_of(settings: PolicySettings) -> Policy:
+    """The compiled policy of its written form."""
+    classes = {
+        data_class: msgspec.convert(rules.model_dump(), Demands) for data_class, rules in settings.classes.items()
+    }
+    version = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
+    return compile_policy(classes, default=settings.default_data_class, version=version)
+
+
+def _deadlines(settings: Settings, provider: str) -> Deadlines:
+    return msgspec.convert(settings.deadlines_for(provider).model_dump(), Deadlines)

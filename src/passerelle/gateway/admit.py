@@ -113,6 +113,14 @@ def _evaluate(
                     f"`{deployment.provider}` does not offer it for this model",
                 )
             )
+        elif principal.budgets and deployment.effective_price is None:
+            rejections.append(
+                Rejection(
+                    deployment.id,
+                    "budget.unpriced",
+                    "it has no price, and this key spends under a budget; give it a price (0 if it is free)",
+                )
+            )
         else:
             usable.append(deployment)
     return tuple(usable), tuple(rejections)

@@ -35,6 +35,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     smart_mode: Mode = "balanced"
     """What `smart` means when nobody says."""
     default_requests_per_minute: int | None = None
+    entries: Mapping[str, str] = {}
+    """What each provider was built from: equal text, same provider."""
     memo: Memo = msgspec.field(default_factory=dict)
     """Eligible sets already computed, by all that they depend on; bounded by `MEMO_BOUND`."""
 

@@ -5,7 +5,7 @@ import msgspec
 from passerelle.core.clock import Clock, mint
 from passerelle.core.errors import FailureKind
 from passerelle.core.model import Deployment
-from passerelle.core.receipt import Attempt, Intent
+from passerelle.core.receipt import Attempt, Held, Intent
 from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.estimate import usage_from_bytes
 from passerelle.gateway.translate import Outbound
@@ -63,6 +63,8 @@ def intent_of(trip: Trip, leg: Leg, estimate_nanos: int) -> Intent:
         policy_version=generation.policy.version,
         generation=generation.number,
         estimate_nanos=estimate_nanos,
+        holds=tuple([Held(h.hold_id, h.budget_id, h.held_nanos) for h in trip.holds]),
+        currency=_currency(leg.deployment),
     )
 
 
@@ -90,7 +92,7 @@ def end(
         ),
         usage=usage,
         cost_nanos=0 if price is None or usage.source == "none" else cost(usage, price),
-        currency="USD" if price is None else price.currency,
+        currency=_currency(leg.deployment),
         price_version=None if price is None else price.version,
         upstream_request_id=leg.upstream_request_id,
         finish=leg.finish,
@@ -108,3 +110,8 @@ def _may_be_billed(leg: Leg, failure: FailureKind | None) -> bool:
     if failure is None or leg.answered_bytes:
         return True
     return leg.sent and failure in _MAYBE_BILLED and (leg.status is None or leg.status < 300)
+
+
+def _currency(deployment: Deployment) -> str:
+    price = deployment.effective_price
+    return "USD" if price is None else price.currency

@@ -9,11 +9,10 @@ import hmac
 import logging
 from collections.abc import Callable
 
-import msgspec
-
 from passerelle.core.clock import Clock
-from passerelle.core.receipt import HoldSettled, OutcomeKind, Receipt, Settlement
+from passerelle.core.receipt import OutcomeKind, Receipt, Settlement
 from passerelle.core.usage import NO_USAGE, Usage
+from passerelle.gateway.holds import settled
 from passerelle.gateway.trip import Trip
 from passerelle.store import Store
 from passerelle.telemetry.metrics import Metrics
@@ -47,7 +46,7 @@ class Settler:
             return None
         trip.settled = True
         receipt = self._receipt(trip, outcome, problem)
-        self._store.journal.settle(Settlement(receipt, _settled_holds(trip), _content(trip)))
+        self._store.journal.settle(Settlement(receipt, settled(trip), _content(trip)))
         self._metrics.settled(receipt)
         if self._trace is not None:
             self._trace(trip.ask.traceparent, receipt)
@@ -85,13 +84,6 @@ class Settler:
             tags=ask.wishes.tags,
             request_digest=hmac.new(self._pepper, ask.body, hashlib.sha256).hexdigest(),
         )
-
-
-def _settled_holds(trip: Trip) -> tuple[HoldSettled, ...]:
-    if not trip.holds:
-        return ()
-    spent = sum(attempt.cost_nanos for attempt in trip.attempts)
-    return tuple(msgspec.structs.replace(hold, amount_nanos=spent) for hold in trip.holds)
 
 
 def _content(trip: Trip) -> dict[str, str] | None:

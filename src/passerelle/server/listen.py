@@ -18,6 +18,14 @@ KEEP_ALIVE_S = 75
 class _Quiet(uvicorn.Server):
     """A uvicorn server that leaves signals to us: ours drain, and the process then exits with 0."""
 
+    on_ready: Callable[[], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening, then say so."""
+        await super().startup(sockets)
+        if self.started and self.on_ready is not None:
+            self.on_ready()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -62,11 +70,8 @@ class Listener:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, on_hangup)
-        announcing = asyncio.create_task(self._announce(on_ready))
-        try:
-            await self._server.serve(sockets=[self._sock])
-        finally:
-            announcing.cancel()
+        self._server.on_ready = on_ready
+        await self._server.serve(sockets=[self._sock])
 
     def stop(self) -> None:
         """Take no new requests; end when those under way are done, or the grace is over."""
@@ -74,11 +79,6 @@ class Listener:
         if self._server.should_exit:
             self._server.force_exit = True
         self._server.should_exit = True
-
-    async def _announce(self, on_ready: Callable[[], None]) -> None:
-        while not self._server.started:
-            await asyncio.sleep(0.005)
-        on_ready()
 
 
 def bind(host: str, port: int) -> socket.socket:

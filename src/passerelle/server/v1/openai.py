@@ -56,7 +56,8 @@ def _model(listing: Listing) -> dict[str, object]:
 def _unknown(name: str) -> Problem:
     return Problem(
         "model_not_found",
-        f"The model `{name[:120]}` does not exist here or is not for this key; list yours with GET /v1/models.",
+        f"The model `{name[:120]}` does not exist here or is not for this key; "
+        "list yours with GET /v1/models.",
         param="model",
         code="model_not_found",
     )
