@@ -12,7 +12,7 @@ from passerelle.core.money import nanos_from_decimal
 from passerelle.core.request import Dialect
 
 
-def _nanos(value: object) -> int:
+def read_amount(value: object) -> int:
     """An amount in currency units as nanos. Numbers and text with a number both do; text is exact."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise ValueError("a price is a number of currency units per million tokens, such as 2.50")
@@ -25,7 +25,7 @@ def _nanos(value: object) -> int:
     return nanos_from_decimal(amount)
 
 
-PerMillion = Annotated[int, BeforeValidator(_nanos)]
+PerMillion = Annotated[int, BeforeValidator(read_amount)]
 """Written in currency units per million tokens; held in nanos per million tokens."""
 
 

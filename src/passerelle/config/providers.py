@@ -1,8 +1,8 @@
 """`[providers.NAME]`: a place that models are reached at, and the terms that hold there."""
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from passerelle.config.sections import DeadlineOverrides
 from passerelle.config.types import Count, Credential, Flag, IsoDate, Name, Section, Text, Weight
@@ -42,6 +42,27 @@ class AttributeSettings(Section):
         return Attributes(**{**kept, **said}, evidence=base.evidence + own)
 
 
+Pause = Annotated[float, Strict(), Field(ge=0, le=3600)]
+Often = Annotated[int, Strict(), Field(ge=0, le=1_000_000)]
+
+
+class ScriptSettings(Section):
+    """`script` of a simulated provider. Same names and defaults as `providers.simulated.script.Script`."""
+
+    first_content_s: Pause = 0.05
+    tokens_per_s: Annotated[float, Strict(), Field(ge=0)] = 100.0
+    answer_tokens: Annotated[int, Strict(), Field(ge=1, le=100_000)] = 40
+    answers: tuple[Text, ...] = ()
+    call_tools: Flag = True
+    fail_status: Annotated[int, Strict(), Field(ge=400, le=599)] = 503
+    fail_first: Often = 0
+    fail_every: Often = 0
+    fail_retry_after_s: Pause | None = None
+    refuse_every: Often = 0
+    cut_after_events: Often | None = None
+    dimensions: Annotated[int, Strict(), Field(ge=1, le=8192)] = 256
+
+
 class ProviderSettings(Section):
     """A provider entry, its template already laid under it."""
 
@@ -58,4 +79,4 @@ class ProviderSettings(Section):
     attributes: AttributeSettings = AttributeSettings()
     deadlines: DeadlineOverrides = DeadlineOverrides()
     allow_private_network: Flag = False
-    script: dict[str, Any] = Field(default_factory=dict)
+    script: ScriptSettings | None = None

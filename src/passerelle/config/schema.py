@@ -10,9 +10,10 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
+from passerelle.config.entries import read_amount
 from passerelle.config.locate import Path
 from passerelle.config.settings import Settings
 
@@ -25,7 +26,7 @@ _SHORT = {
 }
 """Names that are shorter than their path; `[server]` settings leave their section out too."""
 
-_KEY_NAMES = {"providers": "NAME", "classes": "CLASS", "aliases": "NAME", "script": "…"}
+_KEY_NAMES = {"providers": "NAME", "classes": "CLASS", "aliases": "NAME"}
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -103,16 +104,16 @@ def _walk(model: type[BaseModel], path: tuple[str, ...], shown: str) -> Iterator
             yield from _walk(_bare(get_args(inner)[0]), (), f"{here}[]")
         elif origin is Mapping and _is_model(_bare(get_args(inner)[1])):
             yield from _walk(_bare(get_args(inner)[1]), (), f"{here}.{_KEY_NAMES[name]}")
-        elif origin is Mapping or inner is dict or origin is dict:
-            yield Setting(f"{here}.{_KEY_NAMES[name]}", _words(inner), "unset", None)
+        elif origin is Mapping:
+            yield Setting(f"{here}.{_KEY_NAMES[name]}", _words(get_args(inner)[1]), "unset", None)
         else:
-            full = (*path, name)
-            env = environment_name(full) if _has_environment(full) else None
-            yield Setting(here, _words(inner), _default(field), env)
+            yield Setting(here, _words_for(field), _default(field), _environment_of((*path, name), shown))
 
 
-def _has_environment(path: tuple[str, ...]) -> bool:
-    return any(path == known for known, _ in environment_names().values())
+def _environment_of(path: tuple[str, ...], shown: str) -> str | None:
+    if "." in shown or "[" in shown:
+        return None
+    return next((name for name, (known, _) in environment_names().items() if known == path), None)
 
 
 def _bare(annotation: Any) -> Any:
@@ -142,6 +143,18 @@ def _is_open(annotation: Any) -> bool:
 
 
 _WORDS = {"str": "text", "int": "integer", "float": "number", "bool": "boolean", "Path": "path"}
+
+
+def _words_for(field: FieldInfo) -> str:
+    if any(isinstance(mark, BeforeValidator) and mark.func is read_amount for mark in _marks(field)):
+        return "amount"
+    return _words(field.annotation)
+
+
+def _marks(field: FieldInfo) -> list[Any]:
+    """What `Annotated` says of a field, under `| None` too."""
+    inner = [mark for arg in get_args(field.annotation) for mark in getattr(arg, "__metadata__", ())]
+    return [*field.metadata, *inner]
 
 
 def _words(annotation: Any) -> str:

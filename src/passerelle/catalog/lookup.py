@@ -1,0 +1,176 @@
+"""The catalog: what exists, where, and what each name means. Immutable; its version is its content's hash."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+import msgspec
+
+from passerelle.core.model import Deployment, Model
+
+MAX_NAME = 200
+"""No name of ours is longer; longer ones are not searched for."""
+
+
+class Catalog(msgspec.Struct, frozen=True, eq=False):
+    """Models and deployments. Made by `load_catalog`, or by `Catalog.of` from parts."""
+
+    version: str
+    """A content hash: equal catalogs have equal versions on every machine."""
+    models: Mapping[str, Model]
+    """Every known model by id, also those nobody serves here."""
+    deployments: tuple[Deployment, ...]
+    """In the order of the providers in the settings."""
+    by_id: Mapping[str, Deployment]
+    aliases: Mapping[str, tuple[str, ...]]
+    """The operator's own names, as written."""
+    names: Mapping[str, tuple[Deployment, ...]]
+    """Everything `resolve` answers to."""
+    folded: Mapping[str, str]
+    """Names without their case → names."""
+    model_names: Mapping[str, str]
+    """Ids and aliases of known models, without their case → model id."""
+    offered_by: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """Model id → provider templates that would serve it if they were configured."""
+
+    @classmethod
+    def of(
+        cls,
+        models: Iterable[Model],
+        deployments: Iterable[Deployment],
+        aliases: Mapping[str, tuple[str, ...]] | None = None,
+        *,
+        offered_by: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> "Catalog":
+        """A catalog of these parts. Earlier deployments win where ids are equal."""
+        by_model = {model.id: model for model in models}
+        by_id: dict[str, Deployment] = {}
+        for deployment in deployments:
+            by_id.setdefault(deployment.id, deployment)
+        said = dict(aliases or {})
+        listed = tuple(by_id.values())
+        names = _names(by_model, listed, said)
+        folded: dict[str, str] = {}
+        for name in names:
+            folded.setdefault(name.casefold(), name)
+        return cls(
+            version=_version(by_model, listed, said),
+            models=MappingProxyType(by_model),
+            deployments=listed,
+            by_id=MappingProxyType(by_id),
+            aliases=MappingProxyType(said),
+            names=MappingProxyType(names),
+            folded=MappingProxyType(folded),
+            model_names=MappingProxyType(_model_names(by_model)),
+            offered_by=MappingProxyType(dict(offered_by or {})),
+        )
+
+    def resolve(self, name: str) -> tuple[Deployment, ...]:
+        """The deployments a name means, in order; empty when unknown. Understands, the first that fits:
+        the operator's aliases, deployment ids, model ids and their aliases (cloud ids included),
+        `provider/model`, and providers' own names for models. Case matters only between equals.
+        """
+        found = self.names.get(name)
+        if found is None:
+            known = self.folded.get(name.casefold())
+            return () if known is None else self.names[known]
+        return found
+
+    def model(self, name: str) -> Model | None:
+        """The known model a name means, whether anybody serves it here or not."""
+        known = self.model_names.get(name.casefold())
+        return None if known is None else self.models[known]
+
+    def suggest(self, name: str) -> tuple[str, ...]:
+        """Up to three names near `name` that would have been answered, best first."""
+        folded = name[:MAX_NAME].casefold()
+        plain = [known for known in self.folded if "/" not in known]
+        near = get_close_matches(folded, self.folded if "/" in folded else plain, n=6, cutoff=0.6)
+        near += get_close_matches(folded.rpartition("/")[2], plain, n=3, cutoff=0.7)
+        found: dict[tuple[str, ...], str] = {}
+        for match in near:  # names of the same thing once
+            known = self.folded[match]
+            found.setdefault(tuple(d.id for d in self.names[known]), known)
+        return tuple(found.values())[:3]
+
+    def why_unknown(self, name: str) -> str:
+        """In words for the caller's 404: what is missing, and the next step."""
+        model = self.model(name)
+        if model is not None:
+            templates = self.offered_by.get(model.id, ())
+            if templates:
+                listed = " or ".join(f"`[providers.{template}]`" for template in templates)
+                return f"no configured provider serves `{model.id}`; the operator can add {listed}"
+            return f"no configured provider serves `{model.id}`; the operator can add one that does"
+        near = " or ".join(f"`{suggestion}`" for suggestion in self.suggest(name))
+        shown = name[:MAX_NAME]
+        if near:
+            return f"there is no model `{shown}`; did you mean {near}?"
+        return f"there is no model `{shown}`; list the models with `GET /v1/models`"
+
+
+def _names(
+    models: Mapping[str, Model],
+    deployments: tuple[Deployment, ...],
+    aliases: Mapping[str, tuple[str, ...]],
+) -> dict[str, tuple[Deployment, ...]]:
+    plain: dict[str, tuple[Deployment, ...]] = {d.id: (d,) for d in deployments}
+    of_model: dict[str, list[Deployment]] = {}
+    of_pair: dict[tuple[str, str], list[Deployment]] = {}
+    of_upstream: dict[str, list[Deployment]] = {}
+    for deployment in deployments:
+        of_model.setdefault(deployment.model.id, []).append(deployment)
+        of_pair.setdefault((deployment.provider, deployment.model.id), []).append(deployment)
+        of_upstream.setdefault(deployment.upstream_model, []).append(deployment)
+    for model, served in of_model.items():
+        plain.setdefault(model, tuple(served))
+    for model, served in of_model.items():
+        for name in _aliases(models, model):
+            plain.setdefault(name, tuple(served))
+    for (provider, model), served in of_pair.items():
+        for name in (model, *_aliases(models, model)):
+            plain.setdefault(f"{provider}/{name}", tuple(served))
+    for upstream, served in of_upstream.items():
+        plain.setdefault(upstream, tuple(served))
+    named = {alias: _targets(alias, aliases, plain, ()) for alias in aliases}
+    return {**plain, **{alias: served for alias, served in named.items() if served}}
+
+
+def _aliases(models: Mapping[str, Model], model: str) -> tuple[str, ...]:
+    return models[model].aliases if model in models else ()
+
+
+def _targets(
+    alias: str,
+    aliases: Mapping[str, tuple[str, ...]],
+    plain: Mapping[str, tuple[Deployment, ...]],
+    trail: tuple[str, ...],
+) -> tuple[Deployment, ...]:
+    """An alias's deployments, each once. An alias that names itself means the model it hides."""
+    found: dict[str, Deployment] = {}
+    for target in aliases[alias]:
+        if target in aliases and target not in (alias, *trail):
+            served = _targets(target, aliases, plain, (*trail, alias))
+        else:
+            served = plain.get(target, ())
+        for deployment in served:
+            found.setdefault(deployment.id, deployment)
+    return tuple(found.values())
+
+
+def _model_names(models: Mapping[str, Model]) -> dict[str, str]:
+    names = {identity.casefold(): identity for identity in models}
+    for model in models.values():
+        for alias in model.aliases:
+            names.setdefault(alias.casefold(), model.id)
+    return names
+
+
+def _version(
+    models: Mapping[str, Model],
+    deployments: tuple[Deployment, ...],
+    aliases: Mapping[str, tuple[str, ...]],
+) -> str:
+    content = (sorted(models.values(), key=lambda model: model.id), deployments, sorted(aliases.items()))
+    return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:16]

@@ -1,0 +1,184 @@
+"""The operator's settings laid over the built-in catalog, field by field."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from passerelle.catalog.builtin import Builtin, Offer
+from passerelle.catalog.capabilities import servable
+from passerelle.catalog.prices import PriceBook, from_settings
+from passerelle.config.entries import DeploymentSettings, ModelSettings
+from passerelle.config.providers import ProviderSettings
+from passerelle.config.settings import Settings
+from passerelle.core.model import Attributes, Deployment, Limits, Model
+
+MAKER_TEMPLATE = {"google": "gemini", "huggingface": "local", "passerelle": "simulated"}
+"""Makers whose own provider template has another name than theirs."""
+
+PLAIN = ("maker", "family", "name", "aliases", "context_tokens", "max_output_tokens", "input_modalities",
+         "output_modalities", "capabilities", "licence", "quality", "released", "deprecated")  # fmt: skip
+"""Fields of `[[models]]` that stand in `Model` as they are."""
+
+
+def models_of(settings: Settings, known: Builtin, book: PriceBook) -> dict[str, Model]:
+    """Every model: the built-in ones with list prices, the operator's over them."""
+    models = {identity: _priced(model, book) for identity, model in known.models.items()}
+    for said in settings.models:
+        models[said.id] = _laid_over(models.get(said.id), said, settings)
+    return models
+
+
+def _priced(model: Model, book: PriceBook) -> Model:
+    template = MAKER_TEMPLATE.get(model.maker, model.maker)
+    price = book.at(template, model.id) or book.at(f"list:{model.maker}", model.id)
+    return msgspec.structs.replace(model, price=price)
+
+
+def _laid_over(base: Model | None, said: ModelSettings, settings: Settings) -> Model:
+    if base is None:
+        base = Model(said.id, said.maker or "operator", said.family or said.id)
+    changes = {name: value for name in PLAIN if (value := getattr(said, name)) is not None}
+    if said.aliases is not None:
+        changes["aliases"] = tuple(dict.fromkeys((*base.aliases, *said.aliases)))
+    if said.price is not None:
+        changes["price"] = from_settings(said.price, settings.origin.file)
+    return msgspec.structs.replace(
+        base, **changes, source=f"{base.source}, {settings.origin.file}".lstrip(", ")
+    )
+
+
+def deployments_of(
+    settings: Settings, known: Builtin, models: Mapping[str, Model], book: PriceBook
+) -> Iterator[Deployment]:
+    """Every deployment, the operator's own first where ids are equal, in the order of the providers."""
+    names = {alias: model.id for model in models.values() for alias in (*model.aliases, model.id)}
+    own: dict[str, list[DeploymentSettings]] = {}
+    for said in settings.deployments:
+        own.setdefault(said.provider, []).append(said)
+    for name, entry in settings.providers.items():
+        implied = {d.id: d for d in _implied(name, entry, settings, known, models, book)}
+        for said in own.get(name, ()):
+            if said.model not in names:
+                continue  # a finding says so
+            model = models[names[said.model]]
+            identity = said.id or f"{name}/{said.upstream_model or said.model}"
+            base = implied.pop(identity, None) or _plain(name, entry, model, said)
+            yield _corrected(base, model, identity, said, settings)
+        yield from implied.values()
+
+
+def _implied(
+    name: str,
+    entry: ProviderSettings,
+    settings: Settings,
+    known: Builtin,
+    models: Mapping[str, Model],
+    book: PriceBook,
+) -> Iterator[Deployment]:
+    attributes = provider_attributes(entry)
+    for offer in offers_of(entry, known):
+        model = models[offer.model]
+        if servable(model) and not retired(model, book.on):
+            yield _from_offer(name, entry, settings, offer, model, attributes, book)
+
+
+def offers_of(entry: ProviderSettings, known: Builtin) -> Iterator[Offer]:
+    """What a provider's template serves, narrowed to the entry's `models`."""
+    for offer in known.offers.get(entry.template or "", ()):
+        if entry.models is None or any(
+            fnmatchcase(label, pattern) for pattern in entry.models for label in (offer.model, offer.upstream)
+        ):
+            yield offer
+
+
+def retired(model: Model, on: date) -> bool:
+    """Whether its maker has stopped serving it by then."""
+    return model.deprecated is not None and model.deprecated <= on.isoformat()
+
+
+def provider_attributes(entry: ProviderSettings) -> Attributes:
+    """An entry's attributes. A `region` that is said is where inference runs, unless `regions` says more."""
+    attributes = entry.attributes.over(Attributes())
+    if entry.region is not None and attributes.regions is None:
+        attributes = msgspec.structs.replace(attributes, regions=(entry.region,))
+    return attributes
+
+
+def _from_offer(
+    name: str,
+    entry: ProviderSettings,
+    settings: Settings,
+    offer: Offer,
+    model: Model,
+    attributes: Attributes,
+    book: PriceBook,
+) -> Deployment:
+    group = offer.group
+    price = book.at(entry.template, offer.model)
+    if group.training_use is not None and entry.attributes.training_use in (None, "no"):
+        attributes = msgspec.structs.replace(attributes, training_use=group.training_use)
+    return Deployment(
+        id=f"{name}/{offer.upstream}",
+        model=model,
+        provider=name,
+        upstream_model=offer.upstream,
+        dialect=group.dialect or entry.dialect,
+        also=(entry.also if group.also is None else group.also) - {group.dialect or entry.dialect},
+        region=entry.region,
+        attributes=attributes,
+        limits=Limits(context_tokens=settings.local.context_tokens) if entry.kind == "local" else Limits(),
+        weight=entry.weight,
+        # The list price is the model's own: a deployment states only what differs.
+        price=None if price == model.price or _is_maker(entry, model) else price,
+        quirks=entry.quirks,
+        demo=group.demo,
+    )
+
+
+def _is_maker(entry: ProviderSettings, model: Model) -> bool:
+    return entry.template == MAKER_TEMPLATE.get(model.maker, model.maker)
+
+
+def _plain(name: str, entry: ProviderSettings, model: Model, said: DeploymentSettings) -> Deployment:
+    """A deployment that no offer implies: the provider's terms, the operator's names."""
+    dialect = said.dialect or entry.dialect
+    return Deployment(
+        id=f"{name}/{said.upstream_model or said.model}",
+        model=model,
+        provider=name,
+        upstream_model=said.upstream_model or said.model,
+        dialect=dialect,
+        also=entry.also - {dialect},
+        region=entry.region,
+        attributes=provider_attributes(entry),
+        weight=entry.weight,
+        quirks=entry.quirks,
+        demo=entry.kind == "simulated",
+    )
+
+
+def _corrected(
+    base: Deployment, model: Model, identity: str, said: DeploymentSettings, settings: Settings
+) -> Deployment:
+    dialect = said.dialect or base.dialect
+    attributes = said.attributes.over(base.attributes)
+    if said.region is not None and said.attributes.regions is None:
+        attributes = msgspec.structs.replace(attributes, regions=(said.region,))
+    said_limits = {k: v for k, v in said.limits.model_dump().items() if v is not None}
+    return msgspec.structs.replace(
+        base,
+        id=identity,
+        model=model,
+        upstream_model=said.upstream_model or base.upstream_model,
+        dialect=dialect,
+        also=(base.also if said.also is None else said.also) - {dialect},
+        region=said.region or base.region,
+        attributes=attributes,
+        limits=msgspec.structs.replace(base.limits, **said_limits),
+        weight=base.weight if said.weight is None else said.weight,
+        price=base.price if said.price is None else from_settings(said.price, settings.origin.file),
+        quirks=base.quirks if said.quirks is None else said.quirks,
+        demo=base.demo if said.demo is None else said.demo,
+    )
