@@ -1,0 +1,43 @@
+"""Tool call ids that Anthropic takes, the same on every turn of a conversation.
+
+Anthropic wants `^[a-zA-Z0-9_-]+$`, unique within a request, and we keep them to 64 characters. Other
+providers' ids are longer, hold other signs, or repeat from turn to turn. An id that fits and is new
+stays as it is; any other becomes a hash of itself and of how often it came before. History only grows
+at its end, so a call keeps its id, and the prompt cache its prefix.
+"""
+
+import hashlib
+import re
+from collections import deque
+
+_FITS = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+
+
+class CallIds:
+    """The ids of one request's calls, taken in the order of the conversation."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+        self._open: dict[str, deque[str]] = {}
+        self._last: dict[str, str] = {}
+
+    def call(self, raw: str) -> str:
+        """The id for a call the caller names `raw`."""
+        count = self._seen.get(raw, 0) + 1
+        self._seen[raw] = count
+        fitted = raw if count == 1 and _FITS.match(raw) else _hashed(raw, count)
+        self._open.setdefault(raw, deque()).append(fitted)
+        self._last[raw] = fitted
+        return fitted
+
+    def result(self, raw: str) -> str:
+        """The id of the call that a result named `raw` answers: the oldest still open."""
+        waiting = self._open.get(raw)
+        if waiting:
+            return waiting.popleft()
+        return self._last.get(raw) or (raw if _FITS.match(raw) else _hashed(raw, 1))
+
+
+def _hashed(raw: str, count: int) -> str:
+    text = f"{count}\x1f{raw}".encode("utf-8", "surrogatepass")
+    return "toolu_" + hashlib.sha256(text).hexdigest()[:24]

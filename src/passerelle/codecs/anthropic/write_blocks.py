@@ -1,0 +1,246 @@
+"""Parts as the content blocks of a request, and the names of what could not become one."""
+
+import binascii
+from typing import Any, Final, assert_never
+
+import msgspec
+
+from passerelle.codecs.anthropic.ids import CallIds
+from passerelle.codecs.anthropic.models import ModelRules
+from passerelle.codecs.anthropic.read_blocks import kept_block
+from passerelle.codecs.media import media_kind, parse_data_url
+from passerelle.core.message import (
+    AudioPart,
+    CacheTtl,
+    Extra,
+    FilePart,
+    ImagePart,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+
+Block = dict[str, Any]
+
+_TEXT_TYPES: Final = frozenset(
+    {"application/json", "application/xml", "application/yaml", "application/x-yaml"}
+)
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Losses:
+    """What a translation could not carry, each name once, in the order it was met."""
+
+    def __init__(self, before: tuple[str, ...] = ()) -> None:
+        self._names: dict[str, None] = dict.fromkeys(before)
+
+    def __call__(self, name: str) -> None:
+        """One more."""
+        self._names[name] = None
+
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(self._names)
+
+
+class BlockWriter:
+    """Writes the blocks of one request. `native`: the caller spoke this dialect himself."""
+
+    def __init__(
+        self, *, native: bool, rules: ModelRules, quirks: frozenset[str], lose: Losses, ids: CallIds
+    ) -> None:
+        self._native = native
+        self._rules = rules
+        self._quirks = quirks
+        self._lose = lose
+        self._ids = ids
+
+    def blocks(self, parts: tuple[Part, ...]) -> list[Block]:
+        """The blocks of a message's parts, in their order."""
+        written = [self._block(part) for part in parts]
+        return [block for block in written if block is not None]
+
+    def _block(self, part: Part) -> Block | None:
+        match part:
+            case TextPart():
+                return self._text(part)
+            case ImagePart():
+                return self._image(part)
+            case FilePart():
+                return self._file(part)
+            case ReasoningPart():
+                return self._reasoning(part)
+            case RefusalPart(text=text):
+                return {"type": "text", "text": text} if text.strip() else None
+            case AudioPart(transcript=transcript):
+                self._lose("input_audio")
+                return {"type": "text", "text": transcript} if transcript and transcript.strip() else None
+            case ToolCallPart():
+                return self._call(part)
+            case ToolResultPart():
+                return self._result(part)
+            case _:
+                assert_never(part)
+
+    def _text(self, part: TextPart) -> Block | None:
+        kept = kept_block(part)
+        if kept is not None and self._native:
+            return kept
+        # A block without words is refused: "text content blocks must be non-empty".
+        if not part.text.strip():
+            self._finish({}, None, part.extra)
+            return None
+        block: Block = {"type": "text", "text": part.text}
+        if part.citations:
+            if self._native:
+                block["citations"] = list(part.citations)
+            else:
+                self._lose("citations")
+        return self._finish(block, part.cache, part.extra)
+
+    def _image(self, part: ImagePart) -> Block | None:
+        if part.detail not in (None, "auto"):
+            self._lose("detail")
+        source = self._source(part.data, part.media_type, part.url, part.file_id)
+        if source is None:
+            return None
+        return self._finish({"type": "image", "source": source}, part.cache, part.extra)
+
+    def _source(
+        self, data: str | None, media_type: str | None, url: str | None, file_id: str | None
+    ) -> Block | None:
+        if url is not None and data is None:
+            inline = parse_data_url(url)
+            if inline is not None:
+                media_type, data = inline
+        if data is not None:
+            return {"type": "base64", "media_type": media_type or "image/png", "data": data}
+        if url is not None:
+            if "no_image_url" in self._quirks:
+                self._lose("image_url")
+                return None
+            return {"type": "url", "url": url}
+        if file_id is not None and self._native:
+            return {"type": "file", "file_id": file_id}
+        self._lose("file_id")
+        return None
+
+    def _file(self, part: FilePart) -> Block | None:
+        extra = dict(part.extra) if part.extra else None
+        source: Block | None = extra.pop("source", None) if self._native and extra else None
+        if source is None and part.media_type and media_kind(part.media_type) == "image":
+            found = self._source(part.data, part.media_type, part.url, part.file_id)
+            if found is None:
+                return None
+            return self._finish({"type": "image", "source": found}, part.cache, part.extra)
+        source = source or self._document(part)
+        if source is None:
+            return None
+        block: Block = {"type": "document", "source": source}
+        if part.name is not None:
+            block["title"] = part.name
+        return self._finish(block, part.cache, extra or None)
+
+    def _document(self, part: FilePart) -> Block | None:
+        """A document's source: Anthropic takes PDFs, plain text and its own file ids."""
+        data, media_type = part.data, part.media_type
+        if data is None and part.url is not None:
+            inline = parse_data_url(part.url)
+            if inline is None:
+                return {"type": "url", "url": part.url}
+            media_type, data = inline
+        if data is not None:
+            kind = media_kind(media_type)
+            if kind == "pdf" or (not media_type and data.startswith("JVBERi")):  # `%PDF-` in base64
+                return {"type": "base64", "media_type": "application/pdf", "data": data}
+            if kind == "text" or media_type in _TEXT_TYPES:
+                words = _decoded(data)
+                if words is not None and words.strip():
+                    return {"type": "text", "media_type": "text/plain", "data": words}
+        elif part.file_id is not None and self._native:
+            return {"type": "file", "file_id": part.file_id}
+        self._lose("file" if part.file_id is None else "file_id")
+        return None
+
+    def _reasoning(self, part: ReasoningPart) -> Block | None:
+        if part.origin == "anthropic":
+            if part.encrypted is not None:
+                return self._finish({"type": "redacted_thinking", "data": part.encrypted}, None, part.extra)
+            if part.signature is not None:
+                block = {"type": "thinking", "thinking": part.text, "signature": part.signature}
+                return self._finish(block, None, part.extra)
+        if self._native and not self._rules.claude and part.origin in (None, "anthropic"):
+            # Other makers' Anthropic-compatible APIs give thoughts without a signature and take them so.
+            return {"type": "thinking", "thinking": part.text, "signature": part.signature or ""}
+        self._lose("reasoning")
+        return None
+
+    def _call(self, part: ToolCallPart) -> Block:
+        if part.signature is not None:
+            self._lose("reasoning")
+        block: Block = {
+            "type": "tool_use",
+            "id": self._ids.call(part.id),
+            "name": part.name,
+            "input": call_input(part),
+        }
+        return self._finish(block, part.cache, part.extra)
+
+    def _result(self, part: ToolResultPart) -> Block:
+        block: Block = {"type": "tool_result", "tool_use_id": self._ids.result(part.call_id)}
+        content = self.blocks(part.content)
+        if content:
+            block["content"] = plain(content)
+        if part.is_error:
+            block["is_error"] = True
+        return self._finish(block, part.cache, part.extra)
+
+    def _finish(self, block: Block, cache: CacheTtl | None, extra: Extra) -> Block:
+        if cache is not None:
+            block["cache_control"] = cache_control(cache)
+        for name, value in (extra or {}).items():
+            if name == "anthropic" and isinstance(value, dict):  # an answer's part come back as history
+                block.update(value)
+            elif self._native:
+                block[name] = value
+            else:
+                self._lose(name)
+        return block
+
+
+def plain(blocks: list[Block]) -> str | list[Block]:
+    """A lone text block is the string it holds; Anthropic reads both alike."""
+    if len(blocks) == 1 and blocks[0].keys() == {"type", "text"}:
+        text: str = blocks[0]["text"]
+        return text
+    return blocks
+
+
+def cache_control(ttl: CacheTtl) -> Block:
+    """The mark up to which the prompt is cached; five minutes is the default and goes unsaid."""
+    return {"type": "ephemeral"} if ttl == "5m" else {"type": "ephemeral", "ttl": ttl}
+
+
+def call_input(part: ToolCallPart) -> object:
+    """A call's arguments, which must be an object here. What is not one is put under `input`, where
+    the schema of a `custom` tool also puts its text."""
+    if part.kind == "function":
+        text = part.arguments.strip()
+        if not text:
+            return {}
+        try:
+            _object.decode(text)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            return {"input": part.arguments}
+        return msgspec.Raw(text.encode())
+    return {"input": part.arguments}
+
+
+def _decoded(data: str) -> str | None:
+    try:
+        return binascii.a2b_base64(data.encode()).decode()
+    except (binascii.Error, UnicodeError):
+        return None
