@@ -1,0 +1,47 @@
+"""OpenAI, and everybody whose server speaks one of its dialects: one adapter, many catalog entries.
+
+Paths as in platform.openai.com/docs/api-reference (read 2026-11-22), below the version: `/chat/completions`,
+`/embeddings`, `/responses`. A base URL without a path gets `/v1`; any path the operator wrote is kept as
+it is (`/openai/v1` at Groq and Azure, `/api/v1` at OpenRouter, `/v1beta/openai` at Google).
+
+Some such servers answer Anthropic's dialect too, at `/v1/messages` beside it: vLLM, llama.cpp, Ollama (seen
+from llama.cpp of November 2026; documented in each project's server reference). A deployment says so
+with `also`.
+"""
+
+from passerelle.core.request import Dialect, Operation
+from passerelle.providers.auth import AuthHeader, openai_carrier
+from passerelle.providers.entry import ProviderEntry
+from passerelle.providers.http.origin import parse_origin
+from passerelle.providers.remote import HttpSender, RemoteProvider
+
+ROOT_HOSTS = frozenset({"api.perplexity.ai"})
+"""Servers whose OpenAI paths stand at the root, without `/v1` (docs.perplexity.ai, read 2026-11-22)."""
+
+FORWARD = frozenset({"idempotency-key", "traceparent", "anthropic-beta", "anthropic-version"})
+
+
+def openai_routes(base_path: str, *, host: str = "") -> dict[tuple[Dialect, Operation], str]:
+    """The path of each operation below `base_path` (no final slash)."""
+    root = base_path or ("" if host in ROOT_HOSTS else "/v1")
+    messages = (root if root.endswith("/v1") else f"{root}/v1") + "/messages"
+    return {
+        ("openai_chat", "chat"): f"{root}/chat/completions",
+        ("openai_chat", "embed"): f"{root}/embeddings",
+        ("openai_responses", "chat"): f"{root}/responses",
+        ("anthropic", "chat"): messages,
+        ("anthropic", "count_tokens"): f"{messages}/count_tokens",
+    }
+
+
+def openai_like(entry: ProviderEntry, client: HttpSender) -> RemoteProvider:
+    """An OpenAI-compatible provider. `client` is bound to the origin of `entry.base_url`."""
+    origin, base_path = parse_origin(entry.base_url or "https://api.openai.com")
+    return RemoteProvider(
+        entry.name,
+        client,
+        AuthHeader(entry.name, entry.credential, openai_carrier(origin.host)),
+        routes=openai_routes(base_path, host=origin.host),
+        forward=FORWARD,
+        fixed={"anthropic": (("anthropic-version", "2023-06-01"),)},
+    )

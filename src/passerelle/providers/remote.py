@@ -1,0 +1,126 @@
+"""What all providers reached over HTTP share: a table of routes, ready-made headers, one way to send.
+
+Nothing of a request decides where it goes: host and path come from the entry and the deployment. Of the
+caller's headers only those in `forward` pass, and never one that could carry a credential.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from passerelle.core.model import Deployment
+from passerelle.core.request import Dialect, Operation
+from passerelle.providers.auth import AuthHeader
+from passerelle.providers.base import Call, Deadlines, Reply, SendError
+
+Headers = list[tuple[bytes, bytes]]
+
+JSON_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"content-type", b"application/json"),
+    (b"accept", b"application/json"),
+)
+STREAM_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"content-type", b"application/json"),
+    (b"accept", b"text/event-stream"),
+)
+
+
+class HttpSender(Protocol):
+    """What a provider needs of the HTTP client: `http.HttpClient`, or a fake."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        headers: Headers,
+        body: bytes,
+        *,
+        deadlines: Deadlines,
+        remaining_s: float,
+    ) -> Reply:
+        """Send and wait for the response head. Raises `SendError`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...
+
+
+class RemoteProvider:
+    """A provider whose path depends on dialect and operation alone (Gemini's also has the model in it)."""
+
+    def __init__(
+        self,
+        name: str,
+        client: HttpSender,
+        auth: AuthHeader,
+        *,
+        routes: Mapping[tuple[Dialect, Operation], str],
+        forward: frozenset[str] = frozenset({"idempotency-key", "traceparent"}),
+        fixed: Mapping[Dialect, tuple[tuple[str, str], ...]] | None = None,
+    ) -> None:
+        self.name = name
+        self._client = client
+        self._auth = auth
+        self._routes = dict(routes)
+        self._forward = {header: header.encode() for header in forward}
+        self._fixed = {
+            dialect: tuple((n.encode(), v.encode()) for n, v in headers)
+            for dialect, headers in (fixed or {}).items()
+        }
+        """Sent with every call of a dialect unless a forwarded header of the same name takes its place."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    def supports(self, operation: Operation, deployment: Deployment) -> bool:
+        """Whether `operation` has a path in the deployment's own dialect."""
+        return (deployment.dialect, operation) in self._routes
+
+    async def send(self, call: Call) -> Reply:
+        """Send one call. Raises `SendError`; a dialect or operation not spoken here is `not_found`."""
+        return await self._client.request(
+            "POST",
+            self._path(call),
+            self._headers(call),
+            call.body,
+            deadlines=call.deadlines,
+            remaining_s=call.remaining_s,
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    def _path(self, call: Call) -> str:
+        try:
+            return self._routes[call.dialect, call.operation]
+        except KeyError:
+            raise self._unknown(call) from None
+
+    def _unknown(self, call: Call) -> SendError:
+        return SendError(
+            "not_found",
+            f"provider `{self.name}` has no `{call.operation}` in the dialect `{call.dialect}`; correct the "
+            f"`dialect` of deployment `{call.deployment.id}`",
+            sent=False,
+        )
+
+    def _headers(self, call: Call) -> Headers:
+        headers: Headers = list(STREAM_HEADERS if call.stream else JSON_HEADERS)
+        auth = self._auth.header()
+        if auth is not None:
+            headers.append(auth)
+        fixed = self._fixed.get(call.dialect)
+        if not call.headers:
+            if fixed:
+                headers.extend(fixed)
+            return headers
+        sent = set()
+        for name, value in call.headers:
+            raw = self._forward.get(name)
+            if raw is not None and value.isascii() and value.isprintable():
+                headers.append((raw, value.encode()))
+                sent.add(raw)
+        if fixed:
+            headers.extend(pair for pair in fixed if pair[0] not in sent)
+        return headers
