@@ -77,8 +77,6 @@ class Target(msgspec.Struct, frozen=True):
     """The model's own ceiling, where known: used when a dialect demands a limit the caller did not give."""
     operation: Operation = "chat"
     """`count_tokens` asks for the body of the dialect's counting endpoint, which takes fewer fields."""
-    operation: Operation = "chat"
-    """`count_tokens` endpoints refuse fields that only an answer needs."""
 
 
 QUIRKS: dict[str, str] = {

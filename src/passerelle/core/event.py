@@ -46,11 +46,10 @@ class PartStarted(msgspec.Struct, frozen=True, tag=True):
     """The tool's name, for `tool_call`."""
     tool_kind: Literal["function", "custom"] = "function"
     origin: str | None = None
-    """For `reasoning`: the dialect that made it, which alone can read its signature or encrypted text."""
+    """For `reasoning`, and for a signed call: the dialect that made it, which alone can read its
+    signature or encrypted text."""
     media_type: str | None = None
     extra: Extra = None
-    origin: str | None = None
-    """The dialect whose `signature` or `encrypted` the part carries (`ReasoningPart.origin`)."""
 
 
 class PartDelta(msgspec.Struct, frozen=True, tag=True):
