@@ -23,10 +23,13 @@ _VERSIONS = ("/v1", "/v1beta", "/v1alpha")
 _OPERATIONS: frozenset[Operation] = frozenset({"chat", "count_tokens", "embed"})
 
 
+_ABSENT = msgspec.Raw(b"")
+
+
 class _Batch(msgspec.Struct):
     """What tells `batchEmbedContents` from `embedContent`: a field of the body."""
 
-    requests: msgspec.Raw | None = None
+    requests: msgspec.Raw = _ABSENT
 
 
 _batch_decoder = msgspec.json.Decoder(_Batch)
@@ -61,7 +64,7 @@ def _method(call: Call) -> str:
         return ":streamGenerateContent?alt=sse" if call.stream else ":generateContent"
     if call.operation == "count_tokens":
         return ":countTokens"
-    batch = _batch_decoder.decode(call.body).requests is not None
+    batch = _batch_decoder.decode(call.body).requests is not _ABSENT
     return ":batchEmbedContents" if batch else ":embedContent"
 
 

@@ -172,7 +172,7 @@ def _caller_code(error: ProviderError) -> str | None:
 def _detail(status: int, error: ProviderError, words: str) -> str:
     said = " ".join(filter(None, (str(status) if status else "", _caller_code(error) or "")))
     text = f"{said}: {words}" if said and words else said or words
-    return sanitise(text, _DETAIL_CHARS)
+    return text if len(text) <= _DETAIL_CHARS else text[: _DETAIL_CHARS - 1].rstrip() + "…"
 
 
 def _failure(

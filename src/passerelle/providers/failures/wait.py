@@ -41,17 +41,16 @@ def retry_after_s(
     details: Mapping[str, object] | None = None,
 ) -> float | None:
     """Seconds to wait from `now_s` (Unix), within 0 and `MAX_WAIT_S`; None when nothing is said."""
-    told = (
-        _number(headers.get("retry-after-ms"), 0.001),
-        _retry_after(headers.get("retry-after"), now_s),
-        _retry_info(details),
-        _resets(headers, now_s),
-        _from_words(message),
-    )
-    for seconds in told:
-        if seconds is not None and seconds == seconds:  # NaN is not itself
-            return min(max(seconds, 0.0), MAX_WAIT_S)
-    return None
+    seconds = _number(headers.get("retry-after-ms"), 0.001)
+    if seconds is None:
+        seconds = _retry_after(headers.get("retry-after"), now_s)
+    if seconds is None:
+        seconds = _retry_info(details)
+    if seconds is None:
+        seconds = _resets(headers, now_s)
+    if seconds is None and message:
+        seconds = _from_words(message)
+    return None if seconds is None else min(max(seconds, 0.0), MAX_WAIT_S)
 
 
 def _number(text: str | None, unit: float = 1.0) -> float | None:
@@ -61,7 +60,7 @@ def _number(text: str | None, unit: float = 1.0) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value * unit if value >= 0 else None
+    return value * unit if value >= 0 else None  # false for NaN too
 
 
 def _retry_after(text: str | None, now_s: float) -> float | None:
