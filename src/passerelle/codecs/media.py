@@ -62,6 +62,23 @@ def audio_format(media_type: str) -> str:
     return _TYPE_FORMATS.get(known, known.removeprefix("audio/"))
 
 
+_AUDIO_STARTS: Final = {
+    "UklGR": "audio/wav",  # RIFF
+    "SUQz": "audio/mpeg",  # ID3
+    "//": "audio/mpeg",  # a bare MPEG frame
+    "ZkxhQ": "audio/flac",
+    "T2dnUw": "audio/opus",  # Ogg
+}
+
+
+def sniff_audio(data: str) -> str:
+    """The media type of base64 sound that came without one, by its first bytes; headless is raw PCM."""
+    for start, media_type in _AUDIO_STARTS.items():
+        if data.startswith(start):
+            return media_type
+    return "audio/pcm"
+
+
 def media_kind(media_type: str | None) -> str:
     """`image`, `audio`, `video`, `text`, `pdf` or `other`: what decides which part carries it."""
     known = (media_type or "").lower()

@@ -10,10 +10,23 @@ _decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encoder = msgspec.json.Encoder()
 
 
+def split(body: bytes) -> dict[str, msgspec.Raw]:
+    """The top-level fields of `body`, each as its own bytes.
+
+    `body` must be a JSON object (the envelope has checked it). Raises `msgspec.DecodeError` otherwise.
+    """
+    return _decoder.decode(body)
+
+
+def join(fields: dict[str, msgspec.Raw]) -> bytes:
+    """The inverse of `split`."""
+    return _encoder.encode(fields)
+
+
 def splice(body: bytes, changes: dict[str, bytes | None]) -> bytes:
     """`body` with each named field set to raw JSON, or removed when None; new fields go last.
 
-    `body` must be a JSON object (the envelope has checked it). Raises `msgspec.DecodeError` otherwise.
+    Raises as `split`.
     """
     fields = _decoder.decode(body)
     for name, value in changes.items():

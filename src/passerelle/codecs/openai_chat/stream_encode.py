@@ -1,0 +1,283 @@
+"""Core events into a chat stream, in an order the dialect allows, whatever comes in.
+
+    stream = role chunk, (delta chunk)*, finish chunk, usage chunk?, `[DONE]`
+           | (role chunk, (delta chunk)*)?, error event
+
+Chat tells kinds of content apart by field and tool calls by `index`, so core's interleaved parts need no
+reordering. The mark of an honest failure is an `error` event and neither finish reason nor `[DONE]`: the
+official SDKs raise on it (`openai._streaming`, SDK 3.54, read 2026-11-22).
+
+Chunks are put together from bytes: the same frame of ids and model is not encoded a thousand times.
+"""
+
+from typing import Any, assert_never
+
+import msgspec
+
+from passerelle.codecs.base import ReplyContext
+from passerelle.codecs.media import to_data_url
+from passerelle.codecs.openai_chat.citations import encode_citation
+from passerelle.codecs.openai_chat.errors import encode_failed
+from passerelle.codecs.openai_chat.finish import encode_finish
+from passerelle.codecs.openai_chat.identity import answer_id, call_id, is_legacy, service_tier
+from passerelle.codecs.openai_chat.opaque import ORIGIN, encode_detail, signed
+from passerelle.codecs.openai_chat.usage import encode_usage
+from passerelle.codecs.sse import DONE, write_comment, write_data
+from passerelle.core.event import (
+    Event,
+    Failed,
+    Finished,
+    PartDelta,
+    PartEnded,
+    PartStarted,
+    Started,
+    UsageReported,
+)
+from passerelle.core.message import ReasoningPart
+from passerelle.core.usage import NO_USAGE, Usage
+
+_json = msgspec.json.Encoder()
+
+_KEEPALIVE = write_comment(b" keepalive")
+
+
+class _Open:
+    """A part that has begun."""
+
+    __slots__ = ("call", "encrypted", "signature", "start", "text")
+
+    def __init__(self, start: PartStarted, call: int) -> None:
+        self.start = start
+        self.call = call
+        """The `index` of a tool call."""
+        self.text: list[str] = []
+        """What must be told again, or only once, when the part ends."""
+        self.signature: str | None = None
+        self.encrypted: str | None = None
+
+
+class StreamEncoder:
+    """Obeys `codecs.base.StreamEncoder`."""
+
+    __slots__ = (
+        "_calls", "_context", "_details", "_head", "_legacy", "_over", "_parts", "_refused", "_sent", "_tail",
+        "_usage",
+    )  # fmt: skip
+
+    content_type = "text/event-stream; charset=utf-8"
+
+    def __init__(self, context: ReplyContext) -> None:
+        self._context = context
+        self._legacy = is_legacy(context.request)
+        self._head = b""
+        """Everything of a chunk before its delta's fields; empty until the stream begins."""
+        self._tail = b""
+        self._parts: dict[int, _Open] = {}
+        self._calls = 0
+        self._details = 0
+        self._sent = 0
+        """Characters of content sent: where a citation of the latest words ends."""
+        self._refused = False
+        self._usage: Usage = NO_USAGE
+        self._over = False
+
+    def keepalive(self) -> bytes:
+        """A comment, which every client skips."""
+        return _KEEPALIVE
+
+    def encode(self, event: Event) -> bytes:
+        """The bytes this event causes, possibly none."""
+        if self._over:
+            return b""
+        match event:
+            case PartDelta():
+                return self._delta(event)
+            case PartStarted():
+                return self._begin(event)
+            case PartEnded():
+                return self._end(event)
+            case UsageReported():
+                self._usage = event.usage
+                return b""
+            case Started():
+                return self._start(event)
+            case Finished():
+                return self._finish(event)
+            case Failed():
+                self._over = True
+                return write_data(encode_failed(event))
+            case _:
+                assert_never(event)
+
+    def _start(self, event: Started | None) -> bytes:
+        """The chunk that says who speaks."""
+        if self._head:
+            return b""
+        context = self._context
+        model = (event.model if event is not None else "") or context.model
+        own = (event.extra or {}).get(ORIGIN) if event is not None else None
+        if event is not None and event.usage is not None:
+            self._usage = event.usage
+        fingerprint = own.get("system_fingerprint") if isinstance(own, dict) else None
+        self._head = (
+            b'data: {"id":%b,"object":"chat.completion.chunk","created":%d,"model":%b,'
+            b'"system_fingerprint":%b,"choices":[{"index":0,"delta":{'
+            % (
+                _json.encode(answer_id(context.id)),
+                context.created_s,
+                _json.encode(model),
+                _json.encode(fingerprint),
+            )
+        )
+        usage = b',"usage":null' if context.include_usage else b""
+        self._tail = b'},"logprobs":null,"finish_reason":null}]' + usage + b"}\n\n"
+        return self._chunk(b'"role":"assistant","content":"","refusal":null')
+
+    def _chunk(self, fields: bytes, logprobs: Any = None) -> bytes:
+        if logprobs is None:
+            return self._head + fields + self._tail
+        tail = self._tail.replace(b'"logprobs":null', b'"logprobs":' + _json.encode(logprobs), 1)
+        return self._head + fields + tail
+
+    def _begin(self, event: PartStarted) -> bytes:
+        prefix = b"" if self._head else self._start(None)
+        part = self._parts[event.index] = _Open(event, self._calls)
+        if event.kind == "refusal":
+            self._refused = True
+        if event.kind != "tool_call":
+            return prefix
+        self._calls += 1
+        name = event.name or ""
+        if self._legacy:  # which has room for one call
+            if part.call > 0:
+                return prefix
+            return prefix + self._fields({"function_call": {"name": name, "arguments": ""}})
+        call: dict[str, Any] = {
+            "index": part.call,
+            "id": event.id or call_id(self._context.id, part.call),
+            "type": event.tool_kind,
+        }
+        if event.tool_kind == "custom":
+            call["custom"] = {"name": name, "input": ""}
+        else:
+            call["function"] = {"name": name, "arguments": ""}
+        return prefix + self._fields({"tool_calls": [call]})
+
+    def _delta(self, event: PartDelta) -> bytes:
+        part = self._parts.get(event.index)
+        if part is None:
+            return b""
+        if event.signature is not None:
+            part.signature = event.signature
+        if event.encrypted is not None:
+            part.encrypted = event.encrypted
+        text = event.text
+        kind = part.start.kind
+        if kind == "text":
+            self._sent += len(text)
+            said = self._chunk(b'"content":' + _json.encode(text), _own(event.logprobs)) if text else b""
+            if event.citation is not None:
+                said += self._cite(event.citation, len(text))
+            elif not text and _own(event.logprobs) is not None:
+                said = self._chunk(b'"content":""', _own(event.logprobs))
+            return said
+        if not text:
+            return b""
+        if kind == "tool_call":
+            return self._arguments(part, text)
+        if kind == "reasoning":
+            if part.start.origin not in (None, ORIGIN):
+                part.text.append(text)
+            return self._chunk(b'"reasoning_content":' + _json.encode(text))
+        if kind == "refusal":
+            return self._chunk(b'"refusal":' + _json.encode(text), _own(event.logprobs))
+        if kind == "audio":
+            audio: dict[str, Any] = {} if part.text else {"id": part.start.id or answer_id(self._context.id)}
+            part.text.append("")
+            return self._fields({"audio": {**audio, "data": text}})
+        part.text.append(text)  # a picture is sent whole
+        return b""
+
+    def _arguments(self, part: _Open, text: str) -> bytes:
+        part.text = [""]
+        if self._legacy:
+            return b"" if part.call > 0 else self._fields({"function_call": {"arguments": text}})
+        if part.start.tool_kind == "custom":
+            return self._fields({"tool_calls": [{"index": part.call, "custom": {"input": text}}]})
+        return self._chunk(
+            b'"tool_calls":[{"index":%d,"function":{"arguments":%b}}]' % (part.call, _json.encode(text))
+        )
+
+    def _end(self, event: PartEnded) -> bytes:
+        part = self._parts.pop(event.index, None)
+        if part is None:
+            return b""
+        kind = part.start.kind
+        if kind == "tool_call":
+            said = b""
+            if not part.text and part.start.tool_kind == "function":
+                said = self._arguments(part, "{}")
+            if part.signature is not None and not self._legacy:
+                call = {"index": part.call, "extra_content": signed(part.signature)}
+                said += self._fields({"tool_calls": [call]})
+            return said
+        own = (event.extra or {}).get(ORIGIN)
+        if kind == "reasoning":
+            thought = ReasoningPart(
+                "".join(part.text), part.signature, part.encrypted, id=part.start.id, origin=part.start.origin
+            )
+            detail = encode_detail(thought, self._details)
+            if detail is None:
+                return b""
+            self._details += 1
+            return self._fields({"reasoning_details": [detail]})
+        if kind == "image":
+            return self._picture(part)
+        if kind == "audio" and isinstance(own, dict) and own:
+            return self._fields({"audio": own})
+        return b""
+
+    def _picture(self, part: _Open) -> bytes:
+        own = (part.start.extra or {}).get(ORIGIN)
+        url = own.get("url") if isinstance(own, dict) else None
+        data = "".join(part.text)
+        if data:
+            url = to_data_url(part.start.media_type or "image/png", data)
+        if url is None:
+            return b""
+        return self._fields({"images": [{"type": "image_url", "image_url": {"url": url}}]})
+
+    def _cite(self, citation: dict[str, Any], length: int) -> bytes:
+        annotation = encode_citation(citation, max(0, self._sent - length), self._sent)
+        if annotation is None:
+            return self._fields({"citations": [citation]})
+        return self._fields({"annotations": [annotation]})
+
+    def _fields(self, fields: dict[str, Any]) -> bytes:
+        return self._chunk(_json.encode(fields)[1:-1])
+
+    def _finish(self, event: Finished) -> bytes:
+        said = b"" if self._head else self._start(None)
+        # Parts a decoder left open end here, so that no call is without its arguments.
+        said += b"".join([self._end(PartEnded(index)) for index in list(self._parts)])
+        word = encode_finish(event.finish, refused=self._refused, legacy=self._legacy and self._calls > 0)
+        tail = self._tail.replace(b'"finish_reason":null', b'"finish_reason":"%b"' % word.encode(), 1)
+        if event.stop_sequence is not None:
+            stop = b'"stop_reason":' + _json.encode(event.stop_sequence) + b',"finish_reason"'
+            tail = tail.replace(b'"finish_reason"', stop, 1)
+        tier = service_tier(event.service_tier)
+        if tier is not None:
+            tail = tail.replace(b"}]", b'}],"service_tier":"%b"' % tier.encode(), 1)
+        said += self._head + tail
+        if self._context.include_usage and self._usage.source != "none":
+            head = self._head[: self._head.rindex(b'"choices":')]
+            said += head + b'"choices":[],"usage":' + _json.encode(encode_usage(self._usage)) + b"}\n\n"
+        self._over = True
+        return said + DONE
+
+
+def _own(logprobs: Any) -> Any:
+    """Log probabilities in this dialect's shape, or None: other dialects' have another."""
+    return (
+        logprobs if isinstance(logprobs, dict) and ("content" in logprobs or "refusal" in logprobs) else None
+    )
