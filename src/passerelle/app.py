@@ -140,8 +140,11 @@ class App:
         return build(Context(self.store, self.generations, self.vitals, self.reload, self.clock))
 
 
-async def serve(app: App, sock: socket.socket) -> None:
-    """Serve `app` on `sock` until SIGTERM or SIGINT, following its configuration, then close it."""
+async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | None = None) -> None:
+    """Serve `app` on `sock` until SIGTERM or SIGINT, following its configuration, then close it.
+
+    `on_ready` is called once requests are taken.
+    """
     server = app.settings.server
     listener = Listener(
         app.entrance,
@@ -153,11 +156,14 @@ async def serve(app: App, sock: socket.socket) -> None:
     app.draining = lambda: listener.draining
     hangup = asyncio.Event()
     following = asyncio.create_task(_follow(app, hangup))
+
+    def announce() -> None:
+        log.info("ready", extra={"generation": app.generations.current.label})
+        if on_ready is not None:
+            on_ready()
+
     try:
-        await listener.run(
-            on_hangup=hangup.set,
-            on_ready=lambda: log.info("ready", extra={"generation": app.generations.current.label}),
-        )
+        await listener.run(on_hangup=hangup.set, on_ready=announce)
     finally:
         following.cancel()
         await app.aclose()
@@ -234,7 +240,8 @@ def _next_generation(source: Source, store: Store, before: Generation) -> Genera
 def policy_of(settings: PolicySettings) -> Policy:
     """The compiled policy of its written form."""
     classes = {
-        data_class: msgspec.convert(rules.model_dump(), Demands) for data_class, rules in settings.classes.items()
+        data_class: msgspec.convert(rules.model_dump(), Demands)
+        for data_class, rules in settings.classes.items()
     }
     version = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
     return compile_policy(classes, default=settings.default_data_class, version=version)
