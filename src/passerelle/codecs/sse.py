@@ -133,6 +133,11 @@ def _too_long() -> AnswerError:
 
 
 def _parse(block: bytes) -> Frame | None:
+    if block[:7] == b"event: ":
+        # A name and one line of data: every event of Anthropic's and of OpenAI's Responses.
+        end = block.find(b"\n")
+        if block[end + 1 : end + 7] == b"data: " and block.find(b"\n", end + 1) < 0 < end:
+            return _frame((block[7:end], block[end + 7 :], block + b"\n\n"))
     event = b""
     data: list[bytes] = []
     for line in block.split(b"\n"):

@@ -63,6 +63,11 @@ class Automaton:
         self.called = False
         self._any = False
 
+    @property
+    def over(self) -> bool:
+        """Complete or broken: nothing more is read."""
+        return self.done or self.failed is not None
+
     def step(self, frame: Frame) -> StreamEvent | None:
         """The event, or None when it broke the stream (see `failed`) or came after its end."""
         if self.done or self.failed is not None:
@@ -102,7 +107,7 @@ class Automaton:
         """The bytes ended. Gives the last event when it is a whole `message_stop` that only lacks its
         blank line: nothing can follow it, so nothing was cut. Otherwise sets `failed` unless `done`.
         """
-        if self.done or self.failed is not None:
+        if self.over:
             return None
         pending = parser.pending
         if self.started and b"message_stop" in pending:
@@ -110,14 +115,13 @@ class Automaton:
             event = self.step(frames[0]) if len(frames) == 1 else None
             if event is not None and self.done:
                 return event, frames[0]
-        self._cut(pending)
+        if not self.over:
+            self._cut(pending)
         return None
 
     def _cut(self, pending: bytes) -> None:
-        if not self.started and pending:
+        if pending and not self.started:
             self.failed = _instead(pending)
-        elif self.failed is not None:
-            pass  # the last event was whole, and broke the stream
         elif pending:
             self._break("the provider's stream was cut inside an event")
         elif not self.started:

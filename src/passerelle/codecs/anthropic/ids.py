@@ -6,9 +6,10 @@ stays as it is; any other becomes a hash of itself and of how often it came befo
 at its end, so a call keeps its id, and the prompt cache its prefix.
 """
 
-import hashlib
 import re
 from collections import deque
+
+from passerelle.codecs.names import digest
 
 _FITS = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 
@@ -39,5 +40,4 @@ class CallIds:
 
 
 def _hashed(raw: str, count: int) -> str:
-    text = f"{count}\x1f{raw}".encode("utf-8", "surrogatepass")
-    return "toolu_" + hashlib.sha256(text).hexdigest()[:24]
+    return "toolu_" + digest(f"{count}\x1f{raw}", 24)

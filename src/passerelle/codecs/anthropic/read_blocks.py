@@ -7,7 +7,6 @@ it goes back unchanged to this dialect, and every other codec reports that one n
 
 import binascii
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -22,7 +21,7 @@ from passerelle.codecs.anthropic.fields import (
     take_str,
     wrong,
 )
-from passerelle.codecs.anthropic.opaque import MARK, unseal
+from passerelle.codecs.sealed import Sealed, unseal
 from passerelle.core.message import (
     CacheTtl,
     FilePart,
@@ -35,6 +34,8 @@ from passerelle.core.message import (
 )
 
 _encode = msgspec.json.Encoder().encode
+_DIRECT = {"type": "direct"}
+"""The `caller` of a call the model made itself: what every other dialect takes for granted."""
 
 
 def read_content(content: object, path: str) -> list[Part]:
@@ -49,17 +50,15 @@ def read_content(content: object, path: str) -> list[Part]:
     for index, block in enumerate(content):
         where = f"{path}.{index}"
         part = read_block(block, where)
-        if isinstance(part, str):  # the signature of the call just before
-            _sign_last_call(parts, part)
-        elif part is not None:
+        if isinstance(part, Sealed):
+            _sign_call(parts, part)
+        else:
             parts.append(part)
     return parts
 
 
-def read_block(block: object, path: str) -> Part | str | None:
-    """One block's part; a string when it only carries the signature of the call before it, None when
-    it was a torn seal of ours. Raises `ProblemError`.
-    """
+def read_block(block: object, path: str) -> Part | Sealed:
+    """One block's part, or the seal of a tool call's signature. Raises `ProblemError`."""
     fields = obj(block, path)
     kind = need_str(fields, "type", path)
     reader = _READERS.get(kind)
@@ -95,9 +94,11 @@ def take_cache(fields: JsonObject, path: str) -> CacheTtl | None:
     return ttl
 
 
-def _sign_last_call(parts: list[Part], signature: str) -> None:
-    if parts and isinstance(parts[-1], ToolCallPart):
-        parts[-1] = msgspec.structs.replace(parts[-1], signature=signature)
+def _sign_call(parts: list[Part], seal: Sealed) -> None:
+    """Give a call the signature its provider wants back, which travelled in a block behind it."""
+    for index, part in enumerate(parts):
+        if isinstance(part, ToolCallPart) and part.id == seal.call_id:
+            parts[index] = msgspec.structs.replace(part, signature=seal.signature)
 
 
 def _text(fields: JsonObject, path: str, _: object) -> TextPart:
@@ -157,27 +158,39 @@ def _document(fields: JsonObject, path: str, block: object) -> Part:
     if kind == "file":
         return FilePart(file_id=need_str(source, "file_id", where), name=name, cache=cache, extra=extra)
     if kind == "content":
-        words = _words(source.get("content"), f"{where}.content")
-        kept = {**fields, "source": {"type": kind, **source}}
-        return FilePart(media_type="text/plain", data=_base64(words), name=name, cache=cache, extra=kept)
+        inner = read_content(source.get("content"), f"{where}.content")
+        data = _base64("\n".join(part.text for part in inner if isinstance(part, TextPart)))
+        memo = {"source": {"type": kind, **source}}
+        if not all(isinstance(part, TextPart) for part in inner):  # pictures have no place in `data`
+            extra = {**fields, **memo}
+        return FilePart(media_type="text/plain", data=data, name=name, cache=cache, extra=extra, memo=memo)
     return opaque_part("document", block)
 
 
-def _thinking(fields: JsonObject, path: str, _: object) -> Part | str | None:
+def _thinking(fields: JsonObject, path: str, _: object) -> ReasoningPart:
     text = need_str(fields, "thinking", path)
     signature = take_str(fields, "signature", path)
-    if signature and signature.startswith(MARK):
-        return unseal(signature, text) or ReasoningPart(text)
     if not signature:  # made elsewhere, or stripped by the client: Anthropic takes it from nobody
         return ReasoningPart(text, extra=fields or None)
-    return ReasoningPart(text, signature=signature, origin="anthropic", extra=fields or None)
+    return _unsealed(unseal(signature), text) or ReasoningPart(
+        text, signature=signature, origin="anthropic", extra=fields or None
+    )
 
 
-def _redacted(fields: JsonObject, path: str, _: object) -> Part | str | None:
+def _redacted(fields: JsonObject, path: str, _: object) -> ReasoningPart | Sealed:
     data = need_str(fields, "data", path)
-    if data.startswith(MARK):
-        return unseal(data)
-    return ReasoningPart(encrypted=data, origin="anthropic", extra=fields or None)
+    seal = unseal(data)
+    if seal is not None and seal.call_id is not None:
+        return seal
+    return _unsealed(seal, "") or ReasoningPart(encrypted=data, origin="anthropic", extra=fields or None)
+
+
+def _unsealed(seal: Sealed | None, text: str) -> ReasoningPart | None:
+    if seal is None:
+        return None
+    return ReasoningPart(
+        text, signature=seal.signature, encrypted=seal.encrypted, id=seal.id, origin=seal.origin
+    )
 
 
 def _tool_use(fields: JsonObject, path: str, _: object) -> ToolCallPart:
@@ -189,6 +202,7 @@ def _tool_use(fields: JsonObject, path: str, _: object) -> ToolCallPart:
         name=need_str(fields, "name", path),
         arguments=_encode(arguments or {}).decode(),
         cache=take_cache(fields, path),
+        memo={"caller": fields.pop("caller")} if fields.get("caller") == _DIRECT else None,
         extra=fields or None,
     )
 
@@ -217,7 +231,7 @@ def _search_result(fields: JsonObject, path: str, block: object) -> TextPart:
     return opaque_part("search_result", block, f"{title} ({source})\n{words}")
 
 
-_Reader = Callable[[JsonObject, str, object], Part | str | None]
+_Reader = Callable[[JsonObject, str, object], Part | Sealed]
 _READERS: dict[str, _Reader] = {
     "text": _text,
     "image": _image,
@@ -238,8 +252,3 @@ def _words(content: object, path: str) -> str:
 
 def _base64(text: str) -> str:
     return binascii.b2a_base64(text.encode("utf-8", "surrogatepass"), newline=False).decode("ascii")
-
-
-def read_input(block: dict[str, Any]) -> str:
-    """A tool call's arguments as JSON text, `{}` when there are none."""
-    return _encode(block.get("input") or {}).decode()

@@ -5,10 +5,10 @@ from typing import Final
 import msgspec
 
 from passerelle.codecs.anthropic.fields import malformed
-from passerelle.codecs.anthropic.opaque import MARK
 from passerelle.codecs.anthropic.types import BlockSign, CountEnvelope, MessagesEnvelope
 from passerelle.codecs.base import Envelope, PathTarget, Target
 from passerelle.codecs.media import estimate_text_bytes
+from passerelle.codecs.sealed import MARK
 from passerelle.codecs.splice import quoted, splice
 from passerelle.core.errors import ProblemError, invalid
 
@@ -16,6 +16,7 @@ _messages = msgspec.json.Decoder(MessagesEnvelope)
 _count = msgspec.json.Decoder(CountEnvelope)
 _blocks = msgspec.json.Decoder(list[BlockSign])
 
+_SEAL: Final = MARK.decode()
 _NEXT_STEP: Final = "correct it and send it again"
 
 
@@ -96,9 +97,9 @@ def _look(read: CountEnvelope) -> tuple[int, int, bool]:
                 files += 1
             elif kind == "thinking":
                 signature = block.signature
-                relayable = relayable and bool(signature) and not str(signature).startswith(MARK)
+                relayable = relayable and bool(signature) and not str(signature).startswith(_SEAL)
             elif kind == "redacted_thinking":
-                relayable = relayable and not str(block.data).startswith(MARK)
+                relayable = relayable and not str(block.data).startswith(_SEAL)
     return images, files, relayable
 
 

@@ -6,13 +6,13 @@ import msgspec
 
 from passerelle.codecs.anthropic.errors import read_error
 from passerelle.codecs.anthropic.fields import JsonObject
-from passerelle.codecs.anthropic.opaque import seal
 from passerelle.codecs.anthropic.read_blocks import kept_block, read_block
 from passerelle.codecs.anthropic.stops import finish_of, may_be_empty, stop_of
 from passerelle.codecs.anthropic.types import TokenCount, WatchedMessage, WireError, WireUsage
 from passerelle.codecs.anthropic.usage import from_wire, to_wire
 from passerelle.codecs.anthropic.write_blocks import Block, call_input
 from passerelle.codecs.base import ReplyContext, Watched
+from passerelle.codecs.sealed import Sealed, seal
 from passerelle.core.errors import AnswerError, ProblemError
 from passerelle.core.message import Part, ReasoningPart, RefusalPart, TextPart, ToolCallPart
 from passerelle.core.response import Response
@@ -39,7 +39,7 @@ def read_response(body: bytes) -> Response:
             part = read_block(block, f"content.{index}")
         except ProblemError as error:
             raise AnswerError(f"the provider's answer is malformed: {error.problem.message}") from None
-        if part is not None and not isinstance(part, str):
+        if not isinstance(part, Sealed):
             parts.append(own_extra(part))
     raw = watched.stop_reason or ""
     called = any(isinstance(part, ToolCallPart) for part in parts)
@@ -134,22 +134,25 @@ def thinking_block(part: ReasoningPart) -> Block:
         if part.encrypted is not None:
             return {"type": "redacted_thinking", "data": part.encrypted}
         return {"type": "thinking", "thinking": part.text, "signature": part.signature or ""}
-    sealed = seal(
-        part.origin,
-        signature=part.signature,
-        encrypted=part.encrypted,
-        id=part.id,
-        summary=part.summary,
-    )
+    sealed = foreign(part.origin, part.signature, part.encrypted, part.id)
     text = part.text or "\n\n".join(part.summary)
-    if not text and sealed:
+    if not text and (part.signature or part.encrypted):
         return {"type": "redacted_thinking", "data": sealed}
     return {"type": "thinking", "thinking": text, "signature": sealed}
 
 
-def call_seal(signature: str) -> Block:
-    """The block behind a tool call that carries Gemini's signature of it (`ToolCallPart.signature`)."""
-    return {"type": "redacted_thinking", "data": seal("gemini", signature=signature, call=True)}
+def foreign(origin: str | None, signature: str | None, encrypted: str | None, id: str | None) -> str:
+    """Another dialect's thoughts under our seal, empty when nobody knows whose they are.
+
+    They are sealed even when they hold nothing opaque: some providers want their words back.
+    """
+    return "" if origin is None else seal(Sealed(origin, signature, encrypted, id))
+
+
+def call_seal(call_id: str, origin: str | None, signature: str) -> Block:
+    """The block behind a tool call that carries its thought signature (Gemini's, unless it says)."""
+    sealed = seal(Sealed(origin or "gemini", signature, call_id=call_id))
+    return {"type": "redacted_thinking", "data": sealed}
 
 
 def _content(parts: tuple[Part, ...], context: ReplyContext) -> list[Block]:
@@ -161,8 +164,8 @@ def _content(parts: tuple[Part, ...], context: ReplyContext) -> list[Block]:
         block = _block(part, f"toolu_{context.id}_{index}")
         if block is not None:
             blocks.append(block)
-        if isinstance(part, ToolCallPart) and part.signature is not None:
-            blocks.append(call_seal(part.signature))
+        if isinstance(part, ToolCallPart) and part.signature is not None and block is not None:
+            blocks.append(call_seal(block["id"], None, part.signature))
     return blocks
 
 
@@ -180,7 +183,7 @@ def _block(part: Part, call_id: str) -> Block | None:
             block["citations"] = cited
     elif isinstance(part, ReasoningPart):
         block = thinking_block(part)
-        if block.get("thinking") == "" and not block.get("signature"):
+        if block.get("thinking") == "" and not (part.signature or part.encrypted):
             return None
     elif isinstance(part, ToolCallPart):
         block = {"type": "tool_use", "id": part.id or call_id, "name": part.name, "input": call_input(part)}

@@ -9,6 +9,7 @@ from passerelle.codecs.anthropic.ids import CallIds
 from passerelle.codecs.anthropic.models import ModelRules
 from passerelle.codecs.anthropic.read_blocks import kept_block
 from passerelle.codecs.media import media_kind, parse_data_url
+from passerelle.codecs.names import fit_name
 from passerelle.core.message import (
     AudioPart,
     CacheTtl,
@@ -62,6 +63,19 @@ class BlockWriter:
         """The blocks of a message's parts, in their order."""
         written = [self._block(part) for part in parts]
         return [block for block in written if block is not None]
+
+    def name(self, name: str) -> str:
+        """A tool's name as it is sent: a caller's own names are his to fit.
+
+        Claude takes 128 characters (the API's own words in anthropics/claude-code#96152), those who
+        copied the dialect 64.
+        """
+        return name if self._native else fit_name(name, self.name_limit)
+
+    @property
+    def name_limit(self) -> int:
+        """The longest tool name taken."""
+        return 128 if self._rules.claude else 64
 
     def _block(self, part: Part) -> Block | None:
         match part:
@@ -129,8 +143,8 @@ class BlockWriter:
         return None
 
     def _file(self, part: FilePart) -> Block | None:
-        extra = dict(part.extra) if part.extra else None
-        source: Block | None = extra.pop("source", None) if self._native and extra else None
+        memo = (part.memo or {}) if self._native else {}
+        source: Block | None = memo.get("source")
         if source is None and part.media_type and media_kind(part.media_type) == "image":
             found = self._source(part.data, part.media_type, part.url, part.file_id)
             if found is None:
@@ -142,7 +156,7 @@ class BlockWriter:
         block: Block = {"type": "document", "source": source}
         if part.name is not None:
             block["title"] = part.name
-        return self._finish(block, part.cache, extra or None)
+        return self._finish(block, part.cache, {n: v for n, v in (part.extra or {}).items() if n not in memo})
 
     def _document(self, part: FilePart) -> Block | None:
         """A document's source: Anthropic takes PDFs, plain text and its own file ids."""
@@ -184,9 +198,11 @@ class BlockWriter:
         block: Block = {
             "type": "tool_use",
             "id": self._ids.call(part.id),
-            "name": part.name,
+            "name": self.name(part.name),
             "input": call_input(part),
         }
+        if self._native and part.memo:
+            block.update(part.memo)
         return self._finish(block, part.cache, part.extra)
 
     def _result(self, part: ToolResultPart) -> Block:

@@ -14,7 +14,8 @@ from passerelle.codecs.anthropic.models import ModelRules, rules_for
 from passerelle.codecs.anthropic.schema import fit
 from passerelle.codecs.anthropic.write_blocks import Block, BlockWriter, Losses, cache_control, plain
 from passerelle.codecs.anthropic.write_turns import Turns, check_pairs, trim_last
-from passerelle.codecs.base import Encoded, Target
+from passerelle.codecs.base import NOTHING_RENAMED, Encoded, Target
+from passerelle.codecs.names import fit_names
 from passerelle.core.errors import invalid
 from passerelle.core.message import Extra, Message
 from passerelle.core.request import Request, Tool
@@ -24,20 +25,16 @@ _CHOICE: Final = {"auto": "auto", "none": "none", "required": "any", "tool": "to
 _TIERS: Final = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
 _NOT_COUNTED: Final = frozenset({"container", "inference_geo", "diagnostics", "service_tier", "metadata"})
 """Refused by `count_tokens` (SDK 2.12 `MessageCountTokensParams` has none of them)."""
-_INPUT_SCHEMA: Final = {
-    "type": "object",
-    "properties": {"input": {"type": "string", "description": "The tool's whole input, as free text."}},
-    "required": ["input"],
-    "additionalProperties": False,
-}
-"""How a tool that takes free text (OpenAI `custom`) is offered where every input is an object."""
 
 
 def write_request(request: Request, target: Target) -> Encoded:
     """The request in this dialect. Raises `ProblemError` when no conversation can be made of it."""
     writer = _Writer(request, target)
     body = writer.write()
-    return Encoded(_encode(body), writer.lose.names())
+    renamed = NOTHING_RENAMED
+    if not writer.native:
+        renamed = fit_names((tool.name for tool in request.tools), writer.blocks.name_limit)
+    return Encoded(_encode(body), writer.lose.names(), renamed)
 
 
 class _Writer:
@@ -142,13 +139,15 @@ class _Writer:
         if tool.kind == "builtin":
             if tool.origin == "anthropic":
                 return dict(tool.extra or {"type": tool.name})
-            self.lose(tool.name)
+            self.lose(f"tools.{tool.name}")
             return None
-        block: Block = {"name": tool.name}
+        block: Block = {"name": self.blocks.name(tool.name)}
         if tool.description:
             block["description"] = tool.description
         if tool.kind == "custom":
-            block["input_schema"] = _INPUT_SCHEMA
+            block["input_schema"] = _text_schema(tool.grammar)
+            if tool.grammar is not None:
+                self.lose("tools.format")
         else:
             schema = tool.parameters or {}
             block["input_schema"] = schema if "type" in schema else {"type": "object", **schema}
@@ -188,7 +187,7 @@ class _Writer:
             mode = "auto"
         written: Block = {"type": _CHOICE[mode]}
         if mode == "tool" and choice is not None:
-            written["name"] = choice.name
+            written["name"] = self.blocks.name(choice.name or "")
         if parallel is False and mode != "none":
             written["disable_parallel_tool_use"] = True
         elif parallel and self.native and mode != "none":
@@ -341,6 +340,20 @@ class _Writer:
             elif name != "thinking.type" or self.rules.off == "between_tools" or not self.rules.claude:
                 inner = body.setdefault(head, {})
                 inner[field] = value
+
+
+def _text_schema(grammar: dict[str, str] | None) -> Block:
+    """How a tool that takes free text (OpenAI `custom`) is offered where every input is an object: its
+    text under `input`. A grammar cannot bind the text here, so it is told."""
+    words = "The tool's whole input, as plain text."
+    if grammar is not None:
+        words += f" It follows this {grammar.get('syntax', '')} grammar:\n{grammar.get('definition', '')}"
+    return {
+        "type": "object",
+        "properties": {"input": {"type": "string", "description": words}},
+        "required": ["input"],
+        "additionalProperties": False,
+    }
 
 
 def _items(extra: Extra) -> list[tuple[str, Any]]:

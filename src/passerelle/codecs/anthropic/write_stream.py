@@ -22,11 +22,11 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from passerelle.codecs.anthropic.errors import write_failure
-from passerelle.codecs.anthropic.opaque import seal
 from passerelle.codecs.anthropic.read_blocks import kept_block
 from passerelle.codecs.anthropic.response import (
     anthropic_citation,
     call_seal,
+    foreign,
     hides_thoughts,
     message_id,
 )
@@ -220,14 +220,16 @@ class Encoder:
         block: dict[str, Any]
         if start.kind == "tool_call":
             self._called = True
-            id = start.id or f"toolu_{self._context.id}_{start.index}"
-            block = {"type": "tool_use", "id": id, "name": start.name or "", "input": {}}
+            block = {"type": "tool_use", "id": self._call_id(part), "name": start.name or "", "input": {}}
             block.update(part.extra.get("anthropic") or {})
         elif start.kind == "reasoning":
             block = {"type": "thinking", "thinking": "", "signature": ""}
         else:
             block = {"type": "text", "text": ""}
         return self._block_start(block)
+
+    def _call_id(self, part: _Part) -> str:
+        return part.start.id or f"toolu_{self._context.id}_{part.start.index}"
 
     def _block_start(self, block: dict[str, Any]) -> bytes:
         payload = {"type": "content_block_start", "index": self._index, "content_block": block}
@@ -252,7 +254,7 @@ class Encoder:
             written += _STOP % self._index
             self._index += 1
         if kind == "tool_call" and part.signature is not None:
-            written += self._whole(call_seal(part.signature))
+            written += self._whole(call_seal(self._call_id(part), part.start.origin, part.signature))
         return written
 
     def _seal(self, part: _Part) -> bytes:
@@ -263,7 +265,9 @@ class Encoder:
                 return self._redacted(part, part.encrypted)
             signature = part.signature or ""
         else:
-            signature = seal(origin, signature=part.signature, encrypted=part.encrypted, id=part.start.id)
+            signature = foreign(origin, part.signature, part.encrypted, part.start.id)
+            if not part.opened and not (part.signature or part.encrypted):
+                return b""  # a thought of which nothing came
         if self._hidden or not signature:
             return b""
         if not part.opened and origin != "anthropic":
