@@ -1,0 +1,78 @@
+"""Google's token counts and ours, both ways.
+
+Google's convention (ai.google.dev/api/generate-content#UsageMetadata and `google-genai` 3.4.0, read
+2026-11-22): `promptTokenCount` includes `cachedContentTokenCount`; `candidatesTokenCount` excludes
+`thoughtsTokenCount`; `toolUsePromptTokenCount` stands apart from both; `totalTokenCount` is the sum of
+prompt, candidates, thoughts and tool use. The `…Details` lists split a count by modality.
+"""
+
+from typing import Any
+
+from passerelle.codecs.gemini.types import ModalityTokens, UsageMetadata
+from passerelle.core.usage import Usage
+
+
+def read_usage(said: UsageMetadata) -> Usage:
+    """Disjoint buckets whose total is Google's own."""
+    prompt = said.prompt_token_count or 0
+    cached = min(said.cached_content_token_count or 0, prompt)
+    uncached = prompt - cached
+    audio = image = 0
+    if said.prompt_tokens_details:
+        of_cache = said.cache_tokens_details
+        audio = _apart(said.prompt_tokens_details, of_cache, "AUDIO", uncached)
+        image = _apart(said.prompt_tokens_details, of_cache, "IMAGE", uncached - audio)
+    tools = said.tool_use_prompt_token_count or 0
+    output = said.candidates_token_count or 0
+    thoughts = said.thoughts_token_count or 0
+    total = said.total_token_count or 0
+    if total and total != prompt + tools + output + thoughts:
+        if thoughts and total == prompt + tools + output:
+            output = max(output - thoughts, 0)  # this model counts its thoughts among the candidates
+        elif total > prompt + tools + output + thoughts:
+            # Some models leave their thoughts out of every count but the total, which is what is billed.
+            thoughts = total - prompt - tools - output
+    spoken = drawn = 0
+    if said.candidates_tokens_details:
+        spoken = _apart(said.candidates_tokens_details, None, "AUDIO", output)
+        drawn = _apart(said.candidates_tokens_details, None, "IMAGE", output - spoken)
+    return Usage(
+        input_tokens=uncached - audio - image + tools,
+        cache_read_tokens=cached,
+        input_audio_tokens=audio,
+        input_image_tokens=image,
+        output_tokens=output - spoken - drawn,
+        reasoning_tokens=thoughts,
+        output_audio_tokens=spoken,
+        output_image_tokens=drawn,
+    )
+
+
+def _apart(of: list[ModalityTokens], less: list[ModalityTokens] | None, modality: str, most: int) -> int:
+    count = sum(entry.token_count or 0 for entry in of if entry.modality == modality)
+    if less:
+        count -= sum(entry.token_count or 0 for entry in less if entry.modality == modality)
+    return max(0, min(count, most))
+
+
+def write_usage(usage: Usage) -> dict[str, Any]:
+    """`usageMetadata`; cache writes are part of the prompt, which is where Google would count them."""
+    prompt = usage.total_input_tokens
+    said: dict[str, Any] = {"promptTokenCount": prompt}
+    if usage.cache_read_tokens:
+        said["cachedContentTokenCount"] = usage.cache_read_tokens
+    spoken, drawn = usage.output_audio_tokens, usage.output_image_tokens
+    said["candidatesTokenCount"] = usage.output_tokens + spoken + drawn
+    if usage.reasoning_tokens:
+        said["thoughtsTokenCount"] = usage.reasoning_tokens
+    said["totalTokenCount"] = usage.total_tokens
+    audio, image = usage.input_audio_tokens, usage.input_image_tokens
+    said["promptTokensDetails"] = _details(prompt - audio - image, audio, image)
+    if spoken or drawn:
+        said["candidatesTokensDetails"] = _details(usage.output_tokens, spoken, drawn)
+    return said
+
+
+def _details(text: int, audio: int, image: int) -> list[dict[str, Any]]:
+    counts = (("TEXT", text), ("AUDIO", audio), ("IMAGE", image))
+    return [{"modality": modality, "tokenCount": count} for modality, count in counts if count]

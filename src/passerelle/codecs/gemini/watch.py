@@ -1,0 +1,213 @@
+"""Watching relayed answers: what the road must know of them, and no more.
+
+The structs name only what is looked at; about three microseconds a chunk. A stream is complete when every
+candidate seen has given its finish reason, or the prompt was refused. `done` waits for some content unless
+the reason excuses its absence, so that an empty completion is told at the end.
+"""
+
+from typing import Final
+
+import msgspec
+
+from passerelle.codecs.base import Envelope, Watched
+from passerelle.codecs.gemini import types as wire
+from passerelle.codecs.gemini.decode_stream import NotAStream, read_non_stream
+from passerelle.codecs.gemini.errors import read_failure
+from passerelle.codecs.gemini.finish import FAILED, read_finish
+from passerelle.codecs.gemini.response import check_end, is_silent, read_answer
+from passerelle.codecs.gemini.usage import read_usage
+from passerelle.codecs.sse import Frame, SseParser
+from passerelle.core.errors import AnswerError
+from passerelle.core.event import Failed
+from passerelle.core.usage import NO_USAGE, Usage
+
+
+class _Object(msgspec.Struct, frozen=True):
+    """Any object: that it is there is all that matters."""
+
+
+class _Call(msgspec.Struct, frozen=True):
+    args: msgspec.Raw = msgspec.Raw()
+
+
+class _Part(msgspec.Struct, frozen=True, rename="camel"):
+    text: str | None = None
+    function_call: _Call | None = None
+    inline_data: _Object | None = None
+    executable_code: _Object | None = None
+    code_execution_result: _Object | None = None
+    tool_call: _Object | None = None
+    tool_response: _Object | None = None
+
+
+class _Content(msgspec.Struct, frozen=True):
+    parts: list[_Part] | None = None
+
+
+class _Candidate(msgspec.Struct, frozen=True, rename="camel"):
+    content: _Content | None = None
+    finish_reason: str | None = None
+    index: int | None = None
+
+
+class _Feedback(msgspec.Struct, frozen=True, rename="camel"):
+    block_reason: str | None = None
+
+
+class _Chunk(msgspec.Struct, frozen=True, rename="camel"):
+    candidates: list[_Candidate] | None = None
+    usage_metadata: wire.UsageMetadata | None = None
+    model_version: str | None = None
+    prompt_feedback: _Feedback | None = None
+    error: wire.ErrorInfo | None = None
+
+
+_chunk: Final = msgspec.json.Decoder(_Chunk)
+
+
+class StreamWatcher:
+    """Obeys `codecs.base.StreamWatcher`."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self.model = ""
+        self.usage = NO_USAGE
+        self.finish: str | None = None
+        self.content = False
+        self.progress = 0
+        self.done = False
+        self.failed: Failed | None = None
+        self.text_bytes = 0
+        self._frames = SseParser()
+        self._other = NotAStream()
+        self._several = "n" in envelope.features
+        self._running: set[int] = set()
+        self._word: str | None = None
+        self._called = False
+        self._counted: wire.UsageMetadata | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """The part of `data` (with what was left before) that may go to the caller."""
+        if self.failed is not None or self._other.feed(data):
+            return b""
+        try:
+            frames = self._frames.feed(data)
+        except AnswerError as error:
+            self.failed = Failed(error.failure, error.message)
+            return b""
+        passed: list[bytes] = []
+        for frame in frames:
+            if not self._sees(frame):
+                break
+            passed.append(frame.raw)
+        return b"".join(passed)
+
+    def close(self) -> bytes:
+        """The provider's bytes ended; sets `failed` unless `done`."""
+        if self.failed is not None:
+            return b""
+        if self._other.is_one:
+            self.failed = self._other.close()
+            return b""
+        rest = b""
+        pending = self._frames.pending
+        if pending[:1] in (b"{", b"["):
+            self.failed = read_non_stream(pending)
+        elif pending:
+            rest = self.feed(b"\n\n")  # a last frame may lack its blank line; a torn one is no JSON
+        if self.failed is not None or self.done:
+            return rest
+        try:
+            check_end(None if self._running else self._word, spoke=self.content, usage=self.usage)
+            self.done = True
+        except AnswerError as error:
+            self.failed = Failed(error.failure, error.message)
+        return rest
+
+    def _sees(self, frame: Frame) -> bool:
+        """Takes note of a whole event; False when it must not be passed on."""
+        if frame.data == b"[DONE]":
+            return True
+        try:
+            chunk = _chunk.decode(frame.data)
+            if chunk.error is not None:
+                self.failed = read_failure(chunk.error)
+                return False
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.failed = Failed("protocol", "the provider's stream has an event that is not Gemini JSON")
+            return False
+        if chunk.model_version:
+            self.model = chunk.model_version.removeprefix("models/")
+        if chunk.usage_metadata is not None and chunk.usage_metadata != self._counted:
+            self._counted = chunk.usage_metadata
+            self.usage = read_usage(chunk.usage_metadata)
+        for candidate in chunk.candidates or ():
+            self._candidate(candidate)
+            if self.failed is not None:
+                return False
+        feedback = chunk.prompt_feedback
+        if feedback is not None and feedback.block_reason and not chunk.candidates and self._word is None:
+            self.finish = "content_filter"
+            self.done = True
+        return True
+
+    def _candidate(self, candidate: _Candidate) -> None:
+        if candidate.content is not None:
+            for part in candidate.content.parts or ():
+                if part.text:
+                    self.text_bytes += len(part.text)
+                elif part.function_call is not None:
+                    self.text_bytes += len(bytes(part.function_call.args))
+                    self._called = True
+                elif (
+                    part.inline_data is None
+                    and part.executable_code is None
+                    and part.code_execution_result is None
+                    and part.tool_call is None
+                    and part.tool_response is None
+                ):
+                    continue
+                self.content = True
+                self.progress += 1
+        index = candidate.index or 0
+        word = candidate.finish_reason
+        if word is None:
+            if self._several:
+                self._running.add(index)
+            return
+        self._running.discard(index)
+        if word in FAILED:
+            failure, message = FAILED[word]
+            self.failed = Failed(failure, message)
+            return
+        if index == 0 or self._word is None:
+            self._word = word
+            self.finish = read_finish(word, called=self._called)
+        if not self._running:
+            self.done = self.content or not is_silent(self._word or word)
+
+
+def watch_response(body: bytes) -> Watched:
+    """A relayed whole answer. Raises `AnswerError` as `decode_response` does."""
+    try:
+        chunk = _chunk.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        chunk = None
+    if chunk is None or chunk.error is not None:
+        read_answer(body)  # says what is wrong; a one-element list is an answer all the same
+        chunk = _chunk.decode(body.strip()[1:-1])
+    usage: Usage = read_usage(chunk.usage_metadata) if chunk.usage_metadata is not None else NO_USAGE
+    model = (chunk.model_version or "").removeprefix("models/")
+    first = next((one for one in chunk.candidates or () if not one.index), None)
+    if first is None:
+        if chunk.prompt_feedback is None or not chunk.prompt_feedback.block_reason:
+            raise AnswerError("the provider's answer has no candidate and no reason for it")
+        return Watched(model, usage, "content_filter")
+    parts = (first.content.parts if first.content is not None else None) or []
+    spoke = any(part.text or _holds(part) for part in parts)
+    check_end(first.finish_reason, spoke=spoke, usage=usage)
+    called = any(part.function_call is not None for part in parts)
+    return Watched(model, usage, read_finish(first.finish_reason or "", called=called))
+
+
+def _holds(part: _Part) -> bool:
+    return any(getattr(part, name) is not None for name in _Part.__struct_fields__[1:])
