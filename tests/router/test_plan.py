@@ -1,0 +1,117 @@
+"""Planning: nothing added, nothing lost, the rule of each mode as it is written."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from tests import worlds
+
+from passerelle.core.model import Deployment
+from passerelle.core.plan import Mode, Rejection
+from passerelle.router.health import DeploymentHealth
+from passerelle.router.plan import Scene, in_words, plan
+
+MODES: tuple[Mode, ...] = ("named", "quality", "balanced", "cost", "fast")
+
+
+def scene(mode: Mode, **fields: object) -> Scene:
+    base = Scene(
+        requested="smart",
+        mode=mode,
+        data_class="internal",
+        rejections=(),
+        costs={},
+        health={},
+        now_s=100.0,
+        draw=0.3,
+        generation=1,
+        policy_version="p",
+        catalog_version="c",
+    )
+    return msgspec.structs.replace(base, **fields)
+
+
+@given(
+    pool=worlds.deployments(),
+    mode=st.sampled_from(MODES),
+    draw=st.floats(0, 1, exclude_max=True),
+    costs=st.dictionaries(st.integers(0, 7), st.none() | st.integers(0, 10**9)),
+    open_until=st.dictionaries(st.integers(0, 7), st.floats(0, 200)),
+)
+def test_a_plan_is_a_permutation_with_demo_and_ailing_places_last(
+    pool: tuple[Deployment, ...], mode: Mode, draw: float, costs: dict[int, int], open_until: dict[int, float]
+) -> None:
+    pool = tuple(d for d in pool if d.weight > 0)
+    said = {f"p{i}/d{i}": cost for i, cost in costs.items()}
+    health = {f"p{i}/d{i}": DeploymentHealth(open_until_s=at) for i, at in open_until.items()}
+    seen = scene(mode, costs=said, health=health, draw=draw)
+    made = plan(pool, seen)
+    assert sorted(c.deployment for c in made.candidates) == sorted(d.id for d in pool)
+    by_id = {d.id: d for d in pool}
+    places = [
+        (c.deployment in health and health[c.deployment].open_until_s > 100.0, by_id[c.deployment].demo)
+        for c in made.candidates
+    ]
+    assert places == sorted(places)
+    assert plan(pool, seen) == made
+    assert in_words(made)
+
+
+def _pool() -> tuple[Deployment, ...]:
+    return (
+        worlds.deployment("p/best", worlds.model("best", quality=0.90)),
+        worlds.deployment("p/near", worlds.model("near", quality=0.89)),
+        worlds.deployment("p/fair", worlds.model("fair", quality=0.85)),
+        worlds.deployment("p/poor", worlds.model("poor", quality=0.50)),
+        worlds.deployment("p/unknown", worlds.model("unknown", quality=None)),
+    )
+
+
+COSTS = {"p/best": 1000, "p/near": 400, "p/fair": 100, "p/poor": 1, "p/unknown": 0}
+
+
+def order(mode: Mode, **fields: object) -> list[str]:
+    return [c.model for c in plan(_pool(), scene(mode, costs=COSTS, **fields)).candidates]
+
+
+def test_quality_takes_the_best_first() -> None:
+    assert order("quality") == ["best", "near", "fair", "poor", "unknown"]
+
+
+def test_balanced_takes_the_cheapest_within_a_point_and_a_half() -> None:
+    assert order("balanced") == ["near", "best", "fair", "poor", "unknown"]
+
+
+def test_cost_takes_the_cheapest_within_five_and_a_half_points() -> None:
+    assert order("cost") == ["fair", "near", "best", "poor", "unknown"]
+
+
+def test_fast_takes_the_quickest_measured_place() -> None:
+    health = {
+        "p/poor": DeploymentHealth(first_content_s=0.2),
+        "p/best": DeploymentHealth(first_content_s=0.9),
+    }
+    assert order("fast", health=health)[:2] == ["poor", "best"]
+
+
+def test_named_places_share_by_weight() -> None:
+    pool = (worlds.deployment("p/a", weight=3.0), worlds.deployment("p/b", weight=1.0))
+    firsts = [plan(pool, scene("named", draw=i / 400)).candidates[0].deployment for i in range(400)]
+    assert firsts.count("p/a") == 300
+
+
+def test_words_name_the_choice_and_the_rules_that_excluded() -> None:
+    rejections = (Rejection("p/us", "policy.personal.regions", "`regions` include `us`"),)
+    words = in_words(plan(_pool(), scene("balanced", costs=COSTS, rejections=rejections)))
+    assert "`p/near`" in words
+    assert "policy.personal.regions" in words
+    assert "5 eligible, 1 excluded" in words
+
+
+def test_a_breaker_opens_after_five_failures_and_closes_on_success() -> None:
+    health = DeploymentHealth()
+    opened = [health.failed("server_error", 100.0) for _ in range(5)]
+    assert opened == [False, False, False, False, True]
+    assert health.state(105.0) == "open"
+    assert health.state(111.0) == "healthy"
+    assert health.succeeded(0.5)
+    assert health.state(100.0) == "healthy"
