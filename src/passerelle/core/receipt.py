@@ -103,6 +103,14 @@ class SignedReceipt(msgspec.Struct, frozen=True):
     signature: Signature
 
 
+class Held(msgspec.Struct, frozen=True):
+    """An open hold: `held_nanos` of a budget promised to one request until it settles."""
+
+    hold_id: str
+    budget_id: str
+    held_nanos: int
+
+
 class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """Said before a provider is called: what is about to happen, for whom, under which hold."""
 
@@ -122,6 +130,10 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     generation: int
     estimate_nanos: int
     """Upper bound of the cost, as held."""
+    holds: tuple[Held, ...] = ()
+    """The holds it runs under: what a crash must book, because the provider may bill."""
+    currency: str = "USD"
+    """Of `estimate_nanos`."""
 
 
 class Settlement(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,0 +1,162 @@
+"""The shapes of output items, and how what core says takes on each.
+
+Source: openai-python 3.54, `types/responses/response_output_item.py` and its kin, read 2026-11-22.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from passerelle.codecs.openai_responses.reading import Json
+from passerelle.codecs.openai_responses.tools import DIALECT
+from passerelle.codecs.sealed import Sealed, seal
+from passerelle.core.message import RefusalPart, TextPart
+
+_any = msgspec.json.Decoder()
+
+MALFORMED: Final[Json] = {
+    "code": "server_error",
+    "message": "The model tried to call a tool and got the call wrong; ask again.",
+}
+"""`error` of an answer whose finish is `malformed_tool_call`."""
+
+_ANNOTATIONS: Final = frozenset({"file_citation", "url_citation", "container_file_citation", "file_path"})
+
+
+class CallForm(msgspec.Struct, frozen=True):
+    """How a call is said to the caller who declared the tool."""
+
+    type: str
+    fields: Json
+    """`name`, and `namespace` where the caller put the tool in one."""
+    unwrap: bool = False
+    """The provider knows only functions: the free text stands in a JSON argument."""
+
+    @property
+    def body(self) -> str:
+        """The field that holds what is passed to the tool."""
+        return "input" if self.type == "custom_tool_call" else "arguments"
+
+
+def message(identifier: str, content: list[Json], *, status: str = "completed", phase: Any = None) -> Json:
+    """An item of words."""
+    item: Json = {
+        "id": identifier,
+        "type": "message",
+        "status": status,
+        "role": "assistant",
+        "content": content,
+    }
+    if phase is not None:
+        item["phase"] = phase
+    return item
+
+
+def spoken(part: TextPart | RefusalPart) -> Json:
+    """A content part of a message."""
+    if isinstance(part, RefusalPart):
+        return {"type": "refusal", "refusal": part.text}
+    found = [annotation_out(entry, part.text) for entry in part.citations]
+    return output_text(part.text, [entry for entry in found if entry is not None])
+
+
+def output_text(text: str, annotations: list[Json], logprobs: list[Any] | None = None) -> Json:
+    """Words, and where they come from."""
+    return {"type": "output_text", "annotations": annotations, "logprobs": logprobs or [], "text": text}
+
+
+def reasoning(
+    identifier: str,
+    *,
+    text: str,
+    summary: tuple[str, ...] = (),
+    content: list[str] | None = None,
+    encrypted: str | None = None,
+) -> Json:
+    """An item of thoughts: raw where the provider gave them as `content`, as a summary otherwise."""
+    if not summary and content is None and text:
+        summary = (text,)
+    item: Json = {
+        "id": identifier,
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": words} for words in summary],
+    }
+    if content is not None:
+        item["content"] = [{"type": "reasoning_text", "text": words} for words in content]
+    if encrypted is not None:
+        item["encrypted_content"] = encrypted
+    return item
+
+
+def opaque(
+    origin: str | None, signature: str | None, encrypted: str | None, identifier: str | None
+) -> str | None:
+    """`encrypted_content`: this dialect's own, or another's block, sealed with where it belongs."""
+    if origin == DIALECT:
+        return encrypted
+    if origin is None or not (signature or encrypted):
+        return None
+    return seal(Sealed(origin, signature, encrypted, identifier))
+
+
+def carrier(identifier: str, origin: str, signature: str, call_id: str) -> Json:
+    """An item that brings a call's thought signature back with the next request."""
+    return reasoning(identifier, text="", encrypted=seal(Sealed(origin, signature, call_id=call_id)))
+
+
+def free_text(arguments: str, form: CallForm) -> str:
+    """What is passed to the tool: JSON for a function, bare words for a custom tool."""
+    if form.type == "function_call":
+        return arguments or "{}"
+    if not form.unwrap:
+        return arguments
+    try:
+        found = _any.decode(arguments)
+    except (msgspec.DecodeError, RecursionError):
+        return arguments
+    if isinstance(found, dict):
+        if isinstance(found.get("input"), str):
+            return str(found["input"])
+        words = [value for value in found.values() if isinstance(value, str)]
+        if len(found) == len(words) == 1:
+            return words[0]
+    return arguments
+
+
+def image(identifier: str, data: str | None, media_type: str | None, item: Json | None = None) -> Json:
+    """A picture the model made."""
+    if item is not None:
+        return {**item, "result": data}
+    form = (media_type or "image/png").rpartition("/")[2]
+    return {
+        "id": identifier,
+        "type": "image_generation_call",
+        "status": "completed",
+        "output_format": form,
+        "result": data,
+    }
+
+
+def annotation_out(citation: Json, text: str) -> Json | None:
+    """A citation of any provider as an annotation of this dialect, where it has the form: links do."""
+    if citation.get("type") in _ANNOTATIONS:
+        nested = citation.get("url_citation")  # Chat Completions nests it
+        return {"type": "url_citation", **nested} if isinstance(nested, dict) else citation
+    url = citation.get("url") or citation.get("uri")
+    if not isinstance(url, str):
+        return None
+    start, end, title = citation.get("start_index"), citation.get("end_index"), citation.get("title")
+    return {
+        "type": "url_citation",
+        "url": url,
+        "title": title if isinstance(title, str) else "",
+        "start_index": start if isinstance(start, int) else 0,
+        "end_index": end if isinstance(end, int) else len(text),
+    }
+
+
+def logprobs_out(logprobs: Any) -> list[Any]:
+    """The entries of OpenAI's logprobs, in either of its dialects' forms."""
+    if isinstance(logprobs, dict):
+        logprobs = logprobs.get("content")
+    return logprobs if isinstance(logprobs, list) else []

@@ -1,0 +1,88 @@
+"""What usage costs: integer nanos from disjoint buckets and a versioned price row.
+
+Every function here takes a price that may be None, meaning *unpriced*: the answer is then None, never 0.
+A cost is one sum divided once and rounded up (`core.money`), so splitting a usage cannot make it cheaper.
+"""
+
+from typing import overload
+
+from passerelle.core.model import Price
+from passerelle.core.money import ceil_per_million
+from passerelle.core.usage import Usage
+
+
+def tier(price: Price, total_input_tokens: int) -> Price:
+    """The row that applies to a request with this much input: `price`, or a long-context row inside it."""
+    while price.long_context is not None and price.long_context_above is not None:
+        if total_input_tokens <= price.long_context_above:
+            break
+        price = price.long_context
+    return price
+
+
+@overload
+def cost(usage: Usage, price: Price) -> int: ...
+@overload
+def cost(usage: Usage, price: None) -> None: ...
+@overload
+def cost(usage: Usage, price: Price | None) -> int | None: ...
+def cost(usage: Usage, price: Price | None) -> int | None:
+    """Cost of `usage` in nanos of the price's currency, rounded up; None when there is no price.
+
+    A bucket without a figure takes the one documented at `core.model.Price`: cache reads, audio and
+    image input the input price; 5-minute cache writes the input price; 1-hour writes the 5-minute price;
+    reasoning, audio and image output the output price.
+    """
+    if price is None:
+        return None
+    row = tier(price, usage.total_input_tokens)
+    into, out = row.input, row.output
+    write_5m = into if row.cache_write_5m is None else row.cache_write_5m
+    write_1h = write_5m if row.cache_write_1h is None else row.cache_write_1h
+    return ceil_per_million(
+        usage.input_tokens * into
+        + usage.cache_read_tokens * (into if row.cache_read is None else row.cache_read)
+        + usage.cache_write_5m_tokens * write_5m
+        + usage.cache_write_1h_tokens * write_1h
+        + usage.input_audio_tokens * (into if row.input_audio is None else row.input_audio)
+        + usage.input_image_tokens * (into if row.input_image is None else row.input_image)
+        + usage.output_tokens * out
+        + usage.reasoning_tokens * (out if row.reasoning is None else row.reasoning)
+        + usage.output_audio_tokens * (out if row.output_audio is None else row.output_audio)
+        + usage.output_image_tokens * (out if row.output_image is None else row.output_image)
+    )
+
+
+@overload
+def upper_bound(input_tokens: int, max_output_tokens: int, price: Price) -> int: ...
+@overload
+def upper_bound(input_tokens: int, max_output_tokens: int, price: None) -> None: ...
+@overload
+def upper_bound(input_tokens: int, max_output_tokens: int, price: Price | None) -> int | None: ...
+def upper_bound(input_tokens: int, max_output_tokens: int, price: Price | None) -> int | None:
+    """The most a request can cost, in nanos: what a hold must cover. None when there is no price.
+
+    It holds for every usage with at most `input_tokens` in and `max_output_tokens` out, whatever the
+    buckets: all input could be written to the dearest cache, all output could be reasoning. A request
+    estimated into the long-context tier may still fall below it, so every tier within reach counts.
+    """
+    if price is None:
+        return None
+    most = 0
+    row: Price | None = price
+    while row is not None:
+        above = row.long_context_above if row.long_context is not None else None
+        reachable = input_tokens if above is None else min(input_tokens, above)
+        most = max(most, reachable * _dearest_input(row) + max_output_tokens * _dearest_output(row))
+        row = row.long_context if above is not None and input_tokens > above else None
+    return ceil_per_million(most)
+
+
+def _dearest_input(row: Price) -> int:
+    figures = (row.cache_read, row.cache_write_5m, row.cache_write_1h, row.input_audio, row.input_image)
+    return max(row.input, *(figure for figure in figures if figure is not None), 0)
+
+
+def _dearest_output(row: Price) -> int:
+    figures = (row.reasoning, row.output_audio, row.output_image)
+    return max(row.output, *(figure for figure in figures if figure is not None), 0)

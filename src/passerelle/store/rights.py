@@ -1,0 +1,54 @@
+"""Rights intersected downwards: a child can only narrow its parent. Pure."""
+
+from collections.abc import Sequence
+from typing import Literal, TypeVar
+
+from passerelle.core.model import DATA_CLASSES
+from passerelle.core.principal import Rights
+
+_T = TypeVar("_T")
+
+
+def intersect(levels: Sequence[Rights]) -> Rights:
+    """What remains after every level, from the organisation down to the key.
+
+    Numbers take the least, lists what all levels name (an empty list allows nothing), the data class the
+    most sensitive, `audit` the strictest, and content is stored only where no level says `none`.
+    `models` is the deepest level's own patterns: the intersection of patterns is not a pattern, so
+    `Principal.model_patterns` keeps one tuple per level and a model must match them all.
+    """
+    classes = [level.data_class for level in levels if level.data_class is not None]
+    content: Literal["none", "full"] | None = None
+    named = [level.content for level in levels if level.content is not None]
+    if named:
+        content = "none" if "none" in named else "full"
+    audits = [level.audit for level in levels if level.audit is not None]
+    return Rights(
+        models=next((level.models for level in reversed(levels) if level.models is not None), None),
+        data_class=max(classes, key=DATA_CLASSES.index, default=None),
+        regions=_common([level.regions for level in levels]),
+        max_retention_days=_least([level.max_retention_days for level in levels]),
+        training_use=_common([level.training_use for level in levels]),
+        requests_per_minute=_least([level.requests_per_minute for level in levels]),
+        tokens_per_minute=_least([level.tokens_per_minute for level in levels]),
+        concurrency=_least([level.concurrency for level in levels]),
+        audit=None if not audits else "required" if "required" in audits else "standard",
+        content=content,
+    )
+
+
+def model_patterns(levels: Sequence[Rights]) -> tuple[tuple[str, ...], ...]:
+    """The patterns of each level that has any."""
+    return tuple(level.models for level in levels if level.models is not None)
+
+
+def _least(values: Sequence[int | None]) -> int | None:
+    return min((value for value in values if value is not None), default=None)
+
+
+def _common(lists: Sequence[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    """What every list names, in the order of the first; compared as written (`eu` is not `eu-west-3`)."""
+    said = [names for names in lists if names is not None]
+    if not said:
+        return None
+    return tuple(name for name in said[0] if all(name in others for others in said[1:]))

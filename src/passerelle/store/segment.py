@@ -1,0 +1,161 @@
+"""One file of the journal: framed records, appended whole, read back up to the first torn one.
+
+    file   = "PSLJRNL1" marker(8 random bytes) frame*
+    frame  = marker length(u32 LE) crc32(u32 LE, over length and payload) payload
+
+`os.write` on an append-only descriptor hands the record to the kernel before it returns, so it survives
+`kill -9` of this process (not the loss of power: that is what the database's own sync is for). A process
+killed inside the call may leave a torn last frame, which nobody was told about; reading drops it. After
+damage in the middle, reading goes on at the next marker: it is random per file, so a prompt stored in a
+record cannot forge a frame.
+
+The descriptor is locked (`flock`) as long as its process lives. The lock, not the name, says whether a
+file is a leftover.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+from passerelle.store.errors import StoreUnavailable
+
+SUFFIX = ".journal"
+MAX_RECORD_BYTES = 64 << 20
+"""A record beyond this is refused when written and taken for damage when read."""
+
+_MAGIC = b"PSLJRNL1"
+_MARKER_SIZE = 8
+_HEAD_SIZE = len(_MAGIC) + _MARKER_SIZE
+_FRAME = struct.Struct("<8sII")
+_LENGTH = struct.Struct("<I")
+
+
+class Segment:
+    """A journal file open for appending, locked by this process."""
+
+    def __init__(self, path: Path, handle: int, marker: bytes) -> None:
+        self.path = path
+        self.size = _HEAD_SIZE
+        self._handle = handle
+        self._marker = marker
+
+    @classmethod
+    def create(cls, path: Path) -> "Segment":
+        """A fresh file, locked before it becomes visible under its name. Raises `StoreUnavailable`."""
+        draft = path.with_suffix(".draft")
+        marker = os.urandom(_MARKER_SIZE)
+        try:
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.write(handle, _MAGIC + marker)
+                draft.rename(path)
+            except OSError:
+                os.close(handle)
+                draft.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise StoreUnavailable(
+                f"cannot create the journal `{path}`: {error.strerror}; free the disk or fix its permissions"
+            ) from error
+        return cls(path, handle, marker)
+
+    def append(self, payload: bytes) -> None:
+        """Hand one record to the kernel. Raises `StoreUnavailable`, leaving the file as it was."""
+        length = len(payload)
+        if length > MAX_RECORD_BYTES:
+            raise StoreUnavailable(
+                f"a record of {length} bytes is above the journal's limit of {MAX_RECORD_BYTES}; "
+                "store less content with it"
+            )
+        head = _FRAME.pack(self._marker, length, crc32(payload, crc32(_LENGTH.pack(length))))
+        try:
+            written = os.writev(self._handle, (head, payload))
+            if written != _FRAME.size + length:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            with contextlib.suppress(OSError):  # the tail may be torn; what follows must not join it
+                os.ftruncate(self._handle, self.size)
+            raise StoreUnavailable(
+                f"cannot write the journal `{self.path}`: {error.strerror}; free the disk"
+            ) from error
+        self.size += written
+
+    def close(self, *, delete: bool) -> None:
+        """Let go of the file. Deleting while the lock is held leaves nothing to recover."""
+        if delete:
+            self.path.unlink(missing_ok=True)
+        os.close(self._handle)
+
+
+class Leftover(NamedTuple):
+    """What a journal file held."""
+
+    payloads: tuple[bytes, ...]
+    torn_bytes: int
+    """Bytes at the end that are no whole record: written by a process killed on the way."""
+    damaged_bytes: int
+    """Bytes between whole records that are none: the disk, not a crash."""
+
+
+@contextlib.contextmanager
+def claim(path: Path) -> Iterator[int | None]:
+    """The descriptor of a leftover file, locked by us for the duration; None when its owner is alive
+    or another process has claimed or removed it."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield handle if os.fstat(handle).st_nlink else None
+    finally:
+        os.close(handle)
+
+
+def read(handle: int) -> Leftover:
+    """Every whole record of a file, in order."""
+    size = os.fstat(handle).st_size
+    data = os.pread(handle, size, 0)
+    return parse(data)
+
+
+def parse(data: bytes) -> Leftover:
+    """Every whole record in a file's bytes, in order."""
+    if len(data) < _HEAD_SIZE or not data.startswith(_MAGIC):
+        return Leftover((), len(data), 0)
+    marker = data[len(_MAGIC) : _HEAD_SIZE]
+    payloads: list[bytes] = []
+    position = good = _HEAD_SIZE
+    damaged = 0
+    while (start := data.find(marker, position)) >= 0:
+        payload = _payload_at(data, start)
+        if payload is None:
+            position = start + 1
+            continue
+        damaged += start - good
+        payloads.append(payload)
+        position = good = start + _FRAME.size + len(payload)
+    return Leftover(tuple(payloads), len(data) - good, damaged)
+
+
+def _payload_at(data: bytes, start: int) -> bytes | None:
+    if start + _FRAME.size > len(data):
+        return None
+    _, length, checksum = _FRAME.unpack_from(data, start)
+    end = start + _FRAME.size + length
+    if length > MAX_RECORD_BYTES or end > len(data):
+        return None
+    payload = data[start + _FRAME.size : end]
+    return payload if crc32(payload, crc32(_LENGTH.pack(length))) == checksum else None
