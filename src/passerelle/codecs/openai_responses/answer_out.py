@@ -17,6 +17,7 @@ from passerelle.codecs.openai_responses.reading import Json
 from passerelle.codecs.openai_responses.shapes import (
     MALFORMED,
     CallForm,
+    call,
     carrier,
     free_text,
     image,
@@ -53,6 +54,7 @@ class Reply:
         self._tail = context.id.rpartition("_")[2] or context.id
         self.id = f"resp_{self._tail}"[:64]
         self._model = context.model
+        self._used: set[str] = set()
         request = context.request
         self._tools: dict[str, Tool] = {tool.name: tool for tool in request.tools} if request else {}
         self._head = b'{"id":%b,"object":"response","created_at":%d,"status":"' % (
@@ -63,13 +65,18 @@ class Reply:
 
     def item_id(self, prefix: str, index: int, own: Any = None) -> str:
         """The provider's own id for an item of this dialect, or ours for the item at `index`."""
-        if isinstance(own, str) and 0 < len(own) <= 64:
+        if isinstance(own, str) and 0 < len(own) <= 64 and own not in self._used:
+            self._used.add(own)
             return own
-        return f"{prefix}_{self._tail}{index:02d}"[:64]
+        return f"{prefix}_{self._tail[:48]}{index:02d}"
 
     def call_id(self, given: str | None, index: int) -> str:
-        """The call's id, at most 64 characters."""
-        return fit_id(given, "call_") if given else f"call_{self._tail}{index:02d}"[:64]
+        """The call's id, at most 64 characters, given once: some providers name two calls alike."""
+        called = fit_id(given, "call_") if given else ""
+        if not called or called in self._used:
+            called = f"call_{self._tail[:48]}{index:02d}"
+        self._used.add(called)
+        return called
 
     def call_form(self, name: str, kind: str, memo: Json | None = None) -> CallForm:
         """How the caller wants the call of the tool `name` said."""
@@ -211,12 +218,13 @@ def _item(part: Part, reply: Reply, index: int) -> list[Json]:
             content=(part.memo or {}).get("content"),
             encrypted=opaque(part.origin, part.signature, part.encrypted, part.id),
         )
-        return [item] if item["summary"] or len(item) > 3 else []
+        return [item] if part.text or part.summary or part.signature or part.encrypted else []
     if isinstance(part, ToolCallPart):
         form = reply.call_form(part.name, part.kind, part.memo)
         call_id = reply.call_id(part.id, index)
         own = (part.memo or {}).get("id")
-        items = [call(reply, form, index, own, call_id, free_text(part.arguments, form))]
+        identifier = reply.item_id(form.prefix, index, own)
+        items = [call(identifier, form, call_id, free_text(part.arguments, form))]
         if part.signature is not None:
             items.append(carrier(reply.item_id("rs", index + 1), "gemini", part.signature, call_id))
         return items
@@ -228,24 +236,6 @@ def _item(part: Part, reply: Reply, index: int) -> list[Json]:
     if isinstance(part, FilePart | ToolResultPart):
         return []
     assert_never(part)
-
-
-def call(
-    reply: Reply,
-    form: CallForm,
-    index: int,
-    own: Any,
-    call_id: str,
-    passed: str,
-    *,
-    status: str = "completed",
-) -> Json:
-    """A call of a tool of the caller's."""
-    prefix = "fc" if form.type == "function_call" else "ctc"
-    item: Json = {"id": reply.item_id(prefix, index, own), "type": form.type}
-    if form.type == "function_call":
-        item["status"] = status
-    return {**item, "call_id": call_id, **form.fields, form.body: passed}
 
 
 def encode_token_count(tokens: int) -> bytes:

@@ -23,6 +23,10 @@ MALFORMED: Final[Json] = {
 _ANNOTATIONS: Final = frozenset({"file_citation", "url_citation", "container_file_citation", "file_path"})
 
 
+UNKNOWN: Final = "unknown"
+"""The origin of thoughts whose provider did not say its dialect: good nowhere."""
+
+
 class CallForm(msgspec.Struct, frozen=True):
     """How a call is said to the caller who declared the tool."""
 
@@ -31,6 +35,11 @@ class CallForm(msgspec.Struct, frozen=True):
     """`name`, and `namespace` where the caller put the tool in one."""
     unwrap: bool = False
     """The provider knows only functions: the free text stands in a JSON argument."""
+
+    @property
+    def prefix(self) -> str:
+        """What the ids of such items begin with."""
+        return "ctc" if self.type == "custom_tool_call" else "fc"
 
     @property
     def body(self) -> str:
@@ -91,17 +100,27 @@ def reasoning(
 def opaque(
     origin: str | None, signature: str | None, encrypted: str | None, identifier: str | None
 ) -> str | None:
-    """`encrypted_content`: this dialect's own, or another's block, sealed with where it belongs."""
+    """`encrypted_content`: this dialect's own, or another's block, sealed with where it belongs.
+
+    Thoughts without a block are sealed as well: the API refuses a reasoning item it did not make, and
+    by the seal we know it when it comes back.
+    """
     if origin == DIALECT:
         return encrypted
-    if origin is None or not (signature or encrypted):
-        return None
-    return seal(Sealed(origin, signature, encrypted, identifier))
+    return seal(Sealed(origin or UNKNOWN, signature, encrypted, identifier))
 
 
 def carrier(identifier: str, origin: str, signature: str, call_id: str) -> Json:
     """An item that brings a call's thought signature back with the next request."""
     return reasoning(identifier, text="", encrypted=seal(Sealed(origin, signature, call_id=call_id)))
+
+
+def call(identifier: str, form: CallForm, call_id: str, passed: str, status: str = "completed") -> Json:
+    """A call of a tool of the caller's."""
+    item: Json = {"id": identifier, "type": form.type}
+    if form.type == "function_call":
+        item["status"] = status
+    return {**item, "call_id": call_id, **form.fields, form.body: passed}
 
 
 def free_text(arguments: str, form: CallForm) -> str:

@@ -46,7 +46,7 @@ class WireResponse(msgspec.Struct):
 
 
 class Glance(msgspec.Struct):
-    """What is read of every stream event, relayed or decoded, before anything else."""
+    """What is read of every stream event before anything else."""
 
     type: str = ""
     delta: Any = None
@@ -55,6 +55,13 @@ class Glance(msgspec.Struct):
     summary_index: int = 0
     item_id: str | None = None
     logprobs: Any = None
+
+
+class RelayGlance(msgspec.Struct):
+    """What a relay reads of every stream event."""
+
+    type: str = ""
+    delta: Any = None
 
 
 class ItemEvent(msgspec.Struct):
@@ -114,6 +121,7 @@ class ErrorEvent(msgspec.Struct):
 
 
 glance = msgspec.json.Decoder(Glance)
+glance_relay = msgspec.json.Decoder(RelayGlance)
 item_event = msgspec.json.Decoder(ItemEvent)
 part_event = msgspec.json.Decoder(PartEvent)
 done_event = msgspec.json.Decoder(DoneEvent)
