@@ -263,7 +263,6 @@ RULES: tuple[Rule, ...] = (
             "service_unavailable_error",
             "service_tier_capacity_exceeded",
             "unavailable_error",
-            "unavailable",
         ),
         words=(
             "overloaded",
@@ -276,6 +275,12 @@ RULES: tuple[Rule, ...] = (
         ),
         statuses=frozenset({0, 200, 429, 498, 500, 502, 503, 529}),
         why="no capacity at the provider, which Mistral and Azure say with 429: not our rate",
+    ),
+    Rule(
+        "overloaded",
+        names=_names("unavailable"),
+        statuses=frozenset({0, 200}),
+        why="Gemini's UNAVAILABLE inside a stream; with a status of its own the status speaks",
     ),
     Rule(
         "rate_limited",

@@ -29,6 +29,7 @@ _KINDS: dict[int, ProblemKind] = {
     404: "model_not_found",
     413: "too_large",
     429: "rate_limited",
+    500: "internal",
     503: "overloaded",
     504: "upstream_timeout",
     529: "overloaded",
