@@ -224,6 +224,7 @@ async def test_calls_beyond_the_queue_are_refused_as_overloaded(make: Make) -> N
     short = call(deadlines=Deadlines(headers_s=1.0), remaining_s=1.0)
     found = await asyncio.gather(*(local.send(short) for _ in range(4)), return_exceptions=True)
     kinds = [error.failure for error in found if isinstance(error, SendError)]
+    assert any("`max_queue`" in str(error) for error in found)
     assert len(kinds) == 4
     assert kinds.count("overloaded") >= 2
     assert "timeout" in kinds

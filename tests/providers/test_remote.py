@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from passerelle.core.errors import PasserelleError
 from passerelle.core.model import Deployment, Model
 from passerelle.core.request import Dialect, Operation
 from passerelle.providers.anthropic import anthropic
@@ -161,6 +162,15 @@ async def test_a_credential_that_could_not_stand_in_a_header_is_an_auth_failure(
         AuthHeader("p", lambda: bad, "bearer").header()
     assert (error.value.failure, error.value.sent) == ("auth", False)
     assert bad not in str(error.value) or not bad
+
+
+def test_a_credential_that_cannot_be_read_is_an_auth_failure() -> None:
+    def lost() -> str:
+        raise PasserelleError("`env:KEY` is not set")
+
+    with pytest.raises(SendError, match="`env:KEY` is not set") as error:
+        AuthHeader("p", lost, "bearer").header()
+    assert (error.value.failure, error.value.sent) == ("auth", False)
 
 
 def test_nothing_shows_the_credential() -> None:

@@ -8,6 +8,7 @@ OpenAI and nearly everybody like it take `Authorization: Bearer`; Azure's own ke
 
 from typing import Literal
 
+from passerelle.core.errors import PasserelleError
 from passerelle.providers.base import SendError
 from passerelle.providers.entry import Credential
 
@@ -43,7 +44,12 @@ class AuthHeader:
         """
         if self._credential is None:
             return None
-        value = self._credential()
+        try:
+            value = self._credential()
+        except PasserelleError as error:  # it says where the credential should be, never what it is
+            raise SendError(
+                "auth", f"the credential of provider `{self._provider}` cannot be read: {error}", sent=False
+            ) from error
         if value is None:
             return None
         if value != self._seen or self._header is None:

@@ -42,6 +42,7 @@ class LocalProvider:
         self.name = name
         self.supervisor = supervisor or Supervisor(options)
         self._make_client = make_client
+        self._max_queue = options.max_queue
         routes = openai_routes("/v1")
         del routes["openai_responses", "chat"]
         if not options.embeddings:
@@ -93,6 +94,13 @@ class LocalProvider:
         except SendError as error:
             if error.failure == "transport":
                 self.supervisor.suspect(endpoint)
+            elif error.failure == "overloaded":  # the pool's words speak of connections
+                raise SendError(
+                    "overloaded",
+                    f"the local model is busy and {self._max_queue} calls wait for it; try again, or raise "
+                    "`max_queue` in the `[local]` settings",
+                    sent=False,
+                ) from error
             raise
 
     async def _remote_at(self, endpoint: Endpoint) -> RemoteProvider:
