@@ -87,7 +87,7 @@ def main() -> None:
             lines += _written({"provider": provider, "model": model, **row})
     (DATA / "prices.toml").write_text("\n".join(lines), "utf-8")
     for name in missing:
-        print(f"no price in genai-prices: {name}", file=sys.stderr)
+        sys.stderr.write(f"no price in genai-prices: {name}\n")
 
 
 def _head(on: date) -> Iterator[str]:
@@ -149,9 +149,10 @@ def _row_on(info: types.ModelInfo, on: date) -> Row:
             turns.append(choice.prices)
     plain = [_figures(price) for price in turns]
     row = {key: max(p[0].get(key, 0) for p in plain) for key in plain[0][0]}
-    notes = sorted({word for p in plain for word in p[2]})
-    if len(plain) > 1:
-        notes.insert(0, "the day's highest")
+    left_out = sorted({name for p in plain for name in p[2]})
+    notes = ["the day's highest"] if len(plain) > 1 else []
+    if left_out:
+        notes.append("leaves out " + ", ".join(left_out))
     above = {p[1] for p in plain}
     if len(above) != 1:
         raise SystemExit(f"{info.id}: tiers differ by time of day; teach this script what to do")
@@ -175,7 +176,7 @@ def _figures(price: types.ModelPrice) -> tuple[Row, int | None, list[str], Row]:
     }
     for name, value in said.items():
         if name not in FIELDS:
-            left_out.append(f"leaves out {name}")
+            left_out.append(name)
         elif isinstance(value, types.TieredPrices):
             base[FIELDS[name]] = _nanos(value.base)
             tier[FIELDS[name]] = _nanos(value.tiers[-1].price)

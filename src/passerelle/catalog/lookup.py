@@ -27,6 +27,8 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
     """The operator's own names, as written."""
     names: Mapping[str, tuple[Deployment, ...]]
     """Everything `resolve` answers to."""
+    tiered: Mapping[str, tuple[tuple[Deployment, ...], ...]]
+    """Aliases of several targets: the deployments of each target, in order."""
     folded: Mapping[str, str]
     """Names without their case → names."""
     model_names: Mapping[str, str]
@@ -50,7 +52,9 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
             by_id.setdefault(deployment.id, deployment)
         said = dict(aliases or {})
         listed = tuple(by_id.values())
-        names = _names(by_model, listed, said)
+        plain = _plain_names(by_model, listed)
+        tiered = {alias: tiers for alias in said if (tiers := _tiers(alias, said, plain))}
+        names = {**plain, **{alias: _flat(tiers) for alias, tiers in tiered.items()}}
         folded: dict[str, str] = {}
         for name in names:
             folded.setdefault(name.casefold(), name)
@@ -61,6 +65,7 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
             by_id=MappingProxyType(by_id),
             aliases=MappingProxyType(said),
             names=MappingProxyType(names),
+            tiered=MappingProxyType(tiered),
             folded=MappingProxyType(folded),
             model_names=MappingProxyType(_model_names(by_model)),
             offered_by=MappingProxyType(dict(offered_by or {})),
@@ -76,6 +81,16 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
             known = self.folded.get(name.casefold())
             return () if known is None else self.names[known]
         return found
+
+    def tiers(self, name: str) -> tuple[tuple[Deployment, ...], ...]:
+        """As `resolve`, in the order of trying: an alias's targets one after the other, the deployments
+        of one target together. Any other name has one tier; an unknown one has none.
+        """
+        tiers = self.tiered.get(name) or self.tiered.get(self.folded.get(name.casefold(), ""))
+        if tiers is not None:
+            return tiers
+        found = self.resolve(name)
+        return (found,) if found else ()
 
     def model(self, name: str) -> Model | None:
         """The known model a name means, whether anybody serves it here or not."""
@@ -110,11 +125,10 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
         return f"there is no model `{shown}`; list the models with `GET /v1/models`"
 
 
-def _names(
-    models: Mapping[str, Model],
-    deployments: tuple[Deployment, ...],
-    aliases: Mapping[str, tuple[str, ...]],
+def _plain_names(
+    models: Mapping[str, Model], deployments: tuple[Deployment, ...]
 ) -> dict[str, tuple[Deployment, ...]]:
+    """Every name that is not an alias of the operator's. The first kind of name to claim one keeps it."""
     plain: dict[str, tuple[Deployment, ...]] = {d.id: (d,) for d in deployments}
     of_model: dict[str, list[Deployment]] = {}
     of_pair: dict[tuple[str, str], list[Deployment]] = {}
@@ -133,30 +147,44 @@ def _names(
             plain.setdefault(f"{provider}/{name}", tuple(served))
     for upstream, served in of_upstream.items():
         plain.setdefault(upstream, tuple(served))
-    named = {alias: _targets(alias, aliases, plain, ()) for alias in aliases}
-    return {**plain, **{alias: served for alias, served in named.items() if served}}
+    return plain
 
 
 def _aliases(models: Mapping[str, Model], model: str) -> tuple[str, ...]:
     return models[model].aliases if model in models else ()
 
 
-def _targets(
+def _tiers(
     alias: str,
     aliases: Mapping[str, tuple[str, ...]],
     plain: Mapping[str, tuple[Deployment, ...]],
-    trail: tuple[str, ...],
-) -> tuple[Deployment, ...]:
-    """An alias's deployments, each once. An alias that names itself means the model it hides."""
-    found: dict[str, Deployment] = {}
-    for target in aliases[alias]:
-        if target in aliases and target not in (alias, *trail):
-            served = _targets(target, aliases, plain, (*trail, alias))
-        else:
-            served = plain.get(target, ())
-        for deployment in served:
-            found.setdefault(deployment.id, deployment)
-    return tuple(found.values())
+) -> tuple[tuple[Deployment, ...], ...]:
+    """An alias's deployments, target by target, each once. A target that is an alias stands for its own
+    targets; one that names the alias itself, or leads back, means the model or deployment of that name.
+    """
+    seen: set[str] = set()
+    tiers: list[tuple[Deployment, ...]] = []
+    open_aliases: list[str] = [alias]
+    stack: list[tuple[str, int]] = [(target, 1) for target in reversed(aliases[alias])]
+    entered: set[str] = {alias}
+    while stack:
+        target, depth = stack.pop()
+        del open_aliases[depth:]
+        if target in aliases and target not in open_aliases:
+            if target not in entered:  # its targets stand in the list already
+                entered.add(target)
+                open_aliases.append(target)
+                stack += [(inner, depth + 1) for inner in reversed(aliases[target])]
+            continue
+        fresh = tuple(d for d in plain.get(target, ()) if d.id not in seen)
+        seen.update(d.id for d in fresh)
+        if fresh:
+            tiers.append(fresh)
+    return tuple(tiers)
+
+
+def _flat(tiers: tuple[tuple[Deployment, ...], ...]) -> tuple[Deployment, ...]:
+    return tuple(deployment for tier in tiers for deployment in tier)
 
 
 def _model_names(models: Mapping[str, Model]) -> dict[str, str]:

@@ -3,19 +3,26 @@
 from collections.abc import Iterator, Mapping
 from datetime import date
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 import msgspec
 
-from passerelle.catalog.builtin import Builtin, Offer
+from passerelle.catalog.builtin import Builtin, Offer, OfferGroup
 from passerelle.catalog.capabilities import servable
-from passerelle.catalog.prices import PriceBook, from_settings
+from passerelle.catalog.prices import PriceBook, from_settings, versioned
 from passerelle.config.entries import DeploymentSettings, ModelSettings
 from passerelle.config.providers import ProviderSettings
 from passerelle.config.settings import Settings
-from passerelle.core.model import Attributes, Deployment, Limits, Model
+from passerelle.core.model import Attributes, Deployment, Limits, Model, Price
 
 MAKER_TEMPLATE = {"google": "gemini", "huggingface": "local", "passerelle": "simulated"}
 """Makers whose own provider template has another name than theirs."""
+
+
+def maker_template(maker: str) -> str:
+    """The provider template through which a maker sells its own models."""
+    return MAKER_TEMPLATE.get(maker, maker)
+
 
 PLAIN = ("maker", "family", "name", "aliases", "context_tokens", "max_output_tokens", "input_modalities",
          "output_modalities", "capabilities", "licence", "quality", "released", "deprecated")  # fmt: skip
@@ -25,14 +32,27 @@ PLAIN = ("maker", "family", "name", "aliases", "context_tokens", "max_output_tok
 def models_of(settings: Settings, known: Builtin, book: PriceBook) -> dict[str, Model]:
     """Every model: the built-in ones with list prices, the operator's over them."""
     models = {identity: _priced(model, book) for identity, model in known.models.items()}
+    if settings.local.weights is not None:
+        mine = own_local_model(settings.local.weights)
+        models.setdefault(mine.id, mine)
     for said in settings.models:
         models[said.id] = _laid_over(models.get(said.id), said, settings)
     return models
 
 
+def own_local_model(weights: Path) -> Model:
+    """What the operator's own weights are called: the file's name, as the local engine says it."""
+    return Model(
+        id=weights.stem.lower(),
+        maker="operator",
+        family=weights.stem.lower(),
+        capabilities=frozenset({"json_schema", "json", "streaming"}),
+        price=versioned(Price("", source="runs on this machine")),
+    )
+
+
 def _priced(model: Model, book: PriceBook) -> Model:
-    template = MAKER_TEMPLATE.get(model.maker, model.maker)
-    price = book.at(template, model.id) or book.at(f"list:{model.maker}", model.id)
+    price = book.at(maker_template(model.maker), model.id) or book.at(f"list:{model.maker}", model.id)
     return msgspec.structs.replace(model, price=price)
 
 
@@ -78,6 +98,11 @@ def _implied(
     book: PriceBook,
 ) -> Iterator[Deployment]:
     attributes = provider_attributes(entry)
+    if entry.kind == "local" and settings.local.weights is not None:
+        mine = models[own_local_model(settings.local.weights).id]
+        offer = Offer(mine.id, mine.id, OfferGroup(name))
+        yield _from_offer(name, entry, settings, offer, mine, attributes, book)
+        return
     for offer in offers_of(entry, known):
         model = models[offer.model]
         if servable(model) and not retired(model, book.on):
@@ -138,7 +163,7 @@ def _from_offer(
 
 
 def _is_maker(entry: ProviderSettings, model: Model) -> bool:
-    return entry.template == MAKER_TEMPLATE.get(model.maker, model.maker)
+    return entry.template == maker_template(model.maker)
 
 
 def _plain(name: str, entry: ProviderSettings, model: Model, said: DeploymentSettings) -> Deployment:

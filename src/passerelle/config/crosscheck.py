@@ -245,6 +245,7 @@ def _alias_loops(aliases: Mapping[str, Any], origin: Origin) -> Iterator[Finding
             if name in finished or name not in aliases:
                 continue
             trail.append(name)
-            stack += [(target, len(trail)) for target in alias_targets(aliases[name])]
+            # An alias that names itself means the model or deployment of that name.
+            stack += [(t, len(trail)) for t in alias_targets(aliases[name]) if t != name]
         finished.update(trail)
         finished.add(start)

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from passerelle.config.providers import AttributeSettings
-from passerelle.config.types import Flag, IsoDate, Name, Positive, Section, Share, Text, Weight
+from passerelle.config.types import SORTED, Flag, IsoDate, Name, Positive, Section, Share, Text, Weight
 from passerelle.core.model import Capability, Modality
 from passerelle.core.money import nanos_from_decimal
 from passerelle.core.request import Dialect
@@ -72,9 +72,9 @@ class ModelSettings(Section):
     aliases: tuple[Name, ...] | None = None
     context_tokens: Positive | None = None
     max_output_tokens: Positive | None = None
-    input_modalities: frozenset[Modality] | None = None
-    output_modalities: frozenset[Modality] | None = None
-    capabilities: frozenset[Capability] | None = None
+    input_modalities: Annotated[frozenset[Modality], SORTED] | None = None
+    output_modalities: Annotated[frozenset[Modality], SORTED] | None = None
+    capabilities: Annotated[frozenset[Capability], SORTED] | None = None
     licence: Text | None = None
     quality: Share | None = None
     price: PriceSettings | None = None
@@ -90,11 +90,11 @@ class DeploymentSettings(Section):
     upstream_model: Text | None = None
     id: Name | None = None
     dialect: Dialect | None = None
-    also: frozenset[Dialect] | None = None
+    also: Annotated[frozenset[Dialect], SORTED] | None = None
     region: Text | None = None
     weight: Weight | None = None
     limits: DeploymentLimits = DeploymentLimits()
     attributes: AttributeSettings = AttributeSettings()
     price: PriceSettings | None = None
-    quirks: frozenset[Text] | None = None
+    quirks: Annotated[frozenset[Text], SORTED] | None = None
     demo: Flag | None = None

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict
 
 from passerelle.config.sections import DeadlineOverrides
-from passerelle.config.types import Count, Credential, Flag, IsoDate, Name, Section, Text, Weight
+from passerelle.config.types import SORTED, Count, Credential, Flag, IsoDate, Name, Section, Text, Weight
 from passerelle.core.model import Attributes, DataClass, Evidence, Hosting, TrainingUse
 from passerelle.core.request import Dialect
 
@@ -71,11 +71,11 @@ class ProviderSettings(Section):
     base_url: Text | None = None
     credential: Credential | None = None
     dialect: Dialect = "openai_chat"
-    also: frozenset[Dialect] = frozenset()
+    also: Annotated[frozenset[Dialect], SORTED] = frozenset()
     region: Text | None = None
     models: tuple[Text, ...] | None = None
     weight: Weight = 1.0
-    quirks: frozenset[Text] = frozenset()
+    quirks: Annotated[frozenset[Text], SORTED] = frozenset()
     attributes: AttributeSettings = AttributeSettings()
     deadlines: DeadlineOverrides = DeadlineOverrides()
     allow_private_network: Flag = False

@@ -86,4 +86,5 @@ class LocalSettings(Section):
     weights: Path | None = None
     threads: Annotated[Whole, Field(ge=1, le=256)] = 1
     context_tokens: Annotated[Whole, Field(ge=256, le=1 << 20)] = 4096
+    slots: Annotated[Whole, Field(ge=1, le=64)] = 1
     max_queue: Count = 16

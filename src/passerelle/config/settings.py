@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 
@@ -97,23 +97,10 @@ class Settings(Section):
         decided by, not where a machine listens, logs or keeps its data; references, not secrets.
         """
         said = self.model_dump(mode="json", exclude=_OF_ONE_MACHINE)
-        text = json.dumps(_canonical(said), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def default_weights(data_dir: Path) -> Path:
     """Where `passerelle local install` puts the weights when `local.weights` does not say."""
-    return data_dir / "models" / "smollm2-135m-instruct.gguf"
-
-
-_SETS = frozenset({"also", "quirks", "capabilities", "input_modalities", "output_modalities"})
-
-
-def _canonical(value: Any, key: str = "") -> Any:
-    """Sets come out of pydantic in any order: sort those."""
-    if isinstance(value, dict):
-        return {name: _canonical(item, name) for name, item in value.items()}
-    if isinstance(value, list):
-        items = [_canonical(item) for item in value]
-        return sorted(items) if key in _SETS else items
-    return value
+    return data_dir / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -37,4 +37,6 @@ Share = Annotated[float, Strict(), Field(ge=0, le=1)]
 Weight = Annotated[float, Strict(), Field(ge=0, le=1_000_000)]
 Credential = Annotated[SecretRef, BeforeValidator(_reference), PlainSerializer(str)]
 """`env:NAME` or `file:/path`; a literal secret is refused."""
+SORTED = PlainSerializer(sorted, return_type=list, when_used="json")
+"""For sets: written out in one order, so that equal settings have equal text."""
 IsoDate = Annotated[str, Strict(), StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
