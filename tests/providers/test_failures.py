@@ -21,7 +21,8 @@ from passerelle.providers.failures import (
     read_error,
     sanitise,
 )
-from passerelle.providers.failures.tables import BY_STATUS, RETRY_ELSEWHERE, RULES
+from passerelle.providers.failures.tables import RULES
+from passerelle.providers.failures.verdict import BY_STATUS, RETRY_ELSEWHERE
 
 NOW = 1_795_318_633.0
 

@@ -16,7 +16,8 @@ from passerelle.codecs.base import ProviderError
 from passerelle.core.errors import AnswerError, FailureKind, Problem
 from passerelle.core.event import Failed
 from passerelle.providers.base import SendError
-from passerelle.providers.failures.tables import ALARM, BY_STATUS, RETRY_ELSEWHERE, RETRY_SAME, RULES, Rule
+from passerelle.providers.failures.tables import RULES, Rule
+from passerelle.providers.failures.verdict import ALARM, BY_STATUS, RETRY_ELSEWHERE, RETRY_SAME
 from passerelle.providers.failures.wait import retry_after_s
 from passerelle.providers.failures.words import HTML, quota_names, read_error, sanitise
 

@@ -2,7 +2,8 @@
 
 A rule fits when the status is among its own (or it names none) and either a name (the error's `code` or
 `type`, lower case) or some words of the message do. Where two rules could fit, the earlier one is there
-because the other would be wrong; its note says so. What no rule knows falls to `BY_STATUS`.
+because the other would be wrong; its note says so. What no rule knows falls to
+`verdict.BY_STATUS`.
 
 Sources, all read 2026-11-22:
 
@@ -310,54 +311,3 @@ RULES: tuple[Rule, ...] = (
         why="last, because DeepSeek, Anthropic and Mistral put it on nearly everything",
     ),
 )
-
-BY_STATUS: dict[int, FailureKind] = {
-    401: "auth",
-    402: "billing",
-    403: "auth",
-    404: "not_found",
-    405: "not_found",
-    407: "auth",
-    408: "timeout",
-    409: "server_error",
-    413: "context_length",
-    424: "server_error",
-    425: "server_error",
-    429: "rate_limited",
-    498: "overloaded",
-    499: "server_error",
-    501: "not_found",
-    503: "overloaded",
-    504: "timeout",
-    529: "overloaded",
-}
-"""What a status means when no rule fits. Other 4xx are `invalid_request`, other 5xx `server_error`,
-anything below 400 `protocol`. 409 is retried by the OpenAI and Anthropic SDKs; 498 is Groq's "flex tier
-over capacity"; 529 is Anthropic's `overloaded_error`."""
-
-RETRY_ELSEWHERE: dict[FailureKind, bool] = {
-    "rate_limited": True,
-    "quota": True,
-    "billing": True,
-    "auth": True,
-    "overloaded": True,
-    "server_error": True,
-    "timeout": True,
-    "transport": True,
-    "protocol": True,
-    "not_found": True,
-    "invalid_request": False,
-    "context_length": False,  # only when the request asks for it: see `Failure.retryable`
-    "content_policy": False,
-    "cancelled": False,
-}
-"""Whether another deployment may be asked after this failure."""
-
-RETRY_SAME: frozenset[FailureKind] = frozenset(
-    {"rate_limited", "overloaded", "server_error", "transport", "protocol"}
-)
-"""Failures after which the same deployment may be tried once more. Not `timeout`: the first try may still
-be running, and billed, at the provider."""
-
-ALARM: frozenset[FailureKind] = frozenset({"auth", "billing", "quota", "not_found"})
-"""Failures only the operator can mend."""
