@@ -203,6 +203,7 @@ SECRETS = [
     "ya29.a0AfH6SMBx",
     "na***ys",
     "org-AbCdEfGh1234",
+    "ak-f817m9q3k3wi11gj",
 ]
 
 

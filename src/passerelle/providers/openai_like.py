@@ -16,7 +16,8 @@ from passerelle.providers.http.origin import parse_origin
 from passerelle.providers.remote import HttpSender, RemoteProvider
 
 ROOT_HOSTS = frozenset({"api.perplexity.ai"})
-"""Servers whose OpenAI paths stand at the root, without `/v1` (docs.perplexity.ai, read 2026-11-22)."""
+"""Servers whose OpenAI paths stand at the root, without `/v1` (docs.perplexity.ai/guides/
+chat-completions-guide, read 2026-11-22)."""
 
 FORWARD = frozenset({"idempotency-key", "traceparent", "anthropic-beta", "anthropic-version"})
 

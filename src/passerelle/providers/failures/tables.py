@@ -13,11 +13,14 @@ Sources, all read 2026-11-22:
     Mistral     docs.mistral.ai/resources/error-glossary; continuedev/continue issue #6185
     xAI         continuedev/continue issues #10373, #10778; Wei-Shaw/sub2api issue #4069
     DeepSeek    Aider-AI/aider issue #4851; stackblitz-labs/bolt.diy issue #227
-    Groq        HunorLaczko/ha-groq-cloud-api issue #27; continuedev/continue issue #10920
+    Groq        HunorLaczko/ha-groq-cloud-api issue #27; continuedev/continue issue #10920;
+                console.groq.com/docs/flex-processing
     Together    docs.together.ai/docs/error-codes
     OpenRouter  openrouter.ai/docs/api/errors; open-webui/computer issue #293
     Azure       Gitlawb/openclaude issue #273; chatboxai/chatbox issue #861; alex-wolf-ps/dbchatprov2 issue #2
-    Moonshot    platform.moonshot.ai/docs/api/chat (error table)
+    Moonshot    MoonshotAI/kimi-code pull 1857; MoonshotAI/MoonshotAI-Cookbook issue #16;
+                LLM-Red-Team/kimi-cc issue #41
+    Alibaba     camel-ai/owl issue #432; QwenLM/qwen-code issue #3145
     vLLM        vllm-project/vllm issues #4667, #20409
     llama.cpp   seen on the wire from xllamacpp 2026.10.11549
 """
@@ -152,6 +155,7 @@ RULES: tuple[Rule, ...] = (
             "responsibleaipolicyviolation",
             "moderation_blocked",
             "data_inspection_failed",
+            "datainspectionfailed",
             "prohibited_content",
         ),
         words=(
@@ -162,6 +166,7 @@ RULES: tuple[Rule, ...] = (
             "content filtering policy",
             "content violates usage guidelines",
             "content exists risk",
+            "may contain inappropriate content",
             "requires moderation",
             "input was flagged",
         ),
@@ -263,6 +268,7 @@ RULES: tuple[Rule, ...] = (
             "model_overloaded",
             "service_unavailable_error",
             "service_tier_capacity_exceeded",
+            "capacity_exceeded",
             "unavailable_error",
         ),
         words=(
@@ -286,7 +292,12 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "rate_limited",
         names=_names(
-            "rate_limit_exceeded", "rate_limit_error", "slow_down", "resource_exhausted", "too_many_requests"
+            "rate_limit_exceeded",
+            "rate_limit_error",
+            "rate_limit_reached_error",
+            "slow_down",
+            "resource_exhausted",
+            "too_many_requests",
         ),
         words=("rate limit", "too many requests"),
         statuses=frozenset({0, 200, 400, 403, 413, 429}),

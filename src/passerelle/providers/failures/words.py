@@ -48,7 +48,7 @@ _SECRETS = re.compile(
     | \b(?:x-api-key|x-goog-api-key|api[-_ ]?key|authorization)\b["']?\s*[:=]\s*["']?[^\s"',;)]{4,}
     | (?<=api\ key\ provided:\ )[^\s,;]+
     | \b[\w]{2,}\*{3,}[\w]*
-    | \b(?:org|proj|team|acct|wrkspc)[-_][A-Za-z0-9]{8,}
+    | \b(?:org|proj|team|acct|wrkspc|ak)[-_][A-Za-z0-9]{8,}
     """,
     re.IGNORECASE | re.VERBOSE,
 )
