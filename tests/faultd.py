@@ -89,7 +89,8 @@ class Reset:
 
 @dataclass(frozen=True)
 class StopReading:
-    """Take nothing more from the socket: the client's sending will block."""
+    """Take nothing more from the socket: the client's sending will block, and its going stay unseen
+    until the test calls `session.transport.resume_reading()`."""
 
 
 Step = Send | Drip | Flood | Wait | Until | Hang | Close | HalfClose | Reset | StopReading

@@ -124,9 +124,11 @@ async def test_an_answer_before_the_request_is_sent_is_given_and_ends_the_connec
     reply = await ask(client, b"x" * 30_000_000)
     assert (reply.status, await reply.read()) == (413, b"too big")
     await reply.aclose()
-    await client.aclose()
-    await upstream.sessions[0].gone.wait()
-    assert len(upstream.sessions[0].received) < 30_000_000
+    assert client.pool.idle == 0
+    (session,) = upstream.sessions
+    session.transport.resume_reading()
+    await session.gone.wait()
+    assert len(session.received) < 30_000_000
 
 
 async def test_200_concurrent_answers_never_mix(upstream: Upstream, connect: MakeClient) -> None:
