@@ -71,7 +71,16 @@ def end(reason: str = "end_turn", **usage: Any) -> dict[str, Any]:
 PING = {"type": "ping"}
 STOP = {"type": "message_stop"}
 
-HELLO = (start(), block(0, {"type": "text", "text": ""}), PING, text(0, "Hel"), text(0, "lo"), stop(0), end(), STOP)
+HELLO = (
+    start(),
+    block(0, {"type": "text", "text": ""}),
+    PING,
+    text(0, "Hel"),
+    text(0, "lo"),
+    stop(0),
+    end(),
+    STOP,
+)
 
 
 def payloads(stream: bytes) -> list[dict[str, Any]]:
@@ -159,6 +168,16 @@ usages = st.builds(
     input_tokens=counts, cache_read_tokens=counts, cache_write_5m_tokens=counts,
     cache_write_1h_tokens=counts, output_tokens=counts, reasoning_tokens=counts,
 )  # fmt: skip
+CITATIONS = (
+    {
+        "type": "page_location",
+        "cited_text": "x",
+        "document_index": 0,
+        "start_page_number": 1,
+        "end_page_number": 2,
+    },
+    {"type": "url_citation", "url": "https://example.org"},
+)
 ORIGINS = ("anthropic", "gemini", "openai_responses", "openai_chat", None)
 
 
@@ -174,7 +193,9 @@ def part_events(draw: st.DrawFn, index: int) -> list[Event]:
         if draw(st.booleans()):
             deltas.append(PartDelta(index, signature="sig"))
     elif kind == "reasoning":
-        start = PartStarted(index, "reasoning", id=draw(st.none() | ids), origin=draw(st.sampled_from(ORIGINS)))
+        start = PartStarted(
+            index, "reasoning", id=draw(st.none() | ids), origin=draw(st.sampled_from(ORIGINS))
+        )
         deltas = [PartDelta(index, text=t) for t in draw(st.lists(words, max_size=3))]
         if draw(st.booleans()):
             deltas.append(PartDelta(index, signature=draw(words)))
@@ -184,7 +205,7 @@ def part_events(draw: st.DrawFn, index: int) -> list[Event]:
         start = PartStarted(index, kind)  # type: ignore[arg-type]
         deltas = [PartDelta(index, text=t) for t in draw(st.lists(words, max_size=3))]
         if kind == "text" and draw(st.booleans()):
-            deltas.append(PartDelta(index, citation={"type": draw(st.sampled_from(["page_location", "url"]))}))
+            deltas.append(PartDelta(index, citation=draw(st.sampled_from(CITATIONS))))
     return [start, *draw(st.permutations(deltas)), PartEnded(index)]
 
 
@@ -193,9 +214,7 @@ def streams(draw: st.DrawFn) -> list[Event]:
     """Any stream `core.event` allows: parts interleaved, usage anywhere, complete or failed."""
     count = draw(st.integers(0, 4))
     queues = [draw(part_events(index)) for index in range(count)]
-    events: list[Event] = [
-        Started(draw(words), id=draw(st.none() | ids), usage=draw(st.none() | usages))
-    ]
+    events: list[Event] = [Started(draw(words), id=draw(st.none() | ids), usage=draw(st.none() | usages))]
     nxt = 0
     live: list[list[Event]] = []
     while nxt < count or live:

@@ -98,7 +98,9 @@ def test_interleaved_parallel_calls_are_held_back_until_their_turn() -> None:
 
 
 def test_input_tokens_known_only_at_the_end_come_with_message_delta() -> None:
-    usage = Usage(input_tokens=9, cache_read_tokens=4, cache_write_1h_tokens=2, output_tokens=3, reasoning_tokens=5)
+    usage = Usage(
+        input_tokens=9, cache_read_tokens=4, cache_write_1h_tokens=2, output_tokens=3, reasoning_tokens=5
+    )
     written = encode(
         Started("m"), PartStarted(0, "text"), PartDelta(0, text="hi"), PartEnded(0),
         UsageReported(usage), Finished("stop"),
@@ -179,7 +181,9 @@ def test_another_origins_thoughts_carry_their_seal_in_the_signature() -> None:
         PartDelta(0, text="Hm."), PartDelta(0, encrypted="gAAA"), PartEnded(0),
         PartStarted(1, "text"), PartDelta(1, text="x"), PartEnded(1), Finished("stop"),
     )  # fmt: skip
-    signature = next(e["delta"]["signature"] for e in written if e.get("delta", {}).get("type") == "signature_delta")
+    signature = next(
+        e["delta"]["signature"] for e in written if e.get("delta", {}).get("type") == "signature_delta"
+    )
     assert unseal(signature) == Sealed("openai_responses", None, "gAAA", "rs_1")
 
 

@@ -81,6 +81,7 @@ class Encoder:
         self._started = False
         self._over = False
         self._usage: Usage = NO_USAGE
+        self._announced: Usage = NO_USAGE
         self._line: deque[_Part] = deque()
         self._parts: dict[int, _Part] = {}
         self._index = 0
@@ -120,7 +121,7 @@ class Encoder:
             return b""
         self._started = True
         if event.usage is not None:
-            self._usage = event.usage
+            self._usage = self._announced = event.usage
         own = dict((event.extra or {}).get("anthropic") or {})
         message = {
             "id": message_id(event.id, self._context),
@@ -314,9 +315,11 @@ class Encoder:
         own = dict((event.extra or {}).get("anthropic") or {})
         usage = to_wire(self._usage)
         # Anthropic splits cache writes by lifetime in `message_start` only (SDK 2.12
-        # `MessageDeltaUsage`); when the count first comes at the end, the split must come with it.
-        if not self._usage.cache_write_1h_tokens:
+        # `MessageDeltaUsage`); a split that first comes at the end must come with it, though.
+        if not (self._usage.cache_write_1h_tokens or self._announced.cache_write_1h_tokens):
             usage.pop("cache_creation")
+        if self._announced.reasoning_tokens:
+            usage["output_tokens_details"] = {"thinking_tokens": self._usage.reasoning_tokens}
         if event.service_tier is not None:
             usage["service_tier"] = event.service_tier
         usage.update(own.pop("usage", None) or {})
