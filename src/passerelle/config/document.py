@@ -10,7 +10,7 @@ import msgspec
 
 from passerelle.config.findings import Finding
 from passerelle.config.locate import Path as Keys
-from passerelle.config.locate import locate
+from passerelle.config.locate import locate, stopped_at
 
 MAX_FILE_BYTES = 4 << 20
 
@@ -70,8 +70,8 @@ def _syntax_finding(error: tomllib.TOMLDecodeError, text: str, name: str) -> Fin
     """`tomllib` before 3.14 gives the position only inside its message."""
     words = str(error)
     position = _POSITION.search(words)
-    line = text.count("\n") + 1
-    column = None
+    # A quotation mark that is never closed is only noticed at the end: say where it was opened.
+    line, column = stopped_at(text) or text.count("\n") + 1, None
     if position:
         words = words[: position.start()]
         if position.group(1):

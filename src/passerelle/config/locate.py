@@ -30,6 +30,13 @@ def locate(text: str) -> dict[Path, int]:
     return scanner.lines
 
 
+def stopped_at(text: str) -> int | None:
+    """The 1-based line on which `text` stops being TOML as far as this scanner sees; None if it does not."""
+    scanner = _Scanner(text.replace("\r\n", "\n"))
+    scanner.document()
+    return scanner.stopped_on
+
+
 class _NotTomlError(Exception):
     """The text is not TOML from here on."""
 
@@ -39,6 +46,7 @@ class _Scanner:
         self.text = text
         self.at = 0
         self.lines: dict[Path, int] = {}
+        self.stopped_on: int | None = None
         self._arrays: dict[Path, int] = {}  # index of the last element of each array of tables
         self._counted_to = 0
         self._line = 1
@@ -57,7 +65,7 @@ class _Scanner:
                 else:
                     self._pair(table)
         except (_NotTomlError, RecursionError):
-            return
+            self.stopped_on = self._here()
 
     def _here(self) -> int:
         self._line += self.text.count("\n", self._counted_to, self.at)
