@@ -39,7 +39,7 @@ class Gcra(msgspec.Struct, frozen=True):
         always suffices.
         """
         now = now_ns * self.limit
-        start = state if state > now else now
+        start = max(now, state)
         room = (self.burst - cost if cost < self.burst else 0) * self.period_ns
         late = start - now - room
         if late > 0:
@@ -50,8 +50,8 @@ class Gcra(msgspec.Struct, frozen=True):
     def correct(self, state: int, now_ns: int, difference: int) -> int:
         """The state after an admitted cost proved `difference` units larger (or, negative, smaller)."""
         now = now_ns * self.limit
-        corrected = (state if state > now else now) + difference * self.period_ns
-        return corrected if corrected > now else now
+        corrected = (max(now, state)) + difference * self.period_ns
+        return max(now, corrected)
 
 
 def per_minute(limit: int, *, burst: int | None = None) -> Gcra:

@@ -277,11 +277,7 @@ class Budgets:
             if (hold_id, budget_id) in self._open:
                 return self._again(budget_ids, hold_id)
             line = self.lines.get(budget_id)
-            if (
-                line is None
-                or line.lease.available_nanos < amount_nanos
-                or not self._serves(line, now_ns)
-            ):
+            if line is None or line.lease.available_nanos < amount_nanos or not self._serves(line, now_ns):
                 return self._denied(budget_id, amount_nanos, now_ns)
             lines.append(line)
         for line in lines:

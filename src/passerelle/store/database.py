@@ -24,7 +24,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, create_engine, event, exc, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.engine import Dialect
 
 from passerelle.store.errors import StoreUnavailable
 

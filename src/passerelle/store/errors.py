@@ -13,7 +13,7 @@ from passerelle.core.errors import PasserelleError
 from passerelle.core.money import show
 
 
-class StoreUnavailable(PasserelleError):  # noqa: N818 - says the state, as callers read it
+class StoreUnavailable(PasserelleError):
     """The disk or the database cannot keep what must be kept now. Retrying later may succeed."""
 
 
@@ -21,7 +21,7 @@ class SchemaMismatch(StoreUnavailable):
     """The database was migrated by a newer Passerelle than this one."""
 
 
-class RecordConflict(PasserelleError):  # noqa: N818
+class RecordConflict(PasserelleError):
     """A record contradicts one already kept (an attempt id used by two receipts). Never raised to callers:
     the writer sets the record aside in `quarantine` and says so in `health`."""
 

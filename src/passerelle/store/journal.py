@@ -73,6 +73,7 @@ class Journal:
         self._carried = 0
         self._ended: deque[tuple[int, Segment]] = deque()
         self._failing = False
+        self._progress = threading.Condition()
 
     # --- the road's side
 
@@ -165,6 +166,15 @@ class Journal:
         for item in items:
             if item.waiter is not None:
                 item.waiter()
+        with self._progress:
+            self._progress.notify_all()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until what is queued now is committed; whether it was within the time."""
+        target = self._written
+        self._wake(True)
+        with self._progress:
+            return self._progress.wait_for(lambda: self._committed >= target, timeout_s)
 
     def rotate_if_large(self) -> None:
         """Begin a new segment when the current one has grown; open intents move along."""
@@ -214,7 +224,7 @@ class Journal:
         bounds = self._bounds
         if len(self._queue) >= bounds.records or self._waiting_bytes >= bounds.bytes:
             raise StoreUnavailable(
-                f"the database is {len(self._queue)} records behind; see `database` on `/readyz` and try again"
+                f"the database is {len(self._queue)} records behind; see `/readyz` and try again"
             )
         if len(self._open) >= bounds.open_intents:
             raise StoreUnavailable(f"{len(self._open)} requests are open already; try again later")

@@ -8,11 +8,11 @@ its update cannot be separated by another worker's. Accounts are always locked i
 from collections.abc import Iterable
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from passerelle.ledger import holds
 from passerelle.ledger.holds import Account
-from passerelle.ledger.periods import Period, PeriodKind, period_at
+from passerelle.ledger.periods import PeriodKind, period_at
 from passerelle.store.budgets import Draw, Line
 from passerelle.store.database import Database
 from passerelle.store.errors import BudgetDenied
@@ -29,6 +29,16 @@ class BudgetRow(msgspec.Struct, frozen=True):
     period: PeriodKind
 
 
+class LeaseRow(msgspec.Struct, frozen=True):
+    """Where a lease belongs, and whether it is open."""
+
+    org_id: str
+    lease_id: str
+    budget_id: str
+    period: str
+    state: str
+
+
 class Grant(msgspec.Struct, frozen=True):
     """What one budget granted this worker in a transaction, to be applied once it is committed."""
 
@@ -39,15 +49,32 @@ class Grant(msgspec.Struct, frozen=True):
     """The lease is new; any former line on the budget is retired."""
 
 
-def find(connection: Connection, budget_ids: Iterable[str]) -> dict[str, BudgetRow]:
-    """The enabled budgets among these ids."""
+def find(
+    connection: Connection, budget_ids: Iterable[str], *, disabled: bool = False
+) -> dict[str, BudgetRow]:
+    """The enabled budgets among these ids; with `disabled`, those too."""
     columns = (
         budget.c.org_id, budget.c.budget_id, budget.c.limit_nanos, budget.c.currency, budget.c.period
     )  # fmt: skip
+    query = select(*columns).where(budget.c.budget_id.in_(sorted(set(budget_ids))))
+    if not disabled:
+        query = query.where(budget.c.disabled_at_ns.is_(None))
+    return {row.budget_id: BudgetRow(*row) for row in connection.execute(query)}
+
+
+def lock_leases(connection: Connection, lease_ids: Iterable[str]) -> dict[str, LeaseRow]:
+    """The leases with these ids, locked until the transaction ends."""
+    columns = (
+        budget_lease.c.org_id, budget_lease.c.lease_id, budget_lease.c.budget_id, budget_lease.c.period,
+        budget_lease.c.state,
+    )  # fmt: skip
     rows = connection.execute(
-        select(*columns).where(budget.c.budget_id.in_(sorted(set(budget_ids))), budget.c.disabled_at_ns.is_(None))
+        select(*columns)
+        .where(budget_lease.c.lease_id.in_(sorted(lease_ids)))
+        .order_by(budget_lease.c.lease_id)
+        .with_for_update()
     )
-    return {row.budget_id: BudgetRow(*row) for row in rows}
+    return {row.lease_id: LeaseRow(*row) for row in rows}
 
 
 def account(
@@ -127,25 +154,23 @@ def extend(connection: Connection, line: Line, amount_nanos: int, expires_at_ns:
     return bool(changed)
 
 
-def spend(connection: Connection, org_id: str, lease_id: str, amount_nanos: int) -> bool:
-    """Book an amount against an open lease. False if it is not open any more."""
-    return bool(
-        connection.execute(
-            update(budget_lease)
-            .where(*_is_open(org_id, lease_id))
-            .values(spent_nanos=budget_lease.c.spent_nanos + amount_nanos)
-        ).rowcount
+def spend(connection: Connection, row: LeaseRow, amount_nanos: int) -> None:
+    """Book an amount against an open lease, locked before."""
+    connection.execute(
+        update(budget_lease)
+        .where(*_is_open(row.org_id, row.lease_id))
+        .values(spent_nanos=budget_lease.c.spent_nanos + amount_nanos)
     )
 
 
 def spend_late(
-    database: Database, connection: Connection, row: BudgetRow, period: Period, amount_nanos: int
+    database: Database, connection: Connection, org_id: str, budget_id: str, period: str, amount_nanos: int
 ) -> None:
     """Book an amount no lease backs any more, whatever the limit says."""
-    account(database, connection, row.org_id, row.budget_id, period.key, row.limit_nanos)
+    account(database, connection, org_id, budget_id, period, 0)
     connection.execute(
         update(budget_account)
-        .where(*_is_account(row.org_id, row.budget_id, period.key))
+        .where(*_is_account(org_id, budget_id, period))
         .values(spent_nanos=budget_account.c.spent_nanos + amount_nanos)
     )
 
@@ -227,7 +252,7 @@ def _lease_more(connection: Connection, org_id: str, budget_id: str, period: str
     )
 
 
-def _is_account(org_id: str, budget_id: str, period: str):  # type: ignore[no-untyped-def]
+def _is_account(org_id: str, budget_id: str, period: str) -> tuple[ColumnElement[bool], ...]:
     return (
         budget_account.c.org_id == org_id,
         budget_account.c.budget_id == budget_id,
@@ -235,7 +260,7 @@ def _is_account(org_id: str, budget_id: str, period: str):  # type: ignore[no-un
     )
 
 
-def _is_open(org_id: str, lease_id: str):  # type: ignore[no-untyped-def]
+def _is_open(org_id: str, lease_id: str) -> tuple[ColumnElement[bool], ...]:
     return (
         budget_lease.c.org_id == org_id,
         budget_lease.c.lease_id == lease_id,

@@ -186,7 +186,6 @@ hold = Table(
     _text("state"),  # settled | late | unknown
     _int("at_ns"),
     PrimaryKeyConstraint("org_id", "receipt_id", "hold_id", "budget_id"),
-    Index(None, "org_id", "budget_id", "period"),
     sqlite_with_rowid=False,
 )
 
@@ -218,8 +217,7 @@ ledger = Table(
     _text("currency"),
     _flag("late"),
     _flag("unknown"),  # the outcome was lost in a crash: `amount_nanos` is the estimate
-    PrimaryKeyConstraint("org_id", "attempt_id"),
-    Index(None, "org_id", "at_ns"),
+    PrimaryKeyConstraint("org_id", "attempt_id"),  # ids sort by time: no index on `at_ns` is needed
     Index(None, "org_id", "receipt_id"),
     sqlite_with_rowid=False,
 )

@@ -90,7 +90,8 @@ class Segment:
     def close(self, *, delete: bool) -> None:
         """Let go of the file. Deleting while the lock is held leaves nothing to recover."""
         if delete:
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # then the next start finds it and books nothing new
+                self.path.unlink(missing_ok=True)
         os.close(self._handle)
 
 

@@ -1,0 +1,88 @@
+"""Reading and stamping changes of the tenancy tree."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Table, select, update
+from sqlalchemy.sql import ColumnElement
+
+from passerelle.store.database import Database
+from passerelle.store.directory import BudgetEntry, Changes, KeyRow, Node
+from passerelle.store.schema import (
+    INSTALLATION,
+    api_key,
+    budget,
+    meta,
+    organisation,
+    project,
+    workspace,
+)
+from passerelle.store.values import Budget
+
+COUNTER = "identity"
+
+
+def read(database: Database, known: int) -> Changes | None:
+    """What changed after revision `known`; None when nothing did. Raises `StoreUnavailable`."""
+    with database.read() as connection:
+        revision = connection.scalar(select(meta.c.value).where(*_is_counter()))
+        if revision is None:
+            revision = 0
+        if revision == known:
+            return None
+        # Revisions are handed out under the counter's lock, so what is stamped ≤ `revision` is committed.
+        return Changes(
+            revision,
+            _nodes(connection, organisation, organisation.c.org_id, known),
+            _nodes(connection, workspace, workspace.c.workspace_id, known),
+            _nodes(connection, project, project.c.project_id, known),
+            _keys(connection, known),
+            _budgets(connection, known),
+        )
+
+
+def stamp(database: Database, connection: Connection) -> int:
+    """The next revision, locked until the transaction ends: give it to every row the change touches."""
+    connection.execute(
+        database.insert(meta).values(org_id=INSTALLATION, name=COUNTER, value=0).on_conflict_do_nothing()
+    )
+    statement = update(meta).where(*_is_counter()).values(value=meta.c.value + 1).returning(meta.c.value)
+    return int(connection.execute(statement).scalar_one())
+
+
+def _nodes(connection: Connection, table: Table, identity: ColumnElement[str], known: int) -> list[Node]:
+    parent = table.c.workspace_id if table is project else None
+    columns = [table.c.org_id, identity, table.c.name, table.c.rights, table.c.disabled_at_ns]
+    if parent is not None:
+        columns.append(parent)
+    rows = connection.execute(select(*columns).where(table.c.revision > known))
+    return [
+        Node(row[0], row[1], row[5] if parent is not None else "", row[2], row[3], row[4] is not None)
+        for row in rows
+    ]
+
+
+def _keys(connection: Connection, known: int) -> list[KeyRow]:
+    column = api_key.c
+    rows: Any = connection.execute(
+        select(
+            column.org_id, column.key_id, column.workspace_id, column.project_id, column.name, column.role,
+            column.env, column.digest, column.rights, column.created_at_ns, column.expires_at_ns,
+            column.revoked_at_ns,
+        ).where(column.revision > known)
+    )  # fmt: skip
+    return [KeyRow(*row) for row in rows]
+
+
+def _budgets(connection: Connection, known: int) -> list[BudgetEntry]:
+    column = budget.c
+    rows = connection.execute(
+        select(
+            column.budget_id, column.org_id, column.scope, column.scope_id, column.name,
+            column.limit_nanos, column.currency, column.period, column.disabled_at_ns,
+        ).where(column.revision > known)
+    )  # fmt: skip
+    return [BudgetEntry(Budget(*row[:8]), row[8] is not None) for row in rows]
+
+
+def _is_counter() -> tuple[ColumnElement[bool], ...]:
+    return meta.c.org_id == INSTALLATION, meta.c.name == COUNTER

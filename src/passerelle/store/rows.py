@@ -1,0 +1,141 @@
+"""Rows as tuples in their tables' column order (`schema.py`), made from values. No database here."""
+
+import base64
+from operator import attrgetter
+from typing import Any
+
+from passerelle.core.receipt import Attempt, Intent, Receipt, Signature
+from passerelle.core.usage import BUCKETS
+from passerelle.store import schema
+from passerelle.store.records import Intended
+from passerelle.store.spending import Lost
+
+Row = tuple[Any, ...]
+
+_HOUR_NS = 3_600_000_000_000
+_NO_BUCKETS = (0,) * len(BUCKETS)
+_buckets = attrgetter(*BUCKETS)
+
+
+def intent(record: Intended, worker: str) -> Row:
+    """A row of `intent`."""
+    one = record.intent
+    return (
+        one.org_id, one.attempt_id, one.receipt_id, one.request_id, one.at_ns, one.workspace_id,
+        one.project_id, one.key_id, one.provider, one.deployment, one.model, one.data_class,
+        one.policy_version, one.generation, one.estimate_nanos, one.currency, worker,
+    )  # fmt: skip
+
+
+def outcome(receipt: Receipt, worker: str, group_id: str) -> Row:
+    """A row of `outcome` for a settled request."""
+    return (
+        receipt.org_id, receipt.id, receipt.request_id, receipt.at_ns, receipt.outcome, receipt.problem,
+        len(receipt.attempts), worker, group_id,
+    )  # fmt: skip
+
+
+def unknown_outcome(lost: Lost, now_ns: int, worker: str, group_id: str) -> Row:
+    """A row of `outcome` for a request lost in a crash."""
+    first = lost.intents[0].intent
+    return (
+        first.org_id, first.receipt_id, first.request_id, now_ns, "unknown", None, len(lost.intents),
+        worker, group_id,
+    )  # fmt: skip
+
+
+def attempt(receipt: Receipt, one: Attempt, *, late: bool) -> Row:
+    """A row of `ledger` for an attempt whose end is known."""
+    return (
+        receipt.org_id, one.id, receipt.id, "attempt", one.started_at_ns, receipt.workspace_id,
+        receipt.project_id, receipt.key_id, one.provider, one.deployment, _clean(one.model),
+        one.ok, one.failure, one.status, one.duration_ns, one.first_content_ns,
+        *_buckets(one.usage), one.usage.source, one.price_version, one.cost_nanos, one.currency,
+        late, False,
+    )  # fmt: skip
+
+
+def unknown_attempt(one: Intent, amount_nanos: int, *, late: bool) -> Row:
+    """A row of `ledger` for an attempt whose end was lost: at the estimate, said to be unknown."""
+    return (
+        one.org_id, one.attempt_id, one.receipt_id, "attempt", one.at_ns, one.workspace_id,
+        one.project_id, one.key_id, one.provider, one.deployment, one.model,
+        False, "cancelled", None, 0, None,
+        *_NO_BUCKETS, "estimated", None, amount_nanos, one.currency,
+        late, True,
+    )  # fmt: skip
+
+
+def receipt(one: Receipt, body: bytes, batch_id: str, proof: Signature) -> Row:
+    """A row of `receipt`."""
+    return (
+        one.org_id, one.id, one.request_id, one.project_id, one.key_id, one.at_ns, body.decode(),
+        batch_id, proof.index, bytes.fromhex("".join(proof.path)),
+    )  # fmt: skip
+
+
+def signing_batch(org_id: str, batch_id: str, proof: Signature, now_ns: int) -> Row:
+    """A row of `signing_batch`: what all proofs of the batch share."""
+    return (
+        org_id, batch_id, proof.key_id, proof.size, bytes.fromhex(proof.root),
+        base64.b64decode(proof.signature), now_ns,
+    )  # fmt: skip
+
+
+class Sums:
+    """Rows of `usage_hour`: what a group adds to each hour's sums."""
+
+    def __init__(self, shard: int) -> None:
+        self._shard = shard
+        self._sums: dict[Row, list[int]] = {}
+
+    def count_attempt(self, receipt: Receipt, one: Attempt) -> None:
+        """Add an attempt whose end is known."""
+        source = one.usage.source
+        self._add(
+            (
+                receipt.org_id, one.started_at_ns // _HOUR_NS, receipt.workspace_id, receipt.project_id,
+                receipt.key_id, one.provider, one.deployment, _clean(one.model), one.currency, self._shard,
+            ),
+            (
+                1, int(not one.ok), int(one.price_version is None and source != "none"),
+                one.cost_nanos if source == "estimated" else 0, one.cost_nanos, *_buckets(one.usage),
+            ),
+        )  # fmt: skip
+
+    def count_unknown(self, one: Intent, amount_nanos: int) -> None:
+        """Add an attempt whose end was lost."""
+        self._add(
+            (
+                one.org_id, one.at_ns // _HOUR_NS, one.workspace_id, one.project_id, one.key_id,
+                one.provider, one.deployment, one.model, one.currency, self._shard,
+            ),
+            (1, 1, 0, amount_nanos, amount_nanos, *_NO_BUCKETS),
+        )  # fmt: skip
+
+    def rows(self) -> list[Row]:
+        """The sums in key order, so that no two workers lock them crosswise."""
+        return [(*key, *figures) for key, figures in sorted(self._sums.items())]
+
+    def _add(self, key: Row, figures: tuple[int, ...]) -> None:
+        known = self._sums.get(key)
+        if known is None:
+            self._sums[key] = list(figures)
+        else:
+            for index, figure in enumerate(figures):
+                known[index] += figure
+
+
+def add_to_sums(statement: Any) -> Any:
+    """The conflict clause of `usage_hour`: add to what is there."""
+    identity = list(schema.usage_hour.primary_key.columns)
+    sums = [column for column in schema.usage_hour.columns if column not in identity]
+    return statement.on_conflict_do_update(
+        index_elements=identity,
+        set_={column.name: column + statement.excluded[column.name] for column in sums},
+    )
+
+
+def _clean(text: str) -> str:
+    """A provider's own words, without the one character PostgreSQL's text cannot hold."""
+    return text.replace("\0", "") if "\0" in text else text

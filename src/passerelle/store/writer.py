@@ -1,0 +1,181 @@
+"""The writer thread: drains the journal's queue into the database, a group per transaction.
+
+    wait for work ─→ gather (≤ 4 ms, or until someone waits) ─→ book ≤ 200 records + draw leases ─→ commit
+                                                                    │
+      then: delete journal segments, resolve durable intents, hand out leases, answer reservations
+
+A request's records are in the database within about 5 ms when it is healthy, and a commit is shared by
+whatever came in meanwhile. When the database cannot be used the group stays at the head of the queue and
+is tried again, ever more slowly (up to a second); reservations that need a lease are refused at once. The
+queue is bounded where it is filled (`Journal`). This thread never ends before it is told to.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from passerelle.core.clock import Clock, mint
+from passerelle.store.bell import Bell
+from passerelle.store.booking import Booker, Group
+from passerelle.store.budgets import Draw
+from passerelle.store.database import Database
+from passerelle.store.errors import StoreUnavailable
+from passerelle.store.journal import Item, Journal
+from passerelle.store.quarantine import Quarantine
+from passerelle.store.records import Record, Settled, encode
+from passerelle.store.upkeep import Drawn, Upkeep
+
+log = logging.getLogger(__name__)
+
+GROUP = 200
+_GATHER_S = 0.004
+_UPKEEP_S = 0.25
+_SWEEP_S = 15.0
+_SLOWEST_RETRY_S = 1.0
+
+
+class Writer:
+    """Owns the thread. `prepare` is called, until it succeeds, before anything is written."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        booker: Booker,
+        journal: Journal,
+        upkeep: Upkeep,
+        quarantine: Quarantine,
+        bell: Bell,
+        draws: deque[Draw],
+        clock: Clock,
+        worker: str,
+        prepare: Callable[[], None] | None,
+        sweep: Callable[[], object],
+    ) -> None:
+        self._database = database
+        self._booker = booker
+        self._journal = journal
+        self._upkeep = upkeep
+        self._quarantine = quarantine
+        self._bell = bell
+        self._draws = draws
+        self._clock = clock
+        self._worker = worker
+        self._prepare = prepare
+        self._sweep = sweep
+        self._closing = threading.Event()
+        self._closed_clean = False
+        self._next_upkeep_s = 0.0
+        self._next_sweep_s = clock.monotonic_s() + _SWEEP_S
+        self._failures = 0
+        self.last_commit_s: float | None = None
+        self.last_error: str | None = None
+        self._thread = threading.Thread(target=self._run, name="passerelle-writer", daemon=True)
+
+    def start(self) -> None:
+        """Begin writing."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def close(self, deadline_s: float) -> bool:
+        """Write what is queued, give the leases back, and end; whether all of it was done in time."""
+        self._closing.set()
+        self._bell.ring(urgent=True)
+        self._thread.join(deadline_s)
+        return self._closed_clean and not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            if self._closing.is_set() and (self._failures or not self._has_work()):
+                break
+            if not self._has_work():
+                self._bell.sleep(_UPKEEP_S, lambda: self._has_work() or self._closing.is_set())
+            if 0 < self._journal.backlog < GROUP and not self._closing.is_set():
+                self._bell.gather(_GATHER_S)
+            self._guarded(self._turn)
+        self._guarded(self._finish)
+
+    def _has_work(self) -> bool:
+        return bool(self._journal.backlog or self._draws)
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Run a step; a failure is remembered, said once, and waited out. The thread goes on."""
+        try:
+            step()
+        except Exception as error:
+            # StoreUnavailable is the expected one; any other must not end the only thread that writes.
+            self._refuse_draws(error)
+            self._failures += 1
+            self.last_error = str(error)
+            if self._failures == 1 or not isinstance(error, StoreUnavailable):
+                log.error("writing is held up: %s", error, exc_info=not isinstance(error, StoreUnavailable))
+            self._closing.wait(min(_SLOWEST_RETRY_S, 0.02 * 2 ** min(self._failures, 10)))
+        else:
+            if self._failures:
+                log.warning("writing goes on after %d failed tries", self._failures)
+            self._failures = 0
+            self.last_error = None
+
+    def _turn(self) -> None:
+        if self._prepare is not None:
+            self._prepare()
+            self._prepare = None
+        items = self._journal.take(GROUP)
+        draws = [self._draws.popleft() for _ in range(len(self._draws))]
+        try:
+            self._write(items, draws)
+        except Exception:
+            self._draws.extendleft(reversed(draws))  # still waiting: answered by the next turn or refused
+            raise
+        now_s = self._clock.monotonic_s()
+        if now_s >= self._next_upkeep_s:
+            self._next_upkeep_s = now_s + _UPKEEP_S
+            self._upkeep.run()
+            self._journal.rotate_if_large()
+        if now_s >= self._next_sweep_s:
+            self._next_sweep_s = now_s + _SWEEP_S
+            self._upkeep.sweep()
+            self._sweep()
+
+    def _write(self, items: list[Item], draws: list[Draw]) -> None:
+        if not items and not draws:
+            return
+        drawn = Drawn()
+        waiting: list[Draw] = draws
+
+        def transaction(records: Sequence[Record]) -> None:
+            nonlocal drawn, waiting
+            leases = [lease for one in records if isinstance(one, Settled) for lease in one.leases if lease]
+            with self._database.write() as connection:
+                if records:
+                    group = Group(mint("grp"), self._worker, self._clock.unix_ns(), records=records)
+                    self._booker.book(connection, group)
+                covered = self._upkeep.cover_shortages(connection, leases)
+                result = self._upkeep.draw(connection, waiting)
+            self._upkeep.apply((*covered, *result.grants))
+            if waiting:
+                drawn, waiting = result, []
+
+        if items:
+            self._quarantine.book([item.record for item in items], transaction, lambda one: [encode(one)])
+        if waiting:
+            transaction(())
+        self.last_commit_s = self._clock.monotonic_s()
+        self._upkeep.settled(item.record for item in items)
+        self._journal.committed(items)
+        self._upkeep.answer(draws, drawn)
+
+    def _refuse_draws(self, error: Exception) -> None:
+        refusal = StoreUnavailable(f"no budget can be drawn now: {error}")
+        while self._draws:
+            self._draws.popleft().deliver(refusal)
+
+    def _finish(self) -> None:
+        self._refuse_draws(StoreUnavailable("Passerelle is stopping; ask another instance"))
+        if not self._journal.backlog:
+            self._closed_clean = self._upkeep.close()
