@@ -28,12 +28,13 @@ from passerelle.providers.base import Deadlines, Provider
 from passerelle.providers.build import build_provider
 from passerelle.providers.configured import configured
 from passerelle.server import health
-from passerelle.server.app import Entrance, Management
+from passerelle.server.app import Entrance
 from passerelle.server.call import ModelCalls
 from passerelle.server.listen import Listener
 from passerelle.server.models import ModelList
+from passerelle.server.route import Management
 from passerelle.server.v1 import anthropic, gemini, openai
-from passerelle.store import Store, open_store
+from passerelle.store import Store, default_url, open_store
 from passerelle.telemetry import trace
 from passerelle.telemetry.metrics import Metrics
 
@@ -64,7 +65,7 @@ class App:
         self.worker = f"{os.getpid()}-{os.urandom(3).hex()}"
         self.metrics = Metrics()
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        url = settings.database_url or f"sqlite:///{settings.data_dir / 'passerelle.db'}"
+        url = settings.database_url or default_url(settings.data_dir)
         self.store: Store = open_store(url, settings.data_dir, clock=self.clock, worker=self.worker)
         self._exporter = trace.exporter(self.worker)
         first = build_generation(settings, None, self.store)
@@ -216,7 +217,7 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         providers[name] = kept if kept is not None and same else build_provider(entry.entry)
     digest = hashlib.sha256(f"{settings.digest}|{catalog.version}".encode()).hexdigest()
     return Generation(
-        number=store.generations.number_of(digest),
+        number=store.generations.number_unless_down(digest),
         digest=digest,
         catalog=catalog,
         policy=policy,

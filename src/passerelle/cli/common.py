@@ -11,7 +11,7 @@ import msgspec
 
 from passerelle.config import ConfigError, Settings, find_config, load_settings
 from passerelle.core.clock import SystemClock
-from passerelle.store import Store, StoreUnavailable, open_store
+from passerelle.store import Store, StoreUnavailable, default_url, open_store
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -70,7 +70,7 @@ class Failure(click.ClickException):
 def opened(settings: Settings) -> Iterator[Store]:
     """The installation's store, closed afterwards."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    url = settings.database_url or f"sqlite:///{settings.data_dir / 'passerelle.db'}"
+    url = settings.database_url or default_url(settings.data_dir)
     try:
         store = open_store(url, settings.data_dir, clock=SystemClock(), worker=f"cli-{os.getpid()}")
     except StoreUnavailable as error:
@@ -79,6 +79,18 @@ def opened(settings: Settings) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def organisation_id(store: Store, org: str) -> str:
+    """The id of the organisation named, or exit 1. `default` is the first one there is."""
+    known = store.identity.organisations()
+    for organisation in known:
+        if org in (organisation.id, organisation.name):
+            return organisation.id
+    if org == "default":
+        return known[0].id if known else "org_default"
+    names = ", ".join(f"`{o.name}`" for o in known) or "none"
+    raise Failure(f"There is no organisation `{org}`; known: {names}.")
 
 
 def print_json(value: object) -> None:

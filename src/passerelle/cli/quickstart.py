@@ -4,7 +4,6 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -17,9 +16,11 @@ from passerelle.config import ConfigError
 from passerelle.providers.local.install import InstallError, install
 from passerelle.providers.local.options import MODEL
 from passerelle.server.listen import bind
+from passerelle.store import Store
 
 _QUESTION = "In one sentence: what is a footbridge?"
-_PROBE_LIFE_S = 600
+_PROBE, _PROBE_LIFE_S = "quickstart-probe", 600
+_ACTOR = "cli:quickstart"
 
 
 @click.command()
@@ -74,17 +75,22 @@ def command(config: Path | None, data: Path | None, port: int | None) -> None:
     run(serve(app, sock, show))
 
 
-def _show(store: Any, url: str) -> None:
+def _show(store: Store, url: str) -> None:
     """One real request through the front door, and how to send the next one."""
-    first = _first_key(store)
+    organisation, _, project = store.tenants.bootstrap(actor=_ACTOR)
+    first: str | None = None
+    if all(key.name == _PROBE for key in store.keys.list(organisation.id)):
+        _, first = store.keys.create(organisation.id, project.id, name="first", actor=_ACTOR, role="operator")
+    ends = time.time_ns() + _PROBE_LIFE_S * 1_000_000_000
     probe, token = store.keys.create(
-        name="quickstart-probe", role="member", expires_at_ns=time.time_ns() + _PROBE_LIFE_S * 1_000_000_000
+        organisation.id, project.id, name=_PROBE, actor=_ACTOR, expires_at_ns=ends
     )
     click.echo(f"\nPasserelle is up on {url}\n")
     try:
         client = Client(url, token)
         body = {"model": MODEL, "messages": [{"role": "user", "content": _QUESTION}], "max_tokens": 60}
         answer = client.post("/v1/chat/completions", body)
+        store.flush()
         receipt = client.get(f"/api/receipts/{answer.headers['x-passerelle-receipt']}").body
         click.echo(f"Question {_QUESTION}")
         click.echo(f"Answer   {answer.body['choices'][0]['message']['content'].strip()}")
@@ -94,7 +100,7 @@ def _show(store: Any, url: str) -> None:
     except Failure as failure:
         click.echo(f"The request failed: {failure.message}", err=True)
     finally:
-        store.keys.revoke(probe.org_id, probe.id)
+        store.keys.revoke(organisation.id, probe.id, actor=_ACTOR)
     shown = first or "YOUR_KEY"
     click.echo()
     if first is not None:
@@ -106,11 +112,3 @@ def _show(store: Any, url: str) -> None:
     click.echo(f'  Anthropic  Anthropic(base_url="{url}", api_key="{shown}")')
     click.echo(f'  Gemini     genai.Client(api_key="{shown}", http_options={{"base_url": "{url}"}})')
     click.echo(f'and ask for model="{MODEL}" or model="smart". Ctrl-C stops the gateway.')
-
-
-def _first_key(store: Any) -> str | None:
-    """A key for whoever runs this, unless there is one already."""
-    if any(key.name != "quickstart-probe" for key in store.keys.list()):
-        return None
-    _, token = store.keys.create(name="first", role="operator")
-    return str(token)

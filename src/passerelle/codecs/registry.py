@@ -12,16 +12,23 @@ def client(dialect: Dialect) -> ClientSide:
     """The dialect as callers speak it."""
     match dialect:
         case "openai_chat":
-            from passerelle.codecs import openai_chat as folder
+            from passerelle.codecs import openai_chat
+
+            return openai_chat.CLIENT
         case "openai_responses":
-            from passerelle.codecs import openai_responses as folder
+            from passerelle.codecs import openai_responses
+
+            return openai_responses.CLIENT
         case "anthropic":
-            from passerelle.codecs import anthropic as folder
+            from passerelle.codecs import anthropic
+
+            return anthropic.CLIENT
         case "gemini":
-            from passerelle.codecs import gemini as folder
+            from passerelle.codecs import gemini
+
+            return gemini.CLIENT
         case _:
             assert_never(dialect)
-    return folder.CLIENT
 
 
 @cache
@@ -29,16 +36,23 @@ def provider(dialect: Dialect) -> ProviderSide:
     """The dialect as providers are spoken to."""
     match dialect:
         case "openai_chat":
-            from passerelle.codecs import openai_chat as folder
+            from passerelle.codecs import openai_chat
+
+            return openai_chat.PROVIDER
         case "openai_responses":
-            from passerelle.codecs import openai_responses as folder
+            from passerelle.codecs import openai_responses
+
+            return openai_responses.PROVIDER
         case "anthropic":
-            from passerelle.codecs import anthropic as folder
+            from passerelle.codecs import anthropic
+
+            return anthropic.PROVIDER
         case "gemini":
-            from passerelle.codecs import gemini as folder
+            from passerelle.codecs import gemini
+
+            return gemini.PROVIDER
         case _:
             assert_never(dialect)
-    return folder.PROVIDER
 
 
 @cache
@@ -46,14 +60,17 @@ def embed_client(dialect: Dialect) -> EmbedClientSide | None:
     """The dialect's embeddings as callers ask for them, or None where it has none."""
     match dialect:
         case "openai_chat":
-            from passerelle.codecs import openai_chat as folder
+            from passerelle.codecs import openai_chat
+
+            return openai_chat.EMBED_CLIENT
         case "gemini":
-            from passerelle.codecs import gemini as folder
+            from passerelle.codecs import gemini
+
+            return gemini.EMBED_CLIENT
         case "openai_responses" | "anthropic":
             return None
         case _:
             assert_never(dialect)
-    return folder.EMBED_CLIENT
 
 
 @cache
@@ -61,11 +78,14 @@ def embed_provider(dialect: Dialect) -> EmbedProviderSide | None:
     """The dialect's embeddings as providers are asked for them, or None where it has none."""
     match dialect:
         case "openai_chat":
-            from passerelle.codecs import openai_chat as folder
+            from passerelle.codecs import openai_chat
+
+            return openai_chat.EMBED_PROVIDER
         case "gemini":
-            from passerelle.codecs import gemini as folder
+            from passerelle.codecs import gemini
+
+            return gemini.EMBED_PROVIDER
         case "openai_responses" | "anthropic":
             return None
         case _:
             assert_never(dialect)
-    return folder.EMBED_PROVIDER

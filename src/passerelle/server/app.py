@@ -15,13 +15,12 @@ from passerelle.core.request import Dialect
 from passerelle.server.answer import send_problem
 from passerelle.server.auth import authenticate, authorise
 from passerelle.server.body import CallerGone
-from passerelle.server.route import PUBLIC, WANTED, Arrival, Receive, Route, Scope, Send
+from passerelle.server.route import PUBLIC, WANTED, Arrival, Management, Receive, Route, Scope, Send
 from passerelle.store import Store
 from passerelle.telemetry.metrics import Metrics
 
 log = logging.getLogger("passerelle.server")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-Management = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Entrance:

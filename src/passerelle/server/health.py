@@ -40,7 +40,8 @@ def routes(
         await send_whole(arrival, status, msgspec.json.encode(body), [])
 
     async def exposition(arrival: Arrival) -> None:
-        metrics.writer_queue.set(store.health()["queue"])
+        depth = store.health()["queue_depth"]
+        metrics.writer_queue.set(float(str(depth)))
         metrics.generation.set(generations.current.number)
         await send_whole(arrival, 200, metrics.exposition(), [], metrics.content_type.encode())
 

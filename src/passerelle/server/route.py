@@ -16,6 +16,9 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+Management = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""The application behind `/api`."""
+
 PUBLIC: Literal["public"] = "public"
 
 

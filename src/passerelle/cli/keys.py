@@ -1,0 +1,250 @@
+"""`passerelle keys`."""
+
+import getpass
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+import click
+import msgspec
+
+from passerelle.cli.common import (
+    Failure,
+    config_options,
+    json_option,
+    opened,
+    organisation_id,
+    print_json,
+    print_table,
+    settings_for,
+)
+from passerelle.core.model import DATA_CLASSES
+from passerelle.core.money import nanos_from_decimal
+from passerelle.core.principal import Key, Organisation, Project, Rights, Role, Workspace
+from passerelle.store import Store
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@click.group()
+def command() -> None:
+    """Create, list and revoke API keys.
+
+    \b
+    Example:
+      passerelle keys create --name laptop
+    """
+
+
+@command.command()
+@config_options
+@click.option("--name", required=True, help="What the key is for.")
+@click.option("--org", default="default", show_default=True, help="Organisation, made when it is new.")
+@click.option("--workspace", default="default", show_default=True, help="Workspace, made when it is new.")
+@click.option("--project", default="default", show_default=True, help="Project, made when it is new.")
+@click.option("--role", type=click.Choice(ROLES), default="member", show_default=True)
+@click.option("--model", "models", multiple=True, help="A pattern it may use; may be given again.")
+@click.option(
+    "--data-class", type=click.Choice(DATA_CLASSES), help="Its requests are at least this sensitive."
+)
+@click.option("--region", "regions", multiple=True, help="Its data may go here only; may be given again.")
+@click.option("--rpm", type=click.IntRange(1), help="Requests a minute.")
+@click.option("--concurrency", type=click.IntRange(1), help="Requests under way at once.")
+@click.option("--budget", type=click.FloatRange(min=0), help="What it may spend a month, in USD.")
+@click.option("--store-content", is_flag=True, help="Keep prompts and answers, encrypted, with its receipts.")
+@click.option("--audit-required", is_flag=True, help="Refuse its requests when the audit cannot be written.")
+@click.option("--expires-days", type=click.IntRange(1), help="Days until it ends.")
+@json_option
+def create(
+    config: Path | None,
+    data: Path | None,
+    name: str,
+    org: str,
+    workspace: str,
+    project: str,
+    role: Role,
+    models: tuple[str, ...],
+    data_class: str | None,
+    regions: tuple[str, ...],
+    rpm: int | None,
+    concurrency: int | None,
+    budget: float | None,
+    store_content: bool,
+    audit_required: bool,
+    expires_days: int | None,
+    as_json: bool,
+) -> None:
+    """Create a key and print it: it is shown this once and never again.
+
+    A running gateway knows it within a second.
+
+    \b
+    Example:
+      passerelle keys create --name ci --model "gpt-*" --budget 20 --json
+    """
+    rights = msgspec.convert(
+        {
+            "models": models or None,
+            "data_class": data_class,
+            "regions": regions or None,
+            "requests_per_minute": rpm,
+            "concurrency": concurrency,
+            "content": "full" if store_content else None,
+            "audit": "required" if audit_required else None,
+        },
+        Rights,
+    )
+    expires = None if expires_days is None else time.time_ns() + expires_days * 86_400 * 1_000_000_000
+    actor = _actor()
+    with opened(settings_for(config, data)) as store:
+        found_org, found_project = _place(store, org, workspace, project, actor, quiet=as_json)
+        key, token = store.keys.create(
+            found_org.id,
+            found_project.id,
+            name=name,
+            actor=actor,
+            role=role,
+            rights=rights,
+            expires_at_ns=expires,
+        )
+        if budget is not None:
+            store.tenants.create_budget(
+                found_org.id,
+                "key",
+                key.id,
+                name=f"key {name}",
+                limit_nanos=nanos_from_decimal(str(budget)),
+                actor=actor,
+            )
+    if as_json:
+        print_json(
+            {**_shown(key), "organisation": found_org.name, "project": found_project.name, "token": token}
+        )
+        return
+    click.echo(token)
+    click.echo(f"Key `{key.id}` of {found_org.name} / {found_project.name}. It is not shown again.", err=True)
+
+
+@command.command(name="list")
+@config_options
+@click.option("--org", default="default", show_default=True, help="Organisation, by name or id.")
+@json_option
+def list_command(config: Path | None, data: Path | None, org: str, as_json: bool) -> None:
+    """List an organisation's keys, revoked ones included.
+
+    \b
+    Example:
+      passerelle keys list
+    """
+    with opened(settings_for(config, data)) as store:
+        keys = store.keys.list(organisation_id(store, org))
+    if as_json:
+        print_json([_shown(key) for key in keys])
+        return
+    print_table(
+        ["key", "name", "role", "project", "created", "state"],
+        [[k.id, k.name, k.role, k.project_id, _day(k.created_at_ns), _state(k)] for k in keys],
+    )
+
+
+@command.command()
+@config_options
+@click.argument("key_id")
+@click.option("--org", default="default", show_default=True, help="Organisation, by name or id.")
+@json_option
+def revoke(config: Path | None, data: Path | None, key_id: str, org: str, as_json: bool) -> None:
+    """End a key now. Every running gateway refuses it within a second.
+
+    \b
+    Example:
+      passerelle keys revoke key_4fT0…
+    """
+    with opened(settings_for(config, data)) as store:
+        key = store.keys.revoke(organisation_id(store, org), key_id, actor=_actor())
+    if key is None:
+        raise Failure(f"The organisation `{org}` has no key `{key_id}`; see `passerelle keys list`.")
+    if as_json:
+        print_json(_shown(key))
+    else:
+        click.echo(f"{key.id} is revoked")
+
+
+def _actor() -> str:
+    try:
+        return f"cli:{getpass.getuser()}"
+    except OSError:  # a container whose user has no name
+        return "cli:unknown"
+
+
+def _named(items: Sequence[Organisation | Workspace | Project], name: str) -> int | None:
+    """Where `name` (an id, or a name) is among them; names of the first ones begin alike."""
+    for place, item in enumerate(items):
+        if name in (item.id, item.name):
+            return place
+    if name == "default" and items:
+        return 0
+    return None
+
+
+def _place(
+    store: Store, org: str, workspace: str, project: str, actor: str, *, quiet: bool
+) -> tuple[Organisation, Project]:
+    """The project a key is for; what does not exist is made, and said."""
+
+    def say(what: str, name: str) -> None:
+        if not quiet:
+            click.echo(f"{what} `{name}` is new: created.", err=True)
+
+    store.tenants.bootstrap(actor=actor)
+    organisations = store.identity.organisations()
+    place = _named(organisations, org)
+    if place is None:
+        found_org = store.tenants.create_organisation(org, actor=actor)
+        say("Organisation", org)
+    else:
+        found_org = organisations[place]
+    workspaces = store.identity.workspaces(found_org.id)
+    place = _named(workspaces, workspace)
+    if place is None:
+        found_workspace = store.tenants.create_workspace(found_org.id, workspace, actor=actor)
+        if workspace != "default":
+            say("Workspace", workspace)
+    else:
+        found_workspace = workspaces[place]
+    projects = [p for p in store.identity.projects(found_org.id) if p.workspace_id == found_workspace.id]
+    place = _named(projects, project)
+    if place is None:
+        found_project = store.tenants.create_project(found_org.id, found_workspace.id, project, actor=actor)
+        if project != "default":
+            say("Project", project)
+    else:
+        found_project = projects[place]
+    return found_org, found_project
+
+
+def _shown(key: Key) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "role": key.role,
+        "org_id": key.org_id,
+        "workspace_id": key.workspace_id,
+        "project_id": key.project_id,
+        "created_at": _day(key.created_at_ns),
+        "state": _state(key),
+        "rights": msgspec.to_builtins(key.rights),
+    }
+
+
+def _state(key: Key) -> str:
+    if key.revoked_at_ns is not None:
+        return "revoked"
+    if key.expires_at_ns is not None and key.expires_at_ns <= time.time_ns():
+        return "expired"
+    return "active"
+
+
+def _day(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns / 1e9, UTC).isoformat(timespec="seconds")
