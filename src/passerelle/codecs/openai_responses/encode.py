@@ -43,7 +43,7 @@ def encode_request(request: Request, target: Target) -> Encoded:
     dropped = [*request.dropped]
     body: Json = {"model": target.model}
     messages = request.messages
-    if messages and _is_instructions(messages[0], ours):
+    if len(messages) > 1 and _is_instructions(messages[0], ours):  # `input` may not be empty
         body["instructions"] = messages[0].text
         messages = messages[1:]
     for message in messages:

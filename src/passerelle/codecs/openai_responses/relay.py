@@ -62,7 +62,6 @@ _DELTAS: Final = frozenset({
     "response.custom_tool_call_input.delta", "response.reasoning_summary_text.delta",
     "response.reasoning_text.delta", "response.audio.delta", "response.code_interpreter_call_code.delta",
     "response.mcp_call_arguments.delta", "response.shell_call_command.delta",
-    "response.image_generation_call.partial_image",
 })  # fmt: skip
 """Events that bring content."""
 
@@ -122,12 +121,13 @@ class ResponsesWatcher:
         kind = event.type
         if kind in _DELTAS:
             delta = event.delta
-            if delta is None and kind != "response.image_generation_call.partial_image":
+            if not isinstance(delta, str):
                 raise AnswerError(f"`{kind}` came without its `delta`")
+            if not delta:
+                return True
             self.progress += 1
             self.content = self._anything = True
-            if delta:
-                self.text_bytes += len(delta)
+            self.text_bytes += len(delta)
             if kind == "response.refusal.delta":
                 self._refused = True
         elif kind in ENDINGS:
@@ -145,6 +145,8 @@ class ResponsesWatcher:
             self.progress += 1
             if kind in _ITEMS:
                 self._item(data)
+            elif kind == "response.image_generation_call.partial_image":
+                self.content = self._anything = True
         return self.failed is None
 
     def _item(self, data: bytes) -> None:
