@@ -74,20 +74,25 @@ def main() -> None:
     """Write the file and say what has no price."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--on", type=date.fromisoformat, default=datetime.now(UTC).date())
-    on: date = parser.parse_args().on
+    text, missing = rendered(parser.parse_args().on)
+    (DATA / "prices.toml").write_text(text, "utf-8")
+    for provider, model in missing:
+        sys.stderr.write(f"no price in genai-prices: {provider}/{model}\n")
+
+
+def rendered(on: date) -> tuple[str, list[tuple[str, str]]]:
+    """The text of the file, and the provider and model of what has no price."""
     providers = {provider.id: provider for provider in genai_prices.data.providers}
     lines = [*_head(on)]
-    missing: list[str] = []
+    missing: list[tuple[str, str]] = []
     for provider, list_name, model, names in _wanted():
         info = next((found for n in names if (found := providers[list_name].find_model(n))), None)
         if info is None:
-            missing.append(f"{provider}/{names[0]}")
+            missing.append((provider, model))
             continue
         for row in _rows(info, on):
             lines += _written({"provider": provider, "model": model, **row})
-    (DATA / "prices.toml").write_text("\n".join(lines), "utf-8")
-    for name in missing:
-        sys.stderr.write(f"no price in genai-prices: {name}\n")
+    return "\n".join(lines), missing
 
 
 def _head(on: date) -> Iterator[str]:

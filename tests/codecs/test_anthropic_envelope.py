@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.codecs.anthropic_support import CHAT, COUNT
 
 from passerelle.codecs.anthropic import CLIENT, PROVIDER
 from passerelle.codecs.base import Envelope, Target
 from passerelle.codecs.sealed import Sealed, seal
 from passerelle.core.errors import ProblemError
-from tests.codecs.anthropic_support import CHAT, COUNT
 
 MINIMAL: dict[str, Any] = {
     "model": "claude-sonnet-5",

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.codecs.anthropic_support import CHAT, COUNT
 
 from passerelle.codecs.anthropic import CLIENT, PROVIDER
 from passerelle.codecs.base import Target
@@ -30,7 +31,6 @@ from passerelle.core.request import (
     Tool,
     ToolChoice,
 )
-from tests.codecs.anthropic_support import CHAT, COUNT
 
 OPUS = Target("claude-opus-4-8")
 SONNET_4 = Target("claude-sonnet-4-20250514")

@@ -9,6 +9,7 @@ import pytest
 from anthropic.types import Message as SdkMessage
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.codecs.anthropic_support import context, usages, words
 
 from passerelle.codecs.anthropic import CLIENT, PROVIDER
 from passerelle.codecs.base import Watched
@@ -24,7 +25,6 @@ from passerelle.core.message import (
 from passerelle.core.request import Reasoning, Request
 from passerelle.core.response import Response
 from passerelle.core.usage import Usage
-from tests.codecs.anthropic_support import context, usages, words
 
 ANSWER: dict[str, Any] = {
     "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-opus-4-8-20260528",

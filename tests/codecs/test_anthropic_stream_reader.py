@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.codecs.anthropic_support import HELLO, PING, STOP, block, delta, end, sse, start, stop, text
 
 from passerelle.codecs.anthropic import PROVIDER
 from passerelle.codecs.base import Envelope, StreamWatcher
@@ -20,7 +21,6 @@ from passerelle.core.event import (
     UsageReported,
 )
 from passerelle.core.usage import NO_USAGE, Usage
-from tests.codecs.anthropic_support import HELLO, PING, STOP, block, delta, end, sse, start, stop, text
 
 ENVELOPE = Envelope("chat", "m", stream=True)
 

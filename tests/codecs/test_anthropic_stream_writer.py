@@ -9,6 +9,7 @@ import pytest
 from anthropic.types import RawMessageStreamEvent
 from hypothesis import given
 from pydantic import TypeAdapter
+from tests.codecs.anthropic_support import check_grammar, context, payloads, streams
 
 from passerelle.codecs.anthropic import CLIENT, PROVIDER
 from passerelle.codecs.sealed import Sealed, seal, unseal
@@ -24,7 +25,6 @@ from passerelle.core.event import (
 )
 from passerelle.core.request import Reasoning, Request
 from passerelle.core.usage import Usage
-from tests.codecs.anthropic_support import check_grammar, context, payloads, streams
 
 EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 

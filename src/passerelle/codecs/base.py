@@ -88,9 +88,9 @@ QUIRKS: dict[str, str] = {
     "no_metadata": "refuses `metadata`, `store` and `user`",
     "no_image_url": "takes inline images only, not by URL",
     "thinking_tokens_apart": "counts reasoning tokens outside `completion_tokens` (xAI)",
-    "reasoning_content_field": "returns thoughts in `reasoning_content`, and wants them back (DeepSeek, vLLM)",
+    "reasoning_content_field": "returns thoughts in `reasoning_content`, and wants them back (DeepSeek)",
     "string_content": "takes a message's content as one string only, never as a list of parts",
-    "no_sampling": "refuses `temperature`, `top_p`, penalties and log probabilities (OpenAI reasoning models)",
+    "no_sampling": "refuses `temperature`, `top_p`, penalties and logprobs (OpenAI reasoning models)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
 }
 """Every quirk flag an OpenAI-compatible catalog entry may carry, and what it means."""

@@ -15,7 +15,7 @@ class ServerSettings(Section):
     """`[server]`: where we listen and how much we take at once."""
 
     host: Text = "127.0.0.1"
-    port: Annotated[Whole, Field(ge=0, le=65_535)] = 4000
+    port: Annotated[Whole, Field(ge=0, le=65_535)] = 8080
     workers: Annotated[Whole, Field(ge=1, le=256)] = 1
     allow_public_bind: Flag = False
     allowed_hosts: tuple[Text, ...] = ()

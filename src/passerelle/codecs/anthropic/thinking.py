@@ -110,7 +110,9 @@ def plan(
     if not rules.budget:
         lose("thinking" if native else "reasoning")
         return Thought(limit)
-    thought = _budgeted(asked, rules, effort, limit, max_tokens, ceiling)
+    # Beside a budget, other makers' APIs get the effort only from a caller who wrote it for them.
+    kept = effort if native and not rules.claude else fitting(effort, rules.efforts) if effort else None
+    thought = _budgeted(asked, effort, kept, limit, max_tokens, ceiling)
     if thought.thinking is None:
         lose("thinking" if native else "reasoning")
         return thought
@@ -121,16 +123,13 @@ def plan(
 
 def _budgeted(
     asked: Reasoning,
-    rules: ModelRules,
     effort: Effort | None,
+    kept: str | None,
     limit: int,
     max_tokens: int | None,
     ceiling: int | None,
 ) -> Thought:
     """A budget that leaves room for the answer; no thinking when even the least does not fit."""
-    kept = fitting(effort, rules.efforts) if effort else None
-    if not rules.claude and effort and asked.budget_tokens:
-        kept = effort
     if asked.budget_tokens:
         budget, room = asked.budget_tokens, limit - 1
     else:

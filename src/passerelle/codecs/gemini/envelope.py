@@ -10,11 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Envelope, PathTarget
-from passerelle.codecs.gemini import types as wire
-from passerelle.codecs.gemini.parts import nest
 from passerelle.codecs.gemini.request import model_name, problem, read_body
 from passerelle.codecs.gemini.signatures import FOREIGN
-from passerelle.codecs.gemini.wire import Wire, WireError, check_utf8, malformed
+from passerelle.codecs.gemini.wire import WireError, canonical, check_utf8, malformed
 from passerelle.codecs.media import estimate_text_bytes, media_kind
 from passerelle.core.errors import invalid
 
@@ -101,28 +99,15 @@ def _glance(body: bytes, target: PathTarget) -> _Body:
         counted = _counted.decode(body)
         return counted.generate_content_request or counted.request_snake or counted
     except msgspec.ValidationError:
-        canonical = _canonical(read_body(body, target))
+        plain = canonical(read_body(body, target))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(error) from None
     try:
-        return _body.decode(canonical)
+        return _body.decode(plain)
     except msgspec.ValidationError as error:
         said, _, where = str(error).partition(" - at `$.")
         name = where.rstrip("`")
         raise WireError(f"`{name}` is wrong ({said}): correct it and send again", name) from None
-
-
-def _canonical(value: wire.GenerateContentRequest) -> bytes:
-    """The request as every SDK writes it."""
-    return msgspec.json.encode(_plain(value))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Wire):
-        named = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
-        held = {name: _plain(getattr(value, field)) for name, field in named if field != "extra"}
-        return nest({name: inner for name, inner in held.items() if inner is not None}, value.extra)
-    return [_plain(one) for one in value] if isinstance(value, list) else value
 
 
 def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:

@@ -162,7 +162,8 @@ def _level(reasoning: Reasoning) -> str | None:
     budget = reasoning.budget_tokens
     if budget is None:
         return None
-    return "LOW" if budget <= 1024 else "MEDIUM" if budget <= 8192 else "HIGH"
+    # The level whose budget is nearest by ratio: the borders are √(1,024 × 8,192) and √(8,192 × 24,576).
+    return "LOW" if budget < 2_900 else "MEDIUM" if budget < 14_200 else "HIGH"
 
 
 def _level_of(level: str, model: str, version: tuple[int, int]) -> str:

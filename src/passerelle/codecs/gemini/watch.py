@@ -16,6 +16,7 @@ from passerelle.codecs.gemini.errors import read_failure
 from passerelle.codecs.gemini.finish import FAILED, read_finish
 from passerelle.codecs.gemini.response import check_end, is_silent, read_answer
 from passerelle.codecs.gemini.usage import read_usage
+from passerelle.codecs.gemini.wire import WireError, canonical, check_utf8, malformed, parse
 from passerelle.codecs.sse import Frame, SseParser
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed
@@ -128,12 +129,12 @@ class StreamWatcher:
         if frame.data == b"[DONE]":
             return True
         try:
-            chunk = _chunk.decode(frame.data)
-            if chunk.error is not None:
-                self.failed = read_failure(chunk.error)
-                return False
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            chunk = _read(frame.data)
+        except WireError:
             self.failed = Failed("protocol", "the provider's stream has an event that is not Gemini JSON")
+            return False
+        if chunk.error is not None:
+            self.failed = read_failure(chunk.error)
             return False
         if chunk.model_version:
             self.model = chunk.model_version.removeprefix("models/")
@@ -186,15 +187,36 @@ class StreamWatcher:
             self.done = self.content or not is_silent(self._word or word)
 
 
+def _read(data: bytes) -> _Chunk:
+    """The parts looked at. What these structs cannot read, the forgiving parser may. Raises `WireError`."""
+    check_utf8(data)
+    try:
+        return _chunk.decode(data)
+    except msgspec.ValidationError:
+        return _again(parse(data, wire.GenerateContentResponse))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise malformed(error) from None
+
+
+def _again(said: wire.GenerateContentResponse) -> _Chunk:
+    try:
+        return _chunk.decode(canonical(said))
+    except msgspec.DecodeError as error:
+        raise malformed(error) from None
+
+
 def watch_response(body: bytes) -> Watched:
     """A relayed whole answer. Raises `AnswerError` as `decode_response` does."""
     try:
-        chunk = _chunk.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        chunk = None
-    if chunk is None or chunk.error is not None:
-        read_answer(body)  # says what is wrong; a one-element list is an answer all the same
-        chunk = _chunk.decode(body.strip()[1:-1])
+        chunk = _read(body)
+        if chunk.error is not None:
+            read_answer(body)  # says what it means
+    except WireError:
+        said = read_answer(body)  # says what is wrong, unless a one-element list stands around the answer
+        try:
+            chunk = _again(said)
+        except WireError as error:
+            raise AnswerError(f"the provider's answer is not a Gemini answer: {error.message}") from None
     usage: Usage = read_usage(chunk.usage_metadata) if chunk.usage_metadata is not None else NO_USAGE
     model = (chunk.model_version or "").removeprefix("models/")
     first = next((one for one in chunk.candidates or () if not one.index), None)

@@ -74,6 +74,22 @@ def lenient(body: bytes | msgspec.Raw, type_: type[W]) -> W:
     return value
 
 
+def canonical(value: Wire) -> bytes:
+    """`value` as every SDK writes it, unknown fields in their places."""
+    return msgspec.json.encode(_written(value))
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, Wire):
+        held = dict(value.extra or ())
+        for name, attribute in zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True):
+            inner = getattr(value, attribute)
+            if attribute != "extra" and inner is not None:
+                held[name] = _written(inner)
+        return held
+    return [_written(one) for one in value] if isinstance(value, list) else value
+
+
 def malformed(error: Exception) -> WireError:
     """What msgspec says of JSON that is none, with the next step."""
     if isinstance(error, RecursionError):

@@ -74,7 +74,7 @@ class Contents:
             if written is None:
                 continue
             if marked and "text" in written:
-                written["text"] = f"<system>\n{written['text']}\n</system>"
+                written["text"] = f"<system-reminder>\n{written['text']}\n</system-reminder>"
             self._said.append(written)
 
     def finish(self) -> list[Json]:

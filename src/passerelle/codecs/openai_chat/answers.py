@@ -63,7 +63,8 @@ def parse_answer(body: bytes) -> dict[str, Any]:
 
 def not_a_stream(head: bytes) -> Failed:
     """What bytes that hold no event were instead."""
-    text = head.strip()
+    lines = [line for line in head.splitlines() if not line.startswith(b":")]
+    text = b"\n".join(lines).strip()
     if not text:
         return Failed("protocol", "the provider ended its stream without sending an event")
     try:

@@ -1,7 +1,7 @@
 """What the road must know of a chat request, by naming only those fields: microseconds, not milliseconds.
 
-Messages stay raw unless something in them says that they hold media; only then are they looked into,
-typed. `decode_request` checks the rest, and a provider what we do not read.
+Words are skipped, not read; a list of parts is looked into, typed, for the media in it. `decode_request`
+checks the rest, and a provider what we do not read.
 """
 
 from typing import Annotated, Any, Final
@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from passerelle.codecs.base import Envelope
-from passerelle.codecs.media import estimate_text_bytes
-from passerelle.codecs.openai_chat.reading import decode
+from passerelle.codecs.openai_chat.reading import decode, explained
+from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.codecs.sealed import MARK
 from passerelle.core.errors import invalid
 
@@ -33,9 +33,25 @@ class _Typed(msgspec.Struct):
     type: str | None = None
 
 
+_ABSENT: Final = msgspec.Raw()
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: msgspec.Raw = _ABSENT
+    reasoning_details: msgspec.Raw = _ABSENT
+
+
+class _Part(msgspec.Struct):
+    type: str | None = None
+    image_url: msgspec.Raw = _ABSENT
+    input_audio: msgspec.Raw = _ABSENT
+    file: msgspec.Raw = _ABSENT
+
+
 class _Body(msgspec.Struct):
     model: str
-    messages: list[msgspec.Raw]
+    messages: list[_Message]
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     max_tokens: _AtLeastOne | None = None
@@ -55,19 +71,11 @@ class _Body(msgspec.Struct):
     store: bool | None = None
 
 
-class _Message(msgspec.Struct):
-    content: str | list[_Typed] | None = None
-
-
-class _MediaBody(msgspec.Struct):
-    messages: list[_Message]
-
-
 _body_decoder = msgspec.json.Decoder(_Body)
-_media_decoder = msgspec.json.Decoder(_MediaBody)
-
-_MEDIA_WORDS: Final = (b"image_url", b"input_audio", b'"file"', b"document_url", b"video_url", b"\\u00")
-"""A message with media says one of these; an escape may hide any of them, so it counts as a sign too."""
+_parts_decoder = msgspec.json.Decoder(list[_Part | str])
+_QUOTE: Final = ord('"')
+_LIST: Final = ord("[")
+_NULL: Final = ord("n")
 
 
 def read_envelope(body: bytes) -> Envelope:
@@ -78,13 +86,23 @@ def read_envelope(body: bytes) -> Envelope:
     if not fields.model:
         raise invalid("`model` is empty; name a model, as `GET /v1/models` lists them.", "model")
     features: set[str] = set()
-    images = 0
-    text_bytes = len(body)
-    if _may_hold_media(body):
-        images, kinds = _media(body)
-        if kinds:
-            features |= kinds
-            text_bytes = estimate_text_bytes(body)
+    images = media_bytes = 0
+    relayable = True
+    for at, message in enumerate(fields.messages):
+        content = message.content
+        if content is not _ABSENT:
+            first = memoryview(content)[0]
+            if first == _LIST:
+                seen, inline = _look(content, f"messages[{at}].content", features)
+                images += seen
+                media_bytes += inline
+            elif first != _QUOTE and first != _NULL:
+                path = f"messages[{at}].content"
+                raise invalid(
+                    f"`{path}` must be a string or an array of parts; correct it and send it again.", path
+                )
+        if message.reasoning_details is not _ABSENT and MARK in bytes(message.reasoning_details):
+            relayable = False  # sealed by us for another dialect: only we can unseal it
     if fields.tools or fields.functions:
         _tool_features(fields, features)
     if fields.response_format is not None:
@@ -111,33 +129,40 @@ def read_envelope(body: bytes) -> Envelope:
         max_output_tokens=fields.max_completion_tokens or fields.max_tokens,
         features=frozenset(features),
         session=fields.prompt_cache_key or fields.safety_identifier or fields.user,
-        text_bytes=text_bytes,
+        text_bytes=len(body) - media_bytes,
         images=images,
         stored=bool(fields.store),
-        relayable=MARK not in body,
+        relayable=relayable,
     )
 
 
-def _may_hold_media(body: bytes) -> bool:
-    return any(word in body for word in _MEDIA_WORDS)
-
-
-def _media(body: bytes) -> tuple[int, set[str]]:
-    """How many images, and which kinds of media."""
-    images = 0
-    kinds: set[str] = set()
-    for message in decode(_media_decoder, body).messages:
-        if not isinstance(message.content, list):
+def _look(content: msgspec.Raw, path: str, features: set[str]) -> tuple[int, int]:
+    """How many pictures a list of parts holds, and how many bytes of it are media rather than words."""
+    images = size = 0
+    try:
+        parts = _parts_decoder.decode(content)
+    except BAD_JSON as error:
+        raise explained(str(error), path) from None
+    for part in parts:
+        if isinstance(part, str) or part.type == "text":
             continue
-        for part in message.content:
-            if part.type == "image_url":
-                images += 1
-                kinds.add("images")
-            elif part.type == "input_audio":
-                kinds.add("audio")
-            elif part.type in ("file", "document_url", "video_url"):
-                kinds.add("files")
-    return images, kinds
+        if part.type == "image_url":
+            images += 1
+            features.add("images")
+            size += _size(part.image_url)
+        elif part.type == "input_audio":
+            features.add("audio")
+            size += _size(part.input_audio)
+        elif part.type == "file":
+            features.add("files")
+            size += _size(part.file)
+        elif part.type in ("document_url", "video_url"):
+            features.add("files")
+    return images, size
+
+
+def _size(media: msgspec.Raw) -> int:
+    return memoryview(media).nbytes
 
 
 def _tool_features(fields: _Body, features: set[str]) -> None:

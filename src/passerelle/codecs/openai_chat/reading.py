@@ -53,7 +53,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     except RecursionError:
         raise invalid("The body is nested too deeply; flatten it and send it again.") from None
     except msgspec.ValidationError as error:
-        raise _explained(str(error)) from None
+        raise explained(str(error)) from None
     except msgspec.DecodeError as error:
         said = str(error).removeprefix("JSON is malformed: ")
         raise invalid(f"The body is not valid JSON: {said}; correct it and send it again.") from None
@@ -67,10 +67,10 @@ def decode_object(body: bytes) -> Json:
     return value
 
 
-def _explained(said: str) -> ProblemError:
-    """The words msgspec has for a wrong type, in ours."""
+def explained(said: str, below: str = "") -> ProblemError:
+    """The words msgspec has for a wrong type, in ours; `below` is the path of what was decoded."""
     at = _AT.search(said)
-    path = at[1] if at else ""
+    path = below + (at[1] if at else "")
     about = said[: at.start()] if at else said
     if absent := _MISSING.match(about):
         return missing(f"{path}.{absent[1]}" if path else absent[1])

@@ -178,8 +178,8 @@ class StreamDecoder:
 
 
 def keep_head(head: bytes, data: bytes) -> bytes:
-    """`head` with `data`, as far as it may tell what came instead of a stream. Comments tell nothing."""
-    if len(head) >= HEAD_BYTES or (not head and data[:1] == b":"):
+    """`head` with `data`, as far as it may tell what came instead of a stream."""
+    if len(head) >= HEAD_BYTES:
         return head
     return head + data[: HEAD_BYTES - len(head)]
 

@@ -3,8 +3,8 @@
     stream = role chunk, (delta chunk)*, finish chunk, usage chunk?, `[DONE]`
            | (role chunk, (delta chunk)*)?, error event
 
-Chat tells kinds of content apart by field and tool calls by `index`, so core's interleaved parts need no
-reordering. The mark of an honest failure is an `error` event and neither finish reason nor `[DONE]`: the
+Chat tells kinds of content apart by field and tool calls by `index`, so these interleave freely; of two
+parts that share a field (two texts), the later waits until the earlier has ended. The mark of an honest failure is an `error` event and neither finish reason nor `[DONE]`: the
 official SDKs raise on it (`openai._streaming`, SDK 3.54, read 2026-11-22).
 
 Chunks are put together from bytes: the same frame of ids and model is not encoded a thousand times.
@@ -29,6 +29,7 @@ from passerelle.core.event import (
     Finished,
     PartDelta,
     PartEnded,
+    PartKind,
     PartStarted,
     Started,
     UsageReported,
@@ -44,7 +45,7 @@ _KEEPALIVE = write_comment(b" keepalive")
 class _Open:
     """A part that has begun."""
 
-    __slots__ = ("call", "encrypted", "signature", "start", "text")
+    __slots__ = ("call", "encrypted", "ended", "held", "signature", "start", "text")
 
     def __init__(self, start: PartStarted, call: int) -> None:
         self.start = start
@@ -54,6 +55,9 @@ class _Open:
         """What must be told again, or only once, when the part ends."""
         self.signature: str | None = None
         self.encrypted: str | None = None
+        self.held: list[PartDelta] | None = None
+        """What waits while an earlier part has the field; None when it is this part's turn."""
+        self.ended: PartEnded | None = None
 
 
 class StreamEncoder:
@@ -61,7 +65,7 @@ class StreamEncoder:
 
     __slots__ = (
         "_calls", "_context", "_details", "_head", "_legacy", "_over", "_parts", "_refused", "_sent", "_tail",
-        "_usage",
+        "_turns", "_usage",
     )  # fmt: skip
 
     content_type = "text/event-stream; charset=utf-8"
@@ -73,6 +77,8 @@ class StreamEncoder:
         """Everything of a chunk before its delta's fields; empty until the stream begins."""
         self._tail = b""
         self._parts: dict[int, _Open] = {}
+        self._turns: dict[PartKind, list[_Open]] = {"text": [], "reasoning": [], "refusal": []}
+        """The open parts of each shared field; the first has the turn."""
         self._calls = 0
         self._details = 0
         self._sent = 0
@@ -145,6 +151,11 @@ class StreamEncoder:
         if event.kind == "refusal":
             self._refused = True
         if event.kind != "tool_call":
+            turns = self._turns.get(event.kind)
+            if turns is not None:
+                if turns:
+                    part.held = []
+                turns.append(part)
             return prefix
         self._calls += 1
         name = event.name or ""
@@ -166,6 +177,9 @@ class StreamEncoder:
     def _delta(self, event: PartDelta) -> bytes:
         part = self._parts.get(event.index)
         if part is None:
+            return b""
+        if part.held is not None:
+            part.held.append(event)
             return b""
         if event.signature is not None:
             part.signature = event.signature
@@ -209,9 +223,27 @@ class StreamEncoder:
         )
 
     def _end(self, event: PartEnded) -> bytes:
-        part = self._parts.pop(event.index, None)
+        part = self._parts.get(event.index)
         if part is None:
             return b""
+        if part.held is not None:
+            part.ended = event
+            return b""
+        del self._parts[event.index]
+        said = self._close(part, event)
+        turns = self._turns.get(part.start.kind)
+        if not turns:
+            return said
+        turns.pop(0)
+        if turns and turns[0].held is not None:
+            follower = turns[0]
+            held, follower.held = follower.held, None
+            said += b"".join([self._delta(delta) for delta in held])
+            if follower.ended is not None:
+                said += self._end(follower.ended)
+        return said
+
+    def _close(self, part: _Open, event: PartEnded) -> bytes:
         kind = part.start.kind
         if kind == "tool_call":
             said = b""
