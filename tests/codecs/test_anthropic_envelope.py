@@ -75,7 +75,9 @@ def test_pictures_and_documents_are_found_wherever_they_stand_and_are_no_words()
         messages=[
             {"role": "user", "content": [{"type": "text", "text": 'the word "image"'}, image]},
             {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": [image, document]}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "a", "content": [image, document]}
+            ]},
         ]
     )  # fmt: skip
     assert read.images == 2
@@ -155,7 +157,9 @@ def test_what_is_not_a_json_object_is_said_to_be_so(body: bytes, words: str) -> 
 def test_unknown_fields_blocks_and_tools_are_no_reason_to_refuse() -> None:
     read = envelope(
         messages=[
-            {"role": "user", "content": [{"type": "hologram", "data": {"x": 1}, "signature": 4, "content": 9}]},
+            {"role": "user", "content": [
+                {"type": "hologram", "data": {"x": 1}, "signature": 4, "content": 9}
+            ]},
             {"role": "system", "content": "be brief", "clear_at": 5},
         ],
         novelty={"a": [1]},
@@ -164,10 +168,14 @@ def test_unknown_fields_blocks_and_tools_are_no_reason_to_refuse() -> None:
 
 
 def test_relaying_changes_the_model_and_not_a_byte_more() -> None:
-    body = b'{ "system": "s",  "model":"smart", "messages" : [ {"role":"user","content":"\\u00e9"} ],"max_tokens":1}'
+    body = (
+        b'{ "system": "s",  "model":"smart", "messages" : [ {"role":"user","content":"\\u00e9"} ],'
+        b'"max_tokens":1}'
+    )
     sent = PROVIDER.relay_request(body, Target("claude-opus-5"), envelope())
     assert sent == (
-        b'{"system":"s","model":"claude-opus-5","messages":[ {"role":"user","content":"\\u00e9"} ],"max_tokens":1}'
+        b'{"system":"s","model":"claude-opus-5","messages":[ {"role":"user","content":"\\u00e9"} ],'
+        b'"max_tokens":1}'
     )
 
 

@@ -97,7 +97,8 @@ def test_every_block_of_a_conversation_becomes_its_part() -> None:
             {"role": "user", "content": [
                 {"type": "tool_result", "tool_use_id": "t1", "is_error": True, "content": [
                     {"type": "text", "text": "bad"},
-                    {"type": "image", "source": {"type": "base64", "media_type": "image/gif", "data": "BB=="}},
+                    {"type": "image", "source":
+                        {"type": "base64", "media_type": "image/gif", "data": "BB=="}},
                 ]},
                 {"type": "text", "text": "go on"},
             ]},
@@ -255,7 +256,8 @@ def test_the_same_blocks_reach_another_dialect_as_names_to_report() -> None:
     request = decode(
         messages=[{"role": "user", "content": [
             {"type": "container_upload", "file_id": "f"},
-            {"type": "search_result", "source": "src", "title": "T", "content": [{"type": "text", "text": "found"}]},
+            {"type": "search_result", "source": "src", "title": "T",
+             "content": [{"type": "text", "text": "found"}]},
         ]}],
         mcp_servers=[],
     )  # fmt: skip
@@ -656,7 +658,10 @@ def test_max_tokens_is_always_said(asked: int | None, target: Target, sent: int)
 def test_a_schema_becomes_structured_output_within_anthropics_subset() -> None:
     schema = {
         "$schema": "x", "type": "object",
-        "properties": {"n": {"type": "integer", "minimum": 1, "description": "how many"}, "u": {"oneOf": [{"type": "null"}]}},
+        "properties": {
+            "n": {"type": "integer", "minimum": 1, "description": "how many"},
+            "u": {"oneOf": [{"type": "null"}]},
+        },
     }  # fmt: skip
     body, dropped = encode(foreign(output=OutputFormat("json_schema", name="x", schema=schema, strict=True)))
     assert body["output_config"] == {"format": {"type": "json_schema", "schema": {
@@ -716,7 +721,8 @@ def test_sealed_thoughts_are_taken_out_of_a_clients_blocks() -> None:
         messages=[
             HI,
             {"role": "assistant", "content": [
-                {"type": "thinking", "thinking": "Hm", "signature": seal(Sealed("openai_responses", None, "enc", "rs_1"))},
+                {"type": "thinking", "thinking": "Hm",
+                 "signature": seal(Sealed("openai_responses", None, "enc", "rs_1"))},
                 {"type": "redacted_thinking", "data": seal(Sealed("gemini", encrypted="e"))},
                 {"type": "tool_use", "id": "c1", "name": "f", "input": {}},
                 {"type": "redacted_thinking", "data": seal(Sealed("gemini", "GSIG", call_id="c1"))},

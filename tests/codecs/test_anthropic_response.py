@@ -72,7 +72,9 @@ def test_a_whole_answer_is_read() -> None:
             ReasoningPart("Hm", signature="s", origin="anthropic"),
             ReasoningPart(encrypted="d", origin="anthropic"),
             TextPart("See", citations=({"type": "page_location"},)),
-            TextPart("", extra={"server_tool_use": {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}}),
+            TextPart("", extra={"server_tool_use": {
+                "type": "server_tool_use", "id": "s1", "name": "web_search", "input": {},
+            }}),
             ToolCallPart("t1", "f", '{"a":1}', extra={"anthropic": {"caller": {"type": "x"}}}),
         ),
         finish="tool_calls",
@@ -95,7 +97,8 @@ def test_a_whole_answer_is_read() -> None:
         ({"input_tokens": 9, "output_tokens": 4}, Usage(input_tokens=9, output_tokens=4)),
         # The input excludes what was cached: the three are added, never subtracted.
         (
-            {"input_tokens": 9, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 10, "output_tokens": 4},
+            {"input_tokens": 9, "cache_read_input_tokens": 100, "cache_creation_input_tokens": 10,
+             "output_tokens": 4},
             Usage(input_tokens=9, cache_read_tokens=100, cache_write_5m_tokens=10, output_tokens=4),
         ),
         # A split of zeros beside a real total: seen in recorded answers.

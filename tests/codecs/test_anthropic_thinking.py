@@ -214,11 +214,13 @@ schemas = st.recursive(
     lambda inner: st.fixed_dictionaries(
         {},
         optional={
-            "type": st.just("object"), "properties": st.dictionaries(st.sampled_from("abc"), inner, max_size=2),
+            "type": st.just("object"),
+            "properties": st.dictionaries(st.sampled_from("abc"), inner, max_size=2),
             "items": inner, "anyOf": st.lists(inner, max_size=2), "oneOf": st.lists(inner, max_size=2),
             "minimum": st.integers(), "minItems": st.integers(0, 3), "pattern": st.just("x"),
             "additionalProperties": st.booleans() | inner, "description": st.text(max_size=3),
-            "$defs": st.dictionaries(st.sampled_from("de"), inner, max_size=1), "format": st.sampled_from(["date", "x"]),
+            "$defs": st.dictionaries(st.sampled_from("de"), inner, max_size=1),
+            "format": st.sampled_from(["date", "x"]),
         },
     ),
     max_leaves=5,
