@@ -39,7 +39,7 @@ def overrides(data: Path | None, **server: object) -> dict[str, object]:
     """Command-line options as settings; what was not given stays out."""
     said: dict[str, object] = {f"server.{k}": v for k, v in server.items() if v is not None}
     if data is not None:
-        said["data_dir"] = data.absolute()
+        said["data_dir"] = str(data.absolute())
     return said
 
 
