@@ -24,6 +24,7 @@ class _Item(msgspec.Struct):
     role: str | None = None
     content: str | list[_Part | str] | _Part | None = None
     output: str | list[_Part | str] | _Part | None = None
+    encrypted_content: str | None = None
 
 
 class _Tool(msgspec.Struct):
@@ -66,6 +67,8 @@ class _Body(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(_Body)
 
+_SEAL: Final = MARK.decode()
+
 _MEDIA: Final = {
     "input_image": "images",
     "computer_screenshot": "images",
@@ -86,7 +89,7 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
     if fields.background:
         raise stateful("background")
     features: set[str] = set()
-    images = _look(fields, features)
+    images, relayable = _look(fields, features)
     if fields.tools:
         _tools(fields.tools, features)
     form = fields.text.format if fields.text is not None else None
@@ -109,22 +112,23 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         text_bytes=len(body) if media else estimate_text_bytes(body),
         images=images,
         stored=bool(fields.store),
-        relayable=MARK not in body,
+        relayable=relayable,
     )
 
 
-def _look(fields: _Body, features: set[str]) -> int:
-    """Checks `input`, notes what media it holds, and counts its pictures."""
+def _look(fields: _Body, features: set[str]) -> tuple[int, bool]:
+    """Checks `input`, notes what media it holds; how many pictures, and whether it may be relayed."""
     items = fields.input
     if items is None:
         if fields.prompt is not None:
-            return 0
+            return 0, True
         raise invalid("`input` is missing; add what to answer, as a string or a list of items.", "input")
     if isinstance(items, str):
-        return 0
+        return 0, True
     if not items:
         raise invalid("`input` is empty; add at least one item.", "input", code="empty_array")
     images = 0
+    relayable = True
     for i, item in enumerate(items):
         kind = item.type
         if kind is None or kind == "message":
@@ -133,8 +137,11 @@ def _look(fields: _Body, features: set[str]) -> int:
             _check_message(item, i)
         elif kind == "item_reference":
             raise reference(f"input[{i}]")
-        images += _media(item.content, features) + _media(item.output, features)
-    return images
+        elif kind == "reasoning" and item.encrypted_content is not None:
+            relayable = relayable and not item.encrypted_content.startswith(_SEAL)
+        if item.content.__class__ is list or item.output is not None:
+            images += _media(item.content, features) + _media(item.output, features)
+    return images, relayable
 
 
 def _check_message(item: _Item, i: int) -> None:

@@ -25,7 +25,7 @@ from passerelle.codecs.openai_responses.stream_in import (
 )
 from passerelle.codecs.openai_responses.types import glance_relay, head_event, response_event
 from passerelle.codecs.openai_responses.usage import usage_in
-from passerelle.codecs.splice import quoted, splice
+from passerelle.codecs.splice import quoted
 from passerelle.codecs.sse import SseParser
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed
@@ -34,27 +34,25 @@ from passerelle.core.usage import NO_USAGE, Usage
 _encoder = msgspec.json.Encoder()
 
 
-class _Kept(msgspec.Struct):
-    store: bool | None = None
-    include: list[str] | None = None
-    reasoning: msgspec.Raw = msgspec.Raw(b"")
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_names = msgspec.json.Decoder(list[str])
 
-
-_kept = msgspec.json.Decoder(_Kept)
+_ABSENT: Final = msgspec.Raw(b"null")
 
 
 def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
     """The body with the model spliced, and nothing stored that the caller did not ask to store."""
-    changes: dict[str, bytes | None] = {"model": quoted(target.model)}
-    if envelope.operation == "chat" and not envelope.stored and "no_metadata" not in target.quirks:
-        kept = _kept.decode(body)
-        if kept.store is None:
-            changes["store"] = b"false"
-            reasons = bytes(kept.reasoning) not in (b"", b"null") or "reasoning" in target.capabilities
-            wanted = kept.include or []
-            if reasons and ENCRYPTED not in wanted:
-                changes["include"] = _encoder.encode([*wanted, ENCRYPTED])
-    return splice(body, changes)
+    fields = _fields.decode(body)
+    fields["model"] = msgspec.Raw(quoted(target.model))
+    chats = envelope.operation == "chat" and "no_metadata" not in target.quirks
+    if chats and bytes(fields.get("store", _ABSENT)) == b"null":
+        fields["store"] = msgspec.Raw(b"false")
+        if "reasoning" in target.capabilities or bytes(fields.get("reasoning", _ABSENT)) != b"null":
+            included = fields.get("include", _ABSENT)
+            wanted = [] if bytes(included) == b"null" else _names.decode(included)
+            if ENCRYPTED not in wanted:
+                fields["include"] = msgspec.Raw(_encoder.encode([*wanted, ENCRYPTED]))
+    return _encoder.encode(fields)
 
 
 _DELTAS: Final = frozenset({
