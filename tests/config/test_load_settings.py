@@ -18,7 +18,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def test_without_file_or_environment_the_defaults_hold() -> None:
     settings = load_settings(None, HOME)
-    assert (settings.server.host, settings.server.port) == ("127.0.0.1", 4000)
+    assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8080)
     assert settings.data_dir == Path("/home/u/.local/share/passerelle")
     assert settings.database_url is None
     assert dict(settings.providers) == {}

@@ -84,8 +84,8 @@ def _findings(settings: Settings, catalog: Catalog, known: Builtin) -> Iterator[
                 code="no_price",
             )
     for alias, targets in settings.aliases.items():
-        known = all(catalog.model(target) or target in settings.aliases for target in targets)
-        if known and alias not in catalog.names:
+        meant = all(catalog.model(target) or target in settings.aliases for target in targets)
+        if meant and alias not in catalog.names:
             listed = ", ".join(f"`{target}`" for target in targets)
             yield origin.finding(
                 ("aliases", alias),

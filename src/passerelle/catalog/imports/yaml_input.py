@@ -14,6 +14,8 @@ MAX_BYTES = 2 << 20
 MAX_VALUES = 100_000
 MAX_DEPTH = 64
 
+_PLAIN_TAGS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
+
 Path = tuple[str | int, ...]
 
 
@@ -40,8 +42,9 @@ def read_yaml(text: str) -> YamlDocument:
     """Read one YAML document. Raises `YamlRefusedError`."""
     if len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise YamlRefusedError("the file is larger than 2 MiB", "Name the file that holds the settings")
-    loader = yaml.SafeLoader(text)
+    loader: yaml.SafeLoader | None = None
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if root is None:
             raise YamlRefusedError("the file is empty", "Name the file that holds the settings")
@@ -58,7 +61,8 @@ def read_yaml(text: str) -> YamlDocument:
             f"this is not YAML we take: {type(error).__name__}", "Correct the file"
         ) from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     if not isinstance(data, dict):
         raise YamlRefusedError("the file is not a mapping of settings", "Name LiteLLM's `config.yaml`", 1)
     return YamlDocument(data, walk.lines, tuple(walk.repeated))
@@ -81,6 +85,8 @@ class _Walk:
         if depth > MAX_DEPTH:
             raise YamlRefusedError("values are nested too deeply", "Write it flatter", line)
         self.lines.setdefault(path, line)
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _PLAIN_TAGS:
+            raise YamlRefusedError("a value has a tag of its own", "Write it as plain YAML", line)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path, depth)
         if isinstance(node, yaml.SequenceNode):
