@@ -17,6 +17,7 @@ _count = msgspec.json.Decoder(CountEnvelope)
 _blocks = msgspec.json.Decoder(list[BlockSign])
 
 _SEAL: Final = MARK.decode()
+_NOTHING: Final[frozenset[str]] = frozenset()
 _NEXT_STEP: Final = "correct it and send it again"
 
 
@@ -35,30 +36,16 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         raise invalid("`messages` is empty; send at least one message", "messages")
     if read.max_tokens is not None and read.max_tokens < 0:
         raise invalid(f"`max_tokens` is {read.max_tokens}; make it 0 or more", "max_tokens")
-    if _first(read.system) not in (b"", b'"', b"[", b"n"):
+    if read.system and _first(read.system) not in (b'"', b"[", b"n"):
         raise invalid("`system` must be a string or a list of text blocks; correct it", "system")
 
     images, files, relayable = _look(read)
-    features = set()
-    if read.tools:
-        features.add("tools")
-        if any(tool.type not in (None, "custom") for tool in read.tools):
-            features.add("builtin_tools")
-    if images:
-        features.add("images")
-    if files:
-        features.add("files")
-    if read.thinking is not None and read.thinking.type in ("enabled", "adaptive"):
-        features.add("reasoning")
-    config = read.output_config
-    if (config is not None and _first(config.format) == b"{") or _first(read.output_format) == b"{":
-        features.add("json_schema")
     return Envelope(
         operation=target.operation,
         model=read.model,
         stream=bool(read.stream) and not counting,
         max_output_tokens=read.max_tokens,
-        features=frozenset(features),
+        features=_features(read, images, files),
         session=read.metadata.user_id if read.metadata is not None else None,
         text_bytes=estimate_text_bytes(body) if images or files else len(body),
         images=images,
@@ -69,6 +56,25 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
 def relay_request(body: bytes, target: Target) -> bytes:
     """The caller's bytes with the provider's name for the model. Usage always comes in this dialect."""
     return splice(body, {"model": quoted(target.model)})
+
+
+def _features(read: CountEnvelope, images: int, files: int) -> frozenset[str]:
+    found: list[str] = []
+    if read.tools:
+        found.append("tools")
+        if any(tool.type not in (None, "custom") for tool in read.tools):
+            found.append("builtin_tools")
+    if images:
+        found.append("images")
+    if files:
+        found.append("files")
+    if read.thinking is not None and read.thinking.type in ("enabled", "adaptive"):
+        found.append("reasoning")
+    config = read.output_config
+    schema = config.format if config is not None and config.format else read.output_format
+    if schema and _first(schema) == b"{":
+        found.append("json_schema")
+    return frozenset(found) if found else _NOTHING
 
 
 def _look(read: CountEnvelope) -> tuple[int, int, bool]:

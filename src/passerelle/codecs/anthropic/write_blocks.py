@@ -100,9 +100,10 @@ class BlockWriter:
                 assert_never(part)
 
     def _text(self, part: TextPart) -> Block | None:
-        kept = kept_block(part)
-        if kept is not None and self._native:
-            return kept
+        if part.extra is not None and self._native:
+            kept = kept_block(part)
+            if kept is not None:
+                return kept
         # A block without words is refused: "text content blocks must be non-empty".
         if not part.text.strip():
             self._finish({}, None, part.extra)
@@ -113,6 +114,8 @@ class BlockWriter:
                 block["citations"] = list(part.citations)
             else:
                 self._lose("citations")
+        if part.cache is None and part.extra is None:
+            return block
         return self._finish(block, part.cache, part.extra)
 
     def _image(self, part: ImagePart) -> Block | None:

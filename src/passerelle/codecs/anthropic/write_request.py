@@ -18,11 +18,12 @@ from passerelle.codecs.base import NOTHING_RENAMED, Encoded, Target
 from passerelle.codecs.names import fit_names
 from passerelle.core.errors import invalid
 from passerelle.core.message import Extra, Message
-from passerelle.core.request import Request, Tool
+from passerelle.core.request import Request, Sampling, Tool
 
 _encode = msgspec.json.Encoder().encode
 _CHOICE: Final = {"auto": "auto", "none": "none", "required": "any", "tool": "tool"}
 _TIERS: Final = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
+_NO_SAMPLING: Final = Sampling()
 _NOT_COUNTED: Final = frozenset({"container", "inference_geo", "diagnostics", "service_tier", "metadata"})
 """Refused by `count_tokens` (SDK 2.12 `MessageCountTokensParams` has none of them)."""
 
@@ -117,8 +118,8 @@ class _Writer:
         """What a message says beside its parts."""
         if message.name is not None:
             self.lose("name")
-        if not self.native:
-            for name in message.extra or {}:
+        if message.extra and not self.native:
+            for name in message.extra:
                 self.lose(name)
 
     # ── tools ──
@@ -255,6 +256,8 @@ class _Writer:
 
     def _sampling(self, body: Block, thought: thinking.Thought) -> None:
         asked = self.request.sampling
+        if asked == _NO_SAMPLING:
+            return
         temperature, top_p = asked.temperature, asked.top_p
         top_k: float | None = asked.top_k
         if temperature is not None and temperature > 1:  # Anthropic's range ends at 1, OpenAI's at 2
