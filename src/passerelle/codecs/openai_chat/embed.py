@@ -228,7 +228,7 @@ def _as_floats(vector: tuple[float, ...] | str) -> tuple[float, ...]:
     if not isinstance(vector, str):
         return vector
     try:
-        packed = binascii.a2b_base64(vector)
+        packed = binascii.a2b_base64(vector, strict_mode=True)
         return struct.unpack(f"<{len(packed) // 4}f", packed)
     except (ValueError, struct.error):
         raise AnswerError("the provider's embedding is not base64 of float32 numbers") from None

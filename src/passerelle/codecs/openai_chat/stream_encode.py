@@ -4,8 +4,9 @@
            | (role chunk, (delta chunk)*)?, error event
 
 Chat tells kinds of content apart by field and tool calls by `index`, so these interleave freely; of two
-parts that share a field (two texts), the later waits until the earlier has ended. The mark of an honest failure is an `error` event and neither finish reason nor `[DONE]`: the
-official SDKs raise on it (`openai._streaming`, SDK 3.54, read 2026-11-22).
+parts that share a field (two texts), the later waits until the earlier has ended. The mark of an honest
+failure is an `error` event and neither finish reason nor `[DONE]`: the official SDKs raise on it
+(`openai._streaming`, SDK 3.54, read 2026-11-22).
 
 Chunks are put together from bytes: the same frame of ids and model is not encoded a thousand times.
 """
@@ -64,8 +65,8 @@ class StreamEncoder:
     """Obeys `codecs.base.StreamEncoder`."""
 
     __slots__ = (
-        "_calls", "_context", "_details", "_head", "_legacy", "_over", "_parts", "_refused", "_sent", "_tail",
-        "_turns", "_usage",
+        "_calls", "_context", "_details", "_ending", "_head", "_legacy", "_over", "_parts", "_refused",
+        "_sent", "_tail", "_turns", "_usage",
     )  # fmt: skip
 
     content_type = "text/event-stream; charset=utf-8"
@@ -73,6 +74,8 @@ class StreamEncoder:
     def __init__(self, context: ReplyContext) -> None:
         self._context = context
         self._legacy = is_legacy(context.request)
+        self._ending = b',"usage":null}\n\n' if context.include_usage else b"}\n\n"
+        """Everything of a chunk behind its choices."""
         self._head = b""
         """Everything of a chunk before its delta's fields; empty until the stream begins."""
         self._tail = b""
@@ -135,8 +138,7 @@ class StreamEncoder:
                 _json.encode(fingerprint),
             )
         )
-        usage = b',"usage":null' if context.include_usage else b""
-        self._tail = b'},"logprobs":null,"finish_reason":null}]' + usage + b"}\n\n"
+        self._tail = b'},"logprobs":null,"finish_reason":null}]' + self._ending
         return self._chunk(b'"role":"assistant","content":"","refusal":null')
 
     def _chunk(self, fields: bytes, logprobs: Any = None) -> bytes:
@@ -229,21 +231,21 @@ class StreamEncoder:
         if part.held is not None:
             part.ended = event
             return b""
-        del self._parts[event.index]
         said = self._close(part, event)
         turns = self._turns.get(part.start.kind)
-        if not turns:
+        if turns is None:
             return said
         turns.pop(0)
-        if turns and turns[0].held is not None:
-            follower = turns[0]
-            held, follower.held = follower.held, None
+        while turns and turns[0].held is not None:
+            part = turns[0]
+            held, part.held = part.held or (), None
             said += b"".join([self._delta(delta) for delta in held])
-            if follower.ended is not None:
-                said += self._end(follower.ended)
+            if part.ended is not None:
+                said += self._close(turns.pop(0), part.ended)
         return said
 
     def _close(self, part: _Open, event: PartEnded) -> bytes:
+        del self._parts[event.index]
         kind = part.start.kind
         if kind == "tool_call":
             said = b""
@@ -293,14 +295,14 @@ class StreamEncoder:
         # Parts a decoder left open end here, so that no call is without its arguments.
         said += b"".join([self._end(PartEnded(index)) for index in list(self._parts)])
         word = encode_finish(event.finish, refused=self._refused, legacy=self._legacy and self._calls > 0)
-        tail = self._tail.replace(b'"finish_reason":null', b'"finish_reason":"%b"' % word.encode(), 1)
+        said += self._head + b'},"logprobs":null,'
         if event.stop_sequence is not None:
-            stop = b'"stop_reason":' + _json.encode(event.stop_sequence) + b',"finish_reason"'
-            tail = tail.replace(b'"finish_reason"', stop, 1)
+            said += b'"stop_reason":' + _json.encode(event.stop_sequence) + b","
+        said += b'"finish_reason":"%b"}]' % word.encode()
         tier = service_tier(event.service_tier)
         if tier is not None:
-            tail = tail.replace(b"}]", b'}],"service_tier":"%b"' % tier.encode(), 1)
-        said += self._head + tail
+            said += b',"service_tier":"%b"' % tier.encode()
+        said += self._ending
         if self._context.include_usage and self._usage.source != "none":
             head = self._head[: self._head.rindex(b'"choices":')]
             said += head + b'"choices":[],"usage":' + _json.encode(encode_usage(self._usage)) + b"}\n\n"
