@@ -65,7 +65,7 @@ requests = st.builds(
     model=st.just("m"),
     messages=conversations(),
     dialect=st.sampled_from(["anthropic", "gemini", "openai_chat"]),
-    max_output_tokens=st.none() | st.integers(1, 99),
+    max_output_tokens=st.none() | st.integers(16, 99),
     stream=st.booleans(),
     tools=st.lists(
         st.sampled_from(

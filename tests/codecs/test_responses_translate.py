@@ -135,8 +135,8 @@ def test_a_request_of_another_dialect() -> None:
     assert body["stream"] is True
     assert body["text"] == {"format": {"type": "json_object"}}
     assert set(encoded.dropped) == {
-        "mcp_servers", "reasoning", "web_search", "top_k", "seed", "stop", "logit_bias", "n", "service_tier",
-        "context_management",
+        "mcp_servers", "reasoning", "tools.web_search", "cache_control", "top_k", "seed", "stop", "logit_bias",
+        "n", "service_tier", "context_management",
     }  # fmt: skip
 
 
@@ -199,6 +199,53 @@ def test_a_call_without_a_result_is_given_one() -> None:
         {"type": "custom_tool_call_output", "call_id": "b", "output": NO_RESULT},
         {"type": "function_call_output", "call_id": "a", "output": ""},
     ]
+
+
+def test_a_limit_below_the_apis_least_is_raised_and_named() -> None:
+    asked = foreign(Message("user", (TextPart("quota"),)), max_output_tokens=1)
+    body, dropped = encode(asked)
+    assert body["max_output_tokens"] == 16
+    assert dropped == ("max_tokens",)
+
+
+def test_reasoning_of_this_dialect_goes_home_through_another() -> None:
+    thought = ReasoningPart("A", encrypted="gAAA", id="rs_1", origin="openai_responses")
+    body, dropped = encode(
+        foreign(
+            Message("user", (TextPart("x"),)),
+            Message(
+                "assistant",
+                (thought, TextPart("Hi"), ReasoningPart("B", id="rs_2", origin="openai_responses")),
+            ),
+            Message("user", (TextPart("y"),)),
+        )
+    )
+    assert body["input"][1:3] == [
+        {
+            "type": "reasoning",
+            "id": "rs_1",
+            "summary": [{"type": "summary_text", "text": "A"}],
+            "encrypted_content": "gAAA",
+        },
+        {"type": "message", "role": "assistant", "content": "Hi"},
+    ]
+    assert dropped == ("reasoning",)  # the second led to nothing, which the API refuses
+    assert body["include"] == ["reasoning.encrypted_content"]
+
+
+def test_a_picture_the_model_made_is_shown_back_to_it() -> None:
+    body, dropped = encode(
+        foreign(
+            Message("assistant", (TextPart("Here"), ImagePart("image/png", "iVBO"))),
+            Message("user", (TextPart("Bluer"),)),
+        )
+    )
+    assert [item["role"] for item in body["input"]] == ["assistant", "user", "user"]
+    assert body["input"][1]["content"][1] == {
+        "type": "input_image",
+        "image_url": "data:image/png;base64,iVBO",
+    }
+    assert dropped == ()
 
 
 def test_parts_without_a_place_are_named() -> None:
