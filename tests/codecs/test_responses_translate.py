@@ -135,8 +135,8 @@ def test_a_request_of_another_dialect() -> None:
     assert body["stream"] is True
     assert body["text"] == {"format": {"type": "json_object"}}
     assert set(encoded.dropped) == {
-        "mcp_servers", "reasoning", "tools.web_search", "cache_control", "top_k", "seed", "stop", "logit_bias",
-        "n", "service_tier", "context_management",
+        "mcp_servers", "reasoning", "tools.web_search", "cache_control", "top_k", "seed", "stop",
+        "logit_bias", "n", "service_tier", "context_management",
     }  # fmt: skip
 
 

@@ -72,9 +72,9 @@ class Pieces:
         return self._finish({"type": "input_text", "text": part.text}, part)
 
     def _lost(self, part: TextPart | ImagePart | FilePart | AudioPart) -> None:
-        """What a part held beside its content, when the content itself cannot go."""
-        if not self.ours and part.extra:
-            self.dropped.extend(part.extra)
+        """What a part of another dialect held beside its content."""
+        if not self.ours:
+            self.dropped.extend(part.extra or ())
 
     def _finish(self, entry: Json, part: TextPart | ImagePart | FilePart | AudioPart) -> Json:
         if self.ours:

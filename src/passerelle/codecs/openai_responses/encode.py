@@ -32,6 +32,10 @@ _COUNTED = frozenset({
 _USER_CHARS = 64
 """Longest `safety_identifier` every OpenAI-compatible server is known to take; longer ones are digested."""
 
+_LEAST_OUTPUT = 16
+"""The API answers "integer below minimum value. Expected a value >= 16" (vectorize-io/hindsight issue
+#58); Claude Code asks for 1 to see whether its key works."""
+
 _TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
 
 
@@ -46,6 +50,8 @@ def encode_request(request: Request, target: Target) -> Encoded:
     if len(messages) > 1 and _is_instructions(messages[0], ours):  # `input` may not be empty
         body["instructions"] = messages[0].text
         messages = messages[1:]
+    if not ours and _marked(request):
+        dropped.append("cache_control")  # the API caches prefixes by itself; our marks have no place in it
     for message in messages:
         items.add(message)
     tools, lost = tools_out(request.tools, ours=ours)
@@ -60,8 +66,11 @@ def encode_request(request: Request, target: Target) -> Encoded:
     reasons = _reasoning(request.reasoning, target, body, dropped)
     _text(request, target, body, dropped)
     _sampling(request, body, dropped)
-    if request.max_output_tokens is not None:
-        body["max_output_tokens"] = request.max_output_tokens
+    limit = request.max_output_tokens
+    if limit is not None:
+        body["max_output_tokens"] = limit if ours else max(limit, _LEAST_OUTPUT)
+        if body["max_output_tokens"] != limit:
+            dropped.append("max_tokens")
     _caller(request, memo, target, body, dropped)
     stored = ours and (request.extra or {}).get("store") is True
     if "no_metadata" not in target.quirks:
@@ -93,6 +102,13 @@ def _is_instructions(message: Message, ours: bool) -> bool:
         and isinstance(message.parts[0], TextPart)
         and message.parts[0].extra is None
         and message.parts[0].text != ""
+    )
+
+
+def _marked(request: Request) -> bool:
+    """Whether the caller marks what is to be cached."""
+    return any(tool.cache for tool in request.tools) or any(
+        getattr(part, "cache", None) for message in request.messages for part in message.parts
     )
 
 

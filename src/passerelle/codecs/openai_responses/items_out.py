@@ -6,7 +6,8 @@ form the API takes: easy messages for words alone, `output_text` in the model's 
 
 Rules of the API kept here (OpenAI error reports, read 2026-11-22): every call needs an output ("No tool
 output found for function call"), call ids are unique and at most 64 characters, a reasoning block is only
-good at the place that made it ("The encrypted content … could not be verified").
+good at the place that made it ("The encrypted content … could not be verified"), and only before what it
+led to ("… of type 'reasoning' was provided without its required following item").
 """
 
 from collections import Counter, defaultdict
@@ -125,13 +126,16 @@ class ItemsOut:
             elif isinstance(part, AudioPart) and part.transcript:
                 self._spoken([TextPart(part.transcript)])
                 self.dropped.append("audio")
-            elif isinstance(part, ImagePart | FilePart | AudioPart):
-                self.dropped.append("image" if isinstance(part, ImagePart) else "file")
+            elif isinstance(part, ImagePart):
+                self._shown(part)
+            elif isinstance(part, FilePart | AudioPart):
+                self.dropped.append("file" if isinstance(part, FilePart) else "audio")
             elif isinstance(part, ToolResultPart):
                 self._result(part)
             else:
                 assert_never(part)
         self._spoken(words)
+        self._drop_dangling()
         for wire, custom in unanswered:
             self.items.append(_output(wire, NO_RESULT, custom))
 
@@ -181,6 +185,19 @@ class ItemsOut:
         if self._ours:
             entry.update({key: value for key, value in extra.items() if not key.startswith("message.")})
         return entry
+
+    def _drop_dangling(self) -> None:
+        """Thoughts that lead to nothing, because what they led to could not go: refused by the API."""
+        while not self._ours and self.items and self.items[-1]["type"] == "reasoning":
+            self.items.pop()
+            self.dropped.append("reasoning")
+
+    def _shown(self, part: ImagePart) -> None:
+        """A picture the model made, shown back to it: its own turns can hold words only."""
+        picture = self._pieces.all([part])
+        if picture:
+            words = {"type": "input_text", "text": "The picture of the assistant's last answer:"}
+            self.items.append({"type": "message", "role": "user", "content": [words, *picture]})
 
     def _reasoning(self, part: ReasoningPart) -> None:
         if part.origin != DIALECT:

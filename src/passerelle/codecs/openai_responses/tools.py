@@ -176,7 +176,7 @@ def tools_out(tools: Iterable[Tool], *, ours: bool) -> tuple[list[Json], list[st
 def _tool_out(tool: Tool, ours: bool, dropped: list[str]) -> Json | None:
     if tool.kind == "builtin":
         if tool.origin != DIALECT:
-            dropped.append(tool.name)
+            dropped.append(f"tools.{tool.name}")
             return None
         return dict(tool.extra or {})
     memo = (tool.memo or {}) if ours else {}
