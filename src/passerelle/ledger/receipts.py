@@ -49,24 +49,48 @@ def signed_text(size: int, root_hex: str) -> bytes:
     return f"passerelle receipts v1\n{size}\n{root_hex}\n".encode()
 
 
+class Batch(msgspec.Struct, frozen=True):
+    """What one signature covers, in raw bytes: how it is stored. `proof` gives the readable form."""
+
+    signer: str
+    """`key_id` of the key that signed."""
+    root: bytes
+    signature: bytes
+    paths: tuple[tuple[bytes, ...], ...]
+    """One per receipt, in order."""
+
+    def proof(self, index: int) -> Signature:
+        """The signature value of the receipt at `index`."""
+        return proof(self.signer, self.root, len(self.paths), index, self.paths[index], self.signature)
+
+
+def proof(
+    signer: str, root: bytes, size: int, index: int, path: Sequence[bytes], signature: bytes
+) -> Signature:
+    """A signature value from its raw parts."""
+    return Signature(
+        key_id=signer,
+        root=root.hex(),
+        size=size,
+        index=index,
+        path=tuple([node.hex() for node in path]),
+        signature=base64.b64encode(signature).decode(),
+    )
+
+
+def seal(bodies: Sequence[bytes], sign: Sign, signer: str) -> Batch:
+    """One Ed25519 signature over all bodies (at least one). `signer` is the key's `key_id`."""
+    rows = tree.levels([tree.leaf_hash(entry) for entry in bodies])
+    root = rows[-1][0]
+    return Batch(signer, root, sign(signed_text(len(bodies), root.hex())), tuple(tree.paths(rows)))
+
+
 def sign_batch(bodies: Sequence[bytes], sign: Sign, signer: str) -> tuple[Signature, ...]:
-    """One signature value per body, in order, all under one Ed25519 signature. `signer` is its `key_id`."""
+    """One signature value per body, in order, all under one Ed25519 signature."""
     if not bodies:
         return ()
-    rows = tree.levels([tree.leaf_hash(entry) for entry in bodies])
-    size, root_hex = len(bodies), rows[-1][0].hex()
-    signature = base64.b64encode(sign(signed_text(size, root_hex))).decode()
-    return tuple(
-        Signature(
-            key_id=signer,
-            root=root_hex,
-            size=size,
-            index=index,
-            path=tuple(node.hex() for node in tree.path(rows, index)),
-            signature=signature,
-        )
-        for index in range(size)
-    )
+    batch = seal(bodies, sign, signer)
+    return tuple(batch.proof(index) for index in range(len(bodies)))
 
 
 def verify(signed: SignedReceipt, public_key: bytes, check: Verify) -> bool:

@@ -60,6 +60,17 @@ def path(rows: Sequence[Sequence[bytes]], index: int) -> tuple[bytes, ...]:
     return tuple(siblings)
 
 
+def paths(rows: Sequence[Sequence[bytes]]) -> list[tuple[bytes, ...]]:
+    """The inclusion proofs of all leaves, out of `levels`: each is its sibling and its parent's proof."""
+    found: list[tuple[bytes, ...]] = [()]
+    for row in reversed(rows[:-1]):
+        found = [
+            (row[index ^ 1], *found[index >> 1]) if index ^ 1 < len(row) else found[index >> 1]
+            for index in range(len(row))
+        ]
+    return found
+
+
 def root_from_path(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
     """The root that `proof` leads to from a leaf hash; None when the proof cannot be one of this shape."""
     if not 0 <= index < size:

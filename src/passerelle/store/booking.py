@@ -134,13 +134,13 @@ class Booker:
             by_org.setdefault(receipt.org_id, []).append(receipt)
         kept: list[Row] = []
         batches: list[Row] = []
-        for org_id, batch in by_org.items():
-            bodies = [receipts.body(receipt) for receipt in batch]
-            proofs = receipts.sign_batch(bodies, self._signer.sign, self._signer.key_id)
-            batches.append(rows.signing_batch(org_id, group.id, proofs[0], group.now_ns))
+        for org_id, found in by_org.items():
+            bodies = [receipts.body(receipt) for receipt in found]
+            batch = receipts.seal(bodies, self._signer.sign, self._signer.key_id)
+            batches.append(rows.signing_batch(org_id, group.id, batch, group.now_ns))
             kept += [
-                rows.receipt(receipt, body, group.id, proof)
-                for receipt, body, proof in zip(batch, bodies, proofs, strict=True)
+                rows.receipt(receipt, body, group.id, leaf, path)
+                for leaf, (receipt, body, path) in enumerate(zip(found, bodies, batch.paths, strict=True))
             ]
         self._insert(connection, schema.signing_batch, batches)
         self._insert(connection, schema.receipt, kept)

@@ -1,11 +1,11 @@
 """Receipts kept: found by id, by request, or newest first; each comes with its proof."""
 
-import base64
 from typing import Any
 
 from sqlalchemy import Select, select
 
-from passerelle.core.receipt import Signature, SignedReceipt
+from passerelle.core.receipt import SignedReceipt
+from passerelle.ledger.receipts import proof
 from passerelle.ledger.tree import HASH_SIZE
 from passerelle.store.database import Database
 from passerelle.store.schema import INSTALLATION, receipt, signing_batch, signing_key
@@ -85,16 +85,5 @@ def _query(org_id: str) -> Select[Any]:
 
 
 def _signed(row: Any) -> SignedReceipt:
-    path = row.path.hex()
-    width = 2 * HASH_SIZE
-    return SignedReceipt(
-        body=row.body,
-        signature=Signature(
-            key_id=row.signer,
-            root=row.root.hex(),
-            size=row.size,
-            index=row.leaf,
-            path=tuple(path[start : start + width] for start in range(0, len(path), width)),
-            signature=base64.b64encode(row.signature).decode(),
-        ),
-    )
+    path = [row.path[start : start + HASH_SIZE] for start in range(0, len(row.path), HASH_SIZE)]
+    return SignedReceipt(row.body, proof(row.signer, row.root, row.size, row.leaf, path, row.signature))

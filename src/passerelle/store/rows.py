@@ -1,11 +1,12 @@
 """Rows as tuples in their tables' column order (`schema.py`), made from values. No database here."""
 
-import base64
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
-from passerelle.core.receipt import Attempt, Intent, Receipt, Signature
+from passerelle.core.receipt import Attempt, Intent, Receipt
 from passerelle.core.usage import BUCKETS
+from passerelle.ledger.receipts import Batch
 from passerelle.store import schema
 from passerelle.store.records import Intended
 from passerelle.store.spending import Lost
@@ -66,20 +67,17 @@ def unknown_attempt(one: Intent, amount_nanos: int, *, late: bool) -> Row:
     )  # fmt: skip
 
 
-def receipt(one: Receipt, body: bytes, batch_id: str, proof: Signature) -> Row:
+def receipt(one: Receipt, body: bytes, batch_id: str, leaf: int, path: Sequence[bytes]) -> Row:
     """A row of `receipt`."""
     return (
         one.org_id, one.id, one.request_id, one.project_id, one.key_id, one.at_ns, body.decode(),
-        batch_id, proof.index, bytes.fromhex("".join(proof.path)),
+        batch_id, leaf, b"".join(path),
     )  # fmt: skip
 
 
-def signing_batch(org_id: str, batch_id: str, proof: Signature, now_ns: int) -> Row:
+def signing_batch(org_id: str, batch_id: str, batch: Batch, now_ns: int) -> Row:
     """A row of `signing_batch`: what all proofs of the batch share."""
-    return (
-        org_id, batch_id, proof.key_id, proof.size, bytes.fromhex(proof.root),
-        base64.b64decode(proof.signature), now_ns,
-    )  # fmt: skip
+    return (org_id, batch_id, batch.signer, len(batch.paths), batch.root, batch.signature, now_ns)
 
 
 class Sums:
