@@ -211,7 +211,14 @@ def test_load_catalog_refuses_what_check_calls_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ('[providers.x]\nkind = "openai_like"\nbase_url = "https://x.example/v1"', "nothing_served"),
+        (
+            '[providers.x]\nkind = "openai_like"\nbase_url = "https://x.example/v1"\ncredential = "env:K"',
+            "nothing_served",
+        ),
+        (
+            '[providers.x]\nkind = "anthropic"\nbase_url = "http://10.0.0.1"\nallow_private_network = true',
+            "",
+        ),
         ('[aliases]\na = "gpt-6-sol"', "nothing_served"),
         (
             '[providers.openai]\n[[models]]\nid = "m"\n[[deployments]]\nprovider = "openai"\nmodel = "m"',
@@ -220,7 +227,21 @@ def test_load_catalog_refuses_what_check_calls_an_error(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_odd_but_works_is_a_warning(tmp_path: Path, text: str, code: str) -> None:
-    assert [(f.code, f.severity) for f in findings(tmp_path, text)] == [(code, "warning")]
+    assert [(f.code, f.severity) for f in findings(tmp_path, text)] == ([(code, "warning")] if code else [])
+
+
+def test_a_public_address_without_a_key_is_a_warning(tmp_path: Path) -> None:
+    text = '[providers.x]\nkind = "openai_like"\nbase_url = "https://x.example/v1"'
+    assert {f.code for f in findings(tmp_path, text)} == {"nothing_served", "no_credential"}
+
+
+def test_the_version_does_not_depend_on_where_the_file_lies(tmp_path: Path) -> None:
+    text = '[[models]]\nid = "m"\nprice = { input = 1 }'
+    versions = set()
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        versions.add(catalog(folder, text).version)
+    assert len(versions) == 1
 
 
 def test_rows_for_a_person_say_what_is_served_and_what_could_be(tmp_path: Path) -> None:

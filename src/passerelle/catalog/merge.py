@@ -63,10 +63,8 @@ def _laid_over(base: Model | None, said: ModelSettings, settings: Settings) -> M
     if said.aliases is not None:
         changes["aliases"] = tuple(dict.fromkeys((*base.aliases, *said.aliases)))
     if said.price is not None:
-        changes["price"] = from_settings(said.price, settings.origin.file)
-    return msgspec.structs.replace(
-        base, **changes, source=f"{base.source}, {settings.origin.file}".lstrip(", ")
-    )
+        changes["price"] = from_settings(said.price, _file(settings))
+    return msgspec.structs.replace(base, **changes, source=f"{base.source}, {_file(settings)}".lstrip(", "))
 
 
 def deployments_of(
@@ -203,7 +201,12 @@ def _corrected(
         attributes=attributes,
         limits=msgspec.structs.replace(base.limits, **said_limits),
         weight=base.weight if said.weight is None else said.weight,
-        price=base.price if said.price is None else from_settings(said.price, settings.origin.file),
+        price=base.price if said.price is None else from_settings(said.price, _file(settings)),
         quirks=base.quirks if said.quirks is None else said.quirks,
         demo=base.demo if said.demo is None else said.demo,
     )
+
+
+def _file(settings: Settings) -> str:
+    """The file's name without its folder: replicas keep it in different places and mean the same."""
+    return Path(settings.origin.file).name

@@ -7,9 +7,10 @@ hides no other. References to models are checked by `catalog`, which knows the b
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from passerelle.config.findings import Finding, did_you_mean
-from passerelle.config.network import is_loopback_host, objections
+from passerelle.config.network import is_loopback_host, is_private_host, objections
 from passerelle.config.origin import Origin
 from passerelle.config.secret import SecretError, SecretRef, looks_like_secret
 from passerelle.config.templates import templates
@@ -141,8 +142,21 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[F
             (*path, "script"), "only simulated providers have a script", "Remove it", code="conflict"
         )
     if isinstance(url, str) and looks_like_secret(url) is None:
-        for message, next_step in objections(url, allow_private=entry.get("allow_private_network") is True):
+        bad = objections(url, allow_private=entry.get("allow_private_network") is True)
+        for message, next_step in bad:
             yield origin.finding((*path, "base_url"), f"`{url}` {message}", next_step, code="unsafe_url")
+        if (
+            not bad
+            and "credential" not in entry
+            and not is_private_host(urlsplit(url).hostname or "localhost")
+        ):
+            yield origin.finding(
+                path,
+                "calls to it will carry no key",
+                "Add `credential`, unless the provider wants none",
+                severity="warning",
+                code="no_credential",
+            )
     credential = entry.get("credential")
     if isinstance(credential, str) and credential.startswith(("env:", "file:")):
         yield from reference_findings(credential, (*path, "credential"), origin)
