@@ -420,6 +420,7 @@ def test_media_goes_where_anthropic_has_a_place_for_it() -> None:
                 FilePart("application/pdf", "CC==", name="a.pdf"),
                 FilePart(None, "JVBERi0="),
                 FilePart("text/csv", words),
+                FilePart("application/octet-stream", words, name="a.md"),
                 FilePart("image/gif", "DD=="),
                 FilePart(url="https://example.org/a.pdf"),
                 FilePart("application/zip", "EE=="),
@@ -435,6 +436,7 @@ def test_media_goes_where_anthropic_has_a_place_for_it() -> None:
         {"type": "base64", "media_type": "image/webp", "data": "BB=="},
         {"type": "base64", "media_type": "application/pdf", "data": "CC=="},
         {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="},
+        {"type": "text", "media_type": "text/plain", "data": "a,b"},
         {"type": "text", "media_type": "text/plain", "data": "a,b"},
         {"type": "base64", "media_type": "image/gif", "data": "DD=="},
         {"type": "url", "url": "https://example.org/a.pdf"},
@@ -577,6 +579,23 @@ def test_a_choice_without_tools_is_reported() -> None:
     body, dropped = encode(foreign(tool_choice=ToolChoice("required")))
     assert "tool_choice" not in body
     assert dropped == ("tool_choice",)
+
+
+def test_a_choice_of_a_tool_that_was_lost_is_lost_with_it() -> None:
+    tools = (Tool("f"), Tool("web", kind="builtin", origin="gemini"))
+    body, dropped = encode(foreign(tools=tools, tool_choice=ToolChoice("tool", "web")))
+    assert body["tool_choice"] == {"type": "auto"}
+    assert dropped == ("tools.web", "tool_choice")
+
+
+def test_a_forced_tool_goes_before_thinking() -> None:
+    asked = foreign(
+        tools=(Tool("f"),), tool_choice=ToolChoice("required"), reasoning=Reasoning(effort="high")
+    )
+    body, dropped = encode(asked, SONNET_4)
+    assert body["tool_choice"] == {"type": "any"}
+    assert "thinking" not in body
+    assert dropped == ("reasoning",)
 
 
 def test_everything_anthropic_has_no_word_for_is_reported() -> None:

@@ -29,6 +29,7 @@ Block = dict[str, Any]
 _TEXT_TYPES: Final = frozenset(
     {"application/json", "application/xml", "application/yaml", "application/x-yaml"}
 )
+_UNSAID: Final = frozenset({None, "", "application/octet-stream"})
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -171,9 +172,10 @@ class BlockWriter:
             media_type, data = inline
         if data is not None:
             kind = media_kind(media_type)
-            if kind == "pdf" or (not media_type and data.startswith("JVBERi")):  # `%PDF-` in base64
+            unsaid = media_type in _UNSAID  # then the data itself must tell
+            if kind == "pdf" or (unsaid and data.startswith("JVBERi")):  # `%PDF-` in base64
                 return {"type": "base64", "media_type": "application/pdf", "data": data}
-            if kind == "text" or media_type in _TEXT_TYPES:
+            if kind == "text" or media_type in _TEXT_TYPES or unsaid:
                 words = _decoded(data)
                 if words is not None and words.strip():
                     return {"type": "text", "media_type": "text/plain", "data": words}
@@ -259,7 +261,9 @@ def call_input(part: ToolCallPart) -> object:
 
 
 def _decoded(data: str) -> str | None:
+    """The text in base64 `data`, or None when it holds none."""
     try:
-        return binascii.a2b_base64(data.encode()).decode()
+        text = binascii.a2b_base64(data.encode()).decode()
     except (binascii.Error, UnicodeError):
         return None
+    return None if "\0" in text else text
