@@ -245,10 +245,20 @@ def test_an_answer_of_another_dialect_is_a_message() -> None:
     }  # fmt: skip
 
 
-def test_a_caller_who_turned_thinking_off_sees_no_thoughts() -> None:
+def test_a_caller_who_turned_thinking_off_sees_no_thoughts_of_others() -> None:
     request = Request("m", (), "anthropic", reasoning=Reasoning(enabled=False))
     answer = Response((ReasoningPart("Hm", signature="s", origin="gemini"), TextPart("x")), "stop")
     assert [b["type"] for b in written(answer, request=request)["content"]] == ["text"]
+    own = Response((ReasoningPart("Hm", signature="s", origin="anthropic"), TextPart("x")), "stop")
+    assert [b["type"] for b in written(own, request=request)["content"]] == ["thinking", "text"]
+
+
+@pytest.mark.parametrize(
+    ("tier", "said"), [("priority", "priority"), ("default", "standard"), ("flex", None), (None, None)]
+)
+def test_only_tiers_anthropic_knows_are_named(tier: str | None, said: str | None) -> None:
+    answer = Response((TextPart("x"),), "stop", service_tier=tier)
+    assert written(answer)["usage"].get("service_tier") == said
 
 
 def test_arguments_that_are_no_object_are_put_under_input() -> None:

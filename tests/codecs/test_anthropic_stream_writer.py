@@ -202,7 +202,7 @@ def test_a_gemini_calls_signature_travels_in_a_block_behind_the_call() -> None:
     }
 
 
-def test_a_caller_who_turned_thinking_off_sees_no_thoughts() -> None:
+def test_a_caller_who_turned_thinking_off_sees_no_thoughts_of_others() -> None:
     request = Request("m", (), "anthropic", reasoning=Reasoning(enabled=False))
     written = encode(
         Started("m"), PartStarted(0, "reasoning", origin="gemini"), PartDelta(0, text="Hm.", signature="s"),

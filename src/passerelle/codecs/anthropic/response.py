@@ -85,9 +85,7 @@ def write_response(response: Response, context: ReplyContext) -> bytes:
     content = _content(response.parts, context)
     called = any(block["type"] == "tool_use" for block in content)
     own: JsonObject = dict((response.extra or {}).get("anthropic") or {})
-    usage = to_wire(response.usage)
-    if response.service_tier is not None:
-        usage["service_tier"] = response.service_tier
+    usage = to_wire(response.usage, response.service_tier)
     usage.update(own.pop("usage", None) or {})
     message: Block = {
         "id": message_id(response.id, context),
@@ -116,7 +114,9 @@ def message_id(given: str | None, context: ReplyContext) -> str:
 
 
 def hides_thoughts(context: ReplyContext) -> bool:
-    """The caller turned thinking off: an answer of his holds no thinking block, whoever gave it."""
+    """The caller turned thinking off, so thoughts of other dialects are none of his. Anthropic's own
+    are: the next turn wants them back.
+    """
     return context.request is not None and context.request.reasoning.enabled is False
 
 
@@ -159,7 +159,7 @@ def _content(parts: tuple[Part, ...], context: ReplyContext) -> list[Block]:
     hidden = hides_thoughts(context)
     blocks: list[Block] = []
     for index, part in enumerate(parts):
-        if hidden and isinstance(part, ReasoningPart):
+        if hidden and isinstance(part, ReasoningPart) and part.origin != "anthropic":
             continue
         block = _block(part, f"toolu_{context.id}_{index}")
         if block is not None:

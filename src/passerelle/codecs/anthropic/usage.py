@@ -7,10 +7,13 @@ Cache writes are split by lifetime in `cache_creation`; counts in `message_delta
 come without that split.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from passerelle.codecs.anthropic.types import WireUsage
 from passerelle.core.usage import NO_USAGE, Usage
+
+_TIERS: Final = {"standard": "standard", "priority": "priority", "batch": "batch", "default": "standard"}
+"""SDK 2.12 `Usage.service_tier`, and OpenAI's word for the first; others have no counterpart."""
 
 
 def from_wire(wire: WireUsage | None, before: Usage = NO_USAGE) -> Usage:
@@ -41,7 +44,7 @@ def from_wire(wire: WireUsage | None, before: Usage = NO_USAGE) -> Usage:
     )
 
 
-def to_wire(usage: Usage) -> dict[str, Any]:
+def to_wire(usage: Usage, service_tier: str | None = None) -> dict[str, Any]:
     """`usage` as Anthropic says it. Audio and images count as input and output there."""
     wire: dict[str, Any] = {
         "input_tokens": usage.input_tokens + usage.input_audio_tokens + usage.input_image_tokens,
@@ -55,6 +58,8 @@ def to_wire(usage: Usage) -> dict[str, Any]:
     }
     if usage.reasoning_tokens:
         wire["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    if service_tier in _TIERS:
+        wire["service_tier"] = _TIERS[service_tier]
     return wire
 
 

@@ -193,9 +193,12 @@ class Encoder:
             part.signature = event.signature or part.signature
             if event.encrypted:
                 part.encrypted = (part.encrypted or "") + event.encrypted
-            if event.text and not self._hidden:
+            if event.text and not self._hides(part):
                 return self._more(part, "thinking_delta", "thinking", event.text)
         return b""  # pictures and sound are not things this dialect answers with
+
+    def _hides(self, part: _Part) -> bool:
+        return self._hidden and part.start.origin != "anthropic"
 
     def _say_arguments(self, part: _Part, event: PartDelta) -> bytes:
         part.signature = event.signature or part.signature
@@ -269,7 +272,7 @@ class Encoder:
             signature = foreign(origin, part.signature, part.encrypted, part.start.id)
             if not part.opened and not (part.signature or part.encrypted):
                 return b""  # a thought of which nothing came
-        if self._hidden or not signature:
+        if self._hides(part) or not signature:
             return b""
         if not part.opened and origin != "anthropic":
             return self._redacted(part, signature)
@@ -277,8 +280,6 @@ class Encoder:
         return self._opened(part) + _DELTA % (self._index, delta)
 
     def _redacted(self, part: _Part, data: str) -> bytes:
-        if self._hidden:
-            return b""
         block = {"type": "redacted_thinking", "data": data}
         if part.opened:  # words came first: they get their own block
             part.opened = False
@@ -313,15 +314,13 @@ class Encoder:
         written += self._advance()
         self._over = True
         own = dict((event.extra or {}).get("anthropic") or {})
-        usage = to_wire(self._usage)
+        usage = to_wire(self._usage, event.service_tier)
         # Anthropic splits cache writes by lifetime in `message_start` only (SDK 2.12
         # `MessageDeltaUsage`); a split that first comes at the end must come with it, though.
         if not (self._usage.cache_write_1h_tokens or self._announced.cache_write_1h_tokens):
             usage.pop("cache_creation")
         if self._announced.reasoning_tokens:
             usage["output_tokens_details"] = {"thinking_tokens": self._usage.reasoning_tokens}
-        if event.service_tier is not None:
-            usage["service_tier"] = event.service_tier
         usage.update(own.pop("usage", None) or {})
         delta: dict[str, Any] = {
             "stop_reason": stop_of(
