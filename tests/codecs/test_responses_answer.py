@@ -14,6 +14,7 @@ from tests.codecs.responses_support import CHAT, context, dumps, finishes, some_
 from passerelle.codecs.openai_responses import CLIENT, PROVIDER
 from passerelle.codecs.sealed import unseal
 from passerelle.core.errors import AnswerError, Problem, ProblemKind
+from passerelle.core.event import Finished, PartDelta, PartEnded, PartStarted, Started
 from passerelle.core.message import (
     ImagePart,
     Part,
@@ -388,7 +389,7 @@ def test_a_token_count_there_and_back() -> None:
 
 def sdk(status: int, body: bytes, headers: Any) -> openai.OpenAI:
     def reply(request: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(status, content=body, headers=[("content-type", "application/json"), *headers])
+        return httpx2.Response(status, content=body, headers=headers)
 
     client = httpx2.Client(transport=httpx2.MockTransport(reply))
     return openai.OpenAI(api_key="k", base_url="http://gateway/v1", http_client=client, max_retries=0)
@@ -435,6 +436,18 @@ def test_a_problem_keeps_its_own_code_status_and_headers() -> None:
     assert told.status == 422
     assert json.loads(told.body)["error"]["code"] == "mine"
     assert told.headers == (("x-request-id", "req_1"), ("allow", "POST"))
+
+
+def test_the_official_sdk_streams_our_answer() -> None:
+    encoder = CLIENT.stream_encoder(context())
+    events = [Started("true-model"), PartStarted(0, "text"), PartDelta(0, '{"a":'), PartDelta(0, " 1}")]
+    stream = b"".join([encoder.encode(e) for e in [*events, PartEnded(0), Finished("stop")]])
+    headers = [("content-type", "text/event-stream")]
+    with sdk(200, stream, headers) as client, client.responses.stream(model="m", input="hi") as answered:
+        said = [event.delta for event in answered if event.type == "response.output_text.delta"]
+        final = answered.get_final_response()
+    assert said == ['{"a":', " 1}"]
+    assert (final.output_text, final.model, final.status) == ('{"a": 1}', "true-model", "completed")
 
 
 def test_the_official_sdk_reads_our_answer() -> None:

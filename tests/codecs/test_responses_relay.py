@@ -68,6 +68,16 @@ def test_a_count_and_a_server_without_store_are_left_alone() -> None:
     assert "store" not in json.loads(relay(body, Target("g", quirks=frozenset({"no_metadata"}))))
 
 
+def test_fields_a_server_refuses_are_taken_out_and_named() -> None:
+    target = Target("g", quirks=frozenset({"no_metadata", "no_sampling", "no_parallel_tool_calls_field"}))
+    body = dumps(
+        {"model": "m", "input": "hi", "store": False, "metadata": {"a": "b"}, "temperature": 1, "top_p": None}
+    )
+    assert json.loads(relay(body, target)) == {"model": "g", "input": "hi"}
+    assert PROVIDER.relay_losses(body, target) == ("metadata", "temperature")
+    assert PROVIDER.relay_losses(body, TRUE) == ()
+
+
 STREAM = sse(
     {"type": "response.created", "response": {"model": "gpt-true", "output": []}},
     {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "content": []}},
@@ -94,6 +104,14 @@ def test_lifecycle_frames_are_not_content() -> None:
     assert seen == [(False, 0, False), (False, 1, False), (True, 2, False), (True, 2, True)]
     assert (watcher.model, watcher.finish, watcher.text_bytes) == ("gpt-true", "stop", 2)
     assert watcher.usage.total_tokens == 5
+
+
+def test_an_end_with_tokens_but_no_output_is_not_content() -> None:
+    watcher = PROVIDER.stream_watcher(ENVELOPE)
+    response = {"status": "completed", "output": [], "usage": {"input_tokens": 3, "output_tokens": 2}}
+    watcher.feed(sse({"type": "response.completed", "response": response}))
+    assert watcher.done
+    assert not watcher.content
 
 
 def test_an_announced_call_is_content() -> None:

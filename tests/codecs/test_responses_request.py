@@ -149,7 +149,8 @@ def test_a_model_that_does_not_reason_is_not_asked_to() -> None:
     ],
 )
 def test_every_way_to_ask_for_thought_is_an_effort(wanted: Reasoning, effort: str | None) -> None:
-    body, dropped = encode(foreign(Message("user", (TextPart("x"),)), reasoning=wanted))
+    target = Target("m", capabilities=frozenset({"reasoning"}))
+    body, dropped = encode(foreign(Message("user", (TextPart("x"),)), reasoning=wanted), target)
     assert body.get("reasoning", {}).get("effort") == effort
     assert dropped == ()
 

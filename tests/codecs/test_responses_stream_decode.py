@@ -358,6 +358,15 @@ def test_an_answer_of_thoughts_alone_is_complete() -> None:
     assert decode(stream) == [Started("gpt-x", "resp_1"), Finished("stop", raw_finish="completed")]
 
 
+def test_a_call_that_no_event_closes_is_closed_by_the_end_and_has_arguments() -> None:
+    item = {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "find", "arguments": ""}
+    assert decode(sse(created(), added(0, **item), completed()))[1:4] == [
+        PartStarted(0, "tool_call", "c1", "find", extra={"openai_responses": {"id": "fc_1"}}),
+        PartDelta(0, "{}"),
+        PartEnded(0),
+    ]
+
+
 def test_nothing_is_read_after_the_end() -> None:
     stream = GOLDEN[0][1]
     assert decode(stream + stream) == GOLDEN[0][2]

@@ -202,6 +202,12 @@ def test_nothing_follows_the_end() -> None:
     assert encoder.encode(PartStarted(0, "text")) == b""
 
 
+def test_a_part_left_open_is_closed_by_the_end() -> None:
+    wire = parse(encode([Started("m"), PartStarted(0, "text"), PartDelta(0, "x"), Finished("stop")]))
+    Grammar().check(wire)
+    assert wire[-1]["response"]["output"][0]["content"][0]["text"] == "x"
+
+
 def test_a_keepalive_is_a_comment() -> None:
     assert CLIENT.stream_encoder(context()).keepalive() == b":\n\n"
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.codecs.responses_support import CHAT, TARGET, dumps
 
 from passerelle.codecs.base import PathTarget, Target
@@ -19,7 +20,7 @@ from passerelle.core.message import (
     ToolCallPart,
     ToolResultPart,
 )
-from passerelle.core.request import OutputFormat, Request, Sampling, Tool, ToolChoice
+from passerelle.core.request import OutputFormat, Reasoning, Request, Sampling, Tool, ToolChoice
 
 
 def decode(**fields: Any) -> Request:
@@ -162,6 +163,32 @@ def test_what_a_server_does_not_know_is_left_out_and_named() -> None:
         ],
     }
     assert set(dropped) == {"image_url", "metadata", "user", "parallel_tool_calls", "json_schema"}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "quirks", "sent", "dropped"),
+    [
+        ({"reasoning"}, set(), {"effort": "none"}, ()),
+        ({"reasoning"}, {"no_effort_none"}, None, ("reasoning",)),
+        ({"tools"}, set(), None, ()),
+        (set(), set(), None, ("reasoning",)),
+    ],
+)
+def test_a_model_is_asked_not_to_reason_only_where_it_can(
+    capabilities: set[str], quirks: set[str], sent: Any, dropped: tuple[str, ...]
+) -> None:
+    target = Target("m", capabilities=frozenset(capabilities), quirks=frozenset(quirks))
+    asked = foreign(Message("user", (TextPart("x"),)), reasoning=Reasoning(enabled=False))
+    body, lost = encode(asked, target)
+    assert (body.get("reasoning"), lost) == (sent, dropped)
+
+
+def test_sampling_a_model_refuses_is_named_when_it_would_matter() -> None:
+    target = Target("m", quirks=frozenset({"no_sampling"}))
+    message = Message("user", (TextPart("x"),))
+    body, dropped = encode(foreign(message, sampling=Sampling(temperature=0.1, top_p=1.0)), target)
+    assert not body.keys() & {"temperature", "top_p"}
+    assert dropped == ("temperature",)
 
 
 def test_call_ids_are_short_unique_and_stable() -> None:

@@ -74,6 +74,9 @@ class _Provider:
     def relay_request(self, body: bytes, target: Target, envelope: Envelope) -> bytes:
         return relay.relay_request(body, target, envelope)
 
+    def relay_losses(self, body: bytes, target: Target) -> tuple[str, ...]:
+        return relay.relay_losses(body, target)
+
     def decode_response(self, body: bytes) -> Response:
         return answer_in.decode_response(body)
 

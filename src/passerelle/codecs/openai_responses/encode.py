@@ -63,9 +63,9 @@ def encode_request(request: Request, target: Target) -> Encoded:
             dropped.append("parallel_tool_calls")
         else:
             body["parallel_tool_calls"] = request.parallel_tool_calls
-    reasons = _reasoning(request.reasoning, target, body, dropped)
+    reasons = _reasoning(request, target, body, dropped)
     _text(request, target, body, dropped)
-    _sampling(request, body, dropped)
+    _sampling(request, target, body, dropped)
     limit = request.max_output_tokens
     if limit is not None:
         body["max_output_tokens"] = limit if ours else max(limit, _LEAST_OUTPUT)
@@ -151,8 +151,9 @@ def _known(request: Request) -> Names:
     return names
 
 
-def _reasoning(wanted: Reasoning, target: Target, body: Json, dropped: list[str]) -> bool:
+def _reasoning(request: Request, target: Target, body: Json, dropped: list[str]) -> bool:
     """Adds `reasoning`; whether the model is asked to reason."""
+    wanted = request.reasoning
     asked: Json = {}
     effort = _effort(wanted)
     if effort is not None:
@@ -161,15 +162,28 @@ def _reasoning(wanted: Reasoning, target: Target, body: Json, dropped: list[str]
         asked["summary"] = wanted.summary
     elif wanted.show:
         asked["summary"] = "auto"
-    if not asked and not wanted.adaptive:
+    able = "reasoning" in target.capabilities
+    if not asked:
+        # "As much as you like" is the default here; only a model known to reason can hand it back.
+        return wanted.adaptive and able
+    if effort == "none":
+        return _no_reasoning(request, target, body, dropped)
+    if target.capabilities and not able:
+        dropped.append("reasoning")
         return False
-    if target.capabilities and "reasoning" not in target.capabilities:
-        if effort != "none" and wanted.enabled is not False:
-            dropped.append("reasoning")
-        return False
-    if asked:
-        body["reasoning"] = asked
-    return effort != "none"
+    body["reasoning"] = asked
+    return True
+
+
+def _no_reasoning(request: Request, target: Target, body: Json, dropped: list[str]) -> bool:
+    """Asks not to reason, which a model that never does would refuse to be asked."""
+    able = "reasoning" in target.capabilities
+    unknown = not target.capabilities
+    if "no_effort_none" not in target.quirks and (able or (unknown and request.dialect == DIALECT)):
+        body["reasoning"] = {"effort": "none"}
+    elif able or unknown:
+        dropped.append("reasoning")
+    return False
 
 
 def _effort(wanted: Reasoning) -> Effort | None:
@@ -213,14 +227,15 @@ def format_out(output: OutputFormat) -> Json | None:
     return form
 
 
-def _sampling(request: Request, body: Json, dropped: list[str]) -> None:
+def _sampling(request: Request, target: Target, body: Json, dropped: list[str]) -> None:
     sampling = request.sampling
-    if sampling.temperature is not None:
-        body["temperature"] = sampling.temperature
-    if sampling.top_p is not None:
-        body["top_p"] = sampling.top_p
-    if sampling.top_logprobs is not None:
-        body["top_logprobs"] = sampling.top_logprobs
+    fixed = "no_sampling" in target.quirks
+    for name, usual in (("temperature", 1), ("top_p", 1), ("top_logprobs", 0)):
+        value = getattr(sampling, name)
+        if value is not None and not fixed:
+            body[name] = value
+        elif value not in (None, usual):
+            dropped.append(name)
     for name in ("top_k", "seed", "presence_penalty", "frequency_penalty", "logit_bias"):
         if getattr(sampling, name) is not None:
             dropped.append(name)  # noqa: PERF401 - a condition, not a list

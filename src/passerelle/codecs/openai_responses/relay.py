@@ -40,10 +40,35 @@ _names = msgspec.json.Decoder(list[str])
 _ABSENT: Final = msgspec.Raw(b"null")
 
 
+_REFUSED: Final = {
+    "no_metadata": ("metadata", "store", "user", "safety_identifier"),
+    "no_parallel_tool_calls_field": ("parallel_tool_calls",),
+    "no_sampling": ("temperature", "top_p", "top_logprobs"),
+}
+"""Fields that a server with the quirk refuses."""
+
+
+def _refused(target: Target) -> list[str]:
+    return [name for quirk in target.quirks for name in _REFUSED.get(quirk, ())]
+
+
+def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
+    """What `relay_request` takes out of the caller's body because `target` would refuse it."""
+    refused = _refused(target)
+    if not refused:
+        return ()
+    fields = _fields.decode(body)
+    if bytes(fields.get("store", _ABSENT)) == b"false":
+        del fields["store"]  # a server that knows no `store` stores nothing
+    return tuple(sorted(name for name in refused if bytes(fields.get(name, _ABSENT)) != b"null"))
+
+
 def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
     """The body with the model spliced, and nothing stored that the caller did not ask to store."""
     fields = _fields.decode(body)
     fields["model"] = msgspec.Raw(quoted(target.model))
+    for name in _refused(target):
+        fields.pop(name, None)
     chats = envelope.operation == "chat" and "no_metadata" not in target.quirks
     if chats and bytes(fields.get("store", _ABSENT)) == b"null":
         fields["store"] = msgspec.Raw(b"false")
