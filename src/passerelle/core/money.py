@@ -24,9 +24,13 @@ def ceil_per_million(weighted: int) -> int:
 
 
 def show(nanos: int, currency: str = "USD", *, places: int = 6) -> str:
-    """A person's form, e.g. `0.000150 USD`; amounts below the last place keep their digits."""
-    value = Decimal(nanos) / NANOS
-    shown = f"{value:.{places}f}"
-    if nanos and Decimal(shown) == 0:
-        shown = f"{value:.9f}"
-    return f"{shown} {currency}"
+    """A person's form, e.g. `0.000150 USD`; amounts below the last place keep their digits.
+
+    `places` is at most 9. Rounds half up at the last place.
+    """
+    step = 10 ** (9 - places)
+    shown = (abs(nanos) + step // 2) // step
+    if nanos and not shown:
+        places, shown = 9, abs(nanos)
+    whole, part = divmod(shown, 10**places)
+    return f"{'-' if nanos < 0 else ''}{whole}.{part:0{places}d} {currency}"

@@ -4,12 +4,11 @@ Nothing here awaits, so a caller that goes away cannot interrupt it; when it ret
 journal and survives the process.
 """
 
-import hashlib
-import hmac
 import logging
 from collections.abc import Callable
 
 from passerelle.core.clock import Clock
+from passerelle.core.mac import Mac
 from passerelle.core.receipt import OutcomeKind, Receipt, Settlement
 from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.holds import settled
@@ -35,7 +34,7 @@ class Settler:
         self._store = store
         self._metrics = metrics
         self._clock = clock
-        self._pepper = pepper
+        self._mac = Mac(pepper)
         self._trace = trace
 
     def settle(self, trip: Trip, outcome: OutcomeKind, *, problem: str | None = None) -> Receipt | None:
@@ -82,7 +81,7 @@ class Settler:
             dropped=trip.dropped,
             problem=problem,
             tags=ask.wishes.tags,
-            request_digest=hmac.new(self._pepper, ask.body, hashlib.sha256).hexdigest(),
+            request_digest=self._mac.digest(ask.body).hex(),
         )
 
 

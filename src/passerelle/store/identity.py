@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from passerelle.core.clock import Clock
+from passerelle.core.mac import Mac
 from passerelle.core.principal import Organisation, Project, Workspace
 from passerelle.store import token
 from passerelle.store.directory import NOTHING, Changes, Directory, Node, read_rights
@@ -51,6 +52,7 @@ class Identity:
         on_budgets: Callable[[Iterable[str]], None] = lambda changed: None,
     ) -> None:
         self._pepper = pepper
+        self._mac = Mac(pepper)
         self._clock = clock
         self._snapshot = snapshot
         self._database_id = database_id
@@ -72,7 +74,7 @@ class Identity:
             return None
         directory = self._directory
         entry = directory.entry(KEY_PREFIX + parsed.id)
-        digest = token.digest(self._pepper, parsed.secret)
+        digest = token.digest(self._mac, parsed.secret)
         if not hmac.compare_digest(digest, _NOBODY if entry is None else entry.key.digest):
             if directory is NOTHING:
                 raise StoreUnavailable("no key is known because the database was never read; see `/readyz`")

@@ -7,6 +7,7 @@ import msgspec
 from sqlalchemy import select, update
 
 from passerelle.core.clock import Clock
+from passerelle.core.mac import Mac
 from passerelle.core.principal import Key, Rights, Role
 from passerelle.store import audit, changes, token
 from passerelle.store.database import Database
@@ -31,7 +32,7 @@ class Keys:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._pepper = pepper
+        self._mac = Mac(pepper)
         self._changed = changed
 
     def create(
@@ -71,7 +72,7 @@ class Keys:
                 project_id=project_id,
                 name=name,
                 role=role,
-                digest=token.digest(self._pepper, parsed.secret),
+                digest=token.digest(self._mac, parsed.secret),
                 created_at_ns=self._clock.unix_ns(),
                 rights=rights or Rights(),
                 expires_at_ns=expires_at_ns,

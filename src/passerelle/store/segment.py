@@ -1,21 +1,23 @@
 """One file of the journal: framed records, appended whole, read back up to the first torn one.
 
-    file   = "PSLJRNL1" marker(8 random bytes) frame*
+    file   = "PSLJRNL1" marker(8 random bytes) frame* zero*
     frame  = marker length(u32 LE) crc32(u32 LE, over length and payload) payload
 
-`os.write` on an append-only descriptor hands the record to the kernel before it returns, so it survives
-`kill -9` of this process (not the loss of power: that is what the database's own sync is for). A process
-killed inside the call may leave a torn last frame, which nobody was told about; reading drops it. After
-damage in the middle, reading goes on at the next marker: it is random per file, so a prompt stored in a
-record cannot forge a frame.
+The file is allocated whole and mapped shared, so a record copied into it belongs to the kernel's page cache
+at once: it survives `kill -9` of this process (not the loss of power: that is what the database's own sync
+is for). A copy, unlike a write, does not let go of the interpreter's lock, which on a busy worker costs the
+request far more than the call itself. A process killed inside the copy may leave a torn last frame, which
+nobody was told about; reading drops it. After damage in the middle, reading goes on at the next marker: it
+is random per file, so a prompt stored in a record cannot forge a frame. Space is reserved before it is
+mapped, so a full disk is an error at a clear place and never a signal.
 
 The descriptor is locked (`flock`) as long as its process lives. The lock, not the name, says whether a
 file is a leftover.
 """
 
 import contextlib
-import errno
 import fcntl
+import mmap
 import os
 import struct
 from collections.abc import Iterator
@@ -29,6 +31,10 @@ SUFFIX = ".journal"
 MAX_RECORD_BYTES = 64 << 20
 """A record beyond this is refused when written and taken for damage when read."""
 
+DEFAULT_BYTES = 4 << 20
+"""What a fresh file reserves."""
+
+_PAGE = mmap.PAGESIZE
 _MAGIC = b"PSLJRNL1"
 _MARKER_SIZE = 8
 _HEAD_SIZE = len(_MAGIC) + _MARKER_SIZE
@@ -39,22 +45,26 @@ _LENGTH = struct.Struct("<I")
 class Segment:
     """A journal file open for appending, locked by this process."""
 
-    def __init__(self, path: Path, handle: int, marker: bytes) -> None:
+    def __init__(self, path: Path, handle: int, marker: bytes, mapped: mmap.mmap) -> None:
         self.path = path
         self.size = _HEAD_SIZE
         self._handle = handle
         self._marker = marker
+        self._map = mapped
+        self._capacity = len(mapped)
 
     @classmethod
-    def create(cls, path: Path) -> "Segment":
+    def create(cls, path: Path, capacity: int = DEFAULT_BYTES) -> "Segment":
         """A fresh file, locked before it becomes visible under its name. Raises `StoreUnavailable`."""
         draft = path.with_suffix(".draft")
         marker = os.urandom(_MARKER_SIZE)
         try:
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.write(handle, _MAGIC + marker)
+                os.posix_fallocate(handle, 0, capacity)
+                mapped = mmap.mmap(handle, capacity)
+                mapped[:_HEAD_SIZE] = _MAGIC + marker
                 draft.rename(path)
             except OSError:
                 os.close(handle)
@@ -64,7 +74,7 @@ class Segment:
             raise StoreUnavailable(
                 f"cannot create the journal `{path}`: {error.strerror}; free the disk or fix its permissions"
             ) from error
-        return cls(path, handle, marker)
+        return cls(path, handle, marker, mapped)
 
     def append(self, payload: bytes) -> None:
         """Hand one record to the kernel. Raises `StoreUnavailable`, leaving the file as it was."""
@@ -74,24 +84,34 @@ class Segment:
                 f"a record of {length} bytes is above the journal's limit of {MAX_RECORD_BYTES}; "
                 "store less content with it"
             )
-        head = _FRAME.pack(self._marker, length, crc32(payload, crc32(_LENGTH.pack(length))))
+        frame = _FRAME.pack(self._marker, length, crc32(payload, crc32(_LENGTH.pack(length)))) + payload
+        end = self.size + len(frame)
+        if end > self._capacity:
+            self._grow(end)
+        self._map[self.size : end] = frame
+        self.size = end
+
+    def _grow(self, needed: int) -> None:
+        capacity = max(2 * self._capacity, -(-needed // _PAGE) * _PAGE)
         try:
-            written = os.writev(self._handle, (head, payload))
-            if written != _FRAME.size + length:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            with contextlib.suppress(OSError):  # the tail may be torn; what follows must not join it
-                os.ftruncate(self._handle, self.size)
+            os.posix_fallocate(self._handle, 0, capacity)
+            self._map.resize(capacity)
+        except (OSError, SystemError, ValueError) as error:
+            said = error.strerror if isinstance(error, OSError) else str(error)
             raise StoreUnavailable(
-                f"cannot write the journal `{self.path}`: {error.strerror}; free the disk"
+                f"cannot write the journal `{self.path}`: {said}; free the disk"
             ) from error
-        self.size += written
+        self._capacity = capacity
 
     def close(self, *, delete: bool) -> None:
         """Let go of the file. Deleting while the lock is held leaves nothing to recover."""
         if delete:
             with contextlib.suppress(OSError):  # then the next start finds it and books nothing new
                 self.path.unlink(missing_ok=True)
+        self._map.close()
+        if not delete:
+            with contextlib.suppress(OSError):  # the zeros at the end are harmless, only large
+                os.ftruncate(self._handle, self.size)
         os.close(self._handle)
 
 
@@ -129,7 +149,7 @@ def read(handle: int) -> Leftover:
     """Every whole record of a file, in order."""
     size = os.fstat(handle).st_size
     data = os.pread(handle, size, 0)
-    return parse(data)
+    return parse(data.rstrip(b"\0"))
 
 
 def parse(data: bytes) -> Leftover:

@@ -11,11 +11,12 @@ Only an HMAC-SHA-256 of the secret under the installation's pepper is kept. A sl
 add nothing against 256 random bits and hand attackers a way to burn our CPU (258 ms each, measured).
 """
 
-import hmac
 import re
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 from zlib import crc32
+
+from passerelle.core.mac import Mac
 
 Env = Literal["live", "test"]
 
@@ -69,9 +70,9 @@ def issue(env: Env, entropy: Callable[[int], bytes]) -> tuple[str, str]:
     return public, head + _checksum(head)
 
 
-def digest(pepper: bytes, secret: str) -> bytes:
-    """What is kept of a secret."""
-    return hmac.digest(pepper, secret.encode(), "sha256")
+def digest(mac: Mac, secret: str) -> bytes:
+    """What is kept of a secret: HMAC-SHA-256 under the pepper."""
+    return mac.digest(secret.encode())
 
 
 def _checksum(head: str) -> str:
