@@ -370,6 +370,13 @@ def test_logprobs_of_both_openai_dialects() -> None:
     assert PROVIDER.decode_response(dumps(found)).logprobs == [entry]
 
 
+@pytest.mark.parametrize(
+    ("tier", "told"), [("flex", "flex"), ("standard", "default"), ("batch", None), (None, None)]
+)
+def test_a_service_tier_is_said_in_this_dialects_words(tier: str | None, told: str | None) -> None:
+    assert encode(Response((TextPart("x"),), "stop", service_tier=tier))["service_tier"] == told
+
+
 def test_an_answer_cut_short_says_so_in_its_last_item() -> None:
     found = encode(Response((TextPart("half"),), "length"))
     assert (found["status"], found["output"][0]["status"]) == ("incomplete", "incomplete")

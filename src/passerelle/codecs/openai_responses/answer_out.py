@@ -11,7 +11,7 @@ import msgspec
 
 from passerelle.codecs.base import ReplyContext
 from passerelle.codecs.names import fit_id
-from passerelle.codecs.openai_responses.encode import format_out
+from passerelle.codecs.openai_responses.encode import TIERS, format_out
 from passerelle.codecs.openai_responses.finish import finish_out
 from passerelle.codecs.openai_responses.reading import Json
 from passerelle.codecs.openai_responses.shapes import (
@@ -45,6 +45,10 @@ from passerelle.core.response import Response
 from passerelle.core.usage import Usage
 
 _encoder = msgspec.json.Encoder()
+
+
+_TIERS_ELSEWHERE = {"standard": "default", "standard_only": "default", "on_demand": "default"}
+"""Other dialects' words for the ordinary tier."""
 
 
 class Reply:
@@ -111,7 +115,7 @@ class Reply:
             "incomplete_details": {"reason": reason} if status == "incomplete" else None,
             "model": model or self._model,
             "usage": usage_out(usage) if usage is not None else None,
-            "service_tier": tier,
+            "service_tier": tier if tier in TIERS else _TIERS_ELSEWHERE.get(tier or ""),
             **(fields or {}),
         }
         return b'%b%b","output":[%b],%b,%b' % (

@@ -36,7 +36,8 @@ _LEAST_OUTPUT = 16
 """The API answers "integer below minimum value. Expected a value >= 16" (vectorize-io/hindsight issue
 #58); Claude Code asks for 1 to see whether its key works."""
 
-_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
+TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
+"""Words for `service_tier` (openai-python 3.54, `types/responses/service_tier.py`)."""
 
 
 def encode_request(request: Request, target: Target) -> Encoded:
@@ -266,7 +267,7 @@ def _caller(request: Request, memo: Json, target: Target, body: Json, dropped: l
             request.prompt_cache_key if request.dialect == DIALECT else fit_id(request.prompt_cache_key)
         )
     if request.service_tier is not None:
-        if request.dialect == DIALECT or request.service_tier in _TIERS:
+        if request.dialect == DIALECT or request.service_tier in TIERS:
             body["service_tier"] = request.service_tier
         else:
             dropped.append("service_tier")
