@@ -8,6 +8,7 @@ import os
 import random
 import socket
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import msgspec
 from passerelle.catalog import load_catalog
 from passerelle.config import ConfigError, PolicySettings, Settings, load_settings
 from passerelle.core.clock import Clock, SystemClock
+from passerelle.core.principal import Rights
 from passerelle.gateway.attempt import Engine
 from passerelle.gateway.generation import Generation, Generations, ReloadOutcome, ReloadRefused
 from passerelle.gateway.holds import Holds
@@ -67,7 +69,7 @@ class App:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         url = settings.database_url or default_url(settings.data_dir)
         self.store: Store = open_store(url, settings.data_dir, clock=self.clock, worker=self.worker)
-        self._exporter = trace.exporter(self.worker)
+        self._exporter = trace.exporter(self.worker, settings.telemetry.otlp_endpoint)
         first = build_generation(settings, None, self.store)
         self.generations = Generations(first, partial(_next_generation, source, self.store))
         self.vitals = Vitals(self.metrics, self.clock)
@@ -118,7 +120,12 @@ class App:
                 *openai.routes(calls, models),
                 *anthropic.routes(calls),
                 *gemini.routes(calls, models),
-                *health.routes(self.store, self.generations, self.metrics, lambda: self.draining()),
+                *health.routes(
+                    self.store,
+                    self.generations,
+                    self.metrics if self.settings.telemetry.metrics else None,
+                    lambda: self.draining(),
+                ),
             ),
             self._management,
             self.store,
@@ -171,16 +178,19 @@ async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | No
 
 
 async def _follow(app: App, hangup: asyncio.Event) -> None:
-    """Reload on SIGHUP and when the configuration file changes."""
+    """Reload on SIGHUP, when the configuration file changes, and when a day begins: prices have dates."""
     seen = _fingerprint(app.source.config)
+    day = datetime.now(UTC).date()
     while True:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(hangup.wait(), _LOOK_EVERY_S)
+        app.metrics.fold()
         now = _fingerprint(app.source.config)
-        if not hangup.is_set() and now == seen:
+        today = datetime.now(UTC).date()
+        if not hangup.is_set() and now == seen and today == day:
             continue
         hangup.clear()
-        seen = now
+        seen, day = now, today
         outcome = await app.reload()
         if not outcome.ok:
             log.error(
@@ -224,7 +234,7 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         providers=providers,
         deadlines={name: _deadlines(settings, name) for name in settings.providers},
         smart_mode=settings.router.smart_mode,
-        default_requests_per_minute=settings.limits.requests_per_minute,
+        default_rights=msgspec.convert(settings.limits.model_dump(), Rights),
         entries={name: entry.identity for name, entry in entries.items()},
     )
 

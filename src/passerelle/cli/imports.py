@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from passerelle.catalog import imports
+from passerelle.catalog.imports import import_litellm
 from passerelle.cli.common import Failure, json_option, print_json
 
 
@@ -28,7 +28,7 @@ def litellm(file: Path, output: Path | None, as_json: bool) -> None:
     Example:
       passerelle import litellm config.yaml --output passerelle.toml
     """
-    result = imports.import_litellm(file)
+    result = import_litellm(file)
     if output is not None:
         if output.exists():
             raise Failure(f"`{output}` exists; choose another name, or move it away first.")

@@ -4,6 +4,8 @@ Plain functions of their arguments. The eligible set is memoised per generation,
 and features repeat from request to request while the set takes a walk over every deployment.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from passerelle.codecs.base import Envelope
@@ -11,7 +13,7 @@ from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.model import Deployment
 from passerelle.core.plan import Mode, Rejection
 from passerelle.core.principal import Principal
-from passerelle.gateway.generation import MEMO_BOUND, Generation
+from passerelle.gateway.generation import MEMO_BOUND, Evaluated, Generation
 from passerelle.gateway.trip import Wishes
 from passerelle.policy.eligible import RequestClass, classify, eligible
 
@@ -26,6 +28,8 @@ class Admission(msgspec.Struct, frozen=True):
     rejections: tuple[Rejection, ...]
     mode: Mode
     data_class: str
+    tiers: Mapping[str, int]
+    """An alias's targets are tried in order: the place of each deployment's target, 0 the first."""
 
 
 class Refusal(ProblemError):
@@ -66,7 +70,7 @@ def admit(
         if len(generation.memo) >= MEMO_BOUND:
             generation.memo.clear()
         generation.memo[memo_key] = found
-    deployments, rejections = found
+    deployments, rejections, tiers = found
     if not deployments:
         raise Refusal(
             _refusal(envelope.model, request_class, rejections), request_class.data_class, rejections
@@ -75,7 +79,7 @@ def admit(
         mode: Mode = wishes.mode or generation.smart_mode
     else:
         mode = "named"
-    return Admission(deployments, rejections, mode, request_class.data_class)
+    return Admission(deployments, rejections, mode, request_class.data_class, tiers)
 
 
 def is_smart(model: str) -> bool:
@@ -85,13 +89,19 @@ def is_smart(model: str) -> bool:
 
 def _evaluate(
     generation: Generation, principal: Principal, request_class: RequestClass, model: str
-) -> tuple[tuple[Deployment, ...], tuple[Rejection, ...]]:
+) -> Evaluated:
     catalog = generation.catalog
+    tiers: tuple[tuple[Deployment, ...], ...]
     if is_smart(model):
         family = model.partition("/")[2]
-        pool = tuple(d for d in catalog.deployments if not family or d.model.family == family)
+        tiers = (tuple(d for d in catalog.deployments if not family or d.model.family == family),)
     else:
-        pool = catalog.resolve(model)
+        tiers = catalog.tiers(model)
+    places: dict[str, int] = {}
+    for place, tier in enumerate(tiers):
+        for deployment in tier:
+            places.setdefault(deployment.id, place)
+    pool = tuple(catalog.by_id[name] for name in places)
     if not pool:
         raise ProblemError(_unknown_model(generation, principal, model))
     result = eligible(generation.policy, principal, request_class, pool)
@@ -123,7 +133,7 @@ def _evaluate(
             )
         else:
             usable.append(deployment)
-    return tuple(usable), tuple(rejections)
+    return tuple(usable), tuple(rejections), places if len(tiers) > 1 else {}
 
 
 def visible_models(generation: Generation, principal: Principal) -> list[Deployment]:
@@ -135,15 +145,18 @@ def visible_models(generation: Generation, principal: Principal) -> list[Deploym
 
 
 def _unknown_model(generation: Generation, principal: Principal, model: str) -> Problem:
-    allowed = {d.model.id for d in visible_models(generation, principal)}
-    near = [name for name in generation.catalog.suggest(model) if name in allowed][:3]
-    hint = f"did you mean {', '.join(f'`{n}`' for n in near)}?" if near else "list yours with GET /v1/models."
-    shown = model if len(model) <= 120 else f"{model[:120]}…"
+    """What is missing, without naming anything this key may not know of."""
+    catalog = generation.catalog
+    allowed = {d.id for d in visible_models(generation, principal)}
+    near = [n for n in catalog.suggest(model) if all(d.id in allowed for d in catalog.resolve(n))]
+    if near:
+        said = f"it does not exist here; did you mean {' or '.join(f'`{n}`' for n in near)}?"
+    elif not principal.model_patterns:
+        said = catalog.why_unknown(model) + "."
+    else:
+        said = "it does not exist here; list yours with GET /v1/models."
     return Problem(
-        "model_not_found",
-        f"The model `{shown}` does not exist here; {hint}",
-        param="model",
-        code="model_not_found",
+        "model_not_found", f"The model `{model[:120]}`: {said}", param="model", code="model_not_found"
     )
 
 

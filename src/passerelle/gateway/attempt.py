@@ -129,7 +129,7 @@ class Engine:
                 legs.end(trip, opened.leg, self._clock, failure="cancelled", detail="the caller went away")
                 self._settler.settle(trip, "cancelled")
             if trip.ticket is not None:
-                trip.ticket.leave()
+                trip.ticket.leave(trip.attempts)
             await reply.aclose()
 
     async def _onward(self, trip: Trip, opened: Opened) -> AsyncGenerator[bytes, None]:

@@ -14,10 +14,13 @@ import msgspec
 from passerelle.catalog import Catalog
 from passerelle.core.model import Deployment
 from passerelle.core.plan import Mode, Rejection
+from passerelle.core.principal import Rights
 from passerelle.policy.rules import Policy
 from passerelle.providers.base import Deadlines, Provider
 
-Memo = dict[object, tuple[tuple[Deployment, ...], tuple[Rejection, ...]]]
+Evaluated = tuple[tuple[Deployment, ...], tuple[Rejection, ...], Mapping[str, int]]
+"""The usable deployments, the rejections, and the tiers of an alias."""
+Memo = dict[object, Evaluated]
 MEMO_BOUND = 4096
 
 
@@ -34,7 +37,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     """By provider name."""
     smart_mode: Mode = "balanced"
     """What `smart` means when nobody says."""
-    default_requests_per_minute: int | None = None
+    default_rights: Rights = Rights()
+    """`[limits]`: what holds for keys whose own rights say nothing."""
     entries: Mapping[str, str] = {}
     """What each provider was built from: equal text, same provider."""
     memo: Memo = msgspec.field(default_factory=dict)

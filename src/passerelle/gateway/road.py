@@ -23,7 +23,7 @@ from passerelle.core.plan import Plan
 from passerelle.gateway.admit import Admission, Refusal, admit
 from passerelle.gateway.attempt import Engine
 from passerelle.gateway.count import count_here, counts_natively
-from passerelle.gateway.estimate import expected_cost
+from passerelle.gateway.estimate import expected_cost, input_tokens
 from passerelle.gateway.generation import Generation, Generations
 from passerelle.gateway.limits import Limits
 from passerelle.gateway.settle import Settler
@@ -84,7 +84,7 @@ class Road:
         if ask.principal.rights.content == "full":
             trip.answer = []
         try:
-            trip.ticket = self._limits.enter(ask.principal, generation)
+            trip.ticket = self._limits.enter(ask.principal, generation, input_tokens(envelope))
             if envelope.operation == "count_tokens" and not counts_natively(trip):
                 body = count_here(trip)
                 self._settler.settle(trip, "answered")
@@ -102,7 +102,7 @@ class Road:
             # A committed stream keeps its place until its last byte (`Engine.flow` gives it back).
             if not trip.streaming:
                 if trip.ticket is not None:
-                    trip.ticket.leave()
+                    trip.ticket.leave(trip.attempts)
                 # Only an unexpected error comes here unsettled; its holds must not stay behind.
                 self._settler.settle(trip, "failed", problem="internal")
 
@@ -129,6 +129,7 @@ class Road:
                 generation=generation.number,
                 policy_version=generation.policy.version,
                 catalog_version=generation.catalog.version,
+                tiers=admission.tiers,
             ),
         )
 

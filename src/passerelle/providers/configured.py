@@ -67,5 +67,6 @@ def _local_options(settings: Settings) -> LocalOptions:
         weights=local.weights,
         threads=local.threads,
         context_tokens=local.context_tokens,
+        slots=local.slots,
         max_queue=local.max_queue,
     )

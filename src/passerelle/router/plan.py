@@ -2,7 +2,8 @@
 
 Two questions, one shape of answer:
 
-- a *named* model: its deployments, by weight drawn with the request's own number, ailing ones last;
+- a *named* model: its deployments, by weight drawn with the request's own number, ailing ones last; an
+  alias with several targets tries them in order;
 - `smart`: every eligible model, by a rule simple enough to say in a sentence per mode:
 
     quality    the best catalog quality, then the cheaper
@@ -52,6 +53,8 @@ class Scene(msgspec.Struct, frozen=True):
     generation: int
     policy_version: str
     catalog_version: str
+    tiers: Mapping[str, int] = {}
+    """For an alias: the place of each deployment's target; earlier targets are tried first."""
 
 
 def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
@@ -135,7 +138,7 @@ def _spread(deployments: tuple[Deployment, ...], scene: Scene) -> list[Deploymen
         share = min(max(1 - (passed - mark) / chosen.weight, 0.0), 1 - 2**-53) if chosen.weight else 0.0
         drawn.append(chosen)
         left.remove(chosen)
-    return sorted(drawn, key=lambda d: (_ailing(d, scene), d.demo))
+    return sorted(drawn, key=lambda d: (_ailing(d, scene), scene.tiers.get(d.id, 0), d.demo))
 
 
 def _rank(deployments: tuple[Deployment, ...], scene: Scene) -> list[Deployment]:

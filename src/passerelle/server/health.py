@@ -14,9 +14,9 @@ _GET = frozenset({"GET", "HEAD"})
 
 
 def routes(
-    store: Store, generations: Generations, metrics: Metrics, draining: Callable[[], bool]
+    store: Store, generations: Generations, metrics: Metrics | None, draining: Callable[[], bool]
 ) -> tuple[Route, ...]:
-    """The three routes every platform asks for."""
+    """The routes every platform asks for; `/metrics` only where the operator wants it."""
 
     async def livez(arrival: Arrival) -> None:
         await send_whole(arrival, 200, b'{"status":"alive"}', [])
@@ -39,14 +39,14 @@ def routes(
         }
         await send_whole(arrival, status, msgspec.json.encode(body), [])
 
+    probes = (Route("/livez", _GET, PUBLIC, livez), Route("/readyz", _GET, PUBLIC, readyz))
+    if metrics is None:
+        return probes
+
     async def exposition(arrival: Arrival) -> None:
         depth = store.health()["queue_depth"]
         metrics.writer_queue.set(float(str(depth)))
         metrics.generation.set(generations.current.number)
         await send_whole(arrival, 200, metrics.exposition(), [], metrics.content_type.encode())
 
-    return (
-        Route("/livez", _GET, PUBLIC, livez),
-        Route("/readyz", _GET, PUBLIC, readyz),
-        Route("/metrics", _GET, "metrics:read", exposition),
-    )
+    return (*probes, Route("/metrics", _GET, "metrics:read", exposition))

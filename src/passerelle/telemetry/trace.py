@@ -27,18 +27,21 @@ def wanted(env: Mapping[str, str] = os.environ) -> bool:
     )
 
 
-def exporter(worker: str) -> tuple[Exporter, Callable[[], None]] | None:
-    """An exporter and its shutdown, or None when OpenTelemetry is not wanted or not installed."""
-    if not wanted():
+def exporter(worker: str, endpoint: str | None = None) -> tuple[Exporter, Callable[[], None]] | None:
+    """An exporter and its shutdown, or None when OpenTelemetry is not wanted or not installed.
+
+    `endpoint` (`telemetry.otlp_endpoint`) is where to send to when the environment does not say.
+    """
+    if not wanted() and endpoint is None:
         return None
     try:
-        return _build(worker)
+        return _build(worker, None if wanted() else endpoint)
     except ImportError:
         log.error("OTEL_* is set but OpenTelemetry is not installed: install `passerelle[otel]`")
         return None
 
 
-def _build(worker: str) -> tuple[Exporter, Callable[[], None]]:
+def _build(worker: str, endpoint: str | None) -> tuple[Exporter, Callable[[], None]]:
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -55,10 +58,11 @@ def _build(worker: str) -> tuple[Exporter, Callable[[], None]]:
         {"service.name": os.environ.get("OTEL_SERVICE_NAME", "passerelle"), "service.instance.id": worker}
     )
     tracers = TracerProvider(resource=resource)
-    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    meters = MeterProvider(
-        resource=resource, metric_readers=[PeriodicExportingMetricReader(OTLPMetricExporter())]
-    )
+    base = None if endpoint is None else endpoint.rstrip("/")
+    spans = OTLPSpanExporter(endpoint=None if base is None else f"{base}/v1/traces")
+    figures = OTLPMetricExporter(endpoint=None if base is None else f"{base}/v1/metrics")
+    tracers.add_span_processor(BatchSpanProcessor(spans))
+    meters = MeterProvider(resource=resource, metric_readers=[PeriodicExportingMetricReader(figures)])
     tracer = tracers.get_tracer("passerelle")
     meter = meters.get_meter("passerelle")
     duration = meter.create_histogram(names.METRIC_DURATION, unit="s")
