@@ -219,6 +219,34 @@ def test_deep_nesting_and_bad_text_are_told_as_mistakes() -> None:
             PROVIDER.decode_response(body)
 
 
+@pytest.mark.parametrize("depth", [100, 300, 450, 600, 900, 980])
+def test_nesting_of_any_depth_is_read_or_refused(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    schema = '{"type":"OBJECT","items":' * depth + "{}" + "}" * depth
+    for body in (
+        f'{{"contents":[{{"parts":[{{"text":"x","new":{deep}}}]}}]}}',
+        f'{{"contents":[{{"parts":[{{"functionResponse":{{"name":"f","response":{{"a":{deep}}}}}}}]}}]}}',
+        f'{{"contents":[{{}}],"tools":[{{"functionDeclarations":[{{"name":"f","parameters":{schema}}}]}}]}}',
+    ):
+        for read in (CLIENT.envelope, CLIENT.decode_request):
+            try:
+                read(body.encode(), CHAT)
+            except ProblemError as error:
+                told = error.problem.message
+            else:
+                told = "nested too deeply"
+            assert "nested too deeply" in told
+    answer = (
+        f'{{"candidates":[{{"content":{{"parts":[{{"text":"x"}}]}},"finishReason":"STOP","new":{deep}}}]}}'
+    )
+    events_of(PROVIDER.stream_decoder(), b"data: " + answer.encode() + b"\n\n")
+    for read_answer in (PROVIDER.decode_response, PROVIDER.watch_response):
+        try:
+            read_answer(answer.encode())
+        except AnswerError:
+            continue
+
+
 def test_malformed_json_says_where() -> None:
     with pytest.raises(ProblemError, match="byte 13"):
         CLIENT.envelope(b'{"contents":[}', CHAT)

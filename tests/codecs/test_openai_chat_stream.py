@@ -521,7 +521,7 @@ def test_lifecycle_is_not_content() -> None:
         (call(0, "a", "f", "{}"), 3),
         ({"function_call": {"name": "f", "arguments": "{}"}}, 3),
         ({"audio": {"data": "AA"}}, 1),
-        ({"images": [{}]}, 1),
+        ({"images": [{"image_url": {"url": "u"}}]}, 1),
     ):
         watcher = PROVIDER.stream_watcher(ENVELOPE)
         watcher.feed(sse(chunk(delta)))

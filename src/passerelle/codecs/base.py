@@ -61,6 +61,8 @@ class Envelope(msgspec.Struct, frozen=True):
     """The caller asks the provider to keep the answer (Responses `store`)."""
     relayable: bool = True
     """False when the caller wants a form that only translation can give (Gemini's JSON-array stream)."""
+    hints: frozenset[str] = frozenset()
+    """Notes of a dialect to its own `relay_request`, which need not read the body again."""
 
 
 class Target(msgspec.Struct, frozen=True):

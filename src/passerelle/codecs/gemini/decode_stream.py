@@ -66,24 +66,35 @@ from passerelle.core.usage import NO_USAGE
 _MOST_OF_AN_ERROR = 64 << 10
 
 
+def with_lf(data: bytes) -> bytes:
+    """`data` with the CR LF pairs of a single frame as LF, which the parser takes on its fast way.
+
+    Google ends lines with CR LF and mostly sends a frame at a time; anything else is left to the parser.
+    """
+    if data[-4:] == b"\r\n\r\n" and data.count(b"\r") == 2:
+        return data[:-4] + b"\n\n"
+    return data
+
+
 class NotAStream:
     """Notices a body that is no event stream at all, and says what it is instead."""
 
-    __slots__ = ("_held", "_known", "is_one")
+    __slots__ = ("_held", "is_one", "known")
 
     def __init__(self) -> None:
         self._held = b""
-        self._known = False
+        self.known = False
+        """Enough has come to tell."""
         self.is_one = False
         """The body began with JSON or a tag: no stream begins so."""
 
     def feed(self, data: bytes) -> bool:
         """Whether `data` belongs to a body that is no stream."""
-        if not self._known:
+        if not self.known:
             start = (self._held + data).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
             if not start:
                 return False
-            self._known = True
+            self.known = True
             self.is_one = start in (b"{", b"[", b"<")
         if self.is_one and len(self._held) < _MOST_OF_AN_ERROR:
             self._held += data
@@ -115,6 +126,7 @@ class StreamDecoder:
     def __init__(self) -> None:
         self._frames = SseParser()
         self._other = NotAStream()
+        self._is_stream = False
         self._over = False
         self._started = False
         self._next = 0
@@ -135,11 +147,13 @@ class StreamDecoder:
         """Events that `data` completes. Never raises for bad bytes: gives `Failed` and then nothing."""
         if self._over:
             return []
-        if self._other.feed(data):
-            return []
+        if not self._is_stream:
+            if self._other.feed(data):
+                return []
+            self._is_stream = self._other.known
         events: list[Event] = []
         try:
-            for frame in self._frames.feed(data):
+            for frame in self._frames.feed(with_lf(data)):
                 self._chunk(frame.data, events)
         except (AnswerError, WireError) as error:
             failure = error.failure if isinstance(error, AnswerError) else "protocol"

@@ -5,16 +5,22 @@ through the full and forgiving parser, which either names the mistake or gives t
 canonical form, read again here.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from passerelle.codecs.base import Envelope, PathTarget
 from passerelle.codecs.gemini.request import model_name, problem, read_body
-from passerelle.codecs.gemini.signatures import FOREIGN
+from passerelle.codecs.gemini.signatures import is_foreign
 from passerelle.codecs.gemini.wire import WireError, canonical, check_utf8, malformed
 from passerelle.codecs.media import estimate_text_bytes, media_kind
 from passerelle.core.errors import invalid
+
+NAMED: Final = "model"
+"""A hint: the body repeats the model of the path."""
+
+UNSIGNED: Final = "unsigned"
+"""A hint: some step's first function call has no thought signature."""
 
 
 class _Object(msgspec.Struct, frozen=True):
@@ -28,11 +34,26 @@ class _Typed(msgspec.Struct, frozen=True, rename="camel"):
     snake: str | None = msgspec.field(default=None, name="mime_type")
 
 
-class _Part(msgspec.Struct, frozen=True, rename="camel"):
+class _Media(msgspec.Struct, frozen=True, rename="camel"):
     inline_data: _Typed | None = None
     file_data: _Typed | None = None
     inline_snake: _Typed | None = msgspec.field(default=None, name="inline_data")
     file_snake: _Typed | None = msgspec.field(default=None, name="file_data")
+
+
+class _Answered(msgspec.Struct, frozen=True):
+    """A function's response, which may hold media."""
+
+    parts: list[_Media] | _Media | None = None
+
+
+class _Part(_Media, frozen=True, rename="camel"):
+    function_call: _Object | None = None
+    function_response: _Answered | None = None
+    thought_signature: str | None = None
+    call_snake: _Object | None = msgspec.field(default=None, name="function_call")
+    response_snake: _Answered | None = msgspec.field(default=None, name="function_response")
+    signature_snake: str | None = msgspec.field(default=None, name="thought_signature")
 
 
 class _Content(msgspec.Struct, frozen=True):
@@ -65,7 +86,7 @@ class _Config(msgspec.Struct, frozen=True, rename="camel"):
 class _Body(msgspec.Struct, frozen=True, rename="camel"):
     model: str | None = None
     contents: list[_Content] | _Content | None = None
-    tools: list[dict[str, Any]] | dict[str, Any] | None = None
+    tools: list[dict[str, msgspec.Raw]] | dict[str, msgspec.Raw] | None = None
     generation_config: _Config | None = None
     config_snake: _Config | None = msgspec.field(default=None, name="generation_config")
     cached_content: str | None = None
@@ -115,33 +136,36 @@ def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:
     if not contents:
         raise WireError("`contents` is missing or empty: send at least one content", "contents")
     features: set[str] = set()
-    images = 0
-    media = False
+    pictures = _Pictures(features)
+    hints: set[str] = set()
+    foreign = False
     for content in contents if isinstance(contents, list) else (contents,):
         parts = content.parts
         if parts is None:
             continue
+        called = False
         for part in parts if isinstance(parts, list) else (parts,):
-            held = part.inline_data or part.inline_snake
-            if held is not None:
-                media = True
-            else:
-                held = part.file_data or part.file_snake
-                if held is None:
-                    continue
-            kind = media_kind(held.mime_type or held.snake)
-            if kind == "image":
-                images += 1
-                features.add("images")
-            else:
-                features.add("audio" if kind == "audio" else "files")
+            pictures.see(part)
+            signature = part.thought_signature or part.signature_snake
+            if signature is not None:
+                foreign = foreign or is_foreign(signature)
+            if not called and (part.function_call is not None or part.call_snake is not None):
+                called = True  # the first of a step is the one that must be signed
+                if signature is None:
+                    hints.add(UNSIGNED)
+            answered = part.function_response or part.response_snake
+            if answered is not None and answered.parts is not None:
+                inner = answered.parts
+                for media in inner if isinstance(inner, list) else (inner,):
+                    pictures.see(media)
+    if seen.model is not None:
+        hints.add(NAMED)
     if seen.tools:
         for tool in seen.tools if isinstance(seen.tools, list) else (seen.tools,):
             for name in tool:
                 features.add("tools" if name in _FUNCTIONS else "builtin_tools")
     config = seen.generation_config or seen.config_snake
     limit = _settings(config, features) if config is not None else None
-    media = media or b'"functionResponse"' in body or b'"function_response"' in body
     return Envelope(
         operation=target.operation,
         model=model_name(target.model, seen.model),
@@ -149,11 +173,39 @@ def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:
         max_output_tokens=limit,
         features=frozenset(features),
         session=seen.cached_content or seen.cached_snake,
-        text_bytes=estimate_text_bytes(body) if media else len(body),
-        images=images,
+        text_bytes=estimate_text_bytes(body) if pictures.inline else len(body),
+        images=pictures.count,
         stored=bool(seen.store),
-        relayable=not target.json_array and FOREIGN not in body,
+        relayable=not target.json_array and not foreign,
+        hints=frozenset(hints),
     )
+
+
+class _Pictures:
+    """What media a request holds."""
+
+    __slots__ = ("_features", "count", "inline")
+
+    def __init__(self, features: set[str]) -> None:
+        self._features = features
+        self.count = 0
+        self.inline = False
+
+    def see(self, part: _Media) -> None:
+        """Takes note of `part`'s media, if it is any."""
+        held = part.inline_data or part.inline_snake
+        if held is not None:
+            self.inline = True
+        else:
+            held = part.file_data or part.file_snake
+            if held is None:
+                return
+        kind = media_kind(held.mime_type or held.snake)
+        if kind == "image":
+            self.count += 1
+            self._features.add("images")
+        else:
+            self._features.add("audio" if kind == "audio" else "files")
 
 
 def _settings(config: _Config, features: set[str]) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Envelope, Target
+from passerelle.codecs.gemini.envelope import NAMED, UNSIGNED
 from passerelle.codecs.gemini.signatures import STAND_IN
 from passerelle.codecs.gemini.thinking import is_gemini_3
 from passerelle.codecs.splice import quoted, splice
@@ -44,10 +45,9 @@ def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
     """`body` for `target`, unchanged but for what is said above."""
     if envelope.operation == "count_tokens":
         return _count_tokens(body, target)
-    if (b'"functionCall"' in body or b'"function_call"' in body) and is_gemini_3(target.model):
+    if UNSIGNED in envelope.hints and is_gemini_3(target.model):
         body = _signed(body)
-    if (b'"model":' in body or b'"model" :' in body) and "model" in _fields.decode(body):
-        # Some SDKs repeat it; it must not contradict the path.
+    if NAMED in envelope.hints:  # some SDKs repeat the model; it must not contradict the path
         body = splice(body, {"model": quoted(f"models/{target.model}")})
     return body
 

@@ -7,7 +7,7 @@ from passerelle.codecs.gemini import types as wire
 from passerelle.codecs.gemini.contents import read_at, read_contents
 from passerelle.codecs.gemini.schema import to_json_schema
 from passerelle.codecs.gemini.thinking import read_thinking
-from passerelle.codecs.gemini.wire import WireError, check_utf8, parse
+from passerelle.codecs.gemini.wire import WireError, check_utf8, malformed, parse
 from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.message import Message
 from passerelle.core.request import OutputFormat, Reasoning, Request, Sampling, Tool, ToolChoice
@@ -28,6 +28,8 @@ def decode_request(body: bytes, target: PathTarget) -> Request:
         return _read(read_body(body, target), target)
     except WireError as error:
         raise problem(error) from None
+    except RecursionError as error:
+        raise problem(malformed(error)) from None
 
 
 def read_body(body: bytes, target: PathTarget) -> wire.GenerateContentRequest:

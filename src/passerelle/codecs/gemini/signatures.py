@@ -2,7 +2,7 @@
 
 `thoughtSignature` is proto `bytes`: base64 in JSON, in either alphabet (Google's Python SDK writes the
 URL-safe one). Another provider's opaque reasoning is sealed (`codecs/sealed.py`) and put there in base64,
-so that it comes back with the next request; such a body is not relayed (`FOREIGN`).
+so that it comes back with the next request; such a body is not relayed.
 
 Gemini 3 answers 400 when the first function call of a step has no signature. For calls it did not make,
 Google documents a stand-in to put there (ai.google.dev/gemini-api/docs/thought-signatures, "FAQs", and
@@ -18,8 +18,11 @@ from passerelle.core.message import ReasoningPart
 STAND_IN: Final = "skip_thought_signature_validator"
 
 _PREFIX: Final = binascii.b2a_base64(MARK + b"\x00", newline=False)[: len(MARK) * 8 // 6].decode()
-FOREIGN: Final = b'"' + _PREFIX.encode()
-"""Found in a request body: it may hold another provider's reasoning, which only we can take out."""
+
+
+def is_foreign(signature: str) -> bool:
+    """Whether `signature` may hold another provider's reasoning, which only we can take out."""
+    return signature.startswith(_PREFIX)
 
 
 def standard(data: str) -> str:

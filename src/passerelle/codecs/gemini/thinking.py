@@ -14,6 +14,7 @@ tokens, medium 8,192, high 24,576.
 """
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 from passerelle.core.request import Effort, Reasoning
@@ -49,6 +50,7 @@ _EFFORTS: Final[dict[str, Effort]] = {
 }
 
 
+@lru_cache(maxsize=256)
 def generation(model: str) -> tuple[int, int] | None:
     """`(3, 1)` of `gemini-3.1-pro-preview`; None where the name says none (tuned models, Gemma)."""
     found = _VERSION.search(model)

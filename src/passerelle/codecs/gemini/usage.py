@@ -26,6 +26,9 @@ def read_usage(said: UsageMetadata) -> Usage:
     output = said.candidates_token_count or 0
     thoughts = said.thoughts_token_count or 0
     total = said.total_token_count or 0
+    plain = not (thoughts or cached or tools or audio or image or said.candidates_tokens_details)
+    if plain and total in (0, prompt + output):  # the usual case, at a third of the cost
+        return Usage(input_tokens=prompt, output_tokens=output)
     if total and total != prompt + tools + output + thoughts:
         if thoughts and total == prompt + tools + output:
             output = max(output - thoughts, 0)  # this model counts its thoughts among the candidates

@@ -11,7 +11,7 @@ import msgspec
 
 from passerelle.codecs.base import Envelope, Watched
 from passerelle.codecs.gemini import types as wire
-from passerelle.codecs.gemini.decode_stream import NotAStream, read_non_stream
+from passerelle.codecs.gemini.decode_stream import NotAStream, read_non_stream, with_lf
 from passerelle.codecs.gemini.errors import read_failure
 from passerelle.codecs.gemini.finish import FAILED, read_finish
 from passerelle.codecs.gemini.response import check_end, is_silent, read_answer
@@ -71,7 +71,6 @@ class StreamWatcher:
 
     def __init__(self, envelope: Envelope) -> None:
         self.model = ""
-        self.usage = NO_USAGE
         self.finish: str | None = None
         self.content = False
         self.progress = 0
@@ -84,17 +83,39 @@ class StreamWatcher:
         self._running: set[int] = set()
         self._word: str | None = None
         self._called = False
+        self._usage = NO_USAGE
         self._counted: wire.UsageMetadata | None = None
+        """The provider's latest count, until somebody asks for it in our terms."""
+        self._is_stream = False
+
+    @property
+    def usage(self) -> Usage:
+        """The latest count the provider gave; `NO_USAGE` before any."""
+        if self._counted is not None:
+            self._usage = read_usage(self._counted)
+            self._counted = None
+        return self._usage
+
+    @usage.setter
+    def usage(self, usage: Usage) -> None:
+        self._usage = usage
+        self._counted = None
 
     def feed(self, data: bytes) -> bytes:
         """The part of `data` (with what was left before) that may go to the caller."""
-        if self.failed is not None or self._other.feed(data):
+        if self.failed is not None:
             return b""
+        if not self._is_stream:
+            if self._other.feed(data):
+                return b""
+            self._is_stream = self._other.known
         try:
-            frames = self._frames.feed(data)
+            frames = self._frames.feed(with_lf(data))
         except AnswerError as error:
             self.failed = Failed(error.failure, error.message)
             return b""
+        if len(frames) == 1:
+            return frames[0].raw if self._sees(frames[0]) else b""
         passed: list[bytes] = []
         for frame in frames:
             if not self._sees(frame):
@@ -138,9 +159,8 @@ class StreamWatcher:
             return False
         if chunk.model_version:
             self.model = chunk.model_version.removeprefix("models/")
-        if chunk.usage_metadata is not None and chunk.usage_metadata != self._counted:
+        if chunk.usage_metadata is not None:
             self._counted = chunk.usage_metadata
-            self.usage = read_usage(chunk.usage_metadata)
         for candidate in chunk.candidates or ():
             self._candidate(candidate)
             if self.failed is not None:
@@ -201,7 +221,7 @@ def _read(data: bytes) -> _Chunk:
 def _again(said: wire.GenerateContentResponse) -> _Chunk:
     try:
         return _chunk.decode(canonical(said))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise malformed(error) from None
 
 
