@@ -141,7 +141,7 @@ def _dialect_of(path: str, arrival: Arrival, dialect: Dialect) -> Dialect:
     """Whose error to tell: the route's, or the one the path and headers look like."""
     if dialect != "openai_chat":
         return dialect
-    if path.startswith("/v1beta"):
+    if path.startswith("/v1beta") or b"x-goog-api-key" in arrival.headers:
         return "gemini"
     if path.startswith("/v1/messages") or b"anthropic-version" in arrival.headers:
         return "anthropic"

@@ -107,3 +107,28 @@ def anthropic_list(listings: list[Listing], query_string: bytes) -> bytes:
             "last_id": page[-1].id if page else None,
         }
     )
+
+
+def gemini_model(listing: Listing) -> dict[str, object]:
+    """Gemini's shape of one model."""
+    shown: dict[str, object] = {
+        "name": f"models/{listing.id}",
+        "baseModelId": listing.id,
+        "version": datetime.fromtimestamp(listing.created_s, UTC).date().isoformat(),
+        "displayName": listing.name or listing.id,
+        "supportedGenerationMethods": (
+            ["embedContent", "batchEmbedContents"]
+            if listing.embeds
+            else ["generateContent", "streamGenerateContent", "countTokens"]
+        ),
+    }
+    if listing.context_tokens is not None:
+        shown["inputTokenLimit"] = listing.context_tokens
+    if listing.max_output_tokens is not None:
+        shown["outputTokenLimit"] = listing.max_output_tokens
+    return shown
+
+
+def gemini_list(listings: list[Listing]) -> bytes:
+    """Gemini's list, all of it on one page: `nextPageToken` is left out after the last."""
+    return msgspec.json.encode({"models": [gemini_model(listing) for listing in listings]})

@@ -1,6 +1,10 @@
-"""Gemini's routes: the model and the verb stand in the path, `models/{model}:{verb}`."""
+"""Gemini's routes: the model and the verb stand in the path, `models/{model}:{verb}`.
 
-from datetime import UTC, datetime
+Calls are taken under `/v1` as well: since November 2026 Google's SDKs go there unless told otherwise
+(google-genai 3.4 for Python, release notes of googleapis/go-genai v1.78.0, read 2026-11-22). The list
+`/v1/models` is shared with the other dialects: see `openai`.
+"""
+
 from urllib.parse import parse_qs
 
 import msgspec
@@ -9,10 +13,11 @@ from passerelle.codecs.base import PathTarget
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.server.answer import send_whole
 from passerelle.server.call import ModelCalls
-from passerelle.server.models import Listing, ModelList
+from passerelle.server.models import ModelList, gemini_list, gemini_model
 from passerelle.server.route import Arrival, Route
 
 PREFIX = "/v1beta/models/"
+STABLE_PREFIX = "/v1/models/"
 _VERBS = {
     "generateContent": PathTarget("chat", stream=False),
     "streamGenerateContent": PathTarget("chat", stream=True),
@@ -23,22 +28,22 @@ _VERBS = {
 
 
 def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
-    """Everything under `/v1beta`."""
+    """Everything under `/v1beta`, and the calls under `/v1`."""
     call = calls.handler("gemini", _target)
 
     async def list_models(arrival: Arrival) -> None:
-        listed = [_model(m) for m in models.visible(arrival.caller)]
-        await send_whole(arrival, 200, msgspec.json.encode({"models": listed}), [])
+        await send_whole(arrival, 200, gemini_list(models.visible(arrival.caller)), [])
 
     async def get_model(arrival: Arrival) -> None:
         found = models.find(arrival.caller, arrival.rest)
         if found is None:
             raise ProblemError(_unknown(arrival.rest))
-        await send_whole(arrival, 200, msgspec.json.encode(_model(found)), [])
+        await send_whole(arrival, 200, msgspec.json.encode(gemini_model(found)), [])
 
     return (
         Route("/v1beta/models", frozenset({"GET", "HEAD"}), "model:list", list_models, "gemini"),
         Route(PREFIX, frozenset({"POST"}), "model:call", call, "gemini", prefix=True),
+        Route(STABLE_PREFIX, frozenset({"POST"}), "model:call", call, "gemini", prefix=True),
         Route(PREFIX, frozenset({"GET", "HEAD"}), "model:list", get_model, "gemini", prefix=True),
     )
 
@@ -54,25 +59,6 @@ def _target(arrival: Arrival) -> PathTarget:
     query = parse_qs(arrival.scope.get("query_string", b"").decode("latin-1"))
     json_array = target.stream is True and query.get("alt", [""])[0] != "sse"
     return msgspec.structs.replace(target, model=model, json_array=json_array)
-
-
-def _model(listing: Listing) -> dict[str, object]:
-    shown: dict[str, object] = {
-        "name": f"models/{listing.id}",
-        "baseModelId": listing.id,
-        "version": datetime.fromtimestamp(listing.created_s, UTC).date().isoformat(),
-        "displayName": listing.name or listing.id,
-        "supportedGenerationMethods": (
-            ["embedContent", "batchEmbedContents"]
-            if listing.embeds
-            else ["generateContent", "streamGenerateContent", "countTokens"]
-        ),
-    }
-    if listing.context_tokens is not None:
-        shown["inputTokenLimit"] = listing.context_tokens
-    if listing.max_output_tokens is not None:
-        shown["outputTokenLimit"] = listing.max_output_tokens
-    return shown
 
 
 def _unknown(name: str) -> Problem:

@@ -1,4 +1,4 @@
-"""OpenAI's routes: chat completions, responses, embeddings, models."""
+"""OpenAI's routes: chat completions, responses, embeddings; and the model list of every dialect."""
 
 import msgspec
 
@@ -6,7 +6,14 @@ from passerelle.codecs.base import PathTarget
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.server.answer import send_whole
 from passerelle.server.call import ModelCalls, fixed
-from passerelle.server.models import Listing, ModelList, anthropic_list, anthropic_model
+from passerelle.server.models import (
+    Listing,
+    ModelList,
+    anthropic_list,
+    anthropic_model,
+    gemini_list,
+    gemini_model,
+)
 from passerelle.server.route import Arrival, Route
 
 _POST = frozenset({"POST"})
@@ -20,6 +27,8 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
         listings = models.visible(arrival.caller)
         if b"anthropic-version" in arrival.headers:
             body = anthropic_list(listings, arrival.scope.get("query_string", b""))
+        elif b"x-goog-api-key" in arrival.headers:
+            body = gemini_list(listings)
         else:
             body = msgspec.json.encode({"object": "list", "data": [_model(m) for m in listings]})
         await send_whole(arrival, 200, body, [])
@@ -28,7 +37,11 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
         found = models.find(arrival.caller, arrival.rest)
         if found is None:
             raise ProblemError(_unknown(arrival.rest))
-        shape = anthropic_model if b"anthropic-version" in arrival.headers else _model
+        shape = _model
+        if b"anthropic-version" in arrival.headers:
+            shape = anthropic_model
+        elif b"x-goog-api-key" in arrival.headers:
+            shape = gemini_model
         await send_whole(arrival, 200, msgspec.json.encode(shape(found)), [])
 
     chat = calls.handler("openai_chat", fixed(PathTarget("chat")))
