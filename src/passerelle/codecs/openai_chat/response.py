@@ -25,7 +25,7 @@ from passerelle.codecs.openai_chat.opaque import (
     signed,
     thoughts,
 )
-from passerelle.codecs.openai_chat.stream_parts import image_url, read_piece
+from passerelle.codecs.openai_chat.stream_parts import detail_words, image_url, read_piece
 from passerelle.codecs.openai_chat.usage import WireUsage, decode_usage, encode_usage
 from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.core.errors import AnswerError
@@ -178,7 +178,7 @@ def _parts(message: Json, identifier: str | None) -> list[Part]:
     message.pop("reasoning", None)
     details = message.pop("reasoning_details", None)
     if isinstance(details, list) and details:
-        thought.extend(decode_details(details, shown or _words(details)))
+        thought.extend(decode_details(details, shown or detail_words(details)))
     elif shown:
         thought.append(ReasoningPart(shown, origin=ORIGIN))
     annotations = message.pop("annotations", None)
@@ -201,11 +201,6 @@ def _parts(message: Json, identifier: str | None) -> list[Part]:
     if isinstance(old, dict):
         parts.append(_call({"function": old}, f"{identifier}:0"))
     return parts
-
-
-def _words(details: list[Any]) -> str:
-    said = [d.get("text") or d.get("summary") for d in details if isinstance(d, dict)]
-    return "".join([text for text in said if isinstance(text, str)])
 
 
 def _cited(words: list[Part], citations: tuple[Json, ...]) -> list[Part]:

@@ -113,8 +113,9 @@ class StreamEncoder:
             case Finished():
                 return self._finish(event)
             case Failed():
+                said = self._held()
                 self._over = True
-                return write_data(encode_failed(event))
+                return said + write_data(encode_failed(event))
             case _:
                 assert_never(event)
 
@@ -242,6 +243,15 @@ class StreamEncoder:
             said += b"".join([self._delta(delta) for delta in held])
             if part.ended is not None:
                 said += self._close(turns.pop(0), part.ended)
+        return said
+
+    def _held(self) -> bytes:
+        """What still waits for its turn, when there will be no other."""
+        said = b""
+        for turns in self._turns.values():
+            for part in turns:
+                held, part.held = part.held or (), None
+                said += b"".join([self._delta(delta) for delta in held])
         return said
 
     def _close(self, part: _Open, event: PartEnded) -> bytes:

@@ -36,7 +36,10 @@ class _Call:
 class Parts:
     """Turns deltas into part events, in an order core allows."""
 
-    __slots__ = ("_at", "_audio", "_audio_end", "_calls", "_kind", "_last", "_next", "answer_id", "refused")
+    __slots__ = (
+        "_at", "_audio", "_audio_end", "_audio_id", "_calls", "_kind", "_last", "_next",
+        "answer_id", "refused",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.answer_id = ""
@@ -49,6 +52,7 @@ class Parts:
         self._calls: dict[int, _Call] = {}
         self._last = -1
         self._audio: int | None = None
+        self._audio_id: str | None = None
         self._audio_end: dict[str, Any] = {}
 
     @property
@@ -92,9 +96,10 @@ class Parts:
                 self._tool_call(call, events)
         if delta.function_call is not None:  # the old form: one call, without an id
             self._tool_call(ToolCallDelta(index=-1, function=delta.function_call), events)
-        if delta.annotations:
+        cited = [a for a in delta.annotations or () if isinstance(a, dict)]
+        if cited:
             self._enter("text", events)
-            events.extend([PartDelta(self._at, citation=a) for a in delta.annotations if isinstance(a, dict)])
+            events.extend([PartDelta(self._at, citation=citation) for citation in cited])
         if delta.audio is not None:
             self._sound(delta.audio, events)
         for image in delta.images or ():
@@ -143,11 +148,10 @@ class Parts:
 
     def _details(self, details: list[Any], events: list[Event]) -> None:
         """OpenRouter's blocks, where they come without the plain field beside them."""
-        for detail in details:
-            words = (detail.get("text") or detail.get("summary")) if isinstance(detail, dict) else None
-            if isinstance(words, str) and words:
-                self._enter("reasoning", events)
-                events.append(PartDelta(self._at, words))
+        words = detail_words(details)
+        if words:
+            self._enter("reasoning", events)
+            events.append(PartDelta(self._at, words))
 
     def _tool_call(self, delta: ToolCallDelta, events: list[Event]) -> None:
         name = delta.function.name if delta.function is not None else None
@@ -212,10 +216,13 @@ class Parts:
             events.append(PartDelta(call.part, call.held))
 
     def _sound(self, audio: AudioDelta, events: list[Event]) -> None:
+        self._audio_id = audio.id or self._audio_id
         if self._audio is None:
+            if not audio.data and not audio.transcript:
+                return
             self._audio = self._take()
             # Streams are `pcm16` only (OpenAI, "Audio and speech" guide, read 2026-11-22).
-            events.append(PartStarted(self._audio, "audio", id=audio.id, media_type="audio/pcm"))
+            events.append(PartStarted(self._audio, "audio", id=self._audio_id, media_type="audio/pcm"))
         if audio.data:
             events.append(PartDelta(self._audio, audio.data))
         if audio.transcript:
@@ -244,6 +251,12 @@ def image_url(image: Any) -> str | None:
     given = image.get("image_url") if isinstance(image, dict) else None
     url = given.get("url") if isinstance(given, dict) else given
     return url if isinstance(url, str) else None
+
+
+def detail_words(details: list[Any]) -> str:
+    """What may be read of `reasoning_details`."""
+    said = [detail.get("text") or detail.get("summary") for detail in details if isinstance(detail, dict)]
+    return "".join([text for text in said if isinstance(text, str)])
 
 
 def read_piece(piece: Any) -> tuple[PartKind, str]:

@@ -10,6 +10,7 @@ from passerelle.codecs.openai_chat.answers import EMPTY, chunk_error, is_empty, 
 from passerelle.codecs.openai_chat.errors import decode_error
 from passerelle.codecs.openai_chat.finish import BROKEN, decode_finish
 from passerelle.codecs.openai_chat.stream_decode import MALFORMED, NO_FINISH, TORN, is_whole, keep_head
+from passerelle.codecs.openai_chat.stream_parts import detail_words, image_url, read_piece
 from passerelle.codecs.openai_chat.usage import decode_usage
 from passerelle.codecs.openai_chat.wire import BAD_JSON, Choice, Chunk, Delta, read_chunk
 from passerelle.codecs.sse import Frame, SseParser
@@ -116,7 +117,13 @@ class StreamWatcher:
             delta = choice.delta
             if delta is not None and not choice.index:
                 content = delta.content
-                if type(content) is str and content and delta.tool_calls is None and delta.refusal is None:
+                if (
+                    type(content) is str
+                    and content
+                    and delta.tool_calls is None
+                    and delta.refusal is None
+                    and delta.function_call is None
+                ):
                     self.content = True
                     self.progress += 1
                     self.text_bytes += len(content) if content.isascii() else len(content.encode())
@@ -169,10 +176,13 @@ class StreamWatcher:
 
     def _delta(self, delta: Delta) -> None:
         """Anything a caller would see: words of any kind, calls, sound, pictures."""
-        size = 0
-        for words in (delta.content, delta.reasoning_content, delta.reasoning, delta.refusal):
-            if words:
-                size += len(words.encode()) if isinstance(words, str) else len(str(words))
+        content = delta.content
+        if isinstance(content, list):
+            content = "".join([read_piece(piece)[1] for piece in content])
+        thought = delta.reasoning_content or delta.reasoning
+        if not thought and delta.reasoning_details:
+            thought = detail_words(delta.reasoning_details)
+        size = sum([len(words.encode()) for words in (content, thought, delta.refusal) if words])
         if delta.refusal:
             self._refused = True
         for call in delta.tool_calls or ():
@@ -185,7 +195,9 @@ class StreamWatcher:
             size += 1 + len(delta.function_call.arguments or "")
         if delta.audio is not None and (delta.audio.data or delta.audio.transcript):
             size += 1
-        if delta.images or delta.annotations or delta.reasoning_details:
+        if any(image_url(image) is not None for image in delta.images or ()):
+            size += 1
+        if any(isinstance(citation, dict) for citation in delta.annotations or ()):
             size += 1
         if size:
             self.content = True
