@@ -11,8 +11,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 COMMON = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url",
           "--no-emit-find-links", "--no-header", "--no-annotate", "--quiet"]  # fmt: skip
-# The build backend is locked too: the project itself installs without build isolation.
-BUILD = "hatchling>=1.33\n"
+# The build backend is locked too, with what it wants for an editable install: the project itself installs
+# without build isolation.
+BUILD = "hatchling>=1.33\neditables>=0.5\n"
 
 
 def main() -> None:
