@@ -116,6 +116,7 @@ def _assistant(fields: Json, path: str, parts: list[Part], legacy: _LegacyCalls)
     for index, value in enumerate(take_list(fields, "tool_calls", path) or ()):
         at = f"{path}.tool_calls[{index}]"
         parts.append(_tool_call(an_object(value, at), at))
+    fields.pop("parsed", None)  # the OpenAI SDK's own reading of the words, sent back with its message
     call = take_object(fields, "function_call", path)
     if call is not None:
         called = need_text(call, "name", f"{path}.function_call")
@@ -278,6 +279,7 @@ def _tool_call(call: Json, path: str) -> ToolCallPart:
     name = need_text(function, "name", f"{path}.function")
     arguments = take_text(function, "arguments", f"{path}.function")
     call.pop("index", None)  # clients that collect a stream send its index back
+    function.pop("parsed_arguments", None)  # and the OpenAI SDK its own reading of the arguments
     extra = {**call, "function": function} if function else call
     return ToolCallPart(identifier, name, arguments or "{}", "function", signature, extra=extra or None)
 
