@@ -76,7 +76,7 @@ def chat_requests() -> Iterator[tuple[str, bytes]]:
 
 
 def chat_answers() -> Iterator[tuple[str, bytes]]:
-    yield from files("gomodel/openai/chat*.json")
+    yield from files("gomodel/openai/chat*.json", "gomodel/gemini/chat*.json")
     for name, body in files("agentgateway/response/completions/*.json"):
         if not body.startswith(b"data:"):
             yield name, body

@@ -303,6 +303,14 @@ def test_sealed_thoughts_go_back_to_where_they_came_from() -> None:
     )
 
 
+def test_a_message_of_which_nothing_is_left_is_left_out() -> None:
+    lost = Message("user", (AudioPart("audio/wav", url="https://x"),))
+    body, dropped = write(foreign(USER, lost, Message("user", ())))
+    assert [message["content"] for message in body["messages"]] == ["hi", ""]
+    assert dropped == ("audio",)
+    assert write(foreign(lost))[0]["messages"] == [{"role": "user", "content": ""}]
+
+
 def test_kinds_of_content_nobody_knows_go_back_whole_or_are_named() -> None:
     part = {"type": "video_url", "video_url": {"url": "https://x/y.mp4"}, "fps": 2}
     request = read(asked({"role": "user", "content": [{"type": "text", "text": "see"}, dict(part)]}))
@@ -520,6 +528,8 @@ def test_texts_of_other_dialects_travel_as_words() -> None:
         foreign(Message("user", (FilePart("text/csv", data, name="t.csv"), TextPart("sum?"))))
     )
     assert body["messages"][0]["content"][0] == {"type": "text", "text": "t.csv:\na,b\n1,2"}
+    unnamed = FilePart("application/octet-stream", base64.b64encode(b"# hi").decode(), name="notes.md")
+    assert write(foreign(Message("user", (unnamed,))))[0]["messages"][0]["content"] == "notes.md:\n# hi"
     assert dropped == ()
     body, _ = write(foreign(Message("user", (FilePart("application/pdf", "AAAA"),))))
     assert body["messages"][0]["content"] == [

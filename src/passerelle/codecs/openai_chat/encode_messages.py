@@ -48,7 +48,9 @@ def encode_messages(messages: tuple[Message, ...], journey: Journey) -> list[Jso
                     written.append(_result(part, message, sent, beside, journey))
             continue
         if message.role == "user":
-            written.append(_user(message, beside, journey))
+            asked = _user(message, beside, journey)
+            if asked["content"] or not message.parts:
+                written.append(asked)
             beside = []
             continue
         if beside:
@@ -61,8 +63,8 @@ def encode_messages(messages: tuple[Message, ...], journey: Journey) -> list[Jso
                 written.extend(_answers(message, pairs, at, beside, journey))
         else:
             written.append(_instructions(message, journey))
-    if beside:
-        written.append({"role": "user", "content": beside})
+    if beside or not written:
+        written.append({"role": "user", "content": beside or ""})
     return written
 
 

@@ -1,7 +1,7 @@
 """Core's parts as the parts of a chat message."""
 
 import binascii
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from passerelle.codecs.media import audio_format, media_kind, to_data_url
 from passerelle.codecs.openai_chat.losses import Journey
@@ -45,15 +45,14 @@ def encode_part(part: Part, journey: Journey) -> Json | None:
 
 
 def encode_text(part: TextPart, journey: Journey) -> Json | None:
-    """Words. An empty part is nothing, unless it is a server's own kind kept whole in `extra`."""
+    """Words. An empty part is nothing, unless it is a server's own kind kept whole beside its words."""
     if part.citations:
         journey.drop("citations")
-    if part.extra and "type" in part.extra:
-        if journey.own:
-            return part.extra
-        journey.drop(str(part.extra["type"]))
-        return None
+    if journey.own and part.memo and "type" in part.memo:
+        whole: Json = (part.extra or {}).get(part.memo["type"], {})
+        return whole
     if not part.text:
+        journey.extras({}, None if journey.own else part.extra)
         return None
     return _marked({"type": "text", "text": part.text}, part, journey, part.memo)
 
@@ -81,7 +80,7 @@ def _audio(part: AudioPart, journey: Journey) -> Json | None:
 
 def _file(part: FilePart, journey: Journey) -> Json | None:
     """OpenAI takes PDF here; a text from another dialect goes as the words it is."""
-    if part.data is not None and not journey.own and media_kind(part.media_type) == "text":
+    if part.data is not None and not journey.own and _is_text(part):
         words = _words(part.data)
         if words is not None:
             text = f"{part.name}:\n{words}" if part.name else words
@@ -103,6 +102,20 @@ def _file(part: FilePart, journey: Journey) -> Json | None:
     elif not journey.own:
         file["filename"] = "document.pdf"  # required beside `file_data`
     return _marked({"type": "file", "file": file}, part, journey, None)
+
+
+_TEXTUAL: Final = frozenset({"application/json", "application/xml", "application/yaml", "application/sql"})
+_ENDINGS: Final = (
+    ".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".html", ".yaml", ".yml", ".toml", ".py", ".js",
+    ".ts", ".sql", ".log",
+)  # fmt: skip
+
+
+def _is_text(part: FilePart) -> bool:
+    """Whether a document is words, by its type or, where that says nothing, by its name."""
+    if part.media_type in (None, "application/octet-stream"):
+        return part.name is not None and part.name.lower().endswith(_ENDINGS)
+    return media_kind(part.media_type) == "text" or part.media_type in _TEXTUAL
 
 
 def _words(data: str) -> str | None:

@@ -179,7 +179,7 @@ def _part(fields: Json, path: str) -> Part:
             return _thinking(fields, path)
         case _:
             # Some server's own kind (`video_url`, `document_url`…): kept whole, for that server only.
-            return TextPart("", extra=fields)
+            return TextPart("", extra={kind: fields}, memo={"type": kind})
 
 
 def _image(fields: Json, path: str) -> ImagePart:
