@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.codecs.gemini_support import (
     CALLS,
@@ -310,6 +310,23 @@ def test_tool_choice(choice: ToolChoice, calling: Any) -> None:
     assert body["toolConfig"] == {"functionCallingConfig": calling}
 
 
+@pytest.mark.parametrize(
+    ("tools", "choice"),
+    [
+        ((Tool("web_search", kind="builtin", origin="openai_responses"),), ToolChoice("required")),
+        (
+            (Tool("f"), Tool("googleSearch", kind="builtin", origin="gemini")),
+            ToolChoice("tool", name="googleSearch"),
+        ),
+        ((Tool("f"),), ToolChoice("required", allowed=("web_search",))),
+    ],
+)
+def test_a_choice_of_what_is_no_function_is_reported(tools: tuple[Tool, ...], choice: ToolChoice) -> None:
+    request = ask(tools=tools, tool_choice=choice)
+    assert "toolConfig" not in sent(request)
+    assert "tool_choice" in lost(request)
+
+
 def test_strict_schemas_are_validated_where_the_model_can() -> None:
     request = ask(tools=(Tool("f", strict=True), Tool("g", strict=False)))
     assert sent(request, THREE)["toolConfig"] == {"functionCallingConfig": {"mode": "VALIDATED"}}
@@ -566,6 +583,7 @@ REQUESTS = st.builds(
 )
 
 
+@settings(max_examples=50)
 @given(REQUESTS)
 def test_encoding_and_decoding_a_request_loses_nothing(request: Request) -> None:
     encoded = PROVIDER.encode_request(request, PRO)
@@ -608,6 +626,7 @@ def _json_or_text(words: str) -> Any:
         return words
 
 
+@settings(max_examples=50)
 @given(conversations(), st.sampled_from(["gemini-2.5-pro", "gemini-3-flash"]))
 def test_any_conversation_keeps_googles_rules(messages: tuple[Message, ...], name: str) -> None:
     written = contents(*messages, target=Target(name))

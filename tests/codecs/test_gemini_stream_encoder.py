@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 from google.genai import errors as sdk_errors
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.codecs.gemini_support import (
     SIGNATURE,
@@ -48,6 +48,7 @@ def parts(*events: Event) -> list[Any]:
     return [part for parts in said for part in parts if part != {"text": ""}]
 
 
+@settings(max_examples=50)
 @given(streams(), st.booleans())
 def test_any_legal_core_stream_comes_out_as_the_sdk_reads_it(events: list[Event], array: bool) -> None:
     written = read_stream(encode(*events, json_array=array), array=array)
@@ -56,6 +57,7 @@ def test_any_legal_core_stream_comes_out_as_the_sdk_reads_it(events: list[Event]
     assert sum("usageMetadata" in one for one in written) <= 1
 
 
+@settings(max_examples=50)
 @given(streams())
 def test_what_was_said_survives_the_journey(events: list[Event]) -> None:
     back = events_of(PROVIDER.stream_decoder(), encode(*events))

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.codecs.gemini_support import (
     CHAT,
@@ -146,6 +146,7 @@ ODD = st.one_of(
 )
 
 
+@settings(max_examples=50)
 @given(ODD)
 def test_any_bytes_give_the_documented_errors_and_no_others(body: bytes) -> None:
     kinds = set()
@@ -194,6 +195,7 @@ def test_any_bytes_give_the_documented_errors_and_no_others(body: bytes) -> None
             assert watcher.done
 
 
+@settings(max_examples=50)
 @given(ODD)
 def test_the_envelope_takes_what_the_decoder_takes(body: bytes) -> None:
     try:

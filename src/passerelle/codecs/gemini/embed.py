@@ -153,13 +153,15 @@ class EmbedProvider:
                 )
                 raise invalid(message, f"input[{at}]")
             content = {"parts": [{"text": text}]}
-            ones.append({"model": f"models/{target.model}", "content": content, **settings})
+            ones.append(
+                {"model": "models/" + target.model.removeprefix("models/"), "content": content, **settings}
+            )
         body = ones[0] if request.single and len(ones) == 1 else {"requests": ones}
         return Encoded(_encode(body), tuple(dropped))
 
     def relay_embed_request(self, body: bytes, target: Target) -> bytes:
         """The caller's bytes with every model in them spliced."""
-        model = quoted(f"models/{target.model}")
+        model = quoted("models/" + target.model.removeprefix("models/"))
         fields = _fields.decode(body)
         if "requests" not in fields:
             return splice(body, {"model": model}) if "model" in fields else body

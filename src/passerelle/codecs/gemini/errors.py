@@ -109,15 +109,11 @@ def encode_problem(problem: Problem, request_id: str) -> EncodedProblem:
         headers.append(("retry-after", str(wait)))
     details.append({"@type": _TYPE + "RequestInfo", "requestId": request_id})
     status = problem.http_status
-    body = {"code": status, "message": problem.message, "status": _name(problem), "details": details}
+    body = {"code": status, "message": problem.message, "status": STATUS_OF[problem.kind], "details": details}
     return EncodedProblem(status, _encode({"error": body}), (*headers, *problem.headers))
 
 
 _TYPE: Final = "type.googleapis.com/google.rpc."
-
-
-def _name(problem: Problem) -> str:
-    return STATUS_OF[problem.kind]
 
 
 def in_band(failed: Failed) -> bytes:

@@ -48,13 +48,13 @@ def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
     if UNSIGNED in envelope.hints and is_gemini_3(target.model):
         body = _signed(body)
     if NAMED in envelope.hints:  # some SDKs repeat the model; it must not contradict the path
-        body = splice(body, {"model": quoted(f"models/{target.model}")})
+        body = splice(body, {"model": quoted("models/" + target.model.removeprefix("models/"))})
     return body
 
 
 def _count_tokens(body: bytes, target: Target) -> bytes:
     fields = _fields.decode(body)
-    model = quoted(f"models/{target.model}")
+    model = quoted("models/" + target.model.removeprefix("models/"))
     if "model" in fields:
         body = splice(body, {"model": model})
     for name in ("generateContentRequest", "generate_content_request"):

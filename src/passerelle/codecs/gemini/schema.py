@@ -55,20 +55,31 @@ def to_json_schema(schema: Schema) -> Schema:
         elif name == "nullable":
             nullable = value is True
         elif name in ("properties", "$defs") and isinstance(value, dict):
-            result[name] = {inner: _json(sub) for inner, sub in value.items()}
+            order = schema.get("propertyOrdering", schema.get("property_ordering"))
+            result[name] = {inner: _json(value[inner]) for inner in _ordered(value, order)}
         elif name in ("items", "additionalProperties"):
             result[name] = _json(value)
         elif name in ("anyOf", "oneOf", "allOf", "prefixItems") and isinstance(value, list):
             result[name] = [_json(sub) for sub in value]
         elif name in _COUNTS and isinstance(value, str) and value.isdigit():
             result[name] = int(value)
-        elif name == "format" and value == "enum":
-            continue  # says only that `enum` is there
+        elif name == "propertyOrdering" or (name == "format" and value == "enum"):
+            continue  # the first is the order of the properties here; the second says that `enum` is there
         elif name == "example":
             result["examples"] = [value]
         else:
             result[name] = value
     return _with_null(result) if nullable else result
+
+
+def _ordered(properties: Schema, order: Any) -> list[str]:
+    """The names of `properties`, those that Google was told an order of first."""
+    first = (
+        [name for name in order if isinstance(name, str) and name in properties]
+        if isinstance(order, list)
+        else []
+    )
+    return list(dict.fromkeys([*first, *properties]))
 
 
 def _json(value: Any) -> Any:

@@ -11,9 +11,9 @@ import msgspec
 
 from passerelle.codecs.base import Envelope, Watched
 from passerelle.codecs.gemini import types as wire
-from passerelle.codecs.gemini.decode_stream import NotAStream, read_non_stream, with_lf
 from passerelle.codecs.gemini.errors import read_failure
 from passerelle.codecs.gemini.finish import FAILED, read_finish
+from passerelle.codecs.gemini.frames import NotAStream, read_non_stream, with_lf
 from passerelle.codecs.gemini.response import check_end, is_silent, read_answer
 from passerelle.codecs.gemini.usage import read_usage
 from passerelle.codecs.gemini.wire import WireError, canonical, check_utf8, malformed, parse

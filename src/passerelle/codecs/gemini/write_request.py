@@ -57,7 +57,7 @@ def encode_request(request: Request, target: Target) -> Encoded:
     if target.operation == "count_tokens":
         # countTokens takes bare contents, or a whole request with its model, never both
         # (ai.google.dev/api/tokens, read 2026-11-22).
-        body = {"generateContentRequest": {"model": f"models/{target.model}", **body}}
+        body = {"generateContentRequest": {"model": "models/" + target.model.removeprefix("models/"), **body}}
     renamed = {name: said for said, name in sent.items()}
     return Encoded(_encode(body), lost.names(), renamed or NOTHING_RENAMED)
 
@@ -121,7 +121,11 @@ def _tools(
     if builtins:
         body["tools"] = builtins
     validated = own and _inner(request.memo, "toolConfig", "functionCallingConfig") is not None
-    calling = _calling(request.tool_choice, sent, validated=validated) if functions or own else {}
+    choice = request.tool_choice
+    if not own and choice is not None and request.tools and not _possible(choice, request.tools):
+        lost.add("tool_choice")
+        choice = None
+    calling = _calling(choice, sent, validated=validated) if functions or own else {}
     if strict and functions:
         # VALIDATED is AUTO with the schemas enforced; ANY enforces them by itself
         # (ai.google.dev/gemini-api/docs/function-calling, read 2026-11-22).
@@ -133,6 +137,14 @@ def _tools(
         body["toolConfig"] = {"functionCallingConfig": calling}
     if request.parallel_tool_calls is False and functions:
         lost.add("parallel_tool_calls")
+
+
+def _possible(choice: ToolChoice, tools: tuple[Tool, ...]) -> bool:
+    """Whether Google can be told to choose so: it names functions only, never its own tools."""
+    functions = {tool.name for tool in tools if tool.kind != "builtin"}
+    if choice.mode == "tool":
+        return choice.name in functions
+    return choice.mode != "required" or bool(functions.intersection(choice.allowed or functions))
 
 
 def _function(tool: Tool, name: str, *, own: bool, plain: bool, lost: Loss) -> Json:
