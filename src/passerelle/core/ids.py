@@ -8,20 +8,34 @@ randomness, Crockford base 32, 26 characters. Sorting the text sorts by time.
 """
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]  # ten bits at a time: 13 look-ups, not 26
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]  # ten bits at a time: half the look-ups
 
 
 def ulid(prefix: str, *, at_ms: int, entropy: bytes) -> str:
     """`{prefix}_{ULID}` for `at_ms` (Unix milliseconds) and ten random bytes."""
     if len(entropy) != 10:
         raise ValueError(f"a ULID takes 10 bytes of entropy, not {len(entropy)}")
-    value = (at_ms << 80) | int.from_bytes(entropy, "big")
-    return prefix + "_" + "".join([_PAIRS[(value >> shift) & 1023] for shift in range(120, -1, -10)])
+    p, t = _PAIRS, at_ms
+    high, low = int.from_bytes(entropy[:5], "big"), int.from_bytes(entropy[5:], "big")
+    return (
+        f"{prefix}_{p[t >> 40 & 1023]}{p[t >> 30 & 1023]}{p[t >> 20 & 1023]}{p[t >> 10 & 1023]}{p[t & 1023]}"
+        f"{p[high >> 30]}{p[high >> 20 & 1023]}{p[high >> 10 & 1023]}{p[high & 1023]}"
+        f"{p[low >> 30]}{p[low >> 20 & 1023]}{p[low >> 10 & 1023]}{p[low & 1023]}"
+    )
+
+
+def same(prefix: str, identifier: str, number: int | None = None) -> str:
+    """An id of another kind with the same ULID, and a number where there are several: `att_01K…-2`.
+
+    A request, its receipt, its attempts and its hold share one ULID, so each leads to the others.
+    """
+    ulid_part = identifier.partition("_")[2]
+    return f"{prefix}_{ulid_part}" if number is None else f"{prefix}_{ulid_part}-{number}"
 
 
 def unix_ms(identifier: str) -> int:
     """The millisecond at which `identifier` was minted. Raises `ValueError` if it is not one of ours."""
-    _, _, text = identifier.rpartition("_")
+    text = identifier.rpartition("_")[2].partition("-")[0]
     if len(text) != 26:
         raise ValueError(f"`{identifier}` is not an identifier of ours")
     value = 0

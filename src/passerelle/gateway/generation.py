@@ -44,10 +44,14 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     memo: Memo = msgspec.field(default_factory=dict)
     """Eligible sets already computed, by all that they depend on; bounded by `MEMO_BOUND`."""
 
-    @property
-    def label(self) -> str:
-        """What answers carry: `3-9f2c41aa`, the number and the start of the digest."""
-        return f"{self.number}-{self.digest[:8]}"
+    label: str = ""
+    """What answers carry: `3-9f2c41aa`, the number and the start of the digest."""
+    label_bytes: bytes = b""
+
+    def __post_init__(self) -> None:
+        label = f"{self.number}-{self.digest[:8]}"
+        msgspec.structs.force_setattr(self, "label", label)
+        msgspec.structs.force_setattr(self, "label_bytes", label.encode())
 
 
 class ReloadOutcome(msgspec.Struct, frozen=True):

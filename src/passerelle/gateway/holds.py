@@ -6,8 +6,8 @@ may have cost and the new one's upper bound, before the new place is called.
 
 import msgspec
 
-from passerelle.core.clock import mint
 from passerelle.core.errors import Problem, ProblemError
+from passerelle.core.ids import same
 from passerelle.core.model import Deployment
 from passerelle.core.receipt import HoldSettled
 from passerelle.gateway.estimate import most_it_can_cost
@@ -35,7 +35,7 @@ class Holds:
         missing = spent + bound - held
         if missing <= 0 and trip.holds:
             return bound
-        hold_id = mint("hld")
+        hold_id = same("hld", trip.receipt_id, len(trip.attempts) + 1)
         answer = self._store.budgets.reserve(budgets, missing, hold_id)
         if isinstance(answer, BudgetDenied) and not answer.final:
             try:

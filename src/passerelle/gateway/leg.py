@@ -2,8 +2,9 @@
 
 import msgspec
 
-from passerelle.core.clock import Clock, mint
+from passerelle.core.clock import Clock
 from passerelle.core.errors import FailureKind
+from passerelle.core.ids import same
 from passerelle.core.model import Deployment
 from passerelle.core.receipt import Attempt, Held, Intent
 from passerelle.core.usage import NO_USAGE, Usage
@@ -41,7 +42,8 @@ class Leg(msgspec.Struct):
 
 def begin(trip: Trip, deployment: Deployment, provider: Provider, outbound: Outbound, clock: Clock) -> Leg:
     """A fresh attempt, not sent yet."""
-    return Leg(mint("att"), deployment, provider, outbound, clock.unix_ns(), clock.monotonic_s())
+    identifier = same("att", trip.receipt_id, len(trip.attempts) + 1)
+    return Leg(identifier, deployment, provider, outbound, clock.unix_ns(), clock.monotonic_s())
 
 
 def intent_of(trip: Trip, leg: Leg, estimate_nanos: int) -> Intent:

@@ -16,7 +16,7 @@ import msgspec
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import Envelope, ReplyContext
-from passerelle.core.clock import Clock, mint
+from passerelle.core.clock import Clock
 from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.money import show
 from passerelle.core.plan import Plan
@@ -80,7 +80,7 @@ class Road:
         made = self._plan(ask, envelope, generation, admission)
         if ask.wishes.explain:
             return _explained(ask, generation, made)
-        trip = Trip(ask, envelope, generation, made, mint("rcp"))
+        trip = Trip(ask, envelope, generation, made, ask.receipt_id)
         if ask.principal.rights.content == "full":
             trip.answer = []
         try:
@@ -163,7 +163,7 @@ class Road:
             policy_version=generation.policy.version,
             catalog_version=generation.catalog.version,
         )
-        trip = Trip(ask, envelope, generation, made, mint("rcp"))
+        trip = Trip(ask, envelope, generation, made, ask.receipt_id)
         self._settler.settle(trip, "refused", problem=refusal.problem.kind)
 
 
@@ -192,7 +192,7 @@ def _headers(trip: Trip) -> list[tuple[bytes, bytes]]:
     """What every answer carries beside its body. All values are ours or checked: none can split a line."""
     headers = [
         (b"x-passerelle-receipt", trip.receipt_id.encode()),
-        (b"x-passerelle-generation", trip.generation.label.encode()),
+        (b"x-passerelle-generation", trip.generation.label_bytes),
         (b"x-passerelle-attempts", b"%d" % (len(trip.attempts) + trip.streaming)),
     ]
     if trip.model:
@@ -206,10 +206,12 @@ def _headers(trip: Trip) -> list[tuple[bytes, bytes]]:
 
 def header_value(text: str) -> bytes:
     """`text` as a header value: what is not printable ASCII becomes `?`."""
+    if text.isascii() and text.isprintable():
+        return text[:1024].encode()
     return "".join([c if " " <= c <= "~" else "?" for c in text])[:1024].encode()
 
 
 def _explained(ask: Ask, generation: Generation, made: Plan) -> Delivery:
     explanation = Explanation(made, in_words(made), ask.request_id, generation.label)
-    headers = [(b"x-passerelle-generation", generation.label.encode())]
+    headers = [(b"x-passerelle-generation", generation.label_bytes)]
     return Delivery(200, headers, body=msgspec.json.encode(explanation))

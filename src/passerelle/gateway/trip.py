@@ -39,6 +39,9 @@ class Ask(msgspec.Struct, frozen=True):
     target: PathTarget
     body: bytes
     request_id: str
+    """What the caller knows it by."""
+    receipt_id: str
+    """Ours alone, fresh for every request: attempts and holds are named after it."""
     at_ns: int
     """Wall clock at arrival."""
     started_s: float

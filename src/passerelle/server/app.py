@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from passerelle.core.clock import mint
 from passerelle.core.errors import Problem, ProblemError
+from passerelle.core.ids import same
 from passerelle.core.request import Dialect
 from passerelle.server.answer import send_problem
 from passerelle.server.auth import authenticate, authorise
@@ -129,12 +130,11 @@ class Entrance:
 
 def _arrive(scope: Scope, receive: Receive, send: Send) -> Arrival:
     headers = {name: value for name, value in scope["headers"] if name in WANTED}
+    minted = mint("req")
     said = headers.get(b"x-request-id")
-    if said is not None and _REQUEST_ID.fullmatch(said):
-        request_id = said.decode()
-    else:
-        request_id = mint("req")
-    return Arrival(scope, receive, send, request_id, headers)
+    # A caller may name its request, but never the receipt: two requests must not share one.
+    request_id = said.decode() if said is not None and _REQUEST_ID.fullmatch(said) else minted
+    return Arrival(scope, receive, send, request_id, same("rcp", minted), headers)
 
 
 def _dialect_of(path: str, arrival: Arrival, dialect: Dialect) -> Dialect:

@@ -57,6 +57,7 @@ class ModelCalls:
             target=target,
             body=body,
             request_id=arrival.request_id,
+            receipt_id=arrival.receipt_id,
             at_ns=at_ns,
             started_s=started_s,
             wishes=read_wishes(arrival.headers),

@@ -29,6 +29,8 @@ class Arrival(msgspec.Struct):
     receive: Receive
     send: Send
     request_id: str
+    """The caller's own name for it (`x-request-id`), or ours."""
+    receipt_id: str
     headers: dict[bytes, bytes]
     """The headers the gateway reads (`WANTED`), lower-case; everything else is never looked at."""
     rest: str = ""
