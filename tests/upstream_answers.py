@@ -265,6 +265,7 @@ _ANTHROPIC_USAGE = {
     "cache_creation_input_tokens": 0,
     "cache_read_input_tokens": CACHED_TOKENS,
     "output_tokens": OUTPUT_TOKENS + REASONING_TOKENS,
+    "output_tokens_details": {"thinking_tokens": REASONING_TOKENS},
     "service_tier": "standard",
 }
 
@@ -291,7 +292,7 @@ def anthropic(path: str, body: Body) -> Body:
 def anthropic_stream(path: str, body: Body) -> list[str]:
     """The same as events."""
     whole = anthropic(path, body)
-    usage = {**_ANTHROPIC_USAGE, "output_tokens": 1}
+    usage: Body = {**_ANTHROPIC_USAGE, "output_tokens": 1, "output_tokens_details": None}
     start = {**whole, "content": [], "stop_reason": None, "usage": usage}
     frames = [_event({"type": "message_start", "message": start}), _event({"type": "ping"})]
     made = calls(path, body)
@@ -306,7 +307,10 @@ def anthropic_stream(path: str, body: Body) -> list[str]:
         frames += [_event({"type": "content_block_delta", "index": n, "delta": d}) for d in deltas]
         frames.append(_event({"type": "content_block_stop", "index": n}))
     stop = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
-    usage = {"output_tokens": OUTPUT_TOKENS + REASONING_TOKENS}
+    usage = {
+        "output_tokens": OUTPUT_TOKENS + REASONING_TOKENS,
+        "output_tokens_details": {"thinking_tokens": REASONING_TOKENS},
+    }
     frames.append(_event({"type": "message_delta", "delta": stop, "usage": usage}))
     return [*frames, _event({"type": "message_stop"})]
 

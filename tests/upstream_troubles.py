@@ -1,6 +1,6 @@
 """How the replayed provider fails: the last word of the model's name it is asked for says in which way.
 
-`…-busy`, `…-down`, `…-refuses` and `…-locked` answer a status and the dialect's own error body. `…-cut` breaks
+`…-busy`, `…-down`, `…-refuses` and `…-locked` answer a status and an error body. `…-cut` breaks
 the connection in the middle of the content, and `…-sick` says an error there.
 """
 

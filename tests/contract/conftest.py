@@ -1,0 +1,44 @@
+"""The running gateway all contract tests share."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.contract.contract_said import Speaker
+from tests.contract.contract_world import World, make_world
+from tests.contract.speak_anthropic import AnthropicSpeaker, anthropic_client
+from tests.contract.speak_gemini import GeminiSpeaker, gemini_client
+from tests.contract.speak_openai import ChatSpeaker, ResponsesSpeaker, openai_client
+from tests.upstream import Upstream
+
+
+@pytest.fixture(scope="session")
+def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One gateway and one provider for the whole run (of each test process)."""
+    with Upstream() as upstream, make_world(tmp_path_factory.mktemp("contract"), upstream) as gateway:
+        yield World(gateway, upstream, gateway.key()["token"])
+
+
+@pytest.fixture
+def world(shared_world: World) -> Iterator[World]:
+    """The same, with nothing seen yet. Whatever a test does, the gateway never fails unexpectedly."""
+    shared_world.seen()
+    log = shared_world.gateway.log
+    before = len(log)
+    yield shared_world
+    assert not [line for line in log[before:] if "unexpected" in line]
+
+
+@pytest.fixture(scope="session")
+def speakers(shared_world: World) -> Iterator[dict[str, Speaker]]:
+    """The Python SDKs by dialect, each with one client."""
+    url, token = shared_world.url, shared_world.token
+    with openai_client(url, token) as chat, anthropic_client(url, token) as claude:
+        gem = gemini_client(url, token)
+        every: tuple[Speaker, ...] = (
+            ChatSpeaker(chat),
+            ResponsesSpeaker(chat),
+            AnthropicSpeaker(claude),
+            GeminiSpeaker(gem),
+        )
+        yield {speaker.dialect: speaker for speaker in every}
+        gem.close()

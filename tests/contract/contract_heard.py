@@ -1,0 +1,200 @@
+"""What a provider was asked, read in its own dialect and independently of our codecs."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.upstream import Exchange
+
+Body = dict[str, Any]
+
+
+@dataclass
+class Heard:
+    """One request as a provider understands it."""
+
+    model: str
+    system: str = ""
+    question: str = ""
+    """The words of the first turn of the user."""
+    max_tokens: int | None = None
+    tools: dict[str, tuple[str, Body]] = field(default_factory=dict)
+    """Name → description and schema."""
+    answered: list[tuple[str, Body, str]] = field(default_factory=list)
+    """Each tool call of the past: name, arguments, and the result that belongs to it."""
+    images: list[tuple[str, str]] = field(default_factory=list)
+    """Media type and base64."""
+    schema: Body | None = None
+    """The schema demanded of the answer."""
+
+
+def hear(dialect: str, exchange: Exchange) -> Heard:
+    """The exchange as a provider of `dialect` reads it. Fails where such a provider would refuse it."""
+    return _READERS[dialect](exchange)
+
+
+def _chat(exchange: Exchange) -> Heard:
+    assert exchange.path == "/v1/chat/completions"
+    body = exchange.body
+    heard = Heard(body["model"], max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"))
+    pending: dict[str, tuple[str, Body]] = {}
+    for message in body["messages"]:
+        role, content = message["role"], message.get("content")
+        if role in ("system", "developer"):
+            heard.system += _joined(content)
+        elif role == "user":
+            heard.question = heard.question or _joined(content)
+            for part in content if isinstance(content, list) else ():
+                if part["type"] == "image_url":
+                    heard.images.append(_of_data_url(part["image_url"]["url"]))
+        elif role == "assistant":
+            assert not pending, "a call was not answered before the assistant's next turn"
+            for call in message.get("tool_calls") or ():
+                assert len(call["id"]) <= 40
+                pending[call["id"]] = (call["function"]["name"], json.loads(call["function"]["arguments"]))
+        else:
+            assert role == "tool"
+            heard.answered.append((*pending.pop(message["tool_call_id"]), _joined(content)))
+    assert not pending
+    for tool in body.get("tools", ()):
+        function = tool["function"]
+        heard.tools[function["name"]] = (function["description"], function["parameters"])
+    heard.schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    return heard
+
+
+def _responses(exchange: Exchange) -> Heard:
+    assert exchange.path == "/v1/responses"
+    body = exchange.body
+    heard = Heard(body["model"], body.get("instructions") or "", max_tokens=body.get("max_output_tokens"))
+    pending: dict[str, tuple[str, Body]] = {}
+    items = body["input"]
+    for item in [{"role": "user", "content": items}] if isinstance(items, str) else items:
+        kind = item.get("type", "message")
+        if kind == "message":
+            content = item["content"]
+            if item["role"] in ("system", "developer"):
+                heard.system += _joined(content)
+            elif item["role"] == "user":
+                heard.question = heard.question or _joined(content)
+                for part in content if isinstance(content, list) else ():
+                    if part["type"] == "input_image":
+                        heard.images.append(_of_data_url(part["image_url"]))
+        elif kind == "function_call":
+            assert len(item["call_id"]) <= 64
+            pending[item["call_id"]] = (item["name"], json.loads(item["arguments"]))
+        elif kind == "function_call_output":
+            heard.answered.append((*pending.pop(item["call_id"]), _joined(item["output"])))
+    assert not pending
+    for tool in body.get("tools", ()):
+        heard.tools[tool["name"]] = (tool["description"], tool["parameters"])
+    heard.schema = body.get("text", {}).get("format", {}).get("schema")
+    return heard
+
+
+def _anthropic(exchange: Exchange) -> Heard:
+    assert exchange.path.partition("?")[0] == "/v1/messages"
+    assert exchange.headers["anthropic-version"] in ("2023-06-01", "2026-10-21")
+    body = exchange.body
+    heard = Heard(body["model"], _joined(body.get("system", "")), max_tokens=body["max_tokens"])
+    pending: dict[str, tuple[str, Body]] = {}
+    roles = [message["role"] for message in body["messages"]]
+    assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"] * (len(roles) % 2)
+    for message in body["messages"]:
+        content = message["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        for block in blocks:
+            kind = block["type"]
+            if kind == "text":
+                assert block["text"]
+                if message["role"] == "user" and not heard.answered:
+                    heard.question += block["text"]
+            elif kind == "image":
+                heard.images.append((block["source"]["media_type"], block["source"]["data"]))
+            elif kind == "tool_use":
+                pending[block["id"]] = (block["name"], block["input"])
+            elif kind == "tool_result":
+                heard.answered.append((*pending.pop(block["tool_use_id"]), _joined(block["content"])))
+        assert message["role"] == "assistant" or not pending, (
+            "calls are answered in the next turn, all of them"
+        )
+    for tool in body.get("tools", ()):
+        heard.tools[tool["name"]] = (tool["description"], tool["input_schema"])
+    heard.schema = body.get("output_config", {}).get("format", {}).get("schema")
+    return heard
+
+
+def _gemini(exchange: Exchange) -> Heard:
+    path, _, query = exchange.path.partition("?")
+    name, _, verb = path.rpartition("/")[2].partition(":")
+    assert (verb, query) in {("generateContent", ""), ("streamGenerateContent", "alt=sse")}
+    body = exchange.body
+    settings = body.get("generationConfig", {})
+    system = "".join([part["text"] for part in body.get("systemInstruction", {}).get("parts", ())])
+    heard = Heard(name, system, max_tokens=settings.get("maxOutputTokens"))
+    pending: list[tuple[str | None, str, Body]] = []
+    for content in body["contents"]:
+        for part in content["parts"]:
+            if "functionCall" in part:
+                assert content["role"] == "model"
+                call = part["functionCall"]
+                pending.append((call.get("id"), call["name"], call.get("args", {})))
+            elif "functionResponse" in part:
+                assert content["role"] == "user"
+                reply = part["functionResponse"]
+                # By id where there is one; otherwise in the order of the calls, as the API pairs them.
+                named = (reply.get("id"), reply["name"])
+                at = next(i for i, call in enumerate(pending) if call[:2] == named)
+                heard.answered.append((*pending.pop(at)[1:], "".join(_texts(reply["response"]))))
+            elif "inlineData" in part:
+                heard.images.append((part["inlineData"]["mimeType"], part["inlineData"]["data"]))
+            elif content["role"] == "user" and not heard.answered:
+                heard.question += part["text"]
+    assert not pending
+    for group in body.get("tools", ()):
+        for tool in group["functionDeclarations"]:
+            names = ("parametersJsonSchema", "parameters_json_schema", "parameters")  # Google reads all three
+            schema = next(tool[name] for name in names if name in tool)
+            heard.tools[tool["name"]] = (tool["description"], _lower_types(schema))
+    schema = settings.get("responseJsonSchema") or settings.get("responseSchema")
+    heard.schema = None if schema is None else _lower_types(schema)
+    return heard
+
+
+_READERS = {
+    "openai_chat": _chat,
+    "openai_responses": _responses,
+    "anthropic": _anthropic,
+    "gemini": _gemini,
+}
+
+
+def _joined(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join([part.get("text", "") for part in content or ()])
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The words in a function's response, whatever object they were wrapped in."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+
+
+def _of_data_url(url: str) -> tuple[str, str]:
+    head, _, data = url.partition(",")
+    return head.removeprefix("data:").removesuffix(";base64"), data
+
+
+def _lower_types(schema: Any) -> Any:
+    """Gemini's `Schema` writes types in capitals, and its SDK puts lists in a fixed order."""
+    if isinstance(schema, dict):
+        return {
+            name: value.lower() if name == "type" and isinstance(value, str) else _lower_types(value)
+            for name, value in schema.items()
+        }
+    return schema

@@ -1,0 +1,109 @@
+"""The official Node SDKs: `node/run.mjs` in a process of its own, given jobs and telling outcomes."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.contract.contract_said import (
+    MAX_TOKENS,
+    QUESTION,
+    SYSTEM,
+    TOOL,
+    TOOL_DESCRIPTION,
+    TOOL_SCHEMA,
+    WEATHER,
+    Said,
+)
+from tests.serving import clean_env
+
+NODE_FOLDER = Path(__file__).parent / "node"
+
+
+class NodeError(Exception):
+    """An SDK threw. `kind` is its class, `status` the HTTP status it knows."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        super().__init__(f"{told['kind']} {told['status']}: {told['message']}")
+        self.kind: str = told["kind"]
+        self.status: int | None = told["status"]
+        self.message: str = told["message"]
+        self.retry_after: str | None = told["retryAfter"]
+
+
+def node_missing() -> str:
+    """Why the Node SDKs cannot be run here, or nothing."""
+    if shutil.which("node") is None:
+        return "node is not installed"
+    if not (NODE_FOLDER / "node_modules").is_dir():
+        return "the SDKs are not installed: run `python scripts/prepare_tests.py`"
+    return ""
+
+
+class Node:
+    """The process, kept for many jobs because starting it costs half a second."""
+
+    def __enter__(self) -> "Node":
+        self._process = subprocess.Popen(
+            ["node", "run.mjs"],
+            cwd=NODE_FOLDER,
+            env=clean_env(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.communicate(timeout=10)
+
+    def run(self, job: dict[str, Any]) -> list[dict[str, Any]]:
+        """What the SDK was told. Raises `NodeError` when it threw."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, "the process ended; its words are on standard error"
+        outcome = json.loads(line)
+        if "error" in outcome:
+            raise NodeError(outcome["error"])
+        told: list[dict[str, Any]] = outcome["said"]
+        return told
+
+
+@dataclass
+class NodeSpeaker:
+    """One dialect of the Node SDKs, as a `Speaker`."""
+
+    node: Node
+    dialect: str
+    url: str
+    token: str
+
+    def converse(self, model: str, *, stream: bool, tools: bool) -> list[Said]:
+        """See `Speaker`. Raises `NodeError`."""
+        told = self.node.run(
+            {
+                "dialect": self.dialect,
+                "url": self.url,
+                "token": self.token,
+                "model": model,
+                "stream": stream,
+                "tools": tools,
+                "system": SYSTEM,
+                "question": QUESTION,
+                "maxTokens": MAX_TOKENS,
+                "tool": {"name": TOOL, "description": TOOL_DESCRIPTION, "schema": TOOL_SCHEMA},
+                "weather": WEATHER,
+            }
+        )
+        return [
+            Said(**{**said, "models": set(said["models"]), "calls": [tuple(call) for call in said["calls"]]})
+            for said in told
+        ]

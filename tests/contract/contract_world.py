@@ -1,0 +1,129 @@
+"""One gateway in front of one replayed provider that speaks every dialect: what it serves, and what is true.
+
+Every model stands for one provider dialect and, by its last word, for one behaviour of the provider
+(`tests/upstream_troubles.py`). Its price has a figure of its own for each bucket, so that no two buckets
+can be confused without the cost telling.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from tests.serving import Gateway
+from tests.upstream import (
+    CACHED_TOKENS,
+    INPUT_TOKENS,
+    MODELS,
+    OUTPUT_TOKENS,
+    REASONING_TOKENS,
+    Exchange,
+    Upstream,
+)
+
+DIALECTS = ("openai_chat", "openai_responses", "anthropic", "gemini")
+BEHAVIOURS = ("plain", "twice", "busy", "down", "refuses", "locked", "cut", "sick")
+_SHORT = {"openai_chat": "chat", "openai_responses": "responses", "anthropic": "claude", "gemini": "gem"}
+_KINDS = {"openai_chat": "openai_like", "openai_responses": "openai_like"}
+CREDENTIALS = {d: f"upstream-credential-of-{name}-0123456789abcdef" for d, name in _SHORT.items()}
+"""What the gateway shows to each provider."""
+PRICE = 'price = { input = "3", cache_read = "0.30", output = "15", reasoning = "20" }'
+COST_NANOS = 542_200
+"""Of every answer, by hand: 40 uncached · 3 + 24 cached · 0.30 + 21 visible · 15 + 5 reasoned · 20 dollars
+per million tokens."""
+BUCKETS = {
+    "input_tokens": INPUT_TOKENS,
+    "cache_read_tokens": CACHED_TOKENS,
+    "output_tokens": OUTPUT_TOKENS,
+    "reasoning_tokens": REASONING_TOKENS,
+}
+"""What the ledger must hold of every answer."""
+EMBEDDERS = ("openai_chat", "gemini")
+
+
+def model(provider: str, behaviour: str = "plain") -> str:
+    """What to ask for, so that a provider of that dialect answers, in that way."""
+    return f"{_SHORT[provider]}-{behaviour}"
+
+
+def embedder(provider: str) -> str:
+    """The embedding model of a provider."""
+    return f"{_SHORT[provider]}-vectors"
+
+
+def _config(base_url: str) -> str:
+    lines = ["providers_from_environment = false", "[local]", "enabled = false"]
+    for dialect in DIALECTS:
+        name = _SHORT[dialect]
+        lines += [
+            f"[providers.{name}]",
+            f'kind = "{_KINDS.get(dialect, dialect)}"',
+            f'dialect = "{dialect}"',
+            f'base_url = "{base_url}{"/v1" if dialect in _KINDS else ""}"',
+            f'credential = "env:CONTRACT_{name.upper()}"',
+            "allow_private_network = true",
+            "models = []",
+        ]
+    for dialect in DIALECTS:
+        for behaviour in BEHAVIOURS:
+            lines += _model(dialect, model(dialect, behaviour), PRICE)
+    for dialect in EMBEDDERS:
+        lines += _model(
+            dialect, embedder(dialect), 'price = { input = "2" }\noutput_modalities = ["embedding"]'
+        )
+    return "\n".join(lines)
+
+
+def _model(dialect: str, name: str, more: str) -> list[str]:
+    return [
+        "[[models]]",
+        f'id = "{name}"',
+        more,
+        "[[deployments]]",
+        f'provider = "{_SHORT[dialect]}"',
+        f'model = "{name}"',
+        f'upstream_model = "up-{name}"',
+    ]
+
+
+@dataclass
+class World:
+    """The running gateway, the provider behind it, and a key."""
+
+    gateway: Gateway
+    upstream: Upstream
+    token: str
+
+    @property
+    def url(self) -> str:
+        """Where callers send."""
+        return self.gateway.base_url
+
+    def seen(self) -> list[Exchange]:
+        """What the provider was asked since the last look."""
+        exchanges = self.upstream.exchanges[:]
+        del self.upstream.exchanges[: len(exchanges)]
+        return exchanges
+
+    def receipt(self, receipt_id: str) -> dict[str, Any]:
+        """A receipt, from the gateway itself."""
+        request = Request(
+            f"{self.url}/api/receipts/{receipt_id}", headers={"authorization": f"Bearer {self.token}"}
+        )
+        with urlopen(request, timeout=10) as answer:
+            shown: dict[str, Any] = json.load(answer)
+        assert shown["verified"] is True
+        receipt: dict[str, Any] = shown["receipt"]
+        return receipt
+
+
+def make_world(folder: Path, upstream: Upstream) -> Gateway:
+    """The gateway, not started yet."""
+    env = {f"CONTRACT_{name.upper()}": CREDENTIALS[dialect] for dialect, name in _SHORT.items()}
+    return Gateway(folder, _config(upstream.base_url), env=env)
+
+
+def true_model(provider: str) -> str:
+    """What the provider calls itself."""
+    return MODELS[provider]

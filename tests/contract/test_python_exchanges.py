@@ -1,0 +1,39 @@
+"""The official Python SDKs against every provider dialect: words and tools, whole and streamed."""
+
+import pytest
+from tests.contract.contract_checks import check_tools, check_words
+from tests.contract.contract_said import Speaker
+from tests.contract.contract_world import DIALECTS, World, model
+
+every_pair = pytest.mark.parametrize(
+    ("client", "provider"), [(client, provider) for client in DIALECTS for provider in DIALECTS]
+)
+both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+Speakers = dict[str, Speaker]
+
+
+@both_ways
+@every_pair
+def test_an_answer_arrives_exactly_with_its_usage_model_and_receipt(
+    world: World, speakers: Speakers, client: str, provider: str, stream: bool
+) -> None:
+    said = speakers[client].converse(model(provider), stream=stream, tools=False)
+    check_words(world, client, provider, said, stream=stream)
+
+
+@both_ways
+@every_pair
+def test_a_tool_is_called_and_its_result_returns_to_that_call(
+    world: World, speakers: Speakers, client: str, provider: str, stream: bool
+) -> None:
+    said = speakers[client].converse(model(provider), stream=stream, tools=True)
+    check_tools(world, client, provider, said, stream=stream, cities=("Avignon",))
+
+
+@both_ways
+@every_pair
+def test_two_calls_of_one_tool_in_a_turn_keep_their_own_results(
+    world: World, speakers: Speakers, client: str, provider: str, stream: bool
+) -> None:
+    said = speakers[client].converse(model(provider, "twice"), stream=stream, tools=True)
+    check_tools(world, client, provider, said, stream=stream, cities=("Avignon", "Arles"))
