@@ -4,6 +4,7 @@ import json
 from itertools import pairwise
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from openai.types.chat import ChatCompletionChunk
@@ -34,6 +35,10 @@ from passerelle.core.request import OutputFormat, Reasoning, Request, Sampling, 
 from passerelle.core.usage import Usage
 
 Json = dict[str, Any]
+
+many = settings(deadline=None)
+few = settings(deadline=None, max_examples=40)
+"""Whole requests take their time to draw. No deadlines: the machine is shared."""
 
 CHAT = PathTarget("chat")
 TARGET = Target("gpt-x")

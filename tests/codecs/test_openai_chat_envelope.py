@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.codecs.openai_chat_support import CHAT, TARGET, Json, asked, dump, requests
+from tests.codecs.openai_chat_support import CHAT, TARGET, Json, asked, dump, few, many, requests
 
 from passerelle.codecs.openai_chat import CLIENT, PROVIDER
 from passerelle.codecs.sealed import Sealed, seal
@@ -154,6 +154,7 @@ def test_what_is_wrong_is_named_with_the_next_step(body: bytes, param: str | Non
     assert problem.message.endswith((".", "array"))
 
 
+@few
 @given(requests())
 def test_every_request_the_codec_writes_passes_the_quick_look(request_: Any) -> None:
     body = PROVIDER.encode_request(request_, TARGET).body
@@ -190,6 +191,7 @@ _messages = st.fixed_dictionaries(
 )  # fmt: skip
 
 
+@many
 @given(
     st.dictionaries(_FIELDS, _JSON, max_size=6),
     st.lists(st.tuples(_messages, st.dictionaries(_MESSAGE_FIELDS, _JSON, max_size=4)), max_size=3),
@@ -201,6 +203,7 @@ def test_any_json_is_read_or_refused_with_a_problem(fields: Json, messages: list
             read(json.dumps(body).encode(), CHAT)
 
 
+@many
 @given(st.binary(max_size=200) | st.text(max_size=80).map(str.encode))
 def test_any_bytes_are_read_or_refused_with_a_problem(body: bytes) -> None:
     for read in (CLIENT.envelope, CLIENT.decode_request):

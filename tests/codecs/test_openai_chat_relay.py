@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import given
-from tests.codecs.openai_chat_support import CHAT, TARGET, Json, asked, requests
+from tests.codecs.openai_chat_support import CHAT, TARGET, Json, asked, few, requests
 
 from passerelle.codecs.base import QUIRKS, Target
 from passerelle.codecs.openai_chat import CLIENT, PROVIDER
@@ -106,6 +106,7 @@ def test_lists_of_words_become_one_string_where_they_must() -> None:
     assert sent[2]["content"] == "de"
 
 
+@few
 @given(requests())
 def test_a_relayed_request_is_the_callers_own(request: Request) -> None:
     body = PROVIDER.encode_request(request, Target("mine")).body

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from msgspec.structs import replace
-from tests.codecs.openai_chat_support import CHAT, TARGET, Json, asked, requests
+from tests.codecs.openai_chat_support import CHAT, TARGET, Json, asked, few, requests
 
 from passerelle.codecs.base import QUIRKS, Target
 from passerelle.codecs.names import fit_name
@@ -373,6 +373,7 @@ def test_a_wrong_field_is_named_by_its_path(body: bytes, param: str) -> None:
 # ---- out
 
 
+@few
 @given(requests())
 def test_a_request_written_and_read_again_is_the_same_but_for_what_is_reported(request: Request) -> None:
     encoded = PROVIDER.encode_request(request, Target("m", quirks=frozenset({"reasoning_content_field"})))
@@ -386,6 +387,7 @@ def strip_memo(request: Request) -> Request:
     return replace(request, memo=None)
 
 
+@few
 @given(requests())
 def test_the_same_request_always_gives_the_same_bytes(request: Request) -> None:
     assert PROVIDER.encode_request(request, TARGET) == PROVIDER.encode_request(request, TARGET)

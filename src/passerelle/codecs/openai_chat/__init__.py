@@ -1,10 +1,11 @@
 """OpenAI Chat Completions, as callers speak it and as OpenAI and its many likes are spoken to; and its
 embeddings.
 
-`wire` what streams look like · `envelope` the quick look · `request`, `messages` in · `encode_request`,
-`encode_messages`, `encode_parts` out · `response` whole answers · `stream_decode`, `stream_parts`,
-`stream_encode` streams · `relay`, `watch` the untranslated road · `usage`, `finish`, `errors`, `answers`
-the tables they judge by.
+In: `envelope` the quick look · `request`, `messages`, `content` the whole. Out: `encode_request`,
+`encode_messages`, `encode_parts`, and `losses`, what they leave behind. Answers: `response_decode`,
+`response_encode` whole · `stream_decode`, `stream_parts`, `stream_encode`, `wire` streamed · `relay`,
+`watch` untranslated. What they judge and name by: `usage`, `finish`, `errors`, `answers`, `opaque`,
+`citations`, `identity`. `embed` is the embeddings.
 """
 
 from passerelle.codecs.base import ClientSide, EmbedClientSide, EmbedProviderSide, ProviderSide

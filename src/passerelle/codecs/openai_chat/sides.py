@@ -14,7 +14,8 @@ from passerelle.codecs.openai_chat.envelope import read_envelope
 from passerelle.codecs.openai_chat.errors import encode_problem
 from passerelle.codecs.openai_chat.relay import relay_losses, relay_request
 from passerelle.codecs.openai_chat.request import decode_request
-from passerelle.codecs.openai_chat.response import decode_response, encode_response, watch_response
+from passerelle.codecs.openai_chat.response_decode import decode_response, watch_response
+from passerelle.codecs.openai_chat.response_encode import encode_response
 from passerelle.codecs.openai_chat.stream_decode import StreamDecoder
 from passerelle.codecs.openai_chat.stream_encode import StreamEncoder
 from passerelle.codecs.openai_chat.watch import StreamWatcher
@@ -37,7 +38,7 @@ class ChatClient:
         return decode_request(body)
 
     def encode_response(self, response: Response, context: ReplyContext) -> bytes:
-        """See `response.encode_response`."""
+        """See `response_encode.encode_response`."""
         return encode_response(response, context)
 
     def stream_encoder(self, context: ReplyContext) -> StreamEncoder:
@@ -77,11 +78,11 @@ class ChatProvider:
         return relay_losses(body, target)
 
     def decode_response(self, body: bytes) -> Response:
-        """See `response.decode_response`."""
+        """See `response_decode.decode_response`."""
         return decode_response(body)
 
     def watch_response(self, body: bytes) -> Watched:
-        """See `response.watch_response`."""
+        """See `response_decode.watch_response`."""
         return watch_response(body)
 
     def stream_decoder(self) -> StreamDecoder:
