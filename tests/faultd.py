@@ -93,7 +93,12 @@ class StopReading:
     until the test calls `session.transport.resume_reading()`."""
 
 
-Step = Send | Drip | Flood | Wait | Until | Hang | Close | HalfClose | Reset | StopReading
+@dataclass(frozen=True)
+class ReadOn:
+    """Take bytes from the socket again."""
+
+
+Step = Send | Drip | Flood | Wait | Until | Hang | Close | HalfClose | Reset | StopReading | ReadOn
 
 
 # Bytes
@@ -183,7 +188,7 @@ class Session(asyncio.Protocol):
         self.blocked = asyncio.Event()
         """The client takes no more: our send buffer filled up at least once."""
         self.sent_bytes = 0
-        self.received = b""
+        self.received = bytearray()
         """Everything the client sent."""
         self.requests: list[Received] = []
         self._upstream = upstream
@@ -256,7 +261,7 @@ class Session(asyncio.Protocol):
         while (end := self.received.find(b"\r\n\r\n", self._start)) < 0:
             if not await self._more():
                 return None
-        head = self.received[self._start : end]
+        head = bytes(self.received[self._start : end])
         self._start = end + 4
         return head
 
@@ -270,7 +275,7 @@ class Session(asyncio.Protocol):
         while whole and len(self.received) - self._start < size:
             if not await self._more():
                 return None
-        body = self.received[self._start : self._start + size]
+        body = bytes(self.received[self._start : self._start + size])
         self._start += size
         return Received(method, path, headers, body, head, self)
 
@@ -317,6 +322,8 @@ class Session(asyncio.Protocol):
                 await self._closed.wait()
             case StopReading():
                 self.transport.pause_reading()
+            case ReadOn():
+                self.transport.resume_reading()
 
 
 class Upstream:

@@ -3,7 +3,19 @@
 import asyncio
 
 import pytest
-from tests.faultd import Drip, Hang, Send, StopReading, Upstream, answer, chunk, chunked_head
+from tests.faultd import (
+    LAST_CHUNK,
+    Drip,
+    Hang,
+    ReadOn,
+    Send,
+    StopReading,
+    Upstream,
+    Wait,
+    answer,
+    chunk,
+    chunked_head,
+)
 from tests.providers.http.asking import MakeClient, ask, fetch
 
 from passerelle.providers.base import Deadlines, SendError
@@ -57,6 +69,21 @@ async def test_a_server_that_takes_no_request_ends_the_sending(
     assert "did not take the request" in message
 
 
+async def test_the_headers_deadline_runs_from_the_request_sent(
+    upstream: Upstream, connect: MakeClient
+) -> None:
+    upstream.script(StopReading(), Wait(0.25), ReadOn(), Wait(0.25), Send(answer(b"slow")), early=True)
+    reply = await ask(connect(upstream), b"x" * 30_000_000, deadlines=Deadlines(headers_s=0.4))
+    assert await reply.read() == b"slow"
+
+
+async def test_the_total_bounds_the_connecting(upstream: Upstream, connect: MakeClient) -> None:
+    build_context(None)
+    upstream.on_connect = (Hang(),)
+    client = connect(upstream.url.replace("http:", "https:"))
+    await expect_timeout(ask(client, remaining_s=SHORT_S))
+
+
 async def test_a_server_that_never_finishes_tls_ends_the_connecting(
     upstream: Upstream, connect: MakeClient
 ) -> None:
@@ -86,11 +113,24 @@ async def test_the_total_bounds_every_part(upstream: Upstream, connect: MakeClie
 async def test_the_total_ends_an_answer_that_nobody_reads(upstream: Upstream, connect: MakeClient) -> None:
     upstream.script(Send(chunked_head() + chunk(b"a")), Hang())
     client = connect(upstream)
-    reply = await ask(client, remaining_s=SHORT_S)
+    reply = await ask(client, deadlines=Deadlines(headers_s=SHORT_S / 2), remaining_s=SHORT_S)
     await upstream.sessions[0].gone.wait()
     assert await anext(aiter(reply)) == b"a"
     with pytest.raises(SendError, match="total time"):
         await anext(aiter(reply))
+
+
+async def test_no_later_deadline_puts_the_total_off(upstream: Upstream, connect: MakeClient) -> None:
+    upstream.script(Send(chunked_head()), Hang())
+    reply = await ask(connect(upstream), deadlines=Deadlines(headers_s=SHORT_S / 2), remaining_s=SHORT_S)
+    reply.set_deadline(asyncio.get_running_loop().time() + 60)
+    assert "total time" in await expect_timeout(reply.read())
+
+
+async def test_the_headers_deadline_is_over_with_the_headers(upstream: Upstream, connect: MakeClient) -> None:
+    upstream.script(Send(chunked_head()), Wait(SHORT_S * 2), Send(chunk(b"a") + LAST_CHUNK))
+    reply = await ask(connect(upstream), deadlines=SHORT)
+    assert await reply.read() == b"a"
 
 
 async def test_nothing_left_of_the_total_is_a_timeout(upstream: Upstream, connect: MakeClient) -> None:

@@ -46,6 +46,18 @@ async def test_the_next_address_is_tried_when_one_refuses(upstream: Upstream, co
     assert upstream.requests[0].header("host") == f"models.example.test:{upstream.port}"
 
 
+async def test_addresses_that_failed_are_asked_for_again(upstream: Upstream, connect: MakeClient) -> None:
+    answers = [["127.0.0.2"], ["127.0.0.1"]]
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return answers.pop(0)
+
+    client = connect(f"http://models.example.test:{upstream.port}", resolve=resolve)
+    with pytest.raises(SendError, match="refused"):
+        await ask(client)
+    assert await fetch(client) == b"{}"
+
+
 @pytest.fixture
 def black_hole(upstream: Upstream) -> Iterator[str]:
     """An address where nothing answers: the kernel drops a SYN when the queue of those to accept is full."""

@@ -26,6 +26,7 @@ from tests.providers.http.asking import PATIENT, MakeClient, ask, fetch
 from passerelle.providers.base import Caps, SendError
 from passerelle.providers.egress import EgressRules
 from passerelle.providers.http import HttpClient, parse_origin
+from passerelle.providers.http.connection import Connection
 
 SIZED = answer(b"0123456789")
 STREAM = chunked(b"one", b"two", b"three")
@@ -67,6 +68,19 @@ async def test_what_came_before_a_cut_is_given_before_the_failure(
         async for piece in reply:
             got += piece
     assert (got, caught.value.failure) == (b"onetw", "transport")
+
+
+async def test_a_break_is_no_end_of_an_answer_without_a_length(
+    upstream: Upstream, connect: MakeClient
+) -> None:
+    read = asyncio.Event()
+    upstream.script(Send(b"HTTP/1.1 200 OK\r\n\r\nhalf"), Until(read), Reset())
+    reply = await ask(connect(upstream))
+    assert await anext(aiter(reply)) == b"half"
+    read.set()
+    with pytest.raises(SendError) as caught:
+        await anext(aiter(reply))
+    assert (caught.value.failure, reply.complete_by_eof) == ("transport", False)
 
 
 async def test_a_half_close_before_the_end_is_a_cut(upstream: Upstream, connect: MakeClient) -> None:
@@ -170,6 +184,23 @@ async def test_it_is_retried_once_only(upstream: Upstream, connect: MakeClient) 
     client = await warm(upstream, connect)
     upstream.script(Close())
     upstream.script(Close())
+    assert (await failure_of(client)).failure == "transport"
+    assert len(upstream.requests) == 3
+
+
+async def test_it_is_retried_once_only_even_when_the_second_connection_is_not_fresh(
+    upstream: Upstream, connect: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await warm(upstream, connect)
+    acquire = client.pool.acquire
+
+    async def handed_over(until: float, *, again: bool = False) -> Connection:
+        connection = await acquire(until, again=again)
+        connection.reused = True
+        return connection
+
+    monkeypatch.setattr(client.pool, "acquire", handed_over)
+    upstream.always = (Close(),)
     assert (await failure_of(client)).failure == "transport"
     assert len(upstream.requests) == 3
 

@@ -122,6 +122,7 @@ REFUSED = {
     "HTTP/2.0": b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nhi",
     "HTTP/0.9": b"HTTP/0.9 200 OK\r\nContent-Length: 2\r\n\r\nhi",
     "HTTP/1.2": b"HTTP/1.2 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/2.0 after early hints": b"HTTP/1.1 103 E\r\n\r\nHTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nhi",
     "another protocol": b"RTSP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi",
     "yet another protocol": b"ICE/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi",
     "lower case": b"http/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
@@ -138,7 +139,7 @@ REFUSED = {
     "a change of protocol without saying so": b"HTTP/1.1 101 S\r\n\r\n",
     "a crowd of interim answers": b"HTTP/1.1 103 E\r\n\r\n" * (MAX_INTERIM + 1) + WHOLE["sized"][0],
     "a crowd of headers": OK + b"X: y\r\n" * (MAX_HEADERS + 1) + b"Content-Length: 0\r\n\r\n",
-    "a crowd of trailers": CHUNKED + b"0\r\n" + b"X: y\r\n" * (MAX_HEADERS + 1) + b"\r\n",
+    "a crowd of different headers": OK + b"".join(b"X%d:\r\n" % n for n in range(MAX_HEADERS + 1)) + b"\r\n",
     "one long header": OK + b"X: " + b"a" * 5000 + b"\r\nContent-Length: 0\r\n\r\n",
 }
 
@@ -154,6 +155,12 @@ def test_they_are_refused_one_byte_at_a_time_too(case: str) -> None:
     data = REFUSED[case]
     with pytest.raises(RefusedError):
         parse(*(data[at : at + 1] for at in range(len(data))))
+
+
+def test_a_trailer_is_not_a_header() -> None:
+    reply, framing = parse(WHOLE["chunks with a trailer"][0])
+    assert framing.ended
+    assert reply.headers == {"transfer-encoding": "chunked"}
 
 
 def test_words_of_a_refusal_never_quote_the_provider() -> None:

@@ -8,6 +8,7 @@ from tests.providers.http.asking import MakeClient, ask, fetch
 
 from passerelle.providers.base import Deadlines, SendError
 from passerelle.providers.http import HttpClient, PoolLimits
+from passerelle.providers.http.connection import Connection
 
 HURRIED = Deadlines(connect_s=0.05, headers_s=5)
 
@@ -152,17 +153,41 @@ async def test_a_request_cancelled_while_connecting_frees_its_slot(
         assert client.pool.open == 1
 
 
-async def test_a_stale_connection_makes_room_for_its_retry_when_the_pool_is_full(
+async def test_a_retry_goes_before_those_who_came_after_it(upstream: Upstream, connect: MakeClient) -> None:
+    client = connect(upstream, limits=PoolLimits(max_connections=1))
+    await fetch(client)
+    upstream.script(Close())
+    retried = asyncio.ensure_future(fetch(client, b"retried"))
+    await asyncio.sleep(0)
+    later = asyncio.ensure_future(fetch(client, b"later"))
+    assert await asyncio.gather(retried, later) == [b"{}", b"{}"]
+    assert [request.body for request in upstream.requests[1:]] == [b"retried", b"retried", b"later"]
+    assert (client.pool.stats.retried, client.pool.open) == (1, 1)
+
+
+async def test_a_connection_lost_on_its_way_to_a_waiter_is_replaced(
     upstream: Upstream, connect: MakeClient
 ) -> None:
-    client = connect(upstream, limits=PoolLimits(max_connections=2))
-    occupied = await occupy(client, upstream, 2)
-    await occupied.let_go()
-    assert client.pool.idle == 2
-    upstream.script(Close())
-    assert await fetch(client) == b"{}"
-    assert (client.pool.stats.retried, client.pool.stats.opened) == (1, 3)
-    assert client.pool.open <= 2
+    client = connect(upstream, limits=PoolLimits(max_connections=1))
+    occupied = await occupy(client, upstream)
+    waiting = asyncio.ensure_future(fetch(client))
+    await asyncio.sleep(0)
+    (connection,) = client.pool._open
+    release = client.pool.release
+
+    def release_and_lose(connection: Connection) -> None:
+        release(connection)
+        connection.drop()
+
+    client.pool.release = release_and_lose  # type: ignore[method-assign]
+    occupied.free.set()
+    while client.pool.waiting:  # noqa: ASYNC110 - the loop's own turn is what we wait for
+        await asyncio.sleep(0)
+    client.pool.release = release  # type: ignore[method-assign]
+    assert connection.closed
+    assert await waiting == b"{}"
+    stats = client.pool.stats
+    assert (stats.opened, stats.retried, client.pool.open) == (2, 0, 1)
 
 
 async def test_the_connection_used_last_is_used_first(upstream: Upstream, connect: MakeClient) -> None:

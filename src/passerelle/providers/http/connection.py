@@ -246,7 +246,6 @@ class Connection(asyncio.Protocol):
             self._settled(self._transport)
             self._settled = None
         if self.sent and not self._early and not self.closed and self._framing.keep_alive:
-            self.resume()
             self.reused = True
             hint = reply.headers.get("keep-alive")
             self.keep_alive_s = _NEVER if hint is None else _keep_alive_s(hint)

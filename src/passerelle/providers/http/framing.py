@@ -15,12 +15,14 @@ sizes, and NUL or control bytes in values. What it lets through and we do not (s
 `tests/providers/http/test_framing.py` keeps the list honest.
 """
 
+import functools
+
 import httptools
 
 from passerelle.providers.http.limits import MAX_HEADERS, MAX_INTERIM, MAX_SILENT_BYTES
 from passerelle.providers.http.response import HttpReply
 
-_PREFIX = b"HTTP/"
+_PREFIX = b"HTTP/1."
 
 
 class RefusedError(Exception):
@@ -45,9 +47,9 @@ class Framing:
         self._reply = reply
         self.ended = False
         self.to_eof = False
-        self._matched = 0  # how much of `HTTP/` has arrived
+        self._matched = 0  # how much of `HTTP/1.` has arrived
         self._silent = 0  # bytes since the last piece of body
-        self._lines = 0
+        self._repeats = 0
         self._interim = 0
         self._headers: dict[str, str] = {}
 
@@ -58,8 +60,8 @@ class Framing:
 
     def feed(self, data: bytes) -> None:
         """Raises `RefusedError`; the connection is then good for nothing."""
-        if self._matched < 5:
-            part = data[: 5 - self._matched]
+        if self._matched < 7:
+            part = data[: 7 - self._matched]
             fits = _PREFIX.startswith(part, self._matched)
             self._matched += len(part)
             if not fits:
@@ -90,15 +92,11 @@ class Framing:
             raise RefusedError("bytes after the end of the answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header line, or a trailer's."""
-        self._lines += 1
-        if self._lines > MAX_HEADERS:
-            raise RefusedError(f"more than {MAX_HEADERS} header lines")
-        if self._reply.headed:
-            return  # trailers say nothing we act on
-        key = name.decode("latin-1").lower()
+        """A header line, or a trailer's (which go nowhere)."""
+        key = _lower(name)
         headers = self._headers
         if key in headers:
+            self._repeats += 1
             headers[key] += ", " + value.decode("latin-1")
         else:
             headers[key] = value.decode("latin-1")
@@ -110,16 +108,17 @@ class Framing:
         if not 200 <= status <= 599:
             self._pass_over(status)
             return
-        version = self._parser.get_http_version()
-        if version not in ("1.1", "1.0"):
-            raise RefusedError("the answer is not HTTP/1.x")
+        if self._interim and not self._parser.get_http_version().startswith("1."):
+            raise RefusedError("the answer is not HTTP/1.x")  # the first one was, this one is not
+        if len(headers) + self._repeats > MAX_HEADERS:
+            raise RefusedError(f"more than {MAX_HEADERS} header lines")
         if self._silent > self._header_bytes:  # more than the head may have come at once: count exactly
             size = sum(len(key) + len(value) + 4 for key, value in headers.items())
             if size > self._header_bytes:
                 raise RefusedError(f"more than {self._header_bytes} bytes of response head")
         coding = headers.get("transfer-encoding")
         if coding is not None:
-            if coding.strip().lower() != "chunked" or version == "1.0":
+            if coding.strip().lower() != "chunked" or self._parser.get_http_version() == "1.0":
                 raise RefusedError("a `Transfer-Encoding` other than `chunked`, once, in HTTP/1.1")
         elif "content-length" not in headers and status not in (204, 304):
             self.to_eof = True
@@ -127,6 +126,7 @@ class Framing:
         if content is not None and content.strip().lower() not in ("identity", ""):
             raise RefusedError("a compressed answer (`Content-Encoding`), although none was asked for")
         self._silent = 0
+        self._headers = {}
         self._reply.open(status, headers)
 
     def _pass_over(self, status: int) -> None:
@@ -150,3 +150,9 @@ class Framing:
         if self._reply.headed:
             self.ended = True
             self.keep_alive = self._parser.should_keep_alive()  # only now: it forgets at once
+
+
+@functools.lru_cache(maxsize=512)
+def _lower(name: bytes) -> str:
+    """Remembered: providers say the same names in every answer."""
+    return name.decode("latin-1").lower()

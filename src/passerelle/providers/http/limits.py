@@ -3,7 +3,7 @@
 import msgspec
 
 MAX_HEADERS = 256
-"""Header lines of one answer, interim ones and trailers included. Providers send ten to forty."""
+"""Header lines of one answer. Providers send ten to forty."""
 
 MAX_INTERIM = 16
 """1xx answers before the final one (103 Early Hints from content networks is the usual one)."""

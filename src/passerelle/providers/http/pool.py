@@ -84,8 +84,8 @@ class Pool:
     async def acquire(self, until: float, *, again: bool = False) -> Connection:
         """A connection by loop time `until`: new, or handed over by another request that ends.
 
-        `again` is for a request that had one and lost it: it goes to the head of the queue, and an idle
-        connection gives up its slot if need be. Raises `SendError`: `timeout`, `overloaded` when the
+        `again` is for a request that had one and lost it: it goes to the head of the queue, where the slot
+        of the lost one will come. Raises `SendError`: `timeout`, `overloaded` when the
         queue is full, or what dialling raises.
         """
         if self._closing:
@@ -93,8 +93,6 @@ class Pool:
         if self._slots < self._limits.max_connections:
             self._slots += 1
         else:
-            if self._idle:
-                next(iter(self._idle)).drop()
             handed = await self._wait(until, first=again)
             if handed is not None:
                 if handed.closed:  # between being handed over and now; its slot went to the next in line
