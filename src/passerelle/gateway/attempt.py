@@ -120,7 +120,8 @@ class Engine:
                 failure = from_failed_event(watcher.failed, provider=opened.leg.deployment.provider)
             if failure is not None:
                 self._broke(trip, opened, failure)
-                failed = watcher.failed or Failed(failure.kind, failure.problem.message)
+                # In the words of `classify`: what a provider says of itself is for the receipt and the log.
+                failed = Failed(failure.kind, failure.problem.message)
                 yield in_band_error(trip, watcher, failed, context)
         finally:
             # Only reached unsettled when the caller went away (GeneratorExit, CancelledError).
