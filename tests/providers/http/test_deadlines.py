@@ -72,8 +72,8 @@ async def test_a_server_that_takes_no_request_ends_the_sending(
 async def test_the_headers_deadline_runs_from_the_request_sent(
     upstream: Upstream, connect: MakeClient
 ) -> None:
-    upstream.script(StopReading(), Wait(0.25), ReadOn(), Wait(0.25), Send(answer(b"slow")), early=True)
-    reply = await ask(connect(upstream), b"x" * 30_000_000, deadlines=Deadlines(headers_s=0.4))
+    upstream.script(StopReading(), Wait(0.4), ReadOn(), Wait(0.4), Send(answer(b"slow")), early=True)
+    reply = await ask(connect(upstream), b"x" * 16_000_000, deadlines=Deadlines(headers_s=0.6))
     assert await reply.read() == b"slow"
 
 

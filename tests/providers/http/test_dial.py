@@ -53,8 +53,9 @@ async def test_addresses_that_failed_are_asked_for_again(upstream: Upstream, con
         return answers.pop(0)
 
     client = connect(f"http://models.example.test:{upstream.port}", resolve=resolve)
-    with pytest.raises(SendError, match="refused"):
+    with pytest.raises(SendError, match="refused") as caught:
         await ask(client)
+    assert not caught.value.sent
     assert await fetch(client) == b"{}"
 
 

@@ -213,6 +213,21 @@ async def test_a_fresh_connection_that_ends_unanswered_is_not_retried(
     assert len(upstream.requests) == 1
 
 
+async def test_a_retry_that_finds_no_connection_says_that_the_request_may_have_arrived(
+    upstream: Upstream, connect: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await warm(upstream, connect)
+
+    async def nobody(until: float) -> Connection:
+        raise SendError("transport", "refused", sent=False)
+
+    monkeypatch.setattr(client.pool, "_dial", nobody)
+    upstream.script(Close())
+    assert (await failure_of(client)).sent
+    error = await failure_of(client)
+    assert (error.failure, error.sent) == ("transport", False)
+
+
 async def test_one_byte_of_an_answer_forbids_the_retry(upstream: Upstream, connect: MakeClient) -> None:
     client = await warm(upstream, connect)
     upstream.script(Send(b"H"), Close())

@@ -14,7 +14,7 @@ ORIGIN = Origin("https", "a.test", 8443)
 def refused(method: str = "POST", path: str = "/x", name: bytes = b"x", value: bytes = b"y") -> str:
     with pytest.raises(SendError) as caught:
         HeadWriter(ORIGIN).write(method, path, [(b"a", b"b"), (name, value)], 1)
-    assert caught.value.failure == "invalid_request"
+    assert (caught.value.failure, caught.value.sent) == ("invalid_request", False)
     return caught.value.message
 
 

@@ -75,7 +75,8 @@ class HttpClient:
         bounds everything, the reading of the body included. Cancelling it closes the connection.
 
         Raises `SendError`: `timeout`, `transport`, `protocol`, `overloaded` (too many wait for a
-        connection), `invalid_request` (the head cannot be sent safely), `cancelled` (client closed).
+        connection), `invalid_request` (the head cannot be sent safely), `cancelled` (client closed). Its
+        `sent` is False when no connection was to be had, or the head was refused.
         """
         head = self._heads.write(method, path, headers, len(body))
         loop = asyncio.get_running_loop()
@@ -86,7 +87,11 @@ class HttpClient:
         again = False
         while True:
             if connection is None:
-                connection = await pool.acquire(min(now + deadlines.connect_s, total_at), again=again)
+                try:
+                    connection = await pool.acquire(min(now + deadlines.connect_s, total_at), again=again)
+                except SendError as error:
+                    error.sent = again  # before a retry the provider may have had it once
+                    raise
                 now = loop.time()
             reply = HttpReply(
                 connection,

@@ -61,13 +61,10 @@ class HeadWriter:
     def _start(self, method: str, path: str) -> bytes:
         if method not in METHODS:
             allowed = ", ".join(sorted(METHODS))
-            raise SendError(
-                "invalid_request", f"method `{method[:20]}` is not supported; use one of {allowed}"
-            )
+            raise _unsafe(f"method `{method[:20]}` is not supported; use one of {allowed}")
         plain = path.isascii() and path.isprintable() and " " not in path and "#" not in path
         if not plain or not path.startswith("/"):
-            raise SendError(
-                "invalid_request",
+            raise _unsafe(
                 "the request path must begin with `/` and hold only printable ASCII without spaces or `#`; "
                 "percent-encode the model's name",
             )
@@ -80,9 +77,9 @@ class HeadWriter:
         """The line up to the value, with the line end before it."""
         shown = name[:40].decode("latin-1")
         if not _TOKEN.match(name):
-            raise SendError("invalid_request", f"{shown!a} is not a header name; correct it")
+            raise _unsafe(f"{shown!a} is not a header name; correct it")
         if name.lower() in _OURS:
-            raise SendError("invalid_request", f"header `{shown}` is the client's own to say; leave it out")
+            raise _unsafe(f"header `{shown}` is the client's own to say; leave it out")
         line = b"\r\n%b: " % name
         if len(self._names) < _MAX_KNOWN:
             self._names[name] = line
@@ -90,8 +87,11 @@ class HeadWriter:
 
     def _injection(self, headers: Sequence[tuple[bytes, bytes]]) -> SendError:
         broken = [name for name, value in headers if any(byte in value for byte in b"\r\n\0")]
-        return SendError(
-            "invalid_request",
+        return _unsafe(
             f"header `{broken[0].decode('latin-1')}` holds a line end or NUL; check the credential or "
             "setting it comes from for a stray line end",
         )
+
+
+def _unsafe(message: str) -> SendError:
+    return SendError("invalid_request", message, sent=False)
