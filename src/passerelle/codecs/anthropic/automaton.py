@@ -24,6 +24,7 @@ from typing import Final
 import msgspec
 
 from passerelle.codecs.anthropic.errors import read_error
+from passerelle.codecs.anthropic.fields import BAD_JSON
 from passerelle.codecs.anthropic.response import EMPTY, not_an_answer
 from passerelle.codecs.anthropic.stops import finish_of, may_be_empty
 from passerelle.codecs.anthropic.types import StreamEvent, WatchedMessage, WireError
@@ -74,7 +75,7 @@ class Automaton:
             return None
         try:
             event = _events.decode(frame.data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except BAD_JSON:
             return self._break("the provider sent a stream event that is not Anthropic's JSON")
         kind = event.type
         if kind == "content_block_delta":
@@ -205,7 +206,7 @@ def _instead(body: bytes) -> Failed:
     """What a body that is no stream at all means: an error, a whole answer, or something else."""
     try:
         whole = _whole.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except BAD_JSON:
         return Failed("protocol", not_an_answer(body))
     if whole.error is not None or whole.type == "error":
         return read_error(whole.error or WireError())

@@ -4,7 +4,7 @@ Each reader takes a field out of a private copy of the object, so that what is l
 we do not name: the object's `extra`.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -23,19 +23,25 @@ _NAMES: dict[type, str] = {
 }
 
 
+BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not JSON, not UTF-8, or nested beyond its depth."""
+
+
 def parse_body(body: bytes) -> JsonObject:
     """The JSON object a caller sent. Raises `ProblemError` saying where it is malformed."""
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise malformed(error) from None
     if not isinstance(value, dict):
         raise invalid(f"the body is {said(value)}; send a JSON object")
     return value
 
 
-def malformed(error: msgspec.DecodeError | UnicodeDecodeError) -> ProblemError:
+def malformed(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError) -> ProblemError:
     """The problem of a body that is not JSON, or not UTF-8."""
+    if isinstance(error, RecursionError):
+        return invalid("the body is nested too deeply; flatten it and send it again")
     if isinstance(error, UnicodeDecodeError):
         return invalid("the body is not valid UTF-8; encode it as UTF-8 JSON and send it again")
     if isinstance(error, msgspec.ValidationError):  # numbers and dates msgspec cannot hold

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from passerelle.codecs.anthropic.automaton import PASSED_OVER, Automaton
-from passerelle.codecs.anthropic.fields import JsonObject
+from passerelle.codecs.anthropic.fields import BAD_JSON, JsonObject
 from passerelle.codecs.anthropic.stops import finish_of
 from passerelle.codecs.anthropic.types import BlockStart, Delta, StreamEvent, WireUsage
 from passerelle.codecs.sse import Frame, SseParser
@@ -217,7 +217,7 @@ def _generic(frame: Frame, name: str) -> JsonObject:
     """The event's `name` (or all of it) with every field it has: once a block, not once a delta."""
     try:
         event: Any = msgspec.json.decode(frame.data)
-    except (msgspec.DecodeError, UnicodeDecodeError):  # a string of a field nobody reads is not UTF-8
+    except BAD_JSON:  # a string of a field nobody reads is not UTF-8
         return {}
     found = event.get(name) if name else event
     return found if isinstance(found, dict) else {}
@@ -230,7 +230,7 @@ def _folded(block: JsonObject, deltas: list[JsonObject]) -> JsonObject:
     if arguments:
         try:
             whole["input"] = msgspec.json.decode(arguments)
-        except msgspec.DecodeError:
+        except BAD_JSON:
             whole["input"] = {}
     for delta in deltas:
         for name, value in delta.items():

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from passerelle.codecs.anthropic.fields import malformed
+from passerelle.codecs.anthropic.fields import BAD_JSON, malformed
 from passerelle.codecs.anthropic.types import BlockSign, CountEnvelope, MessagesEnvelope
 from passerelle.codecs.base import Envelope, PathTarget, Target
 from passerelle.codecs.media import estimate_text_bytes
@@ -30,8 +30,10 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         read: CountEnvelope = _count.decode(body) if counting else _messages.decode(body)
     except msgspec.ValidationError as error:
         raise _wrong_shape(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise malformed(error) from None
+    if not read.model:
+        raise invalid("`model` is empty; name a model, as `GET /v1/models` lists them", "model")
     if not read.messages:
         raise invalid("`messages` is empty; send at least one message", "messages")
     if read.max_tokens is not None and read.max_tokens < 0:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from passerelle.codecs.anthropic.errors import read_error
-from passerelle.codecs.anthropic.fields import JsonObject
+from passerelle.codecs.anthropic.fields import BAD_JSON, JsonObject
 from passerelle.codecs.anthropic.read_blocks import kept_block, read_block
 from passerelle.codecs.anthropic.stops import finish_of, may_be_empty, stop_of
 from passerelle.codecs.anthropic.types import TokenCount, WatchedMessage, WireError, WireUsage
@@ -31,7 +31,7 @@ def read_response(body: bytes) -> Response:
     watched = _watch(body)
     try:
         fields: JsonObject = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except BAD_JSON:
         raise AnswerError(not_an_answer(body)) from None
     parts: list[Part] = []
     for index, block in enumerate(fields["content"]):
@@ -76,7 +76,7 @@ def read_token_count(body: bytes) -> int:
     """The count. Raises `AnswerError`."""
     try:
         return _counted.decode(body).input_tokens
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except BAD_JSON:
         raise AnswerError("the provider's answer holds no `input_tokens`") from None
 
 
@@ -203,7 +203,7 @@ def anthropic_citation(citation: dict[str, Any]) -> bool:
 def _watch(body: bytes) -> WatchedMessage:
     try:
         watched = _watched.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except BAD_JSON:
         raise AnswerError(not_an_answer(body)) from None
     if watched.error is not None or watched.type == "error":
         failed = read_error(watched.error or WireError())

@@ -5,6 +5,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from passerelle.codecs.anthropic.fields import BAD_JSON
 from passerelle.codecs.anthropic.ids import CallIds
 from passerelle.codecs.anthropic.models import ModelRules
 from passerelle.codecs.anthropic.read_blocks import kept_block
@@ -254,7 +255,7 @@ def call_input(part: ToolCallPart) -> object:
             return {}
         try:
             _object.decode(text)
-        except (msgspec.DecodeError, UnicodeEncodeError):
+        except (*BAD_JSON, UnicodeEncodeError):
             return {"input": part.arguments}
         return msgspec.Raw(text.encode())
     return {"input": part.arguments}
