@@ -157,6 +157,6 @@ def _explain(said: str) -> NoReturn:
 
 
 def _plain(match: re.Match[str]) -> str:
-    words = [_WORDS.get(word, word) for word in match[1].split(" | ") if word != "null"]
+    words = [_WORDS.get(word, word) for word in match[1].split(" | ") if word != "null"] or ["null"]
     named = [word if word == "null" else f"{'an' if word[0] in 'aeiou' else 'a'} {word}" for word in words]
     return " or ".join(named)
