@@ -3,10 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test check bench soak lock clean
+.PHONY: help run test check bench soak docs lock clean
 
-run: $(VENV)/.run ## the gateway up on a local model, a real answered request shown
+# Ctrl-C ends the gateway with status 0, and make with it: `set -m` gives the gateway the terminal's signals to
+# itself. Only in the foreground (`+`), because a shell in the background would wait for the terminal.
+run: $(VENV)/.run ## the gateway up on a local model, a real answered request shown; ARGS="--port 9000"
+	@case "$$(ps -o stat= -p $$$$ 2>/dev/null)" in *+*) set -m;; esac; \
 	$(BIN)/passerelle quickstart --data .passerelle $(ARGS)
 
 test: $(VENV)/.dev ## every check and every test
@@ -26,23 +30,35 @@ bench: $(VENV)/.dev ## the harness of docs/performance.md: us and peers in one r
 soak: $(VENV)/.dev ## long runs: 500 kill -9, and what else is too long for every change
 	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
 
+docs: $(VENV)/.dev ## write the generated pages anew: docs/providers/, the tables of docs/dialects.md
+	$(BIN)/python scripts/provider_pages.py
+	$(BIN)/python scripts/dialect_tables.py
+
 lock: ## write the hashed lock files anew from pyproject.toml
 	$(BIN)/python scripts/lock.py
 
-clean:
+clean: ## remove the environment and the data of `make run`
 	rm -rf $(VENV) .passerelle
 
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
 # A stamp is newer than the lock it was installed from, so a changed lock installs again.
-$(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Passerelle needs Python 3.11 or newer; set PYTHON=")'
-	$(PYTHON) -m venv $(VENV)
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Passerelle needs Python 3.11 or newer: make PYTHON=python3.12 …")'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo "$(PYTHON) comes without venv and pip; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(VENV)/.run: locks/run.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --require-hashes -r locks/run.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	touch $@
+$(VENV)/.run: locks/run.txt pyproject.toml | $(BIN)/python
+	@echo "Installing $$(grep -c == locks/run.txt) packages, each checked against its hash (half a minute the first time)"
+	@$(PIP) install --quiet --require-hashes -r locks/run.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
 
-$(VENV)/.dev: locks/dev.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --require-hashes -r locks/dev.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	touch $@ $(VENV)/.run
+$(VENV)/.dev: locks/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing $$(grep -c == locks/dev.txt) packages, each checked against its hash (a minute the first time)"
+	@$(PIP) install --quiet --require-hashes -r locks/dev.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.run

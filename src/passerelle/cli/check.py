@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 import msgspec
 
-from passerelle import catalog
 from passerelle.cli.common import config_options, config_path, json_option, overrides, print_json
 
 
@@ -23,6 +22,8 @@ def command(config: Path | None, data: Path | None, as_json: bool) -> None:
     Example:
       passerelle check --config passerelle.toml
     """
+    from passerelle import catalog
+
     path = config_path(config)
     findings = catalog.check(path, os.environ, overrides(data))
     mistakes = [finding for finding in findings if finding.severity == "error"]
@@ -32,5 +33,10 @@ def command(config: Path | None, data: Path | None, as_json: bool) -> None:
         for finding in findings:
             click.echo(str(finding))
         read = "the environment and the built-in defaults" if path is None else str(path)
-        click.echo(f"{len(mistakes)} mistakes, {len(findings) - len(mistakes)} warnings in {read}")
+        others = len(findings) - len(mistakes)
+        click.echo(f"{_count(len(mistakes), 'mistake')}, {_count(others, 'warning')} in {read}")
     sys.exit(1 if mistakes else 0)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

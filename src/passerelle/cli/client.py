@@ -1,9 +1,12 @@
 """A small client of a running gateway, for commands that ask it something. Standard library only."""
 
+import http.client
 import json
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from passerelle.cli.common import Failure
@@ -15,6 +18,13 @@ class Answer(NamedTuple):
     """A JSON answer with its headers, names in lower case."""
 
     body: Any
+    headers: dict[str, str]
+
+
+class Stream(NamedTuple):
+    """A streamed answer: its headers, then its events as they arrive."""
+
+    events: Iterator[Any]
     headers: dict[str, str]
 
 
@@ -33,24 +43,35 @@ class Client:
 
     def get(self, path: str, *, timeout_s: float = 10.0) -> Answer:
         """GET. Raises `Failure` in words for a person."""
-        return self._send("GET", path, None, {}, timeout_s)
+        with self._sent("GET", path, None, {}, timeout_s) as reply:
+            return Answer(json.loads(reply.read()), _headers(reply))
 
     def post(
         self, path: str, body: object, headers: dict[str, str] | None = None, *, timeout_s: float = 600.0
     ) -> Answer:
         """POST JSON. Raises `Failure` in words for a person."""
-        return self._send("POST", path, json.dumps(body).encode(), headers or {}, timeout_s)
+        with self._sent("POST", path, body, headers or {}, timeout_s) as reply:
+            return Answer(json.loads(reply.read()), _headers(reply))
 
-    def _send(
-        self, method: str, path: str, data: bytes | None, headers: dict[str, str], timeout_s: float
-    ) -> Answer:
+    @contextmanager
+    def stream(
+        self, path: str, body: object, headers: dict[str, str] | None = None, *, timeout_s: float = 600.0
+    ) -> Iterator[Stream]:
+        """POST JSON and read server-sent events. Raises `Failure`, in the middle too."""
+        with self._sent("POST", path, body, headers or {}, timeout_s) as reply:
+            yield Stream(_events(reply), _headers(reply))
+
+    @contextmanager
+    def _sent(
+        self, method: str, path: str, body: object, headers: dict[str, str], timeout_s: float
+    ) -> Iterator[http.client.HTTPResponse]:
         if not self.url.startswith(("http://", "https://")):
-            raise Failure(f"`{self.url}` is not an http or https address.")
+            raise Failure(f"`{self.url}` is not an http or https address; give one with --url.")
         if not self._key:
             raise Failure("No API key: set PASSERELLE_API_KEY, or make one with `passerelle keys create`.")
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked above
             self.url + path,
-            data=data,
+            data=None if body is None else json.dumps(body).encode(),
             method=method,
             headers={
                 "authorization": f"Bearer {self._key}",
@@ -60,14 +81,37 @@ class Client:
         )
         try:
             with urllib.request.urlopen(request, timeout=timeout_s) as reply:  # noqa: S310
-                return Answer(json.loads(reply.read()), {k.lower(): v for k, v in reply.headers.items()})
+                yield reply
         except urllib.error.HTTPError as error:
-            raise Failure(_told(error.code, error.read())) from error
-        except (urllib.error.URLError, OSError) as error:
-            reason = getattr(error, "reason", error)
-            raise Failure(
-                f"No gateway answers at {self.url} ({reason}); start one with `passerelle serve`."
-            ) from error
+            with error:
+                raise Failure(_told(error.code, error.read())) from error
+        except (json.JSONDecodeError, http.client.HTTPException) as error:
+            raise Failure(f"What answers at {self.url} is not Passerelle; check the address.") from error
+        except OSError as error:  # URLError is one
+            raise Failure(self._nobody(error)) from error
+
+    def _nobody(self, error: OSError) -> str:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ConnectionRefusedError):
+            return f"No gateway answers at {self.url}; start one with `passerelle serve`, or give --url."
+        return f"The gateway at {self.url} cannot be reached ({reason}); check the address."
+
+
+def _headers(reply: http.client.HTTPResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in reply.headers.items()}
+
+
+def _events(reply: http.client.HTTPResponse) -> Iterator[Any]:
+    for line in reply:
+        if not line.startswith(b"data:"):
+            continue
+        data = line[5:].strip()
+        if data == b"[DONE]":
+            return
+        event = json.loads(data)
+        if "error" in event:
+            raise Failure(f"The answer broke off: {event['error'].get('message', 'no reason was given')}")
+        yield event
 
 
 def _told(status: int, body: bytes) -> str:

@@ -1,17 +1,20 @@
-"""What commands share: the configuration options, opening the store, output for people and for scripts."""
+"""What commands share: the configuration options, opening the store, failing in words.
+
+The configuration and the database are imported where they are used: `--help` and `receipts verify FILE`
+need neither.
+"""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import msgspec
 
-from passerelle.config import ConfigError, Settings, find_config, load_settings
-from passerelle.core.clock import SystemClock
-from passerelle.store import Store, StoreUnavailable, default_url, open_store
+if TYPE_CHECKING:
+    from passerelle.config import ConfigError, Settings
+    from passerelle.store import Store
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -35,6 +38,13 @@ def json_option(function: _F) -> _F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")(function)
 
 
+def org_option(function: _F) -> _F:
+    """`--org`: whose records are meant."""
+    return click.option("--org", default="default", show_default=True, help="Organisation, by name or id.")(
+        function
+    )
+
+
 def overrides(data: Path | None, **server: object) -> dict[str, object]:
     """Command-line options as settings; what was not given stays out."""
     said: dict[str, object] = {f"server.{k}": v for k, v in server.items() if v is not None}
@@ -45,15 +55,19 @@ def overrides(data: Path | None, **server: object) -> dict[str, object]:
 
 def config_path(config: Path | None) -> Path | None:
     """The configuration file: the option's, or the one found (`config.find_config`)."""
+    from passerelle.config import find_config
+
     return config.absolute() if config is not None else find_config(os.environ, Path.cwd())
 
 
-def settings_for(config: Path | None, data: Path | None, **server: object) -> Settings:
+def settings_for(config: Path | None, data: Path | None, **server: object) -> "Settings":
     """The settings, or exit 1 with every mistake named."""
+    from passerelle.config import ConfigError, load_settings
+
     try:
         return load_settings(config_path(config), os.environ, overrides(data, **server))
     except ConfigError as error:
-        raise Failure("\n".join(str(finding) for finding in error.findings)) from error
+        raise refused(error) from error
 
 
 class Failure(click.ClickException):
@@ -66,22 +80,40 @@ class Failure(click.ClickException):
         click.echo(self.message, err=True)
 
 
+def refused(error: "ConfigError") -> Failure:
+    """A configuration with mistakes, all of them."""
+    return Failure("\n".join(str(finding) for finding in error.findings))
+
+
+def unwritable(folder: Path, error: OSError) -> Failure:
+    """The data directory is not for this user."""
+    return Failure(
+        f"The data directory `{folder}` cannot be used: {error.strerror or error}. "
+        "Choose another with --data, or correct its owner and permissions."
+    )
+
+
 @contextmanager
-def opened(settings: Settings) -> Iterator[Store]:
+def opened(settings: "Settings") -> Iterator["Store"]:
     """The installation's store, closed afterwards."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    from passerelle.core.clock import SystemClock
+    from passerelle.store import StoreUnavailable, default_url, open_store
+
     url = settings.database_url or default_url(settings.data_dir)
     try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
         store = open_store(url, settings.data_dir, clock=SystemClock(), worker=f"cli-{os.getpid()}")
     except StoreUnavailable as error:
         raise Failure(f"The store cannot be opened: {error}") from error
+    except OSError as error:
+        raise unwritable(settings.data_dir, error) from error
     try:
         yield store
     finally:
         store.close()
 
 
-def organisation_id(store: Store, org: str) -> str:
+def organisation_id(store: "Store", org: str) -> str:
     """The id of the organisation named, or exit 1. `default` is the first one there is."""
     known = store.identity.organisations()
     for organisation in known:
@@ -95,22 +127,6 @@ def organisation_id(store: Store, org: str) -> str:
 
 def print_json(value: object) -> None:
     """One JSON document, indented."""
+    import msgspec
+
     click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
-
-
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns wide enough for their content; numbers to the right."""
-    shown = [[("" if cell is None else str(cell)) for cell in row] for row in rows]
-    widths = [max(len(r[i]) for r in [list(headings), *shown]) for i in range(len(headings))]
-    right = [
-        bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
-        for i in range(len(headings))
-    ]
-    for line in [list(headings), *shown]:
-        cells = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)]
-        click.echo("  ".join(cells).rstrip())
-
-
-def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment a child needs that is not one of ours."""
-    return {name: value for name, value in env.items() if not name.endswith(("_KEY", "_TOKEN", "_SECRET"))}

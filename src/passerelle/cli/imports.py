@@ -12,7 +12,12 @@ from passerelle.cli.common import Failure, json_option, print_json
 
 @click.group()
 def command() -> None:
-    """Turn another gateway's configuration into ours, with a list of what needs attention."""
+    """Turn another gateway's configuration into ours, with a list of what needs attention.
+
+    \b
+    Example:
+      passerelle import litellm config.yaml --output passerelle.toml
+    """
 
 
 @command.command()
@@ -32,7 +37,10 @@ def litellm(file: Path, output: Path | None, as_json: bool) -> None:
     if output is not None:
         if output.exists():
             raise Failure(f"`{output}` exists; choose another name, or move it away first.")
-        output.write_text(result.toml)
+        try:
+            output.write_text(result.toml)
+        except OSError as error:
+            raise Failure(f"`{output}` cannot be written: {error.strerror}. Choose another place.") from error
     if as_json:
         print_json({"toml": result.toml, "findings": [msgspec.structs.asdict(f) for f in result.findings]})
     else:

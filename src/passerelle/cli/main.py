@@ -11,16 +11,16 @@ import click
 from passerelle import __version__
 
 _COMMANDS = {
-    "ask": ("ask", "Ask a running gateway one question, and see the plan, tokens and cost."),
+    "ask": ("ask", "Ask one question; see the plan, tokens and cost."),
     "check": ("check", "Name every mistake in the configuration."),
     "import": ("imports", "Turn another gateway's configuration into ours."),
     "keys": ("keys", "Create, list and revoke API keys."),
     "local": ("local", "Install the local demo model, and see its state."),
     "models": ("models", "List models with price, context, region and health."),
-    "quickstart": ("quickstart", "Install the demo model, start the gateway, show one real request."),
+    "quickstart": ("quickstart", "From nothing to one real answered request."),
     "receipts": ("receipts", "Show, list and verify receipts."),
     "serve": ("serve", "Start the gateway."),
-    "usage": ("usage", "Tokens and cost by model, provider, project, key or day."),
+    "usage": ("usage", "Tokens and cost by model, provider, key, day…"),
 }
 
 

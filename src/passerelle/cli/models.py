@@ -6,17 +6,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from passerelle.catalog import describe, load_catalog
+from passerelle.cli import look
 from passerelle.cli.client import Client
-from passerelle.cli.common import (
-    Failure,
-    config_options,
-    json_option,
-    print_json,
-    print_table,
-    settings_for,
-)
-from passerelle.config import ConfigError
+from passerelle.cli.common import Failure, config_options, json_option, print_json, refused, settings_for
 from passerelle.core.model import Deployment
 
 
@@ -28,43 +20,56 @@ from passerelle.core.model import Deployment
 def command(config: Path | None, data: Path | None, everything: bool, url: str | None, as_json: bool) -> None:
     """List models with price, context, region and health.
 
-    Prices are per million tokens. Health comes from a running gateway when PASSERELLE_API_KEY is set.
+    Prices are per million tokens, in US dollars unless another currency is said. `where` is where inference
+    runs: `?` when no document of the provider's says so. Health comes from a running gateway, when its
+    address and PASSERELLE_API_KEY are given.
 
     \b
     Example:
-      passerelle models --all
+      passerelle models
+      passerelle models --all --json
     """
+    from passerelle.catalog import describe, load_catalog
+    from passerelle.config import ConfigError
+
     settings = settings_for(config, data)
     try:
         catalog = load_catalog(settings)
     except ConfigError as error:
-        raise Failure("\n".join(str(finding) for finding in error.findings)) from error
+        raise refused(error) from error
     health = _health(url)
     rows = describe(catalog, everything=everything)
     if as_json:
         print_json([{**msgspec.structs.asdict(r), "health": _worst(r.deployments, health)} for r in rows])
         return
     by_id = catalog.by_id
-    print_table(
-        ["model", "maker", "context", "input", "output", "region", "through", "health"],
+    look.table(
+        ["model", "maker", "context", "in", "out", "where", "through", "health"],
         [
             [
                 row.id,
                 row.maker,
-                row.context_tokens,
-                row.input_price,
-                row.output_price,
-                ",".join(sorted({_region(by_id[name]) for name in row.deployments})),
-                ",".join(row.providers) if row.deployments else f"({row.status})",
-                _worst(row.deployments, health),
+                look.tokens(row.context_tokens),
+                _price(row.input_price),
+                _price(row.output_price),
+                look.few(sorted({_region(by_id[name]) for name in row.deployments})),
+                look.few(row.providers) if row.deployments else f"({row.status})",
+                _worst(row.deployments, health) if health else "",
             ]
             for row in rows
         ],
+        right=("context", "in", "out"),
     )
     if not any(row.deployments for row in rows):
         click.echo(
-            "No model is served yet: set a provider's key, or run `passerelle local install`.", err=True
+            "No model is served yet: set a provider's key (OPENAI_API_KEY, ANTHROPIC_API_KEY, …), or run "
+            "`passerelle local install`.",
+            err=True,
         )
+
+
+def _price(shown: str) -> str:
+    return shown.removesuffix(" USD")
 
 
 def _region(deployment: Deployment) -> str:
@@ -78,7 +83,7 @@ def _health(url: str | None) -> dict[str, str]:
     try:
         listed = client.get("/api/health", timeout_s=3.0).body["deployments"]
     except Failure as failure:
-        click.echo(f"health is not known: {failure.message}", err=True)
+        click.echo(f"Health is not known: {failure.message}", err=True)
         return {}
     return {str(item["deployment"]): str(item["state"]) for item in listed}
 

@@ -4,14 +4,25 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from passerelle.cli.common import Failure, config_options, config_path, overrides, settings_for
-from passerelle.config import ConfigError, Settings
-from passerelle.server.listen import bind
+from passerelle.cli.common import (
+    Failure,
+    config_options,
+    config_path,
+    overrides,
+    refused,
+    settings_for,
+    unwritable,
+)
+
+if TYPE_CHECKING:
+    from passerelle.app import App
+    from passerelle.config import Settings
 
 
 @click.command()
@@ -21,7 +32,7 @@ from passerelle.server.listen import bind
 @click.option(
     "--workers", type=click.IntRange(1, 256), help="Processes  [env: PASSERELLE_WORKERS; default: 1]"
 )
-@click.option("--fd", type=int, hidden=True)
+@click.option("--fd", type=int, hidden=True, help="A listening socket inherited from the parent.")
 def command(
     config: Path | None,
     data: Path | None,
@@ -40,18 +51,12 @@ def command(
       passerelle serve --config passerelle.toml --data /var/lib/passerelle --workers 2
     """
     settings = settings_for(config, data, host=host, port=port, workers=workers)
+    said = overrides(data, host=host, port=port, workers=workers)
     if fd is not None:
-        _serve(settings, socket.socket(fileno=fd), config, data, host, port, workers)
+        _serve(settings, socket.socket(fileno=fd), config, said)
         return
-    try:
-        sock = bind(settings.server.host, settings.server.port)
-    except OSError as error:
-        raise Failure(
-            f"Cannot listen on {settings.server.host}:{settings.server.port}: {error.strerror}. "
-            "Is another gateway running there? Choose another with --port."
-        ) from error
-    address = "{}:{}".format(*sock.getsockname()[:2])
-    click.echo(f"Passerelle listens on http://{address}", err=True)
+    sock = listening_socket(settings)
+    click.echo(f"Passerelle listens on {address(settings, sock)}", err=True)
     if settings.server.workers > 1:
         from passerelle.server.workers import WorkersFailed, supervise
 
@@ -66,37 +71,61 @@ def command(
             )
         except WorkersFailed as error:
             raise Failure(str(error)) from error
-    _serve(settings, sock, config, data, host, port, workers)
+    _serve(settings, sock, config, said)
 
 
-def _serve(
-    settings: Settings,
-    sock: socket.socket,
-    config: Path | None,
-    data: Path | None,
-    host: str | None,
-    port: int | None,
-    workers: int | None,
-) -> None:
+def _serve(settings: "Settings", sock: socket.socket, config: Path | None, said: dict[str, object]) -> None:
     """One worker, to its end."""
-    from passerelle.app import App, Source, serve
-    from passerelle.store import StoreUnavailable
     from passerelle.telemetry import logs
 
     logs.configure(settings.telemetry.log_level, settings.telemetry.log_format)
-    source = Source(
-        config_path(config), dict(os.environ), overrides(data, host=host, port=port, workers=workers)
-    )
+    run_app(build_app(settings, config, said), sock)
+
+
+def listening_socket(settings: "Settings") -> socket.socket:
+    """The socket requests will come to, or exit 1."""
+    from passerelle.server.listen import bind
+
     try:
-        app = App(source, settings)
+        return bind(settings.server.host, settings.server.port)
+    except OSError as error:
+        raise Failure(
+            f"Cannot listen on {settings.server.host}:{settings.server.port}: {error.strerror}. "
+            "Is another gateway running there? Choose another with --port."
+        ) from error
+
+
+def address(settings: "Settings", sock: socket.socket) -> str:
+    """The URL of a bound socket."""
+    host, port = sock.getsockname()[:2]
+    scheme = "http" if settings.server.tls_cert is None else "https"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def build_app(settings: "Settings", config: Path | None, said: dict[str, object]) -> "App":
+    """Everything joined, or exit 1 with the reason. `said` are the command line's overrides."""
+    from passerelle.app import App, Source
+    from passerelle.config import ConfigError
+    from passerelle.store import StoreUnavailable
+
+    try:
+        return App(Source(config_path(config), dict(os.environ), said), settings)
     except ConfigError as error:
-        raise Failure("\n".join(str(finding) for finding in error.findings)) from error
+        raise refused(error) from error
     except StoreUnavailable as error:
         raise Failure(f"The store cannot be opened: {error}") from error
-    run(serve(app, sock))
+    except OSError as error:
+        raise unwritable(settings.data_dir, error) from error
 
 
-def run(main: Coroutine[object, object, None]) -> None:
+def run_app(app: "App", sock: socket.socket, on_ready: Callable[[], None] | None = None) -> None:
+    """Serve until told to stop."""
+    from passerelle.app import serve
+
+    _run(serve(app, sock, on_ready))
+
+
+def _run(main: Coroutine[object, object, None]) -> None:
     """Run to the end on uvloop where there is one."""
     try:
         import uvloop

@@ -7,13 +7,14 @@ from typing import cast
 import click
 import msgspec
 
+from passerelle.cli import look
 from passerelle.cli.common import (
     config_options,
     json_option,
     opened,
+    org_option,
     organisation_id,
     print_json,
-    print_table,
     settings_for,
 )
 from passerelle.core.money import show as show_money
@@ -22,10 +23,17 @@ from passerelle.ledger.reports import DIMENSIONS, Dimension
 
 @click.command()
 @config_options
-@click.option("--by", type=click.Choice(DIMENSIONS), multiple=True, default=("model",), show_default=True)
+@click.option(
+    "--by",
+    type=click.Choice(DIMENSIONS),
+    multiple=True,
+    default=("model",),
+    show_default=True,
+    help="What to add up by; may be given again.",
+)
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="From this day on (UTC).")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Until before this day (UTC).")
-@click.option("--org", default="default", show_default=True, help="Organisation, by name or id.")
+@org_option
 @json_option
 def command(
     config: Path | None,
@@ -52,7 +60,7 @@ def command(
     if as_json:
         print_json([msgspec.to_builtins(line) for line in lines])
         return
-    print_table(
+    look.table(
         [*by, "attempts", "failed", "in", "out", "cost"],
         [
             [
@@ -65,6 +73,8 @@ def command(
             ]
             for line in lines
         ],
+        right=("in", "out", "cost"),
+        empty="Nothing was used yet.",
     )
 
 
