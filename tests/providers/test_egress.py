@@ -232,4 +232,4 @@ async def test_closing_ends_a_lookup_and_tells_those_who_wait() -> None:
     destination.close()
     with pytest.raises(SendError) as caught:
         await waiting
-    assert caught.value.failure == "cancelled"
+    assert caught.value.failure == "transport"

@@ -6,8 +6,8 @@ bytes mean: codecs do. The attempt engine (`gateway/attempt.py`) joins the two.
 Errors raised by `send` and while reading a reply:
 
     SendError              carries the FailureKind and words: `transport`, `timeout`, `protocol`, `auth`;
-                           `overloaded` when too many wait for a connection, `invalid_request`
-                           for a request not safe to send, `cancelled` once the client is closed
+                           `overloaded` when too many wait for a connection; `not_found` or
+                           `invalid_request` for a request that cannot be sent as configured
 """
 
 from collections.abc import AsyncIterator, Mapping

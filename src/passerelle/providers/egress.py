@@ -201,7 +201,7 @@ class Destination:
         self._known_until = float("-inf")
 
     def close(self) -> None:
-        """Stop a lookup under way; those who wait for it get `SendError("cancelled")`."""
+        """Stop a lookup under way; those who wait for it get a `SendError`."""
         self._closed = True
         if self._lookup is not None:
             self._lookup.cancel()
@@ -216,7 +216,7 @@ class Destination:
             return await asyncio.shield(lookup)
         except asyncio.CancelledError:
             if self._closed and lookup.cancelled():
-                raise SendError("cancelled", f"the client of `{self.host}` was closed") from None
+                raise SendError("transport", f"the client of `{self.host}` was closed") from None
             raise
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or type(error).__name__

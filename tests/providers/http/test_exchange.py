@@ -177,7 +177,7 @@ async def test_a_closed_client_refuses_and_ends_what_runs(upstream: Upstream, co
     for attempt in (waiting, ask(client)):
         with pytest.raises(SendError) as caught:
             await attempt
-        assert caught.value.failure == "cancelled"
+        assert caught.value.failure == "transport"
     await upstream.sessions[0].gone.wait()
     await client.aclose()
 

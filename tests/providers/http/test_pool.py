@@ -270,7 +270,7 @@ async def test_closing_ends_those_who_wait(upstream: Upstream, connect: MakeClie
     await client.aclose()
     with pytest.raises(SendError) as caught:
         await waiting
-    assert caught.value.failure == "cancelled"
+    assert caught.value.failure == "transport"
     results = await asyncio.gather(*occupied.tasks, return_exceptions=True)
-    assert [result.failure for result in results] == ["cancelled"]
+    assert [result.failure for result in results] == ["transport"]
     assert (client.pool.open, client.pool.idle, client.pool.waiting) == (0, 0, 0)

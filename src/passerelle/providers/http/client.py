@@ -75,8 +75,8 @@ class HttpClient:
         bounds everything, the reading of the body included. Cancelling it closes the connection.
 
         Raises `SendError`: `timeout`, `transport`, `protocol`, `overloaded` (too many wait for a
-        connection), `invalid_request` (the head cannot be sent safely), `cancelled` (client closed). Its
-        `sent` is False when no connection was to be had, or the head was refused.
+        connection), and what `HeadWriter.write` raises. Its `sent` is False when no connection was to be
+        had, or the head was refused.
         """
         head = self._heads.write(method, path, headers, len(body))
         loop = asyncio.get_running_loop()
@@ -123,7 +123,7 @@ class HttpClient:
             now = loop.time()
 
     async def aclose(self) -> None:
-        """Close every connection at once. Requests under way fail as `cancelled`."""
+        """Close every connection at once. Requests under way fail as `transport`: another may take over."""
         self._destination.close()
         await self.pool.aclose()
 

@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
     def drop(self) -> None:
         """Close the socket at once. Whatever it carried fails."""
         if self._reply is not None:
-            self._fail("cancelled", f"the client of `{self._name}` was closed")
+            self._fail("transport", f"the client of `{self._name}` was closed")
         elif not self.closed:
             self.closed = True
             self._owner.discard(self)

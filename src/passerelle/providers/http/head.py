@@ -8,6 +8,7 @@ line ends we put there, and no NUL. There is no value that it could forget.
 import re
 from collections.abc import Sequence
 
+from passerelle.core.errors import FailureKind
 from passerelle.providers.base import SendError
 from passerelle.providers.http.origin import Origin
 
@@ -38,9 +39,10 @@ class HeadWriter:
         """The head up to and with its empty line.
 
         `Host`, `Accept-Encoding: identity` and `Content-Length` are added; no compression is ever asked
-        for, so that no answer can be small on the wire and huge in memory. Raises
-        `SendError("invalid_request")` for a line end or NUL anywhere, for a header in `_OURS`, for an
-        unknown method and for a path that is not plain ASCII beginning with `/`.
+        for, so that no answer can be small on the wire and huge in memory. Raises `SendError`: `auth` for
+        a line end or NUL in a value (a credential read with its line end is the usual one), `not_found`
+        for a path that is not plain ASCII beginning with `/`, `invalid_request` for a header in `_OURS`,
+        a name that is none, and an unknown method. None of it can come from a caller.
         """
         start = self._starts.get((method, path))
         pieces = [self._start(method, path) if start is None else start]
@@ -67,6 +69,7 @@ class HeadWriter:
             raise _unsafe(
                 "the request path must begin with `/` and hold only printable ASCII without spaces or `#`; "
                 "percent-encode the model's name",
+                "not_found",
             )
         start = f"{method} {path} HTTP/1.1\r\n".encode("ascii") + self._common
         if len(self._starts) < _MAX_KNOWN:
@@ -90,8 +93,9 @@ class HeadWriter:
         return _unsafe(
             f"header `{broken[0].decode('latin-1')}` holds a line end or NUL; check the credential or "
             "setting it comes from for a stray line end",
+            "auth",
         )
 
 
-def _unsafe(message: str) -> SendError:
-    return SendError("invalid_request", message, sent=False)
+def _unsafe(message: str, failure: FailureKind = "invalid_request") -> SendError:
+    return SendError(failure, message, sent=False)

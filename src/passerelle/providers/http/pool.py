@@ -89,7 +89,7 @@ class Pool:
         queue is full, or what dialling raises.
         """
         if self._closing:
-            raise SendError("cancelled", f"the client of `{self._name}` was closed")
+            raise SendError("transport", f"the client of `{self._name}` was closed")
         if self._slots < self._limits.max_connections:
             self._slots += 1
         else:
@@ -134,7 +134,7 @@ class Pool:
                 self._emptied.set_result(None)
 
     async def aclose(self) -> None:
-        """Close everything at once, and return when it is. Requests under way fail as `cancelled`."""
+        """Close everything at once, and return when it is. Requests under way fail as `transport`."""
         self._closing = True
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -142,7 +142,7 @@ class Pool:
         while self._queue:
             waiter = self._queue.popleft()
             if not waiter.done():
-                waiter.set_exception(SendError("cancelled", f"the client of `{self._name}` was closed"))
+                waiter.set_exception(SendError("transport", f"the client of `{self._name}` was closed"))
         if self._open:
             if self._emptied is None:
                 self._emptied = asyncio.get_running_loop().create_future()
