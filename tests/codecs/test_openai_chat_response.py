@@ -271,6 +271,13 @@ def test_web_citations_are_kept_on_the_words() -> None:
     assert encoded(response)["choices"][0]["message"]["annotations"] == [cited]
 
 
+def test_sources_told_beside_the_words_become_citations() -> None:
+    (part,) = decoded(citations=["https://x"], search_results=[{"title": "X", "url": "https://x"}]).parts
+    place = {"start_index": 0, "end_index": 0, "title": "X", "url": "https://x"}
+    assert part == TextPart("hi", citations=({"type": "url_citation", "url_citation": place},))
+    assert decoded(citations="https://x").parts == (TextPart("hi"),)
+
+
 @pytest.mark.parametrize(
     ("word", "message", "finish"),
     [

@@ -224,6 +224,31 @@ def test_the_words_of_citations_and_log_probabilities_are_kept() -> None:
     assert PartDelta(0, citation=cited) in events
 
 
+def test_sources_told_beside_the_words_become_citations() -> None:
+    results = [{"title": "X", "url": "https://x", "date": None}]
+    place = {"start_index": 0, "end_index": 0, "title": "X", "url": "https://x"}
+    for more in ({"search_results": results, "citations": ["https://x"]}, {"search_results": results}):
+        events = decoded(sse(chunk({"content": "hi"}, **more), chunk({}, "stop", **more), DONE))
+        check_events(events)
+        cited = [event.citation for event in events if isinstance(event, PartDelta) and event.citation]
+        assert cited == [{"type": "url_citation", "url_citation": place}]
+    events = decoded(sse(chunk({"content": "hi"}, citations=["https://x"]), chunk({}, "stop"), DONE))
+    (citation,) = [event.citation for event in events if isinstance(event, PartDelta) and event.citation]
+    assert citation["url_citation"]["url"] == "https://x"
+    odd = sse(chunk({"content": "hi", "reasoning": {}}, citations={"a": 1}), chunk({}, "stop"), DONE)
+    assert isinstance(decoded(odd)[-1], Finished)
+
+
+def test_openrouters_proofs_of_thought_go_back_to_a_caller_of_this_dialect() -> None:
+    detail = {"type": "reasoning.text", "text": "hm", "signature": "sig", "index": 0}
+    both = {"reasoning": "hm", "reasoning_details": [detail]}
+    for delta in (both, {"reasoning_details": [detail]}):
+        events = decoded(sse(chunk(delta), chunk({"content": "x"}), chunk({}, "stop"), DONE))
+        assert Collected(events).words("reasoning") == "hm"
+        deltas = [f["choices"][0]["delta"] for f in read_stream(encoded(*events)) if isinstance(f, dict)]
+        assert [d["reasoning_details"] for d in deltas if "reasoning_details" in d] == [[detail]]
+
+
 def test_tool_calls_in_every_way_servers_write_them() -> None:
     plain = [("a", "f", '{"x":1}'), ("b", "g", "{}")]
     assert calls(call(0, "a", "f", '{"x":1}'), call(1, "b", "g", "")) == plain

@@ -13,6 +13,7 @@ from passerelle.codecs.base import Watched
 from passerelle.codecs.media import parse_data_url, sniff_audio
 from passerelle.codecs.names import digest
 from passerelle.codecs.openai_chat.answers import EMPTY, is_empty, parse_answer
+from passerelle.codecs.openai_chat.citations import read_sources
 from passerelle.codecs.openai_chat.finish import BROKEN, decode_finish
 from passerelle.codecs.openai_chat.opaque import (
     ORIGIN,
@@ -58,6 +59,9 @@ def decode_response(body: bytes) -> Response:
     usage = _usage(answer.pop("usage", None))
     identifier = _text(answer.pop("id", None))
     parts = _parts(message, identifier)
+    sources = read_sources(answer.get("citations"), answer.get("search_results"))
+    if sources and not any(isinstance(part, TextPart) and part.citations for part in parts):
+        parts = _cited(parts, tuple(sources))
     finish = decode_finish(
         word,
         called=any(isinstance(part, ToolCallPart) for part in parts),

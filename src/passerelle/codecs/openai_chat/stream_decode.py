@@ -25,6 +25,7 @@ from passerelle.codecs.openai_chat.answers import (
     not_a_stream,
     seems_whole,
 )
+from passerelle.codecs.openai_chat.citations import read_sources
 from passerelle.codecs.openai_chat.errors import decode_error
 from passerelle.codecs.openai_chat.finish import BROKEN, decode_finish
 from passerelle.codecs.openai_chat.opaque import ORIGIN
@@ -119,6 +120,8 @@ class StreamDecoder:
             self._start(chunk, events)
         if chunk.service_tier is not None:
             self._tier = chunk.service_tier
+        if chunk.citations or chunk.search_results:
+            self._parts.sources = read_sources(chunk.citations, chunk.search_results)
         for choice in chunk.choices or ():
             # Core carries one answer, and no other is ever asked for.
             if not choice.index and self._choice(choice, events):

@@ -271,10 +271,11 @@ class StreamEncoder:
                 "".join(part.text), part.signature, part.encrypted, id=part.start.id, origin=part.start.origin
             )
             detail = encode_detail(thought, self._details)
-            if detail is None:
-                return b""
-            self._details += 1
-            return self._fields({"reasoning_details": [detail]})
+            if detail is not None:
+                self._details += 1
+                return self._fields({"reasoning_details": [detail]})
+            kept = own.get("reasoning_details") if isinstance(own, dict) else None
+            return self._fields({"reasoning_details": kept}) if kept else b""
         if kind == "image":
             return self._picture(part)
         if kind == "audio" and isinstance(own, dict) and own:

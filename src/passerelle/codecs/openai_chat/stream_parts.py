@@ -37,18 +37,22 @@ class Parts:
     """Turns deltas into part events, in an order core allows."""
 
     __slots__ = (
-        "_at", "_audio", "_audio_end", "_audio_id", "_calls", "_kind", "_last", "_next",
-        "answer_id", "refused",
+        "_at", "_audio", "_audio_end", "_audio_id", "_calls", "_details", "_kind", "_last", "_next",
+        "answer_id", "refused", "sources",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.answer_id = ""
         """The answer's own id: calls that have none are given one made from it."""
         self.refused = False
+        self.sources: list[dict[str, Any]] = []
+        """What the answer was searched from, told with its last words."""
         self._kind: PartKind | None = None
         self._at = 0
         """The kind and the index of the part whose turn it is."""
         self._next = 0
+        self._details: list[Any] = []
+        """OpenRouter's reasoning blocks, proofs included, for a caller of this dialect."""
         self._calls: dict[int, _Call] = {}
         self._last = -1
         self._audio: int | None = None
@@ -73,12 +77,12 @@ class Parts:
     def add(self, delta: Delta, logprobs: Any, events: list[Event]) -> None:
         """The events of one delta."""
         content = delta.content
-        thought = delta.reasoning_content or delta.reasoning
+        thought = delta.reasoning_content or words_of(delta.reasoning)
         if thought:
             self._enter("reasoning", events)
             events.append(PartDelta(self._at, thought))
-        elif delta.reasoning_details:
-            self._details(delta.reasoning_details, events)
+        if delta.reasoning_details:
+            self._think(delta.reasoning_details, events, shown=bool(thought))
         if isinstance(content, str):
             if content:
                 self._enter("text", events)
@@ -107,6 +111,9 @@ class Parts:
 
     def end(self, events: list[Event]) -> None:
         """The answer is complete: everything open ends."""
+        if self.sources and self.any:
+            self._enter("text", events)
+            events.extend([PartDelta(self._at, citation=source) for source in self.sources])
         self._leave(events)
         if self._audio is not None:
             events.append(PartEnded(self._audio, {ORIGIN: self._audio_end} if self._audio_end else None))
@@ -129,9 +136,14 @@ class Parts:
         events.append(PartStarted(self._at, kind, origin=ORIGIN if kind == "reasoning" else None))
 
     def _leave(self, events: list[Event]) -> None:
-        if self._kind is not None:
-            events.append(PartEnded(self._at))
-            self._kind = None
+        if self._kind is None:
+            return
+        beside = None
+        if self._kind == "reasoning" and self._details:
+            beside = {ORIGIN: {"reasoning_details": self._details}}
+            self._details = []
+        events.append(PartEnded(self._at, beside))
+        self._kind = None
 
     def _take(self) -> int:
         at = self._next
@@ -146,12 +158,14 @@ class Parts:
                 self._enter(kind, events)
                 events.append(PartDelta(self._at, words))
 
-    def _details(self, details: list[Any], events: list[Event]) -> None:
-        """OpenRouter's blocks, where they come without the plain field beside them."""
-        words = detail_words(details)
+    def _think(self, details: list[Any], events: list[Event], *, shown: bool) -> None:
+        """OpenRouter's blocks, whose words mostly stand in the plain field beside them too."""
+        words = "" if shown else detail_words(details)
         if words:
             self._enter("reasoning", events)
             events.append(PartDelta(self._at, words))
+        if self._kind == "reasoning":
+            self._details.extend(details)
 
     def _tool_call(self, delta: ToolCallDelta, events: list[Event]) -> None:
         name = delta.function.name if delta.function is not None else None
@@ -251,6 +265,11 @@ def image_url(image: Any) -> str | None:
     given = image.get("image_url") if isinstance(image, dict) else None
     url = given.get("url") if isinstance(given, dict) else given
     return url if isinstance(url, str) else None
+
+
+def words_of(value: Any) -> str:
+    """`value`, if it is words."""
+    return value if isinstance(value, str) else ""
 
 
 def detail_words(details: list[Any]) -> str:

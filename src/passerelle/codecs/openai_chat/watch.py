@@ -10,7 +10,7 @@ from passerelle.codecs.openai_chat.answers import EMPTY, chunk_error, is_empty, 
 from passerelle.codecs.openai_chat.errors import decode_error
 from passerelle.codecs.openai_chat.finish import BROKEN, decode_finish
 from passerelle.codecs.openai_chat.stream_decode import MALFORMED, NO_FINISH, TORN, is_whole, keep_head
-from passerelle.codecs.openai_chat.stream_parts import detail_words, image_url, read_piece
+from passerelle.codecs.openai_chat.stream_parts import detail_words, image_url, read_piece, words_of
 from passerelle.codecs.openai_chat.usage import decode_usage
 from passerelle.codecs.openai_chat.wire import BAD_JSON, Choice, Chunk, Delta, read_chunk
 from passerelle.codecs.sse import Frame, SseParser
@@ -179,7 +179,7 @@ class StreamWatcher:
         content = delta.content
         if isinstance(content, list):
             content = "".join([read_piece(piece)[1] for piece in content])
-        thought = delta.reasoning_content or delta.reasoning
+        thought = delta.reasoning_content or words_of(delta.reasoning)
         if not thought and delta.reasoning_details:
             thought = detail_words(delta.reasoning_details)
         size = sum([len(words.encode()) for words in (content, thought, delta.refusal) if words])

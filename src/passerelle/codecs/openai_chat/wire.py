@@ -52,7 +52,8 @@ class Delta(msgspec.Struct, gc=False):
     content: str | list[Any] | None = None
     """A list of typed pieces in Mistral's reasoning models."""
     reasoning_content: str | None = None
-    reasoning: str | None = None
+    reasoning: Any = None
+    """A string, where it is one of thoughts."""
     reasoning_details: list[Any] | None = None
     refusal: str | None = None
     tool_calls: list[ToolCallDelta] | None = None
@@ -91,6 +92,8 @@ class Chunk(msgspec.Struct, gc=False):
     x_groq: GroqExtra | None = None
     service_tier: str | None = None
     system_fingerprint: str | None = None
+    citations: Any = None
+    search_results: Any = None
     object: str | None = None
     message: Any = None
     code: Any = None
