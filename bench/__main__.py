@@ -158,7 +158,7 @@ def table(found: dict[str, Figures]) -> str:
                      f"{ours['added_p50_us'] / max(1.0, figures['added_p50_us']):.2f}×")  # fmt: skip
         if "cpu_us_piece" in figures and "cpu_us_piece" in ours:
             lines[-1] += f", CPU per chunk {ours['cpu_us_piece'] / figures['cpu_us_piece']:.2f}×"
-    translated = found.get("passerelle, translated")
+    translated = found.get("passerelle-translated")
     if translated is not None:
         lines.append(f"- translated against relayed: CPU per request {translated['cpu_us'] / ours['cpu_us']:.2f}×"
                      f", per chunk {translated['cpu_us_piece'] / ours['cpu_us_piece']:.2f}×")  # fmt: skip
@@ -180,7 +180,7 @@ def main() -> None:
     starts: dict[str, Start] = {
         "nginx": gateways.nginx,
         "passerelle": gateways.passerelle,
-        "passerelle, translated": lambda upstream: gateways.passerelle(upstream, "anthropic"),
+        "passerelle-translated": lambda upstream: gateways.passerelle(upstream, "anthropic"),
         "litellm": gateways.litellm,
     }
     wanted = asked.only.split(",") if asked.only else list(starts)
