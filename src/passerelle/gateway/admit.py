@@ -2,9 +2,12 @@
 
 Plain functions of their arguments. The eligible set is memoised per generation, because policy, rights
 and features repeat from request to request while the set takes a walk over every deployment.
+
+What a key's model patterns hide does not exist for it: not in errors, not in plans, not in receipts.
 """
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 import msgspec
 
@@ -18,6 +21,8 @@ from passerelle.gateway.trip import Wishes
 from passerelle.policy.eligible import RequestClass, classify, eligible
 
 SMART = "smart"
+_HIDDEN = "key.models"
+"""The rule of rejections that must not be told: the deployment is not for this key to know of."""
 
 
 class Admission(msgspec.Struct, frozen=True):
@@ -102,11 +107,11 @@ def _evaluate(
         for deployment in tier:
             places.setdefault(deployment.id, place)
     pool = tuple(catalog.by_id[name] for name in places)
-    if not pool:
-        raise ProblemError(_unknown_model(generation, principal, model))
     result = eligible(generation.policy, principal, request_class, pool)
+    rejections = [r for r in result.rejections if r.rule != _HIDDEN]
+    if not (result.deployments or rejections):
+        raise ProblemError(_unknown_model(generation, principal, model))
     usable: list[Deployment] = []
-    rejections = list(result.rejections)
     for deployment in result.deployments:
         provider = generation.providers.get(deployment.provider)
         if provider is None:
@@ -140,40 +145,29 @@ def visible_models(generation: Generation, principal: Principal) -> list[Deploym
     """The deployments whose existence this key may know of: those its model patterns allow."""
     anything = RequestClass("chat", "public")
     result = eligible(generation.policy, principal, anything, generation.catalog.deployments)
-    hidden = {r.deployment for r in result.rejections if r.rule == "key.models"}
+    hidden = {r.deployment for r in result.rejections if r.rule == _HIDDEN}
     return [d for d in generation.catalog.deployments if d.id not in hidden]
 
 
 def _unknown_model(generation: Generation, principal: Principal, model: str) -> Problem:
     """What is missing, without naming anything this key may not know of."""
     catalog = generation.catalog
-    allowed = {d.id for d in visible_models(generation, principal)}
-    near = [n for n in catalog.suggest(model) if all(d.id in allowed for d in catalog.resolve(n))]
-    if near:
-        said = f"it does not exist here; did you mean {' or '.join(f'`{n}`' for n in near)}?"
-    elif not principal.model_patterns:
+    if not principal.model_patterns:
         said = catalog.why_unknown(model) + "."
     else:
-        said = "it does not exist here; list yours with GET /v1/models."
+        known = sorted({d.model.id for d in visible_models(generation, principal)})
+        near = " or ".join(f"`{name}`" for name in get_close_matches(model[:120], known, n=3))
+        said = "it does not exist here or is not for this key; "
+        said += f"did you mean {near}?" if near else "list yours with GET /v1/models."
     return Problem(
         "model_not_found", f"The model `{model[:120]}`: {said}", param="model", code="model_not_found"
     )
 
 
 def _refusal(model: str, request_class: RequestClass, rejections: tuple[Rejection, ...]) -> Problem:
-    if rejections and all(r.rule == "key.models" for r in rejections):
-        # To a key that may not use it, a model's existence is not told apart from its absence.
-        return Problem(
-            "model_not_found",
-            f"The model `{model}` does not exist here or is not for this key; "
-            "list yours with GET /v1/models.",
-            param="model",
-            code="model_not_found",
-        )
-    shown = [r for r in rejections if r.rule != "key.models"]
-    told = "; ".join(f"`{r.deployment}`: {r.rule}, {r.reason}" for r in shown[:5])
-    if len(shown) > 5:
-        told += f"; and {len(shown) - 5} more"
+    told = "; ".join(f"`{r.deployment}`: {r.rule}, {r.reason}" for r in rejections[:5])
+    if len(rejections) > 5:
+        told += f"; and {len(rejections) - 5} more"
     return Problem(
         "no_eligible_deployment",
         f"No deployment of `{model}` may serve this request "
