@@ -1,10 +1,13 @@
 """The running gateway all contract tests share."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
+from tests.contract.contract_ask import Asker, PythonAsker
+from tests.contract.contract_node import Node, NodeAsker, node_missing
 from tests.contract.contract_said import Speaker
-from tests.contract.contract_world import World, make_world
+from tests.contract.contract_world import DIALECTS, World, make_world
 from tests.contract.speak_anthropic import AnthropicSpeaker, anthropic_client
 from tests.contract.speak_gemini import GeminiSpeaker, gemini_client
 from tests.contract.speak_openai import ChatSpeaker, ResponsesSpeaker, openai_client
@@ -15,7 +18,7 @@ from tests.upstream import Upstream
 def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One gateway and one provider for the whole run (of each test process)."""
     with Upstream() as upstream, make_world(tmp_path_factory.mktemp("contract"), upstream) as gateway:
-        yield World(gateway, upstream, gateway.key()["token"])
+        yield World(gateway, upstream, gateway.key("--name", "admin", "--role", "admin")["token"])
 
 
 @pytest.fixture
@@ -42,3 +45,32 @@ def speakers(shared_world: World) -> Iterator[dict[str, Speaker]]:
         )
         yield {speaker.dialect: speaker for speaker in every}
         gem.close()
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[Node]:
+    """The Node SDKs' process; what needs it is skipped where it cannot run."""
+    missing = node_missing()
+    if missing:
+        pytest.skip(f"THE NODE SDKS ARE NOT TESTED: {missing}")
+    with Node() as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def python_askers(shared_world: World) -> Iterator[dict[str, Asker]]:
+    """The Python SDKs by dialect, for questions that fail."""
+    with ExitStack() as closing:
+        yield {dialect: PythonAsker(dialect, shared_world.url, closing) for dialect in DIALECTS}
+
+
+ASKERS = [f"python {dialect}" for dialect in DIALECTS] + [f"node {dialect}" for dialect in DIALECTS[:3]]
+
+
+@pytest.fixture(params=ASKERS)
+def asker(request: pytest.FixtureRequest, world: World, python_askers: dict[str, Asker]) -> Asker:
+    """Each SDK in turn."""
+    language, _, dialect = request.param.partition(" ")
+    if language == "python":
+        return python_askers[dialect]
+    return NodeAsker(request.getfixturevalue("node"), dialect, world.url)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.contract.contract_ask import Question, Thrown
 from tests.contract.contract_said import (
     MAX_TOKENS,
     QUESTION,
@@ -21,17 +22,6 @@ from tests.contract.contract_said import (
 from tests.serving import clean_env
 
 NODE_FOLDER = Path(__file__).parent / "node"
-
-
-class NodeError(Exception):
-    """An SDK threw. `kind` is its class, `status` the HTTP status it knows."""
-
-    def __init__(self, told: dict[str, Any]) -> None:
-        super().__init__(f"{told['kind']} {told['status']}: {told['message']}")
-        self.kind: str = told["kind"]
-        self.status: int | None = told["status"]
-        self.message: str = told["message"]
-        self.retry_after: str | None = told["retryAfter"]
 
 
 def node_missing() -> str:
@@ -62,19 +52,17 @@ class Node:
     ) -> None:
         self._process.communicate(timeout=10)
 
-    def run(self, job: dict[str, Any]) -> list[dict[str, Any]]:
-        """What the SDK was told. Raises `NodeError` when it threw."""
+    def run(self, action: str, **job: Any) -> Any:
+        """What came of a job."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.write(json.dumps({"action": action, **job}) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         assert line, "the process ended; its words are on standard error"
         outcome = json.loads(line)
-        if "error" in outcome:
-            raise NodeError(outcome["error"])
-        told: list[dict[str, Any]] = outcome["said"]
-        return told
+        assert "error" not in outcome, outcome["error"]
+        return outcome["told"]
 
 
 @dataclass
@@ -87,23 +75,46 @@ class NodeSpeaker:
     token: str
 
     def converse(self, model: str, *, stream: bool, tools: bool) -> list[Said]:
-        """See `Speaker`. Raises `NodeError`."""
+        """See `Speaker`."""
         told = self.node.run(
-            {
-                "dialect": self.dialect,
-                "url": self.url,
-                "token": self.token,
-                "model": model,
-                "stream": stream,
-                "tools": tools,
-                "system": SYSTEM,
-                "question": QUESTION,
-                "maxTokens": MAX_TOKENS,
-                "tool": {"name": TOOL, "description": TOOL_DESCRIPTION, "schema": TOOL_SCHEMA},
-                "weather": WEATHER,
-            }
+            "converse",
+            dialect=self.dialect,
+            url=self.url,
+            token=self.token,
+            model=model,
+            stream=stream,
+            tools=tools,
+            system=SYSTEM,
+            question=QUESTION,
+            maxTokens=MAX_TOKENS,
+            tool={"name": TOOL, "description": TOOL_DESCRIPTION, "schema": TOOL_SCHEMA},
+            weather=WEATHER,
         )
         return [
             Said(**{**said, "models": set(said["models"]), "calls": [tuple(call) for call in said["calls"]]})
             for said in told
         ]
+
+
+@dataclass
+class NodeAsker:
+    """One dialect of the Node SDKs, as an `Asker`."""
+
+    node: Node
+    dialect: str
+    url: str
+
+    def ask(self, token: str, question: Question) -> Thrown | str:
+        """See `Asker`."""
+        told = self.node.run(
+            "ask",
+            dialect=self.dialect,
+            url=self.url,
+            token=token,
+            model=question.model,
+            stream=question.stream,
+            malformed=question.malformed,
+            question=QUESTION,
+        )
+        heard: str = told["heard"]
+        return Thrown(**told["error"], heard=heard) if "error" in told else heard

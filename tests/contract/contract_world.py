@@ -93,12 +93,24 @@ class World:
 
     gateway: Gateway
     upstream: Upstream
-    token: str
+    admin: str
+    """A key that may make others."""
+    token: str = ""
+    """A key that may call models."""
+
+    def __post_init__(self) -> None:
+        self.token = self.new_key()
 
     @property
     def url(self) -> str:
         """Where callers send."""
         return self.gateway.base_url
+
+    def new_key(self, **fields: Any) -> str:
+        """A fresh key's token. `fields` as `POST /api/keys` takes them."""
+        made = self._manage("keys", self.admin, {"name": "contract", **fields})
+        token: str = made["token"]
+        return token
 
     def seen(self) -> list[Exchange]:
         """What the provider was asked since the last look."""
@@ -108,14 +120,17 @@ class World:
 
     def receipt(self, receipt_id: str) -> dict[str, Any]:
         """A receipt, from the gateway itself."""
-        request = Request(
-            f"{self.url}/api/receipts/{receipt_id}", headers={"authorization": f"Bearer {self.token}"}
-        )
-        with urlopen(request, timeout=10) as answer:
-            shown: dict[str, Any] = json.load(answer)
+        shown = self._manage(f"receipts/{receipt_id}", self.token)
         assert shown["verified"] is True
         receipt: dict[str, Any] = shown["receipt"]
         return receipt
+
+    def _manage(self, path: str, token: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        with urlopen(Request(f"{self.url}/api/{path}", data, headers), timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
 
 
 def make_world(folder: Path, upstream: Upstream) -> Gateway:

@@ -1,26 +1,15 @@
 """The official Node SDKs of OpenAI and Anthropic against every provider dialect."""
 
-from collections.abc import Iterator
-
 import pytest
 from tests.contract.contract_checks import check_tools, check_words
-from tests.contract.contract_node import Node, NodeSpeaker, node_missing
+from tests.contract.contract_node import Node, NodeSpeaker
 from tests.contract.contract_world import DIALECTS, World, model
-
-MISSING = node_missing()
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"THE NODE SDKS ARE NOT TESTED: {MISSING}")
 
 CLIENTS = ("openai_chat", "openai_responses", "anthropic")
 every_pair = pytest.mark.parametrize(
     ("client", "provider"), [(client, provider) for client in CLIENTS for provider in DIALECTS]
 )
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-
-
-@pytest.fixture(scope="module")
-def node() -> Iterator[Node]:
-    with Node() as process:
-        yield process
 
 
 def speaker(node: Node, world: World, client: str) -> NodeSpeaker:

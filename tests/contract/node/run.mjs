@@ -24,7 +24,10 @@ function connection(job) {
 const openai = (job, options) => new OpenAI({ ...options, baseURL: `${job.url}/v1` });
 const anthropic = (job, options) => new Anthropic({ ...options, baseURL: job.url });
 
-// Each speaker has a first turn, what to send after it, and what it was told in the words all SDKs share.
+class Unfinished extends Error {}
+
+// Each speaker has a first turn, what to send after it, what it was told in the words all SDKs share,
+// and the shortest question.
 
 const chat = {
   client: openai,
@@ -55,6 +58,14 @@ const chat = {
       content: job.weather[JSON.parse(call.function.arguments).city],
     })),
   ],
+  async hear(client, job, hear) {
+    const asked = { model: job.model, messages: [{ role: "user", content: job.question }] };
+    if (job.malformed) asked.max_completion_tokens = "many";
+    if (!job.stream) return hear((await client.chat.completions.create(asked)).choices[0].message.content);
+    for await (const { choices } of await client.chat.completions.create({ ...asked, stream: true })) {
+      hear(choices[0]?.delta.content ?? "");
+    }
+  },
   said: ({ choices: [{ message, finish_reason }], usage }) => ({
     text: message.content ?? "",
     finish: finish_reason,
@@ -100,6 +111,16 @@ const responses = {
         output: job.weather[JSON.parse(item.arguments).city],
       })),
   ],
+  async hear(client, job, hear) {
+    const asked = { model: job.model, input: job.question };
+    if (job.malformed) asked.max_output_tokens = "many";
+    if (!job.stream) return hear((await client.responses.create(asked)).output_text);
+    const stream = client.responses.stream(asked);
+    for await (const event of stream) if (event.type === "response.output_text.delta") hear(event.delta);
+    const { status, error } = await stream.finalResponse();
+    // This helper resolves whatever the response's status is, so a program has to look at it.
+    if (status !== "completed") throw new Unfinished(`${status}: ${error?.message}`);
+  },
   said: ({ output, output_text, status, usage }) => ({
     text: output_text ?? "",
     finish: status,
@@ -143,6 +164,14 @@ const messages = {
         .map(({ id, input }) => ({ type: "tool_result", tool_use_id: id, content: job.weather[input.city] })),
     },
   ],
+  async hear(client, job, hear) {
+    const messages = [{ role: "user", content: job.question }];
+    const asked = { model: job.model, messages, max_tokens: job.malformed ? "many" : 64 };
+    if (!job.stream) return hear((await client.messages.create(asked)).content.map((b) => b.text).join(""));
+    const stream = client.messages.stream(asked);
+    for await (const event of stream) if (event.delta?.type === "text_delta") hear(event.delta.text);
+    await stream.finalMessage();
+  },
   said: ({ content, stop_reason, usage }) => ({
     text: content.filter((block) => block.type === "text").map((block) => block.text).join(""),
     finish: stop_reason,
@@ -174,21 +203,35 @@ async function converse(job) {
   return told;
 }
 
+/** The words of an answer, and how its asker was stopped, if it was. */
+async function ask(job) {
+  const speaker = speakers[job.dialect];
+  const heard = [];
+  try {
+    await speaker.hear(speaker.client(job, connection(job).options), job, (words) => heard.push(words));
+  } catch (error) {
+    return { heard: heard.join(""), error: problem(error) };
+  }
+  return { heard: heard.join("") };
+}
+
 /** What an SDK's error is to a program that catches it. */
 function problem(error) {
   return {
     kind: error.constructor.name,
     status: error.status ?? null,
     message: String(error.message),
-    retryAfter: error.headers?.get("retry-after") ?? null,
+    retry_after: error.headers?.get("retry-after") ?? null,
   };
 }
+
+const actions = { converse, ask };
 
 for await (const line of createInterface({ input: process.stdin })) {
   const job = JSON.parse(line);
   let outcome;
   try {
-    outcome = { said: await converse(job) };
+    outcome = { told: await actions[job.action](job) };
   } catch (error) {
     outcome = { error: problem(error) };
   }
