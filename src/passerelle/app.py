@@ -130,6 +130,7 @@ class App:
             self._management,
             self.store,
             self.metrics,
+            self.generations,
             frozenset(host.encode() for host in self.settings.server.allowed_hosts),
         )
 

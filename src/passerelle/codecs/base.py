@@ -241,6 +241,10 @@ class ProviderSide(Protocol):
         stays byte for byte in its order: providers cache by prefix."""
         ...
 
+    def relay_losses(self, body: bytes, target: Target) -> tuple[str, ...]:
+        """What `relay_request` must take out of the caller's body because `target`'s quirks refuse it."""
+        ...
+
     def decode_response(self, body: bytes) -> Response:
         """Raises `AnswerError` for anything that is not a complete answer (an error body with 200,
         HTML, truncated JSON, no content at all)."""

@@ -108,6 +108,8 @@ class ProblemError(PasserelleError):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)
         self.problem = problem
+        self.receipt_id: str | None = None
+        """The receipt of the request that ended so, once it has one."""
 
 
 class AnswerError(PasserelleError):

@@ -88,12 +88,14 @@ class Road:
             if envelope.operation == "count_tokens" and not counts_natively(trip):
                 body = count_here(trip)
                 self._settler.settle(trip, "answered")
-                return Delivery(200, [*_headers(trip), (b"x-passerelle-estimated", b"1")], body=body)
+                headers = [*_headers(trip), (b"x-passerelle-estimated", b"1")]
+                return Delivery(200, headers, generation.label_bytes, body=body)
             if envelope.stream:
                 return await self._stream(trip)
             return await self._whole(trip)
         except ProblemError as error:
             self._settler.settle(trip, "failed" if trip.attempts else "refused", problem=error.problem.kind)
+            error.receipt_id = trip.receipt_id
             raise
         except asyncio.CancelledError:
             self._settler.settle(trip, "cancelled")
@@ -141,7 +143,7 @@ class Road:
         headers = _headers(trip)
         if receipt is not None:
             headers.append((b"x-passerelle-cost", show(receipt.cost_nanos, receipt.currency).encode()))
-        return Delivery(200, headers, body=answer.body)
+        return Delivery(200, headers, trip.generation.label_bytes, body=answer.body)
 
     async def _stream(self, trip: Trip) -> Delivery:
         context = _context(trip)
@@ -149,7 +151,9 @@ class Road:
         trip.streaming = True
         content_type = registry.client(trip.ask.dialect).stream_encoder(context).content_type
         chunks = self._engine.flow(trip, opened, context)
-        return Delivery(200, _headers(trip), content_type.encode(), chunks=chunks)
+        return Delivery(
+            200, _headers(trip), trip.generation.label_bytes, content_type.encode(), chunks=chunks
+        )
 
     def _refuse(self, ask: Ask, envelope: Envelope, generation: Generation, refusal: Refusal) -> None:
         """A refusal by rule leaves a receipt that names every rule."""
@@ -165,6 +169,7 @@ class Road:
         )
         trip = Trip(ask, envelope, generation, made, ask.receipt_id)
         self._settler.settle(trip, "refused", problem=refusal.problem.kind)
+        refusal.receipt_id = trip.receipt_id
 
 
 def read(ask: Ask) -> Envelope:
@@ -192,7 +197,6 @@ def _headers(trip: Trip) -> list[tuple[bytes, bytes]]:
     """What every answer carries beside its body. All values are ours or checked: none can split a line."""
     headers = [
         (b"x-passerelle-receipt", trip.receipt_id.encode()),
-        (b"x-passerelle-generation", trip.generation.label_bytes),
         (b"x-passerelle-attempts", b"%d" % (len(trip.attempts) + trip.streaming)),
     ]
     if trip.model:
@@ -213,5 +217,4 @@ def header_value(text: str) -> bytes:
 
 def _explained(ask: Ask, generation: Generation, made: Plan) -> Delivery:
     explanation = Explanation(made, in_words(made), ask.request_id, generation.label)
-    headers = [(b"x-passerelle-generation", generation.label_bytes)]
-    return Delivery(200, headers, body=msgspec.json.encode(explanation))
+    return Delivery(200, [], generation.label_bytes, body=msgspec.json.encode(explanation))

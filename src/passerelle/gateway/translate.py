@@ -69,17 +69,24 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
             embed = registry.embed_provider(dialect)
             assert embed is not None  # noqa: S101 - the provider said it supports the operation
             return Outbound(embed.relay_embed_request(ask.body, target), dialect, relayed=True)
-        body = registry.provider(dialect).relay_request(ask.body, target, envelope)
-        return Outbound(body, dialect, relayed=True)
+        side = registry.provider(dialect)
+        lost = side.relay_losses(ask.body, target) if target.quirks else ()
+        _refuse_losses(trip, deployment, lost)
+        return Outbound(side.relay_request(ask.body, target, envelope), dialect, relayed=True, dropped=lost)
     encoded = _translate(trip, dialect, target)
-    if encoded.dropped and ask.wishes.strict:
-        names = ", ".join(f"`{name}`" for name in encoded.dropped)
+    _refuse_losses(trip, deployment, encoded.dropped)
+    return Outbound(encoded.body, dialect, relayed=False, dropped=encoded.dropped, renamed=encoded.renamed)
+
+
+def _refuse_losses(trip: Trip, deployment: Deployment, dropped: tuple[str, ...]) -> None:
+    """Under `x-passerelle-strict`, anything that would be left out is the caller's to decide."""
+    if dropped and trip.ask.wishes.strict:
+        names = ", ".join(f"`{name}`" for name in dropped)
         raise invalid(
             f"`{deployment.id}` cannot carry {names}, and `x-passerelle-strict` forbids leaving anything "
             "out; remove these fields, or the header.",
-            param=encoded.dropped[0],
+            param=dropped[0],
         )
-    return Outbound(encoded.body, dialect, relayed=False, dropped=encoded.dropped, renamed=encoded.renamed)
 
 
 def _translate(trip: Trip, dialect: Dialect, target: Target) -> Encoded:

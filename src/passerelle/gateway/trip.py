@@ -86,6 +86,8 @@ class Delivery(msgspec.Struct):
 
     status: int
     headers: list[tuple[bytes, bytes]]
+    generation: bytes
+    """The generation it was decided by."""
     content_type: bytes = b"application/json"
     body: bytes = b""
     chunks: AsyncIterator[bytes] | None = None

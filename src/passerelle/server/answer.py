@@ -21,11 +21,13 @@ async def send_whole(
     body: bytes,
     headers: list[tuple[bytes, bytes]],
     content_type: bytes = b"application/json",
+    generation: bytes | None = None,
 ) -> None:
-    """One body, with its length."""
+    """One body, with its length. `generation` is what it was decided by, if not the one at arrival."""
     headers.append((b"content-type", content_type))
     headers.append((b"content-length", b"%d" % len(body)))
     headers.append((b"x-request-id", arrival.request_id.encode()))
+    headers.append((b"x-passerelle-generation", generation or arrival.generation))
     arrival.answered = True
     await arrival.send({"type": "http.response.start", "status": status, "headers": headers})
     if arrival.scope["method"] == "HEAD":
@@ -33,18 +35,29 @@ async def send_whole(
     await arrival.send({"type": "http.response.body", "body": body})
 
 
-async def send_problem(arrival: Arrival, dialect: Dialect, problem: Problem) -> None:
-    """The dialect's own error, with its own headers."""
+async def send_problem(
+    arrival: Arrival, dialect: Dialect, problem: Problem, receipt_id: str | None = None
+) -> None:
+    """The dialect's own error, with its own headers, and the receipt of a request that has one."""
     encoded = registry.client(dialect).encode_problem(problem, arrival.request_id)
     headers = [(name.encode(), value.encode()) for name, value in encoded.headers if name != "x-request-id"]
     headers += [(name.encode(), value.encode()) for name, value in problem.headers]
+    if receipt_id is not None:
+        headers.append((b"x-passerelle-receipt", receipt_id.encode()))
     await send_whole(arrival, encoded.status, encoded.body, headers)
 
 
 async def send_delivery(arrival: Arrival, delivery: Delivery) -> None:
     """What the road gave. A stream is always closed, so that it settles whatever becomes of the caller."""
     if delivery.chunks is None:
-        await send_whole(arrival, delivery.status, delivery.body, delivery.headers, delivery.content_type)
+        await send_whole(
+            arrival,
+            delivery.status,
+            delivery.body,
+            delivery.headers,
+            delivery.content_type,
+            delivery.generation,
+        )
         return
     chunks: Any = delivery.chunks
     watch: Watch | None = None
@@ -59,6 +72,7 @@ async def send_delivery(arrival: Arrival, delivery: Delivery) -> None:
         headers.append((b"cache-control", b"no-store"))
         headers.append((b"x-accel-buffering", b"no"))
         headers.append((b"x-request-id", arrival.request_id.encode()))
+        headers.append((b"x-passerelle-generation", delivery.generation))
         send = arrival.send
         arrival.answered = True
         await send({"type": "http.response.start", "status": delivery.status, "headers": headers})

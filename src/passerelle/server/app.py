@@ -8,11 +8,13 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 from passerelle.core.clock import mint
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.ids import same
 from passerelle.core.request import Dialect
+from passerelle.gateway.generation import Generations
 from passerelle.server.answer import send_problem
 from passerelle.server.auth import authenticate, authorise
 from passerelle.server.body import CallerGone
@@ -33,6 +35,7 @@ class Entrance:
         management: Callable[[], Awaitable[Management]],
         store: Store,
         metrics: Metrics,
+        generations: Generations,
         allowed_hosts: frozenset[bytes],
     ) -> None:
         """`management()` gives the application for `/api`, building it the first time."""
@@ -45,6 +48,7 @@ class Entrance:
         self._management = management
         self._store = store
         self._metrics = metrics
+        self._generations = generations
         self._allowed_hosts = allowed_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,14 +56,13 @@ class Entrance:
         if scope["type"] != "http":
             raise RuntimeError(f"`{scope['type']}` is not served")
         path: str = scope["path"]
-        if path.startswith("/api/"):
-            application = await self._management()
-            await application(scope, receive, send)
-            return
-        arrival = _arrive(scope, receive, send)
+        arrival = _arrive(scope, receive, send, self._generations.current.label_bytes)
         dialect: Dialect = "openai_chat"
         try:
             self._check_host(scope)
+            if path.startswith("/api/"):
+                await self._manage(arrival)
+                return
             route = self._find(path, scope["method"], arrival)
             dialect = route.dialect
             if route.permission != PUBLIC:
@@ -69,7 +72,8 @@ class Entrance:
         except ProblemError as error:
             if arrival.principal is None:
                 self._metrics.refused_at_edge(dialect, error.problem.kind)
-            await send_problem(arrival, _dialect_of(path, arrival, dialect), error.problem)
+            told = _dialect_of(path, arrival, dialect)
+            await send_problem(arrival, told, error.problem, error.receipt_id)
         except CallerGone:
             return
         except asyncio.CancelledError:
@@ -88,6 +92,22 @@ class Entrance:
             )
             if not arrival.answered:
                 await send_problem(arrival, _dialect_of(path, arrival, dialect), problem)
+
+    async def _manage(self, arrival: Arrival) -> None:
+        """Hand a request to the management application, and put the generation on its answer."""
+        application = await self._management()
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                arrival.answered = True
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-passerelle-generation", self._generations.current.label_bytes),
+                    (b"x-request-id", arrival.request_id.encode()),
+                ]
+            await arrival.send(message)
+
+        await application(arrival.scope, arrival.receive, send)
 
     def _find(self, path: str, method: str, arrival: Arrival) -> Route:
         """The route for a path and method. Raises `ProblemError` (`not_found`, `method_not_allowed`)."""
@@ -128,13 +148,13 @@ class Entrance:
             )
 
 
-def _arrive(scope: Scope, receive: Receive, send: Send) -> Arrival:
+def _arrive(scope: Scope, receive: Receive, send: Send, generation: bytes) -> Arrival:
     headers = {name: value for name, value in scope["headers"] if name in WANTED}
     minted = mint("req")
     said = headers.get(b"x-request-id")
     # A caller may name its request, but never the receipt: two requests must not share one.
     request_id = said.decode() if said is not None and _REQUEST_ID.fullmatch(said) else minted
-    return Arrival(scope, receive, send, request_id, same("rcp", minted), headers)
+    return Arrival(scope, receive, send, request_id, same("rcp", minted), generation, headers)
 
 
 def _dialect_of(path: str, arrival: Arrival, dialect: Dialect) -> Dialect:

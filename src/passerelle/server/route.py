@@ -31,6 +31,8 @@ class Arrival(msgspec.Struct):
     request_id: str
     """The caller's own name for it (`x-request-id`), or ours."""
     receipt_id: str
+    generation: bytes
+    """The configuration in force at arrival."""
     headers: dict[bytes, bytes]
     """The headers the gateway reads (`WANTED`), lower-case; everything else is never looked at."""
     rest: str = ""

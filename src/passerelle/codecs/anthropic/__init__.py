@@ -77,6 +77,10 @@ class _Provider:
     def relay_request(self, body: bytes, target: Target, envelope: Envelope) -> bytes:
         return relay_request(body, target)
 
+    def relay_losses(self, body: bytes, target: Target) -> tuple[str, ...]:
+        """Nothing: this dialect's quirks never take a caller's field away."""
+        return ()
+
     def decode_response(self, body: bytes) -> Response:
         return read_response(body)
 

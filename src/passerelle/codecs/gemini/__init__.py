@@ -78,6 +78,10 @@ class Provider:
         """The caller's own bytes, nearly always unchanged."""
         return relay.relay_request(body, target, envelope)
 
+    def relay_losses(self, body: bytes, target: Target) -> tuple[str, ...]:
+        """Nothing: this dialect's quirks never take a caller's field away."""
+        return ()
+
     def decode_response(self, body: bytes) -> Response:
         """A whole answer. Raises `AnswerError`."""
         return response.decode_response(body)

@@ -33,7 +33,7 @@ class Guarded:
 
         async def check(request: Request) -> None:
             headers = {n: v for n, v in request.scope["headers"] if n in WANTED}
-            arrival = Arrival(dict(request.scope), _unused, _unused, "", "", headers)
+            arrival = Arrival(dict(request.scope), _unused, _unused, "", "", b"", headers)
             principal = authenticate(self._store, arrival)
             authorise(principal, permission)
             request.state.principal = principal
