@@ -7,6 +7,7 @@ holding money).
 
 from passerelle.codecs.base import Envelope
 from passerelle.core.model import Deployment, Price
+from passerelle.core.request import Operation
 from passerelle.core.usage import Usage
 from passerelle.ledger.price import cost, upper_bound
 
@@ -21,6 +22,10 @@ EXPECTED_OUTPUT_TOKENS = 400
 FALLBACK_MAX_OUTPUT_TOKENS = 8_192
 """Held for when neither the caller nor the catalog says where an answer must end."""
 
+FREE: frozenset[Operation] = frozenset({"count_tokens"})
+"""What no provider charges for ("Token counting" at platform.claude.com; "Count tokens" at
+firebase.google.com/docs/vertex-ai; read 2026-11-22)."""
+
 
 def input_tokens(envelope: Envelope) -> int:
     """The prompt's probable size in tokens."""
@@ -31,6 +36,8 @@ def expected_cost(envelope: Envelope, price: Price | None) -> int | None:
     """Probable cost in nanos, or None without a price."""
     if price is None:
         return None
+    if envelope.operation in FREE:
+        return 0
     output = min(envelope.max_output_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS)
     if envelope.operation != "chat":
         output = 0
@@ -40,7 +47,7 @@ def expected_cost(envelope: Envelope, price: Price | None) -> int | None:
 def most_it_can_cost(envelope: Envelope, deployment: Deployment) -> int:
     """The hold for one attempt there, in nanos; 0 without a price."""
     price = deployment.effective_price
-    if price is None:
+    if price is None or envelope.operation in FREE:
         return 0
     most_input = envelope.text_bytes // FEWEST_BYTES_PER_TOKEN + envelope.images * MOST_IMAGE_TOKENS
     if envelope.operation != "chat":

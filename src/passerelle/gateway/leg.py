@@ -8,7 +8,7 @@ from passerelle.core.ids import same
 from passerelle.core.model import Deployment
 from passerelle.core.receipt import Attempt, Held, Intent
 from passerelle.core.usage import NO_USAGE, Usage
-from passerelle.gateway.estimate import usage_from_bytes
+from passerelle.gateway.estimate import FREE, usage_from_bytes
 from passerelle.gateway.translate import Outbound
 from passerelle.gateway.trip import Trip
 from passerelle.ledger.price import cost
@@ -75,7 +75,7 @@ def end(
 ) -> Attempt:
     """The finished attempt, priced, and added to the trip."""
     usage = leg.usage
-    if usage.source == "none" and _may_be_billed(leg, failure):
+    if usage.source == "none" and trip.envelope.operation not in FREE and _may_be_billed(leg, failure):
         usage = usage_from_bytes(trip.envelope, leg.answered_bytes)
     price = leg.deployment.effective_price
     attempt = Attempt(
