@@ -33,11 +33,13 @@ from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.trip import Trip
 
 
-class Outbound(msgspec.Struct, frozen=True):
+class Outbound(msgspec.Struct, frozen=True, gc=False):
     """A request ready to be sent to one deployment."""
 
     body: bytes
     dialect: Dialect
+    model: str
+    """The provider's name for the model, said to the caller where the answer names none."""
     relayed: bool
     dropped: tuple[str, ...] = ()
     renamed: Mapping[str, str] = NOTHING_RENAMED
@@ -68,14 +70,17 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
         if envelope.operation == "embed":
             embed = registry.embed_provider(dialect)
             assert embed is not None  # noqa: S101 - the provider said it supports the operation
-            return Outbound(embed.relay_embed_request(ask.body, target), dialect, relayed=True)
+            return Outbound(embed.relay_embed_request(ask.body, target), dialect, target.model, relayed=True)
         side = registry.provider(dialect)
         lost = side.relay_losses(ask.body, target) if target.quirks else ()
         _refuse_losses(trip, deployment, lost)
-        return Outbound(side.relay_request(ask.body, target, envelope), dialect, relayed=True, dropped=lost)
+        body = side.relay_request(ask.body, target, envelope)
+        return Outbound(body, dialect, target.model, relayed=True, dropped=lost)
     encoded = _translate(trip, dialect, target)
     _refuse_losses(trip, deployment, encoded.dropped)
-    return Outbound(encoded.body, dialect, relayed=False, dropped=encoded.dropped, renamed=encoded.renamed)
+    return Outbound(
+        encoded.body, dialect, target.model, relayed=False, dropped=encoded.dropped, renamed=encoded.renamed
+    )
 
 
 def _refuse_losses(trip: Trip, deployment: Deployment, dropped: tuple[str, ...]) -> None:
@@ -103,7 +108,7 @@ def _translate(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
     return registry.provider(dialect).encode_request(trip.request, target)
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """A whole answer, ready for the caller."""
 
     body: bytes
@@ -124,7 +129,7 @@ def decode_whole(trip: Trip, outbound: Outbound, data: bytes, context: ReplyCont
         watched = side.watch_response(data)
         return Answer(data, watched.model, watched.usage, watched.finish)
     response = restore(side.decode_response(data), outbound.renamed)
-    body = registry.client(trip.ask.dialect).encode_response(response, _with_request(trip, context))
+    body = registry.client(trip.ask.dialect).encode_response(response, _said_of(trip, outbound, context))
     return Answer(body, response.model, response.usage, response.finish)
 
 
@@ -139,6 +144,8 @@ def _embeddings(trip: Trip, outbound: Outbound, data: bytes) -> Answer:
     if not isinstance(trip.request, EmbedRequest):
         raise AnswerError("no decoded request to answer")
     response = spoken.decode_embed_response(data)
+    if not response.model:
+        response = msgspec.structs.replace(response, model=outbound.model)
     return Answer(asked.encode_embed_response(response, trip.request), response.model, response.usage, None)
 
 
@@ -147,15 +154,14 @@ def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> Strea
     side = registry.provider(outbound.dialect)
     if outbound.relayed:
         return side.stream_watcher(trip.envelope)
-    encoder = registry.client(trip.ask.dialect).stream_encoder(_with_request(trip, context))
+    encoder = registry.client(trip.ask.dialect).stream_encoder(_said_of(trip, outbound, context))
     return Translation(side.stream_decoder(), encoder, outbound.renamed)
 
 
-def _with_request(trip: Trip, context: ReplyContext) -> ReplyContext:
-    """Translated answers may echo the request (Responses does)."""
-    if isinstance(trip.request, Request):
-        return msgspec.structs.replace(context, request=trip.request)
-    return context
+def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyContext:
+    """Translated answers name the true model, never the caller's alias, and may echo the request."""
+    request = trip.request if isinstance(trip.request, Request) else None
+    return msgspec.structs.replace(context, model=outbound.model, request=request)
 
 
 def in_band_error(trip: Trip, watcher: StreamWatcher, failed: Failed, context: ReplyContext) -> bytes:
