@@ -53,7 +53,7 @@ $(BIN)/python:
 
 $(VENV)/.run: locks/run.txt pyproject.toml | $(BIN)/python
 	@echo "Installing $$(grep -c == locks/run.txt) packages, each checked against its hash (half a minute the first time)"
-	@$(PIP) install --quiet --require-hashes -r locks/run.txt
+	@$(PIP) install --quiet --no-compile --require-hashes -r locks/run.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 

