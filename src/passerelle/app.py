@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import logging
 import os
@@ -131,7 +132,7 @@ class App:
             self.store,
             self.metrics,
             self.generations,
-            frozenset(host.encode() for host in self.settings.server.allowed_hosts),
+            frozenset(host.lower().encode() for host in self.settings.server.allowed_hosts),
         )
 
     async def _management(self) -> Management:
@@ -165,6 +166,11 @@ async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | No
     app.draining = lambda: listener.draining
     hangup = asyncio.Event()
     following = asyncio.create_task(_follow(app, hangup))
+    # What is alive now lives as long as the process: it need not be looked at again. A request leaves no
+    # cycles behind, so collecting every 700 allocations only costs (a tenth of the hop, measured).
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
 
     def announce() -> None:
         log.info("ready", extra={"generation": app.generations.current.label})

@@ -49,6 +49,7 @@ def test_any_changed_character_is_refused(place: int, character: str) -> None:
         TEXT.replace("live", "prod"), "psk_", "psk_live_", "null", "undefined", "None", "0" * len(TEXT),
         TEXT.replace("_", "-"), TEXT + "\0", "\u0660" * len(TEXT), TEXT[:-6] + "000000", "sk-" + "a" * 48,
     ],
+    ids=lambda text: f"{len(text)}-characters",  # random tokens: each worker must name the cases alike
 )  # fmt: skip
 def test_anything_else_is_refused(text: str) -> None:
     assert token.parse(text) is None

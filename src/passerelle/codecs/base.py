@@ -37,7 +37,7 @@ class PathTarget(msgspec.Struct, frozen=True):
     """One text is asked, not a batch (Gemini `embedContent`)."""
 
 
-class Envelope(msgspec.Struct, frozen=True):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """What the road must know of a request before, and often instead of, decoding all of it.
 
     Made by naming only the fields needed: a microsecond for a kilobyte. Everything here is validated.
@@ -65,7 +65,7 @@ class Envelope(msgspec.Struct, frozen=True):
     """Notes of a dialect to its own `relay_request`, which need not read the body again."""
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, gc=False):
     """Where an encoded request will go."""
 
     model: str
@@ -101,7 +101,7 @@ QUIRKS: dict[str, str] = {
 NOTHING_RENAMED: Mapping[str, str] = MappingProxyType({})
 
 
-class Encoded(msgspec.Struct, frozen=True):
+class Encoded(msgspec.Struct, frozen=True, gc=False):
     """A request in a provider's bytes, and the caller's fields that could not be carried."""
 
     body: bytes
@@ -110,7 +110,7 @@ class Encoded(msgspec.Struct, frozen=True):
     """Tool names the provider would refuse: the name sent → the caller's. `codecs/names.py` undoes it."""
 
 
-class ReplyContext(msgspec.Struct, frozen=True):
+class ReplyContext(msgspec.Struct, frozen=True, gc=False):
     """What a client side needs beside the answer itself."""
 
     id: str
@@ -133,7 +133,7 @@ class EncodedProblem(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class Watched(msgspec.Struct, frozen=True):
+class Watched(msgspec.Struct, frozen=True, gc=False):
     """What a relayed whole answer says of itself."""
 
     model: str = ""

@@ -7,7 +7,7 @@ import msgspec
 Mode = Literal["named", "quality", "balanced", "cost", "fast"]
 
 
-class Rejection(msgspec.Struct, frozen=True, omit_defaults=True):
+class Rejection(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A deployment that may not, or cannot, serve the request, and the rule that says so."""
 
     deployment: str
@@ -17,7 +17,7 @@ class Rejection(msgspec.Struct, frozen=True, omit_defaults=True):
     """In words, naming the attribute and the value found."""
 
 
-class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An eligible deployment, scored. Higher `score` is tried earlier."""
 
     deployment: str
@@ -32,7 +32,7 @@ class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
     """Its score in words."""
 
 
-class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
+class Plan(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The decision, before anything is called."""
 
     requested: str

@@ -14,7 +14,7 @@ OutcomeKind = Literal["answered", "failed", "cancelled", "refused", "incomplete"
 `cancelled`: the caller went away."""
 
 
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One call to one deployment: one row of the ledger."""
 
     id: str
@@ -41,7 +41,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     finish: str | None = None
 
 
-class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The record of one request, as it is signed. Holds no prompt and no answer."""
 
     id: str
@@ -103,7 +103,7 @@ class SignedReceipt(msgspec.Struct, frozen=True):
     signature: Signature
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """An open hold: `held_nanos` of a budget promised to one request until it settles."""
 
     hold_id: str
@@ -111,7 +111,7 @@ class Held(msgspec.Struct, frozen=True):
     held_nanos: int
 
 
-class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
+class Intent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Said before a provider is called: what is about to happen, for whom, under which hold."""
 
     attempt_id: str
@@ -136,7 +136,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of `estimate_nanos`."""
 
 
-class Settlement(msgspec.Struct, frozen=True, omit_defaults=True):
+class Settlement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Everything one request leaves behind, journalled in one piece before the answer's last byte."""
 
     receipt: Receipt
@@ -145,7 +145,7 @@ class Settlement(msgspec.Struct, frozen=True, omit_defaults=True):
     """Prompt and answer, only when the tenant stores content."""
 
 
-class HoldSettled(msgspec.Struct, frozen=True, omit_defaults=True):
+class HoldSettled(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A hold that ends: `amount_nanos` is what was really spent against the budget."""
 
     hold_id: str

@@ -14,7 +14,7 @@ import msgspec
 UsageSource = Literal["provider", "estimated", "none"]
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Token counts of one attempt. Every field is a count of tokens, ≥ 0."""
 
     input_tokens: int = 0

@@ -25,7 +25,7 @@ _HIDDEN = "key.models"
 """The rule of rejections that must not be told: the deployment is not for this key to know of."""
 
 
-class Admission(msgspec.Struct, frozen=True):
+class Admission(msgspec.Struct, frozen=True, gc=False):
     """The answer to "who may?"."""
 
     deployments: tuple[Deployment, ...]

@@ -14,7 +14,7 @@ from passerelle.gateway.generation import Generation
 from passerelle.gateway.limits import Ticket
 
 
-class Wishes(msgspec.Struct, frozen=True, omit_defaults=True):
+class Wishes(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What the caller asked for beside the request itself (`x-passerelle-*`). All of it only narrows."""
 
     mode: Mode | None = None
@@ -31,7 +31,7 @@ class Wishes(msgspec.Struct, frozen=True, omit_defaults=True):
 NO_WISHES = Wishes()
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """A request as it arrives: authenticated, unread."""
 
     principal: Principal

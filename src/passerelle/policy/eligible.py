@@ -16,7 +16,7 @@ from passerelle.core.request import Operation
 from passerelle.policy.rules import Demands, Policy, Rule, Test, compile_demands, raised
 
 
-class RequestClass(msgspec.Struct, frozen=True):
+class RequestClass(msgspec.Struct, frozen=True, gc=False):
     """All that eligibility depends on, and nothing else: equal classes have equal sets."""
 
     operation: Operation

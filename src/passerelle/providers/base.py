@@ -43,7 +43,7 @@ class Caps(msgspec.Struct, frozen=True):
     """A whole (non-streamed) answer."""
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One call to one deployment."""
 
     deployment: Deployment

@@ -37,7 +37,7 @@ MODE_WORDS: dict[Mode, str] = {
 _UNPRICED = 1 << 62
 
 
-class Scene(msgspec.Struct, frozen=True):
+class Scene(msgspec.Struct, frozen=True, gc=False):
     """What a plan is made from, beside the eligible deployments themselves."""
 
     requested: str

@@ -4,7 +4,7 @@ The gate is `outcome`: one row per receipt, inserted first. A settlement whose r
 booked before (it is being replayed, or came twice) and changes nothing; for the others everything else
 follows in the same transaction, so they are booked whole or not at all.
 
-    Intended  → intent
+    Intended  → intent, unless its settlement is in the same group
     Settled   → outcome, ledger (one per attempt), usage_hour, hold, lease or account, receipt, content
     Lost      → outcome `unknown`, ledger at the estimate, hold, lease or account (see `spending`)
 """
@@ -58,9 +58,19 @@ class Booker:
 
     def book(self, connection: Connection, group: Group) -> int:
         """Write the group; how many requests were new. Raises `RecordConflict` on a contradiction."""
-        intents = [rows.intent(one, group.worker) for one in group.records if isinstance(one, Intended)]
-        self._insert(connection, schema.intent, intents)
         settled = self._fresh_settlements(connection, group)
+        # An intent whose end is booked in this very transaction says nothing that its ledger row and its
+        # receipt do not: only those that stand alone, the durable ones among them, get a row.
+        ended = {attempt.id for one in settled for attempt in one.settlement.receipt.attempts}
+        self._insert(
+            connection,
+            schema.intent,
+            [
+                rows.intent(one, group.worker)
+                for one in group.records
+                if isinstance(one, Intended) and one.intent.attempt_id not in ended
+            ],
+        )
         lost = self._fresh_losses(connection, group)
         found = [charge for one in settled for charge in charges(one)]
         found += [charge for one in lost for charge in one.charges()]

@@ -10,7 +10,7 @@ import msgspec
 from passerelle.core.receipt import Intent, Settlement
 
 
-class Intended(msgspec.Struct, frozen=True, array_like=True, tag="i"):
+class Intended(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="i"):
     """A provider is about to be called."""
 
     intent: Intent
@@ -18,7 +18,7 @@ class Intended(msgspec.Struct, frozen=True, array_like=True, tag="i"):
     """One per `intent.holds`."""
 
 
-class Settled(msgspec.Struct, frozen=True, array_like=True, tag="s"):
+class Settled(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="s"):
     """A request is over."""
 
     settlement: Settlement
