@@ -24,6 +24,7 @@ from passerelle.telemetry.metrics import Metrics
 
 log = logging.getLogger("passerelle.server")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_PORT = re.compile(rb":\d*\Z")
 
 
 class Entrance:
@@ -140,7 +141,7 @@ class Entrance:
         if not self._allowed_hosts:
             return
         hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 or hosts[0].rsplit(b":", 1)[0] not in self._allowed_hosts:
+        if len(hosts) != 1 or _PORT.sub(b"", hosts[0].lower()) not in self._allowed_hosts:
             raise ProblemError(
                 Problem(
                     "invalid_request", "The `host` header is not one this gateway serves; check the base URL."

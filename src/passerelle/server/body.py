@@ -1,11 +1,8 @@
-"""Reading a request's body: bounded in size and time."""
-
-import asyncio
+"""Reading a request's body, bounded in size; how long it may take is `protocol`'s to bound."""
 
 from passerelle.core.errors import Problem, ProblemError, invalid
+from passerelle.server.protocol import BODY_S, LATE
 from passerelle.server.route import Arrival
-
-BODY_DEADLINE_S = 60.0
 
 
 class CallerGone(Exception):
@@ -22,34 +19,28 @@ async def read_body(arrival: Arrival, max_bytes: int) -> bytes:
     declared = arrival.headers.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
-    message = await arrival.receive()
-    if message["type"] == "http.disconnect":
-        raise CallerGone
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        if len(body) > max_bytes:
+    pieces: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await arrival.receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGone
+        piece: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(piece)
+        if size > max_bytes:
             raise _too_large(max_bytes)
-        return body
-    pieces = [body]
-    size = len(body)
-    try:
-        async with asyncio.timeout(BODY_DEADLINE_S):
-            while message.get("more_body", False):
-                message = await arrival.receive()
-                if message["type"] == "http.disconnect":
-                    raise CallerGone
-                piece: bytes = message.get("body", b"")
-                size += len(piece)
-                if size > max_bytes:
-                    raise _too_large(max_bytes)
-                pieces.append(piece)
-    except TimeoutError:
+        pieces.append(piece)
+    if LATE in arrival.scope:
         raise ProblemError(
             Problem(
-                "invalid_request", "The body did not arrive within 60 seconds; send it again.", status=408
+                "invalid_request",
+                f"The body did not arrive within {BODY_S:g} seconds; send it again.",
+                status=408,
             )
-        ) from None
-    return b"".join(pieces)
+        )
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _too_large(max_bytes: int) -> ProblemError:

@@ -37,6 +37,7 @@ def build(context: Context) -> Management:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would be built from the Host header, and come before the key
     )
     guarded = Guarded(context.store)
     me.add(guarded)
