@@ -41,7 +41,6 @@ async def send_problem(
     """The dialect's own error, with its own headers, and the receipt of a request that has one."""
     encoded = registry.client(dialect).encode_problem(problem, arrival.request_id)
     headers = [(name.encode(), value.encode()) for name, value in encoded.headers if name != "x-request-id"]
-    headers += [(name.encode(), value.encode()) for name, value in problem.headers]
     if receipt_id is not None:
         headers.append((b"x-passerelle-receipt", receipt_id.encode()))
     await send_whole(arrival, encoded.status, encoded.body, headers)

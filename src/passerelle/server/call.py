@@ -45,6 +45,9 @@ class ModelCalls:
             ) from error
         finally:
             watch.stop()
+        if dialect == "anthropic":
+            # Where its SDKs look for the id (`_response.py` of SDK 2.12, read 2026-11-22).
+            delivery.headers.append((b"request-id", arrival.request_id.encode()))
         await send_delivery(arrival, delivery)
 
     async def ask(self, arrival: Arrival, dialect: Dialect, target: PathTarget) -> Ask:
