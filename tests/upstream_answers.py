@@ -323,14 +323,18 @@ def gemini_count(_: str, __: Body) -> Body:
     return {"totalTokens": INPUT_TOKENS}
 
 
+_EMBEDDING_USAGE = {"promptTokenCount": EMBEDDING_TOKENS, "totalTokenCount": EMBEDDING_TOKENS}
+
+
 def gemini_embedding(_: str, __: Body) -> Body:
     """One vector."""
-    return {"embedding": {"values": list(VECTOR)}}
+    return {"embedding": {"values": list(VECTOR)}, "usageMetadata": _EMBEDDING_USAGE}
 
 
 def gemini_embeddings(_: str, body: Body) -> Body:
     """A vector for each text."""
-    return {"embeddings": [{"values": list(VECTOR)} for _ in body["requests"]]}
+    embeddings = [{"values": list(VECTOR)} for _ in body["requests"]]
+    return {"embeddings": embeddings, "usageMetadata": _EMBEDDING_USAGE}
 
 
 _GEMINI_USAGE = {

@@ -87,7 +87,8 @@ def _thrown(error: Any, heard: str) -> Thrown:
     return Thrown(kind, status if isinstance(status, int) else None, str(error), after, heard)
 
 
-def _chat(client: openai.OpenAI, question: Question, hear: Hear) -> None:
+def ask_chat(client: openai.OpenAI, question: Question, hear: Hear) -> None:
+    """Chat Completions."""
     asked: dict[str, Any] = {"model": question.model, "messages": [{"role": "user", "content": QUESTION}]}
     if question.malformed:
         asked["extra_body"] = {"max_completion_tokens": "many"}
@@ -99,7 +100,8 @@ def _chat(client: openai.OpenAI, question: Question, hear: Hear) -> None:
             hear(chunk.choices[0].delta.content or "" if chunk.choices else "")
 
 
-def _responses(client: openai.OpenAI, question: Question, hear: Hear) -> None:
+def ask_responses(client: openai.OpenAI, question: Question, hear: Hear) -> None:
+    """Responses."""
     asked: dict[str, Any] = {"model": question.model, "input": QUESTION}
     if question.malformed:
         asked["extra_body"] = {"max_output_tokens": "many"}
@@ -113,7 +115,8 @@ def _responses(client: openai.OpenAI, question: Question, hear: Hear) -> None:
         events.get_final_response()
 
 
-def _anthropic(client: anthropic.Anthropic, question: Question, hear: Hear) -> None:
+def ask_anthropic(client: anthropic.Anthropic, question: Question, hear: Hear) -> None:
+    """Messages."""
     asked: dict[str, Any] = {
         "model": question.model,
         "messages": [{"role": "user", "content": QUESTION}],
@@ -130,7 +133,8 @@ def _anthropic(client: anthropic.Anthropic, question: Question, hear: Hear) -> N
         events.get_final_message()
 
 
-def _gemini(client: Any, question: Question, hear: Hear) -> None:
+def ask_gemini(client: Any, question: Question, hear: Hear) -> None:
+    """Generations."""
     config = gemini_types.GenerateContentConfig()
     if question.malformed:
         malformed = {"generationConfig": {"maxOutputTokens": "many"}}
@@ -144,8 +148,8 @@ def _gemini(client: Any, question: Question, hear: Hear) -> None:
 
 
 _SDKS: dict[str, tuple[Callable[[str, str], Any], Ask]] = {
-    "openai_chat": (openai_client, _chat),
-    "openai_responses": (openai_client, _responses),
-    "anthropic": (anthropic_client, _anthropic),
-    "gemini": (gemini_client, _gemini),
+    "openai_chat": (openai_client, ask_chat),
+    "openai_responses": (openai_client, ask_responses),
+    "anthropic": (anthropic_client, ask_anthropic),
+    "gemini": (gemini_client, ask_gemini),
 }

@@ -129,7 +129,7 @@ def _gemini(exchange: Exchange) -> Heard:
     path, _, query = exchange.path.partition("?")
     name, _, verb = path.rpartition("/")[2].partition(":")
     assert (verb, query) in {("generateContent", ""), ("streamGenerateContent", "alt=sse")}
-    body = exchange.body
+    body: Body = _camel(exchange.body)
     settings = body.get("generationConfig", {})
     system = "".join([part["text"] for part in body.get("systemInstruction", {}).get("parts", ())])
     heard = Heard(name, system, max_tokens=settings.get("maxOutputTokens"))
@@ -154,8 +154,7 @@ def _gemini(exchange: Exchange) -> Heard:
     assert not pending
     for group in body.get("tools", ()):
         for tool in group["functionDeclarations"]:
-            names = ("parametersJsonSchema", "parameters_json_schema", "parameters")  # Google reads all three
-            schema = next(tool[name] for name in names if name in tool)
+            schema = tool.get("parametersJsonSchema") or tool.get("parameters")
             heard.tools[tool["name"]] = (tool["description"], _lower_types(schema))
     schema = settings.get("responseJsonSchema") or settings.get("responseSchema")
     heard.schema = None if schema is None else _lower_types(schema)
@@ -188,6 +187,21 @@ def _texts(value: Any) -> Iterator[str]:
 def _of_data_url(url: str) -> tuple[str, str]:
     head, _, data = url.partition(",")
     return head.removeprefix("data:").removesuffix(";base64"), data
+
+
+_CAMEL = {
+    "inline_data": "inlineData",
+    "mime_type": "mimeType",
+    "parameters_json_schema": "parametersJsonSchema",
+    "response_json_schema": "responseJsonSchema",
+}
+"""Google reads its fields in either form, and its SDK sends both."""
+
+
+def _camel(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_CAMEL.get(name, name): _camel(inner) for name, inner in value.items()}
+    return [_camel(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _lower_types(schema: Any) -> Any:

@@ -67,7 +67,9 @@ def _config(base_url: str) -> str:
         ]
     for dialect in DIALECTS:
         for behaviour in BEHAVIOURS:
-            lines += _model(dialect, model(dialect, behaviour), PRICE)
+            lines += _model(
+                dialect, model(dialect, behaviour), f'{PRICE}\ninput_modalities = ["text", "image"]'
+            )
     for dialect in EMBEDDERS:
         lines += _model(
             dialect, embedder(dialect), 'price = { input = "2" }\noutput_modalities = ["embedding"]'

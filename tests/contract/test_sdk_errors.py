@@ -1,8 +1,20 @@
 """What goes wrong, as the class of exception each SDK has for it."""
 
+import anthropic
+import openai
 import pytest
-from tests.contract.contract_ask import Asker, Question, Thrown
+from tests.contract.contract_ask import (
+    Ask,
+    Asker,
+    Question,
+    Thrown,
+    ask_anthropic,
+    ask_chat,
+    ask_responses,
+)
 from tests.contract.contract_world import DIALECTS, World, model
+from tests.contract.speak_anthropic import anthropic_client
+from tests.contract.speak_openai import openai_client
 from tests.upstream import TEXT
 from tests.upstream_troubles import REFUSAL, RETRY_AFTER_S, SECRET_WORDS
 
@@ -108,6 +120,24 @@ def test_what_a_provider_finds_malformed_is_told_in_its_words(
 @every_provider
 def test_our_own_refused_credential_is_not_the_caller_s(world: World, asker: Asker, provider: str) -> None:
     thrown(asker, world.token, Question(model(provider, "locked")), 502)
+    assert len(world.seen()) == 1
+
+
+@pytest.mark.parametrize("ask", [ask_chat, ask_responses])
+def test_openai_s_sdk_does_not_repeat_what_repeating_cannot_cure(world: World, ask: Ask) -> None:
+    """It obeys `x-should-retry`, but only when that is said once."""
+    retrying = openai_client(world.url, world.token).with_options(max_retries=2)
+    with retrying as client, pytest.raises(openai.InternalServerError) as caught:
+        ask(client, Question(model("gemini", "locked")), print)
+    assert caught.value.response.headers.get_list("x-should-retry") == ["false"]
+    assert len(world.seen()) == 1
+
+
+def test_anthropic_s_sdk_does_not_repeat_what_repeating_cannot_cure(world: World) -> None:
+    retrying = anthropic_client(world.url, world.token).with_options(max_retries=2)
+    with retrying as client, pytest.raises(anthropic.InternalServerError) as caught:
+        ask_anthropic(client, Question(model("gemini", "locked")), print)
+    assert caught.value.response.headers.get_list("x-should-retry") == ["false"]
     assert len(world.seen()) == 1
 
 
