@@ -58,7 +58,7 @@ class Entrance:
             raise RuntimeError(f"`{scope['type']}` is not served")
         path: str = scope["path"]
         arrival = _arrive(scope, receive, send, self._generations.current.label_bytes)
-        dialect: Dialect = "openai_chat"
+        dialect: Dialect | None = None
         try:
             self._check_host(scope)
             if path.startswith("/api/"):
@@ -71,9 +71,9 @@ class Entrance:
                 authorise(arrival.principal, route.permission)
             await route.handler(arrival)
         except ProblemError as error:
+            told = dialect or _looks_like(path, arrival)
             if arrival.principal is None:
-                self._metrics.refused_at_edge(dialect, error.problem.kind)
-            told = _dialect_of(path, arrival, dialect)
+                self._metrics.refused_at_edge(told, error.problem.kind)
             await send_problem(arrival, told, error.problem, error.receipt_id)
         except CallerGone:
             return
@@ -92,7 +92,7 @@ class Entrance:
                 f"Passerelle failed unexpectedly; quote request `{arrival.request_id}` to its operator.",
             )
             if not arrival.answered:
-                await send_problem(arrival, _dialect_of(path, arrival, dialect), problem)
+                await send_problem(arrival, dialect or _looks_like(path, arrival), problem)
 
     async def _manage(self, arrival: Arrival) -> None:
         """Hand a request to the management application, and put the generation on its answer."""
@@ -158,12 +158,10 @@ def _arrive(scope: Scope, receive: Receive, send: Send, generation: bytes) -> Ar
     return Arrival(scope, receive, send, request_id, same("rcp", minted), generation, headers)
 
 
-def _dialect_of(path: str, arrival: Arrival, dialect: Dialect) -> Dialect:
-    """Whose error to tell: the route's, or the one the path and headers look like."""
-    if dialect != "openai_chat":
-        return dialect
+def _looks_like(path: str, arrival: Arrival) -> Dialect:
+    """Whose error to tell where the route does not say: by the path and the headers."""
     if path.startswith("/v1beta") or b"x-goog-api-key" in arrival.headers:
         return "gemini"
     if path.startswith("/v1/messages") or b"anthropic-version" in arrival.headers:
         return "anthropic"
-    return dialect
+    return "openai_chat"

@@ -61,8 +61,8 @@ class Route(msgspec.Struct, frozen=True):
     methods: frozenset[str]
     permission: Permission | Literal["public"]
     handler: Handler
-    dialect: Dialect = "openai_chat"
-    """Whose errors are told here."""
+    dialect: Dialect | None = None
+    """Whose errors are told here; None where every dialect comes, and the request's own look decides."""
     prefix: bool = False
 
 

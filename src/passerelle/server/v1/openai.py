@@ -48,9 +48,9 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
     responses = calls.handler("openai_responses", fixed(PathTarget("chat")))
     embeddings = calls.handler("openai_chat", fixed(PathTarget("embed")))
     return (
-        Route("/v1/chat/completions", _POST, "model:call", chat),
+        Route("/v1/chat/completions", _POST, "model:call", chat, "openai_chat"),
         Route("/v1/responses", _POST, "model:call", responses, "openai_responses"),
-        Route("/v1/embeddings", _POST, "model:call", embeddings),
+        Route("/v1/embeddings", _POST, "model:call", embeddings, "openai_chat"),
         Route("/v1/models", _GET, "model:list", list_models),
         Route("/v1/models/", _GET, "model:list", get_model, prefix=True),
     )
