@@ -95,6 +95,13 @@ class House:
         """The caller's door to the gateway as it runs now (a restart moves it)."""
         return Door(self.gateway.base_url, caller.token)
 
+    def revoke(self, caller: Caller) -> None:
+        """End a key; a running gateway refuses it within a second."""
+        self.store.keys.revoke(caller.tenant.org_id, caller.key_id, actor=ACTOR)
+        if self.gateway.base_url:
+            door = self.at(caller)
+            until(lambda: door.get("/v1/models").status == 401, "the revocation is known", within_s=1.0)
+
     # --- its books
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -50,7 +50,7 @@ def caller(house: House) -> Caller:
 @pytest.fixture(scope="module")
 def revoked(house: House) -> Caller:
     gone = house.caller("gone")
-    house.store.keys.revoke(gone.tenant.org_id, gone.key_id, actor="cli:test")
+    house.revoke(gone)
     return gone
 
 
