@@ -5,12 +5,13 @@ from contextlib import ExitStack
 
 import pytest
 from tests.contract.contract_ask import Asker, PythonAsker
-from tests.contract.contract_node import Node, NodeAsker, node_missing
+from tests.contract.contract_node import Node, NodeAsker
 from tests.contract.contract_said import Speaker
 from tests.contract.contract_world import DIALECTS, World, make_world
 from tests.contract.speak_anthropic import AnthropicSpeaker, anthropic_client
 from tests.contract.speak_gemini import GeminiSpeaker, gemini_client
 from tests.contract.speak_openai import ChatSpeaker, ResponsesSpeaker, openai_client
+from tests.prepared import node_missing
 from tests.upstream import Upstream
 
 

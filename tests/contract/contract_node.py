@@ -1,10 +1,8 @@
 """The official Node SDKs: `node/run.mjs` in a process of its own, given jobs and telling outcomes."""
 
 import json
-import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -19,18 +17,8 @@ from tests.contract.contract_said import (
     WEATHER,
     Said,
 )
+from tests.prepared import NODE_FOLDER
 from tests.serving import clean_env
-
-NODE_FOLDER = Path(__file__).parent / "node"
-
-
-def node_missing() -> str:
-    """Why the Node SDKs cannot be run here, or nothing."""
-    if shutil.which("node") is None:
-        return "node is not installed"
-    if not (NODE_FOLDER / "node_modules").is_dir():
-        return "the SDKs are not installed: run `python scripts/prepare_tests.py`"
-    return ""
 
 
 class Node:

@@ -1,11 +1,5 @@
-"""The real engine with the real weights, when both are on this machine.
+"""The real engine with the real weights, when both are on this machine: see `tests/prepared.py`."""
 
-Weights are looked for in `PASSERELLE_MODELS` (a folder that holds the GGUF), then where
-`passerelle local install` puts them by default.
-"""
-
-import importlib.util
-import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.prepared import local_model_missing, weights
 
 from passerelle.core.model import Deployment, Model
 from passerelle.core.request import Dialect, Operation
@@ -20,25 +15,11 @@ from passerelle.providers.base import Call
 from passerelle.providers.build import build_provider
 from passerelle.providers.entry import ProviderEntry
 from passerelle.providers.failures import classify
-from passerelle.providers.local.options import MODEL, WEIGHTS_FILE, LocalOptions
+from passerelle.providers.local.options import MODEL, LocalOptions
 from passerelle.providers.local.provider import LocalProvider
 
-
-def weights() -> Path | None:
-    folders = [Path.home() / ".local/share/passerelle/models"]
-    if "PASSERELLE_MODELS" in os.environ:
-        folders.insert(0, Path(os.environ["PASSERELLE_MODELS"]))
-    return next((path for folder in folders if (path := folder / WEIGHTS_FILE).is_file()), None)
-
-
 WEIGHTS = weights()
-MISSING = (
-    "xllamacpp is not installed: `pip install passerelle[local]`"
-    if importlib.util.find_spec("xllamacpp") is None
-    else f"{WEIGHTS_FILE} is not here: `passerelle local install`, or set PASSERELLE_MODELS"
-    if WEIGHTS is None
-    else ""
-)
+MISSING = local_model_missing()
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"THE REAL LOCAL ENGINE IS NOT TESTED: {MISSING}")
 
 

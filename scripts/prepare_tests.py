@@ -1,0 +1,83 @@
+"""Put in place what the tests need beyond Python packages. Run by `make test`.
+
+- the official Node SDKs, which `tests/contract` drives: `npm ci` in `tests/contract/node`
+- the demo model's weights, which the real local engine runs: in `.passerelle-test/models`
+
+What is there already is not fetched again. What cannot be had is said, with the tests that are left out
+for it, and the exit status is 0 all the same: pytest repeats it at its end.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests import prepared
+
+from passerelle.providers.local.install import InstallError, install
+
+_FETCH_S = 600.0
+
+
+def main() -> None:
+    """Prepare everything that can be."""
+    left_out = [told for told in (node_sdks(), local_model()) if told]
+    for told in left_out:
+        sys.stderr.write(f"\n!!! LEFT OUT: {told}\n")
+    if left_out:
+        sys.stderr.write("\n")
+
+
+def node_sdks() -> str:
+    """Install the Node SDKs from their lock; gives what is left out, and why."""
+    missing = prepared.node_missing()
+    if not missing:
+        _say("Node SDKs: there already")
+        return ""
+    npm = shutil.which("npm")
+    if shutil.which("node") is None or npm is None:
+        return "the Node SDKs in tests/contract (node and npm are not both installed)"
+    _say("Node SDKs: npm ci…")
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command line
+            command,
+            cwd=prepared.NODE_FOLDER,
+            capture_output=True,
+            text=True,
+            timeout=_FETCH_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"the Node SDKs in tests/contract (`npm ci` took more than {_FETCH_S:.0f} s)"
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        return f"the Node SDKs in tests/contract (`npm ci` failed: {said[-1] if said else 'silently'})"
+    prepared.NODE_STAMP.write_text(prepared.node_digest())
+    return ""
+
+
+def local_model() -> str:
+    """Fetch the demo model's weights; gives what is left out, and why."""
+    if prepared.weights() is None:
+        _say("demo model: fetching 93 MB…")
+        try:
+            install(prepared.DATA)
+        except InstallError as error:
+            return f"the real local engine in tests/providers ({error.message})"
+    missing = prepared.local_model_missing()
+    if missing:
+        return f"the real local engine in tests/providers ({missing})"
+    _say("demo model: there")
+    return ""
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

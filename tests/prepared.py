@@ -1,0 +1,50 @@
+"""What `scripts/prepare_tests.py` puts in place for the tests, where it lies, and whether it is there."""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+from passerelle.providers.local.options import WEIGHTS_FILE, installed_path
+
+ROOT = Path(__file__).resolve().parents[1]
+NODE_FOLDER = ROOT / "tests" / "contract" / "node"
+NODE_STAMP = NODE_FOLDER / "node_modules" / ".prepared"
+"""Holds the digest of the lock file that was installed from; written last."""
+DATA = ROOT / ".passerelle-test"
+"""A data directory of the tests' own: the demo model's weights, fetched once."""
+
+
+def node_digest() -> str:
+    """What `NODE_STAMP` must say."""
+    return hashlib.sha256((NODE_FOLDER / "package-lock.json").read_bytes()).hexdigest()
+
+
+def node_missing() -> str:
+    """Why the Node SDKs cannot be run here, or nothing."""
+    if shutil.which("node") is None:
+        return "node is not installed"
+    if not NODE_STAMP.is_file() or NODE_STAMP.read_text() != node_digest():
+        return "the SDKs are not installed, run `python scripts/prepare_tests.py`"
+    return ""
+
+
+def weights() -> Path | None:
+    """The demo model's weights: in `PASSERELLE_MODELS` (a folder), where the tests keep them, or where
+    `passerelle local install` puts them by default.
+    """
+    places = [installed_path(DATA), Path.home() / ".local/share/passerelle/models" / WEIGHTS_FILE]
+    named = os.environ.get("PASSERELLE_MODELS")
+    if named:
+        places.insert(0, Path(named) / WEIGHTS_FILE)
+    return next((place for place in places if place.is_file()), None)
+
+
+def local_model_missing() -> str:
+    """Why the real local engine cannot be run here, or nothing."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        return "xllamacpp is not installed, run `pip install passerelle[local]`"
+    if weights() is None:
+        return f"{WEIGHTS_FILE} is not here, run `python scripts/prepare_tests.py` or set PASSERELLE_MODELS"
+    return ""
