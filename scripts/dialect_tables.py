@@ -1,0 +1,136 @@
+"""Write the tables of docs/dialects.md: what each dialect's requests carry to each other dialect.
+
+Each feature below is asked of the real codecs, so the tables say what they do, not what they should. What is
+neither found in what is sent nor named as a loss ends the script. Run by `make docs`.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+
+from passerelle.codecs import registry
+from passerelle.codecs.base import Encoded, PathTarget, ReplyContext, Target
+from passerelle.core.errors import ProblemError
+from passerelle.core.message import TextPart, ToolCallPart
+from passerelle.core.model import Capability
+from passerelle.core.request import Dialect
+from passerelle.core.response import FinishReason, Response
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "dialects.md"
+FEATURES_FILE = Path(__file__).with_name("dialect_features.yaml")
+NAMES: dict[Dialect, str] = {
+    "openai_chat": "Chat Completions",
+    "openai_responses": "Responses",
+    "anthropic": "Messages",
+    "gemini": "Gemini",
+}
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Something a caller may ask for."""
+
+    name: str
+    """As the caller writes it."""
+    fields: dict[str, Any]
+    """Laid over a minimal request."""
+    mark: str = ""
+    """Found in what is sent, when it is carried. Without one, what is sent must differ from what is sent
+    without the feature."""
+    beside: dict[str, Any] = field(default_factory=dict)
+    """Fields it needs, with or without it."""
+    idle: str = ""
+    """What to say where nothing of it need be sent."""
+
+
+FEATURES: dict[Dialect, list[Feature]] = {
+    dialect: [Feature(**entry) for entry in entries]
+    for dialect, entries in yaml.safe_load(FEATURES_FILE.read_text("utf-8")).items()
+}
+BASE: dict[Dialect, dict[str, Any]] = {
+    "openai_chat": {"model": "m", "messages": [{"role": "user", "content": "Hello."}]},
+    "openai_responses": {"model": "m", "input": "Hello."},
+    "anthropic": {"model": "m", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello."}]},
+    "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hello."}]}]},
+}
+
+
+def _encoded(ours: Dialect, fields: dict[str, Any], theirs: Dialect) -> Encoded:
+    body = json.dumps({**BASE[ours], **fields}).encode()
+    path = PathTarget("chat", model="m", stream=False) if ours == "gemini" else PathTarget("chat")
+    target = Target("m", "p", capabilities=frozenset(get_args(Capability)), max_output_tokens=64_000)
+    return registry.provider(theirs).encode_request(registry.client(ours).decode_request(body, path), target)
+
+
+def verdict(ours: Dialect, feature: Feature, theirs: Dialect) -> str:
+    """The cell: `carried`, or under which names its loss is said, or that it is refused."""
+    try:
+        encoded = _encoded(ours, {**feature.beside, **feature.fields}, theirs)
+    except ProblemError as error:
+        return f"refused ({error.problem.http_status})"
+    if encoded.dropped:
+        kept = feature.mark and feature.mark in encoded.body.decode()
+        names = ", ".join(f"`{name}`" for name in encoded.dropped)
+        return f"in part: {names}" if kept else names
+    without = b"" if feature.mark else _encoded(ours, feature.beside, theirs).body
+    if feature.mark in encoded.body.decode() and encoded.body != without:
+        return "carried"
+    if not feature.idle:
+        raise SystemExit(f"{ours} to {theirs}: {feature.name} is lost without a word: {encoded.body!r}")
+    return feature.idle
+
+
+def table(ours: Dialect) -> str:
+    """What a request of one dialect carries to the others."""
+    others = [dialect for dialect in NAMES if dialect != ours]
+    lines = [
+        f"| in a {NAMES[ours]} request | " + " | ".join(f"to {NAMES[d]}" for d in others) + " |",
+        "|---" * (len(others) + 1) + "|",
+    ]
+    for feature in FEATURES[ours]:
+        cells = [verdict(ours, feature, theirs) for theirs in others]
+        lines.append(f"| {feature.name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _ending(dialect: Dialect, finish: FinishReason) -> str:
+    called = (ToolCallPart(id="c", name="f", arguments="{}"),) if finish == "tool_calls" else ()
+    response = Response(id="r", model="m", parts=(TextPart("Hello."), *called), finish=finish)
+    context = ReplyContext(id="r", model="m", created_s=1)
+    said = json.loads(registry.client(dialect).encode_response(response, context))
+    match dialect:
+        case "openai_chat":
+            return f"`{said['choices'][0]['finish_reason']}`"
+        case "openai_responses":
+            why = (said.get("incomplete_details") or {}).get("reason")
+            return f"`{said['status']}`" + (f" (`{why}`)" if why else "")
+        case "anthropic":
+            return f"`{said['stop_reason']}`"
+        case "gemini":
+            return f"`{said['candidates'][0]['finishReason']}`"
+
+
+def endings() -> str:
+    """How each dialect is told why an answer ended."""
+    rows = [[f"`{finish}`", *(_ending(d, finish) for d in NAMES)] for finish in get_args(FinishReason)]
+    table = [["why", *NAMES.values()], ["---"] * (len(NAMES) + 1), *rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in table)
+
+
+def written(text: str) -> str:
+    """The page with its tables anew."""
+    tables = {**{dialect: table(dialect) for dialect in NAMES}, "endings": endings()}
+    for name, made in tables.items():
+        mark = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, count = mark.subn(lambda found, made=made: f"{found[1]}\n{made}\n\n{found[2]}", text)
+        if count != 1:
+            raise SystemExit(f"docs/dialects.md needs one place for the table `{name}`")
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text("utf-8")), "utf-8")

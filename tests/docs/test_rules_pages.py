@@ -1,0 +1,66 @@
+"""docs/compliance.md and docs/routing.md say the rules that are in the code."""
+
+import re
+import tomllib
+
+from tests.docs.pages import ROOT, code_blocks, column, page, rows, section
+
+from passerelle.core.model import DATA_CLASSES
+from passerelle.gateway.estimate import BYTES_PER_TOKEN, EXPECTED_OUTPUT_TOKENS
+from passerelle.gateway.tour import LONGEST_PAUSE_S, MOST_ATTEMPTS
+from passerelle.policy.rules import Demands
+from passerelle.router.health import FIRST_OPEN_S, LONGEST_OPEN_S, OPEN_AFTER
+from passerelle.router.plan import MODE_WORDS, WINDOW_POINTS
+
+COMPLIANCE, ROUTING = page("compliance.md"), page("routing.md")
+
+
+def test_data_classes_are_listed_in_their_order() -> None:
+    line = next(line for line in COMPLIANCE.splitlines() if line.startswith("`public` · "))
+    assert re.findall(r"`(\w+)`", line) == list(DATA_CLASSES)
+
+
+def test_every_rule_that_can_exclude_is_documented_and_no_other_is() -> None:
+    source = "".join(
+        path.read_text()
+        for path in [*(ROOT / "src/passerelle/policy").glob("*.py"), ROOT / "src/passerelle/gateway/admit.py"]
+    )
+    named = set(re.findall(r'f?"([a-z_{}.]+\.[a-z_{}.]+)"', source))
+    rules = {name.split(".")[0] + ".NAME" if "{" in name.split(".", 1)[1] else name for name in named}
+    rules = {name for name in rules if name.split(".")[0] in _FAMILIES}
+    documented = set(column(section(COMPLIANCE, "## Rules")))
+    asked = {f"policy.CLASS.{field}" for field in Demands.__struct_fields__}
+    assert documented == rules | asked | {"key.regions"}
+
+
+_FAMILIES = {"key", "request", "deployment", "operation", "capability", "limits", "provider", "budget"}
+
+
+def test_examples_of_rules_are_toml() -> None:
+    for block in code_blocks(COMPLIANCE, "toml"):
+        assert tomllib.loads(block)
+
+
+def test_each_mode_is_told_in_the_words_of_the_plan() -> None:
+    told = {row[0]: row[1] for row in rows(section(ROUTING, "## `smart`"))}
+    assert set(told) == set(MODE_WORDS) - {"named"}
+    for mode, points in WINDOW_POINTS.items():
+        assert told[mode].startswith(f"the cheapest within {points} points of the best quality")
+        assert told[mode].split(", then")[0] in MODE_WORDS[mode]
+
+
+def test_the_figures_of_takeover_are_those_of_the_code() -> None:
+    text = " ".join(section(ROUTING, "## When a provider fails").split())
+    assert MOST_ATTEMPTS == 3
+    assert "At most three attempts" in text
+    assert f"at most {LONGEST_PAUSE_S:g} s" in text
+    assert OPEN_AFTER == 5
+    assert f"After five failures in a row a deployment is tried last for {FIRST_OPEN_S:g} s" in text
+    assert f"up to {LONGEST_OPEN_S:g};" in text
+
+
+def test_the_figures_of_the_estimate_are_those_of_the_code() -> None:
+    text = " ".join(section(ROUTING, "## `smart`").split())
+    assert BYTES_PER_TOKEN == 4
+    assert "at four bytes a token" in text
+    assert f"at most {EXPECTED_OUTPUT_TOKENS} tokens" in text
