@@ -160,6 +160,29 @@ def test_anothers_reasoning_comes_back_out_of_its_seal(alphabet: dict[int, int])
     assert not CLIENT.envelope(body, CHAT).relayable
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["parts", "contents"])
+def test_a_streamed_thought_of_another_is_whole_again_when_it_comes_back(apart: bool) -> None:
+    """Its pieces are parts of one content, or contents each as Google's chat helper keeps them."""
+    proof = keep(Sealed("anthropic", signature="sig"))
+    pieces = [
+        {"text": "Is it ", "thought": True},
+        {"text": "windy?", "thought": True},
+        {"text": "", "thought": True, "thoughtSignature": proof},
+    ]
+    said = [model(piece) for piece in pieces] if apart else [model(*pieces)]
+    thought = ReasoningPart("Is it windy?", signature="sig", origin="anthropic")
+    assert read(user(text("hi")), *said).messages == (
+        Message("user", (TextPart("hi"),)),
+        Message("assistant", (thought,)),
+    )
+
+
+def test_google_s_own_thoughts_are_not_joined() -> None:
+    own = [{"text": "a", "thought": True}, {"text": "b", "thought": True, "thoughtSignature": SIGNATURE}]
+    (message,) = read(model(*own)).messages
+    assert [part.text for part in message.parts if isinstance(part, ReasoningPart)] == ["a", "b"]
+
+
 def test_function_response_media_and_scheduling() -> None:
     (message,) = read(
         user(

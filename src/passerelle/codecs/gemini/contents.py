@@ -6,12 +6,16 @@ gives the same ids every turn, and two calls of one function in a turn never col
 """
 
 from collections.abc import Callable
+from typing import TypeGuard
+
+from msgspec.structs import replace
 
 from passerelle.codecs.gemini import types as wire
 from passerelle.codecs.gemini.parts import mint, read_part
 from passerelle.codecs.gemini.wire import WireError
-from passerelle.core.message import Message, Part, Role, ToolCallPart, ToolResultPart
+from passerelle.core.message import Message, Part, ReasoningPart, Role, ToolCallPart, ToolResultPart
 
+_OWN = "gemini"
 _ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "user", "": "user"}
 
 
@@ -70,6 +74,8 @@ def _read_content(
             call_id = open_calls.answered_by(said_id, part.name or "")
             if call_id is not None and call_id != part.call_id:
                 part = _answering(part, call_id)
+        elif isinstance(part, ReasoningPart) and part.origin != _OWN:
+            part = _whole(part, parts or _thinking_aloud(messages))
         if of != kind and parts:
             messages.append(Message(kind, tuple(parts), extra=extra))
             extra = None
@@ -78,6 +84,34 @@ def _read_content(
         parts.append(part)
     if parts or extra:
         messages.append(Message(kind, tuple(parts), extra=extra))
+
+
+def _thinking_aloud(messages: list[Message]) -> list[Part]:
+    """The thoughts that the last message consists of, taken away: Google's SDK keeps a stream's chunks as
+    contents of their own.
+    """
+    gathered: list[Part] = []
+    while messages and all(map(_is_piece, messages[-1].parts)) and messages[-1].extra is None:
+        gathered[:0] = messages.pop().parts
+    return gathered
+
+
+def _whole(part: ReasoningPart, before: list[Part]) -> ReasoningPart:
+    """A streamed thought of another provider, whole again: its pieces came as parts, its proof with the last.
+
+    Takes the pieces from the end of `before`.
+    """
+    text = part.text
+    while before and _is_piece(piece := before[-1]):
+        text = piece.text + text
+        before.pop()
+    return replace(part, text=text)
+
+
+def _is_piece(part: Part) -> TypeGuard[ReasoningPart]:
+    if not isinstance(part, ReasoningPart):
+        return False
+    return part.origin == _OWN and part.signature is None and part.extra is None
 
 
 def read_at(said: wire.Part, path: str, call_id: Callable[[], str]) -> Part:
