@@ -735,8 +735,8 @@ def test_the_official_sdk_reads_what_is_streamed() -> None:
     stream = encoded(
         Started("m"), PartStarted(0, "text"), PartDelta(0, "hi"), PartEnded(0),
         PartStarted(1, "tool_call", "call_1", "f"), PartStarted(2, "tool_call", None, "g"),
-        PartDelta(2, '{"b"'), PartDelta(1, '{"a":1}'), PartDelta(2, ":2}"), PartEnded(1), PartEnded(2),
-        UsageReported(Usage(3, output_tokens=2)), Finished("tool_calls"),
+        PartDelta(2, '{"b"'), PartDelta(1, '{"a":1}'), PartDelta(2, ":2}"), PartDelta(1, signature="sig"),
+        PartEnded(1), PartEnded(2), UsageReported(Usage(3, output_tokens=2)), Finished("tool_calls"),
     )  # fmt: skip
     for frame in read_stream(stream):
         if isinstance(frame, dict):

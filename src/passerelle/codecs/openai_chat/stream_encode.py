@@ -263,6 +263,8 @@ class StreamEncoder:
                 said = self._arguments(part, "{}")
             if part.signature is not None and not self._legacy:
                 call = {"index": part.call, "extra_content": signed(part.signature)}
+                if part.start.tool_kind == "function":
+                    call["function"] = {"arguments": ""}  # OpenAI's stream helper (SDK 3.54) insists on it
                 said += self._fields({"tool_calls": [call]})
             return said
         own = (event.extra or {}).get(ORIGIN)
