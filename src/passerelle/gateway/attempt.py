@@ -6,6 +6,7 @@ told in-band, in the caller's dialect, as an incomplete end. One engine serves e
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import msgspec
@@ -14,6 +15,7 @@ from passerelle.codecs.base import ReplyContext, StreamWatcher
 from passerelle.core.clock import Clock
 from passerelle.core.errors import AnswerError, Problem, ProblemError
 from passerelle.core.event import Failed
+from passerelle.core.model import Deployment
 from passerelle.gateway import leg as legs
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
@@ -32,10 +34,16 @@ from passerelle.providers.failures import (
 )
 from passerelle.store import Store, StoreUnavailable
 
+log = logging.getLogger("passerelle.road")
+
 HELD_BACK_BOUND = 256 << 10
 """Bytes of lifecycle frames held before the first content; more is a provider fault."""
 _DRAIN_S = 0.25
 """How long a finished stream may take to close its framing, so that its connection can be reused."""
+_ERROR_BODY_S = 5.0
+"""How long the words beside an error status are waited for."""
+_UNREADABLE = "the answer could not be read here"
+_NOT_KEPT = "Records cannot be written now; try again shortly."
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id")
 _DEFAULT_DEADLINES = Deadlines()
 
@@ -116,6 +124,16 @@ class Engine:
                 except SendError as error:
                     if not watcher.done:
                         failure = from_send_error(error, provider=opened.leg.deployment.provider)
+                except StoreUnavailable:
+                    # It came to its end, and that cannot be kept: the caller must not be told all went well.
+                    yield in_band_error(trip, watcher, Failed("server_error", _NOT_KEPT), context)
+                    return
+                except Exception:
+                    # A mistake of ours in reading it: the caller is told in its own words, not cut off.
+                    log.exception("a stream cannot be read", extra={"receipt_id": trip.receipt_id})
+                    failure = from_answer_error(
+                        AnswerError(_UNREADABLE), provider=opened.leg.deployment.provider
+                    )
             if watcher.failed is not None and not watcher.done:
                 failure = from_failed_event(watcher.failed, provider=opened.leg.deployment.provider)
             if failure is not None:
@@ -138,11 +156,13 @@ class Engine:
         reply, watcher = opened.reply, opened.watcher
         loop_time = asyncio.get_running_loop().time
         between_s = self._deadlines(trip, opened.leg).between_s
-        over_at = loop_time() + self._remaining_s(trip, opened.leg)
+        over_at = loop_time() + self._remaining_s(trip, opened.leg.deployment)
         progress = -1
         async for data in opened.chunks:
             out = watcher.feed(data)
             if watcher.failed is not None:
+                if out:
+                    yield out  # what came whole before the failure; the encoder counts on its having gone
                 return
             if watcher.done:
                 if not trip.settled:
@@ -161,14 +181,14 @@ class Engine:
 
     async def _next(self, trip: Trip, tour: Tour, failure: Failure | None) -> Leg:
         """The next attempt, held for and announced. Raises `ProblemError` when the tour is over."""
-        stop = tour.next(failure, self._remaining_s(trip, None))
+        generation = trip.generation
+        stop = tour.next(failure, lambda place: self._remaining_s(trip, generation.catalog.by_id[place]))
         if stop is None:
             if failure is None:
                 raise ProblemError(Problem("upstream_timeout", "No time was left to call a provider."))
             raise ProblemError(failure.problem)
         if stop.pause_s:
             await asyncio.sleep(stop.pause_s)
-        generation = trip.generation
         deployment = generation.catalog.by_id[stop.deployment]
         outbound = encode_for(trip, deployment)
         estimate = await self._holds.reserve(trip, deployment)
@@ -193,6 +213,7 @@ class Engine:
         try:
             reply = await self._send(trip, leg, stream=False)
             try:
+                self._bound_body(trip, leg, reply)
                 data = await reply.read()
             finally:
                 await reply.aclose()
@@ -209,6 +230,12 @@ class Engine:
         except asyncio.CancelledError:
             legs.end(trip, leg, self._clock, failure="cancelled", detail="the caller went away")
             raise
+        except _Setback:
+            raise
+        except Exception:
+            # A mistake of ours in reading the answer is told as such; the provider bills it all the same.
+            legs.end(trip, leg, self._clock, failure="protocol", detail=_UNREADABLE)
+            raise
         leg.model, leg.usage, leg.finish = answer.model, answer.usage, answer.finish
         leg.answered_bytes = len(answer.body)
         self._succeed(trip, leg)
@@ -223,12 +250,17 @@ class Engine:
             opened = await self._until_content(trip, leg, reply, watcher)
         except SendError as error:
             self._observe(leg, watcher)
-            leg.sent = error.sent
             failure = from_send_error(error, provider=leg.deployment.provider)
             raise self._setback(trip, leg, failure) from error
         except asyncio.CancelledError:
             self._observe(leg, watcher)
             legs.end(trip, leg, self._clock, failure="cancelled", detail="the caller went away")
+            raise
+        except _Setback:
+            raise
+        except Exception:
+            self._observe(leg, watcher)
+            legs.end(trip, leg, self._clock, failure="protocol", detail=_UNREADABLE)
             raise
         finally:
             if opened is None and reply is not None:
@@ -240,8 +272,11 @@ class Engine:
 
     async def _until_content(self, trip: Trip, leg: Leg, reply: Reply, watcher: StreamWatcher) -> Opened:
         """Read, holding everything back, until there is content to commit to."""
-        limit_s = min(self._deadlines(trip, leg).first_content_s, self._remaining_s(trip, leg))
-        reply.set_deadline(asyncio.get_running_loop().time() + limit_s)
+        waited_s = self._clock.monotonic_s() - leg.started_s
+        limit_s = self._deadlines(trip, leg).first_content_s - waited_s
+        reply.set_deadline(
+            asyncio.get_running_loop().time() + min(limit_s, self._remaining_s(trip, leg.deployment))
+        )
         chunks = aiter(reply)
         held = b""
         ended = False
@@ -253,7 +288,7 @@ class Engine:
                 ended = True
                 break
             held += watcher.feed(data)
-            if len(held) > HELD_BACK_BOUND:
+            if len(held) > HELD_BACK_BOUND and not watcher.content:
                 raise SendError("protocol", "the provider sent no content among its first 256 KiB")
         if watcher.failed is not None and not watcher.done:
             # Even when content came with it: none has been passed on, so another place may take over.
@@ -275,10 +310,14 @@ class Engine:
             dialect=outbound.dialect,
             deadlines=self._deadlines(trip, leg),
             headers=trip.ask.headers if outbound.relayed else (),
-            remaining_s=self._remaining_s(trip, leg),
+            remaining_s=self._remaining_s(trip, leg.deployment),
         )
         leg.sent = True
-        reply = await leg.provider.send(call)
+        try:
+            reply = await leg.provider.send(call)
+        except SendError as error:
+            leg.sent = error.sent
+            raise
         leg.status = reply.status
         for name in _REQUEST_ID_HEADERS:
             if name in reply.headers:
@@ -286,8 +325,11 @@ class Engine:
                 break
         if 200 <= reply.status < 300:
             return reply
+        reply.set_deadline(asyncio.get_running_loop().time() + _ERROR_BODY_S)
         try:
             body = await reply.read()
+        except SendError:
+            body = b""  # the status speaks for itself
         finally:
             await reply.aclose()
         now_s = self._clock.unix_ns() / 1e9
@@ -330,9 +372,18 @@ class Engine:
     def _deadlines(trip: Trip, leg: Leg) -> Deadlines:
         return trip.generation.deadlines.get(leg.deployment.provider, _DEFAULT_DEADLINES)
 
-    def _remaining_s(self, trip: Trip, leg: Leg | None) -> float:
-        """What is left of the request's one deadline, which its attempts share."""
-        total_s = _DEFAULT_DEADLINES.total_s if leg is None else self._deadlines(trip, leg).total_s
+    def _bound_body(self, trip: Trip, leg: Leg, reply: Reply) -> None:
+        """Bound the wait for a whole answer's body: as for first content from the request, and at least as
+        between contents from the head, which some providers send at once and fill up with blanks.
+        """
+        deadlines = self._deadlines(trip, leg)
+        waited_s = self._clock.monotonic_s() - leg.started_s
+        limit_s = max(deadlines.first_content_s - waited_s, deadlines.between_s)
+        reply.set_deadline(asyncio.get_running_loop().time() + limit_s)
+
+    def _remaining_s(self, trip: Trip, deployment: Deployment) -> float:
+        """What is left of the request's one deadline, which its attempts share, if it goes there."""
+        total_s = trip.generation.deadlines.get(deployment.provider, _DEFAULT_DEADLINES).total_s
         return total_s - (self._clock.monotonic_s() - trip.ask.started_s)
 
 

@@ -37,22 +37,29 @@ class Tour:
         self._last: str | None = None
         self._repeats = 0
 
-    def next(self, failure: Failure | None, remaining_s: float) -> Stop | None:
-        """Where to go after `failure` (None at the start), or None when the tour is over."""
-        if self._made >= MOST_ATTEMPTS or remaining_s <= 0:
+    def next(self, failure: Failure | None, remaining_s: Callable[[str], float]) -> Stop | None:
+        """Where to go after `failure` (None at the start), or None when the tour is over.
+
+        `remaining_s(deployment)` is what is left of the request's deadline if it goes there.
+        """
+        if self._made >= MOST_ATTEMPTS or (failure is not None and not failure.retryable):
             return None
-        if failure is not None and not failure.retryable:
+        ahead = self._waiting[0] if self._waiting else self._last
+        if ahead is None:
+            return None
+        left_s = remaining_s(ahead)
+        if left_s <= 0:
             return None
         self._made += 1
         if self._waiting:
             self._last = self._waiting.pop(0)
             return Stop(self._last)
-        if failure is None or self._last is None or not failure.same_deployment_retry:
+        if failure is None or not failure.same_deployment_retry:
             return None
         self._repeats += 1
         pause_s = failure.retry_after_s
         if pause_s is None:
             pause_s = _BACKOFF_S * 2 ** (self._repeats - 1) * (0.5 + self._jitter())
-        if pause_s > min(LONGEST_PAUSE_S, remaining_s):
+        if pause_s > min(LONGEST_PAUSE_S, left_s):
             return None
-        return Stop(self._last, pause_s)
+        return Stop(ahead, pause_s)

@@ -74,7 +74,8 @@ class Entrance:
             told = dialect or _looks_like(path, arrival)
             if arrival.principal is None:
                 self._metrics.refused_at_edge(told, error.problem.kind)
-            await send_problem(arrival, told, error.problem, error.receipt_id)
+            if not arrival.answered:
+                await send_problem(arrival, told, error.problem, error.receipt_id)
         except CallerGone:
             return
         except asyncio.CancelledError:

@@ -38,17 +38,18 @@ class ModelCalls:
         watch = Watch(arrival)
         watch.start_soon()
         try:
-            delivery = await self._road.travel(ask)
+            try:
+                delivery = await self._road.travel(ask)
+            finally:
+                watch.stop()
+            if dialect == "anthropic":
+                # Where its SDKs look for the id (`_response.py` of SDK 2.12, read 2026-11-22).
+                delivery.headers.append((b"request-id", arrival.request_id.encode()))
+            await send_delivery(arrival, delivery)
         except StoreUnavailable as error:
             raise ProblemError(
                 Problem("overloaded", "Records cannot be written now; try again shortly.", retry_after_s=5)
             ) from error
-        finally:
-            watch.stop()
-        if dialect == "anthropic":
-            # Where its SDKs look for the id (`_response.py` of SDK 2.12, read 2026-11-22).
-            delivery.headers.append((b"request-id", arrival.request_id.encode()))
-        await send_delivery(arrival, delivery)
 
     async def ask(self, arrival: Arrival, dialect: Dialect, target: PathTarget) -> Ask:
         """The request as the road takes it. Raises `ProblemError` or `CallerGone`."""
