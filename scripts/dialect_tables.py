@@ -123,12 +123,15 @@ def endings() -> str:
 
 def written(text: str) -> str:
     """The page with its tables anew."""
-    tables = {**{dialect: table(dialect) for dialect in NAMES}, "endings": endings()}
+    tables: dict[str, str] = {dialect: table(dialect) for dialect in NAMES}
+    tables["endings"] = endings()
     for name, made in tables.items():
         mark = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, count = mark.subn(lambda found, made=made: f"{found[1]}\n{made}\n\n{found[2]}", text)
-        if count != 1:
+        places = mark.findall(text)
+        if len(places) != 1:
             raise SystemExit(f"docs/dialects.md needs one place for the table `{name}`")
+        begin, end = places[0]
+        text = mark.sub(f"{begin}\n{made}\n\n{end}".replace("\\", r"\\"), text)
     return text
 
 

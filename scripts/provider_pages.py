@@ -1,0 +1,243 @@
+"""Write docs/providers/: a page for each well-known provider, from its template and the catalog.
+
+Nothing is said here that is not in `config/data/providers.toml` or `catalog/data/`: correct it there, then
+run `make docs`. Prices are those in force on the day the price list was read.
+"""
+
+import re
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from passerelle.catalog import Catalog, load_catalog
+from passerelle.catalog.builtin import builtin
+from passerelle.catalog.capabilities import in_words
+from passerelle.codecs.base import QUIRKS
+from passerelle.config import Template, load_settings, templates
+from passerelle.core.model import Deployment, Price
+from passerelle.core.money import NANOS
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "providers"
+MARK = "<!-- Written by scripts/provider_pages.py; do not edit. -->\n"
+DIALECTS = {
+    "openai_chat": "OpenAI Chat Completions",
+    "openai_responses": "OpenAI Responses",
+    "anthropic": "Anthropic Messages",
+    "gemini": "Gemini",
+}
+TERMS = {
+    "regions": "where inference may run",
+    "storage_regions": "where prompts or answers may be kept",
+    "jurisdictions": "laws its operator answers to",
+    "hosting": "who runs it",
+    "retention_days": "longest time prompts or answers are ordinarily kept, in days",
+    "training_use": "training on what it is sent",
+    "certifications": "certificates",
+}
+
+
+def pages() -> dict[str, str]:
+    """Every page by its file's name."""
+    read_on = date.fromisoformat(re.findall(r"\d{4}-\d\d-\d\d", builtin().price_source)[-1])
+    catalog = _whole_catalog(read_on)
+    made = {f"{name}.md": _page(name, template, catalog) for name, template in templates().items()}
+    return {"README.md": _index(catalog, read_on), **made}
+
+
+def _whole_catalog(on: date) -> Catalog:
+    """The catalog of an installation that has every provider."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "passerelle.toml"
+        file.write_text("".join(f"[providers.{name}]\n" for name in templates()))
+        keys = {variable: "unused" for template in templates().values() for variable in template.env}
+        return load_catalog(load_settings(file, {**keys, "PASSERELLE_DATA_DIR": folder}), on=on)
+
+
+def _index(catalog: Catalog, read_on: date) -> str:
+    lines = [
+        f"{MARK}\n# Providers\n",
+        _folded(
+            "These are known by name: with the variable set they are there, without a configuration file. "
+            "What each page says of a provider's terms is what the provider's own documents say, with the "
+            "document and the day it was read. What they do not say is unknown, and [a rule that asks for "
+            "it](../compliance.md) excludes the provider until you state it from your contract. Any other "
+            "OpenAI-compatible server takes [a few lines of configuration](../configuration.md#providers)."
+        ),
+        "| provider | entry | key | models | spoken to in |",
+        "|---|---|---|---|---|",
+    ]
+    for name, template in templates().items():
+        served = [d for d in catalog.deployments if d.provider == name]
+        keys = ", ".join(f"`{variable}`" for variable in template.env) or "none"
+        spoken = ", ".join(_dialects(template))
+        lines.append(f"| [{template.label}]({name}.md) | `{name}` | {keys} | {len(served)} | {spoken} |")
+    lines += [
+        "",
+        f"Prices and models as of {read_on}. `passerelle models --all` lists what this version knows.\n",
+    ]
+    return "\n".join(lines)
+
+
+def _page(name: str, template: Template, catalog: Catalog) -> str:
+    entry = template.entry
+    facts = [
+        ("entry", f"`[providers.{name}]`"),
+        ("key", _key(template)),
+        ("address", f"`{entry['base_url']}`" if "base_url" in entry else "none: nothing leaves the machine"),
+        ("spoken to in", ", ".join(_dialects(template))),
+        ("its documentation", template.docs_url or ""),
+    ]
+    parts = [
+        f"{MARK}\n# {template.label}\n",
+        "\n".join(["| | |", "|---|---|", *(f"| {what} | {said} |" for what, said in facts if said)]) + "\n",
+        *([_folded(template.note)] if template.note else []),
+        *_use(name, template),
+        *_terms(name, template),
+        *_quirks(entry.get("quirks", [])),
+        *_models(name, catalog),
+    ]
+    return "\n".join(parts)
+
+
+def _key(template: Template) -> str:
+    if not template.env:
+        return "none"
+    variables = ", else ".join(f"`{variable}`" for variable in template.env)
+    return variables + (f", from {template.key_url}" if template.key_url else "")
+
+
+def _dialects(template: Template) -> list[str]:
+    first = template.entry.get("dialect", "openai_chat")
+    return [DIALECTS[first], *(DIALECTS[name] for name in sorted(template.entry.get("also", [])))]
+
+
+def _use(name: str, template: Template) -> Iterator[str]:
+    yield "## Use\n"
+    if not template.env:
+        yield f"```toml\n[providers.{name}]\n```\n"
+        return
+    yield f"```console\n$ export {template.env[0]}=…\n$ passerelle serve\n```\n"
+    yield "With a configuration file, say so in it, and where the key is:\n"
+    yield f'```toml\n[providers.{name}]\ncredential = "env:{template.env[0]}"\n```\n'
+
+
+def _terms(name: str, template: Template) -> Iterator[str]:
+    attributes = template.entry.get("attributes", {})
+    yield "## Terms\n"
+    lines = ["| attribute | | value |", "|---|---|---|"]
+    for field, meaning in TERMS.items():
+        value = attributes.get(field)
+        listed = value if isinstance(value, list) else [value]
+        said = "unknown" if value is None else ", ".join(f"`{v}`" for v in listed)
+        lines.append(f"| `{field}` | {meaning} | {said} |")
+    yield "\n".join(lines) + "\n"
+    evidence = attributes.get("evidence", [])
+    if evidence:
+        yield "According to:\n"
+        yield (
+            "\n".join(
+                f"- {item['url']}, read {item['verified_on']}" + (f" by {item['by']}" if "by" in item else "")
+                for item in evidence
+            )
+            + "\n"
+        )
+    if template.env:
+        yield f"What your contract adds goes under `[providers.{name}.attributes]`, with its evidence.\n"
+
+
+def _quirks(quirks: list[str]) -> Iterator[str]:
+    if quirks:
+        yield "## How it departs from the dialect\n"
+        yield "\n".join(f"- `{quirk}`: {QUIRKS[quirk]}" for quirk in quirks) + "\n"
+
+
+def _models(name: str, catalog: Catalog) -> Iterator[str]:
+    served = [d for d in catalog.deployments if d.provider == name]
+    yield "## Models\n"
+    if not served:
+        yield "None built in: name yours under `[[deployments]]`.\n"
+        return
+    lines = [
+        "| model | context | longest answer | input | cached | output | takes and does |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    lines += [f"| {' | '.join(_row(deployment))} |" for deployment in served]
+    yield "\n".join(lines) + "\n"
+    yield "Prices in USD per million tokens; `cached` is input read from the provider's prompt cache.\n"
+    exceptions = list(_exceptions(served))
+    if exceptions:
+        yield "\n".join(exceptions) + "\n"
+    sources = sorted({_source(d.effective_price) for d in served if d.effective_price is not None} - {""})
+    yield "Prices according to:\n\n" + "\n".join(f"- {source}" for source in sources) + "\n"
+
+
+def _row(deployment: Deployment) -> list[str]:
+    model, price = deployment.model, deployment.effective_price
+    renamed = deployment.upstream_model != model.id
+    return [
+        f"`{model.id}`" + (f" (there `{deployment.upstream_model}`)" if renamed else ""),
+        _count(model.context_tokens),
+        _count(model.max_output_tokens),
+        _amount(price, "input"),
+        _amount(price, "cache_read"),
+        _amount(price, "output"),
+        in_words(model),
+    ]
+
+
+def _exceptions(served: list[Deployment]) -> Iterator[str]:
+    """What is true of some models only, models with the same peculiarity together."""
+    own = served[0]
+    said: dict[str, list[str]] = {}
+    for deployment in served:
+        price, found = deployment.effective_price, []
+        if deployment.dialect != own.dialect:
+            found.append(f"Spoken to in {DIALECTS[deployment.dialect]} only")
+        if deployment.attributes.training_use != own.attributes.training_use:
+            found.append(f"With `training_use` `{deployment.attributes.training_use}`")
+        if deployment.model.deprecated is not None:
+            found.append(f"Retired on {deployment.model.deprecated}")
+        if price is not None and price.long_context is not None:
+            above = _count(price.long_context_above)
+            figures = f"{_amount(price.long_context, 'input')} and {_amount(price.long_context, 'output')}"
+            found.append(f"Above {above} tokens of input, {figures} USD")
+        for peculiarity in found:
+            said.setdefault(peculiarity, []).append(f"`{deployment.model.id}`")
+    for peculiarity in sorted(said):
+        yield _folded(f"- {peculiarity}: {', '.join(said[peculiarity])}.", indent="  ").rstrip()
+
+
+def _folded(text: str, *, indent: str = "") -> str:
+    lines = textwrap.wrap(text, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines) + "\n"
+
+
+def _count(tokens: int | None) -> str:
+    return "" if tokens is None else f"{tokens:,}"
+
+
+def _amount(price: Price | None, field: str) -> str:
+    value = None if price is None else getattr(price, field)
+    return "" if value is None else f"{(Decimal(value) / NANOS).normalize():f}"
+
+
+def _source(price: Price | None) -> str:
+    return "" if price is None else price.source.partition("; leaves out")[0]
+
+
+def main() -> None:
+    """Write every page, and remove those of providers that are gone."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    made = pages()
+    for path in FOLDER.glob("*.md"):
+        if path.name not in made:
+            path.unlink()
+    for name, text in made.items():
+        (FOLDER / name).write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
