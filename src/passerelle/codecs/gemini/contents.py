@@ -63,6 +63,8 @@ def _read_content(
     extra = content.extra
     parts: list[Part] = []
     kind: Role = role
+    if role == "assistant" and _continues(messages) and extra is None:
+        parts = list(messages.pop().parts)
     for index, said in enumerate(content.parts or ()):
         part = read_at(said, f"contents[{at}].parts[{index}]", lambda: mint(at, index, _name(said)))  # noqa: B023
         of: Role = role
@@ -75,7 +77,7 @@ def _read_content(
             if call_id is not None and call_id != part.call_id:
                 part = _answering(part, call_id)
         elif isinstance(part, ReasoningPart) and part.origin != _OWN:
-            part = _whole(part, parts or _thinking_aloud(messages))
+            part = _whole(part, parts)
         if of != kind and parts:
             messages.append(Message(kind, tuple(parts), extra=extra))
             extra = None
@@ -86,14 +88,11 @@ def _read_content(
         messages.append(Message(kind, tuple(parts), extra=extra))
 
 
-def _thinking_aloud(messages: list[Message]) -> list[Part]:
-    """The thoughts that the last message consists of, taken away: Google's SDK keeps a stream's chunks as
-    contents of their own.
+def _continues(messages: list[Message]) -> bool:
+    """Whether a content of the model's goes on with its turn: Google's chat helper keeps each chunk of a stream
+    as a content of its own.
     """
-    gathered: list[Part] = []
-    while messages and all(map(_is_piece, messages[-1].parts)) and messages[-1].extra is None:
-        gathered[:0] = messages.pop().parts
-    return gathered
+    return bool(messages) and messages[-1].role == "assistant" and messages[-1].extra is None
 
 
 def _whole(part: ReasoningPart, before: list[Part]) -> ReasoningPart:
