@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.store.world import StillClock, open_at
 
 from passerelle.store import Store
-from tests.store.world import StillClock, open_at
 
 
 @pytest.fixture

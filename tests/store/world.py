@@ -188,9 +188,7 @@ def assert_books_balance(path: Path) -> None:
     }
     of_holds = {
         row[:3]: row[3]
-        for row in sql(
-            path, "select org_id, budget_id, period, sum(amount_nanos) from hold group by 1, 2, 3"
-        )
+        for row in sql(path, "select org_id, budget_id, period, sum(amount_nanos) from hold group by 1, 2, 3")
     }
     assert {key: amount for key, amount in spent.items() if amount} == {
         key: amount for key, amount in of_holds.items() if amount

@@ -64,7 +64,7 @@ class Segment:
             handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.posix_fallocate(handle, 0, capacity)
+                _reserve(handle, 0, capacity)
                 mapped = mmap.mmap(handle, capacity, flags=mmap.MAP_SHARED | _POPULATE)
                 mapped[:_HEAD_SIZE] = _MAGIC + marker
                 draft.rename(path)
@@ -96,13 +96,14 @@ class Segment:
     def _grow(self, needed: int) -> None:
         capacity = max(2 * self._capacity, -(-needed // _PAGE) * _PAGE)
         try:
-            os.posix_fallocate(self._handle, 0, capacity)
-            self._map.resize(capacity)
-        except (OSError, SystemError, ValueError) as error:
-            said = error.strerror if isinstance(error, OSError) else str(error)
+            _reserve(self._handle, self._capacity, capacity)
+            mapped = mmap.mmap(self._handle, capacity, flags=mmap.MAP_SHARED | _POPULATE)
+        except OSError as error:
             raise StoreUnavailable(
-                f"cannot write the journal `{self.path}`: {said}; free the disk"
+                f"cannot write the journal `{self.path}`: {error.strerror}; free the disk"
             ) from error
+        self._map.close()
+        self._map = mapped
         self._capacity = capacity
 
     def close(self, *, delete: bool) -> None:
@@ -151,13 +152,13 @@ def read(handle: int) -> Leftover:
     """Every whole record of a file, in order."""
     size = os.fstat(handle).st_size
     data = os.pread(handle, size, 0)
-    return parse(data.rstrip(b"\0"))
+    return parse(data)
 
 
 def parse(data: bytes) -> Leftover:
     """Every whole record in a file's bytes, in order."""
     if len(data) < _HEAD_SIZE or not data.startswith(_MAGIC):
-        return Leftover((), len(data), 0)
+        return Leftover((), len(data.rstrip(b"\0")), 0)
     marker = data[len(_MAGIC) : _HEAD_SIZE]
     payloads: list[bytes] = []
     position = good = _HEAD_SIZE
@@ -170,7 +171,17 @@ def parse(data: bytes) -> Leftover:
         damaged += start - good
         payloads.append(payload)
         position = good = start + _FRAME.size + len(payload)
-    return Leftover(tuple(payloads), len(data) - good, damaged)
+    return Leftover(tuple(payloads), len(data[good:].rstrip(b"\0")), damaged)
+
+
+def _reserve(handle: int, start: int, end: int) -> None:
+    """Give the file real space up to `end`: writing to a mapped hole of a full disk would be a signal."""
+    allocate = getattr(os, "posix_fallocate", None)
+    if allocate is not None:
+        allocate(handle, start, end - start)
+        return
+    while start < end:  # macOS has no such call
+        start += os.pwrite(handle, bytes(min(end - start, 1 << 20)), start)
 
 
 def _payload_at(data: bytes, start: int) -> bytes | None:
