@@ -89,8 +89,8 @@ def _read_content(
 
 
 def _continues(messages: list[Message]) -> bool:
-    """Whether a content of the model's goes on with its turn: Google's chat helper keeps each chunk of a stream
-    as a content of its own.
+    """Whether the model's next content goes on with its turn: Google's chat helper keeps each chunk of a
+    stream as a content of its own.
     """
     return bool(messages) and messages[-1].role == "assistant" and messages[-1].extra is None
 
