@@ -1,8 +1,8 @@
 """What the replayed provider says, in each dialect: payloads in the shape of recorded ones.
 
 A request decides by itself what it gets: a call of the `weather` tool when tools are offered and none was
-answered yet (two calls when the model's name ends in `-twice`), JSON when a schema is demanded, words
-otherwise.
+answered yet (two calls when the model's name ends in `-twice`, one after some thinking when in `-thinks`),
+JSON when a schema is demanded, words otherwise.
 """
 
 import json
@@ -18,6 +18,10 @@ CITY = '{"city": "Avignon"}'
 CITY_PIECES = ('{"city"', ': "Avig', 'non"}')
 OTHER_CITY = '{"city": "Arles"}'
 OTHER_CITY_PIECES = ('{"city": ', '"Arles"}')
+THOUGHT = "Is it windy there? Better ask."
+THOUGHT_PIECES = ("Is it windy ", "there? Better ask.")
+PROOF = "cHJvb2Ygb2YgdGhvdWdodA=="
+"""What the provider wants back with its thoughts: a signature, or their encrypted form."""
 INPUT_TOKENS, CACHED_TOKENS, OUTPUT_TOKENS, REASONING_TOKENS = 40, 24, 21, 5
 EMBEDDING_TOKENS = 7
 VECTOR = (0.5, -0.5)
@@ -70,6 +74,11 @@ def calls(path: str, body: Body) -> list[tuple[str, tuple[str, ...]]]:
     return [first, second] if asked_model(path, body).endswith("-twice") else [first]
 
 
+def thinks(path: str, body: Body) -> bool:
+    """It shows a thought before the call it makes."""
+    return wants_tool(body) and asked_model(path, body).endswith("-thinks")
+
+
 def _words(body: Body) -> tuple[str, tuple[str, ...]]:
     return (JSON_TEXT, JSON_PIECES) if wants_json(body) else (TEXT, PIECES)
 
@@ -104,6 +113,8 @@ def chat(path: str, body: Body) -> Body:
             for n, (arguments, _) in enumerate(made, 1)
         ]
         message = {"role": "assistant", "content": None, "tool_calls": tool_calls, "refusal": None}
+        if thinks(path, body):
+            message["reasoning_content"] = THOUGHT
         finish = "tool_calls"
     return {
         "id": "chatcmpl-replay",
@@ -131,6 +142,8 @@ def chat_stream(path: str, body: Body) -> list[str]:
     }
     made = calls(path, body)
     frames = [chunk({"role": "assistant", "content": None if made else ""})]
+    if thinks(path, body):
+        frames += [chunk({"reasoning_content": piece}) for piece in THOUGHT_PIECES]
     for n, (_, pieces) in enumerate(made):
         function = {"name": "weather", "arguments": ""}
         opening = {"index": n, "id": f"call_{n + 1}", "type": "function", "function": function}
@@ -182,6 +195,12 @@ def _call_item(number: int, arguments: str, status: str) -> Body:
     }
 
 
+def _thought_item(proof: str | None) -> Body:
+    summary = [{"type": "summary_text", "text": THOUGHT}]
+    item: Body = {"type": "reasoning", "id": "rs_1", "summary": [] if proof is None else summary}
+    return item if proof is None else {**item, "encrypted_content": proof}
+
+
 def _message_item(text: str | None, status: str) -> Body:
     content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
     return {
@@ -196,7 +215,8 @@ def _message_item(text: str | None, status: str) -> Body:
 def responses(path: str, body: Body) -> Body:
     """A response."""
     made = calls(path, body)
-    output = [_call_item(n, arguments, "completed") for n, (arguments, _) in enumerate(made, 1)]
+    output = [_thought_item(PROOF)] if thinks(path, body) else []
+    output += [_call_item(n, arguments, "completed") for n, (arguments, _) in enumerate(made, 1)]
     return {
         "id": "resp_replay",
         "object": "response",
@@ -229,14 +249,25 @@ def responses_stream(path: str, body: Body) -> list[str]:
     say("response.created", response=early)
     say("response.in_progress", response=early)
     made = calls(path, body)
-    for n, (arguments, pieces) in enumerate(made):
-        place: Body = {"item_id": f"fc_{n + 1}", "output_index": n}
-        opening = _call_item(n + 1, "", "in_progress")
+    if thinks(path, body):
+        place: Body = {"item_id": "rs_1", "output_index": 0, "summary_index": 0}
+        part = {"type": "summary_text", "text": ""}
+        say("response.output_item.added", output_index=0, item=_thought_item(None))
+        say("response.reasoning_summary_part.added", **place, part=part)
+        for piece in THOUGHT_PIECES:
+            say("response.reasoning_summary_text.delta", **place, delta=piece)
+        say("response.reasoning_summary_text.done", **place, text=THOUGHT)
+        say("response.reasoning_summary_part.done", **place, part={**part, "text": THOUGHT})
+        say("response.output_item.done", output_index=0, item=_thought_item(PROOF))
+    for n, (arguments, pieces) in enumerate(made, len(whole["output"]) - len(made)):
+        item = whole["output"][n]
+        place = {"item_id": item["id"], "output_index": n}
+        opening = {**item, "arguments": "", "status": "in_progress"}
         say("response.output_item.added", output_index=n, item=opening)
         for piece in pieces:
             say("response.function_call_arguments.delta", **place, delta=piece)
         say("response.function_call_arguments.done", **place, name="weather", arguments=arguments)
-        say("response.output_item.done", output_index=n, item=whole["output"][n])
+        say("response.output_item.done", output_index=n, item=item)
     if not made:
         text, pieces = _words(body)
         place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
@@ -277,6 +308,8 @@ def anthropic(path: str, body: Body) -> Body:
         {"type": "tool_use", "id": f"toolu_{n}", "name": "weather", "input": json.loads(arguments)}
         for n, (arguments, _) in enumerate(made, 1)
     ]
+    if thinks(path, body):
+        content.insert(0, {"type": "thinking", "thinking": THOUGHT, "signature": PROOF})
     return {
         "id": "msg_replay",
         "type": "message",
@@ -295,11 +328,15 @@ def anthropic_stream(path: str, body: Body) -> list[str]:
     usage: Body = {**_ANTHROPIC_USAGE, "output_tokens": 1, "output_tokens_details": None}
     start = {**whole, "content": [], "stop_reason": None, "usage": usage}
     frames = [_event({"type": "message_start", "message": start}), _event({"type": "ping"})]
-    made = calls(path, body)
+    pieces = [pieces for _, pieces in calls(path, body)]
     for n, block in enumerate(whole["content"]):
-        if made:
+        if block["type"] == "tool_use":
             opening = {**block, "input": {}}
-            deltas = [{"type": "input_json_delta", "partial_json": p} for p in ("", *made[n][1])]
+            deltas = [{"type": "input_json_delta", "partial_json": p} for p in ("", *pieces.pop(0))]
+        elif block["type"] == "thinking":
+            opening = {"type": "thinking", "thinking": "", "signature": ""}
+            deltas = [{"type": "thinking_delta", "thinking": p} for p in THOUGHT_PIECES]
+            deltas.append({"type": "signature_delta", "signature": PROOF})
         else:
             opening = {"type": "text", "text": ""}
             deltas = [{"type": "text_delta", "text": p} for p in _words(body)[1]]
@@ -359,10 +396,14 @@ def gemini_stream(path: str, body: Body) -> list[str]:
 
 
 def _gemini_calls(path: str, body: Body) -> list[Body]:
-    return [
+    parts: list[Body] = [
         {"functionCall": {"name": "weather", "args": json.loads(arguments)}}
         for arguments, _ in calls(path, body)
     ]
+    if thinks(path, body):
+        parts[0]["thoughtSignature"] = PROOF
+        parts.insert(0, {"text": THOUGHT, "thought": True})
+    return parts
 
 
 def _generation(parts: list[Body], finish: str | None) -> Body:

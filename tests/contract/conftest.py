@@ -9,7 +9,7 @@ from tests.contract.contract_node import Node, NodeAsker
 from tests.contract.contract_said import Speaker
 from tests.contract.contract_world import DIALECTS, World, make_world
 from tests.contract.speak_anthropic import AnthropicSpeaker, anthropic_client
-from tests.contract.speak_gemini import GeminiSpeaker, gemini_client
+from tests.contract.speak_gemini import ChatSession, GeminiSpeaker, gemini_client
 from tests.contract.speak_openai import ChatSpeaker, ResponsesSpeaker, openai_client
 from tests.prepared import node_missing
 from tests.upstream import Upstream
@@ -44,7 +44,7 @@ def speakers(shared_world: World) -> Iterator[dict[str, Speaker]]:
             AnthropicSpeaker(claude),
             GeminiSpeaker(gem),
         )
-        yield {speaker.dialect: speaker for speaker in every}
+        yield {speaker.dialect: speaker for speaker in every} | {"gemini chats": ChatSession(gem)}
         gem.close()
 
 

@@ -16,6 +16,25 @@ from tests.contract.contract_said import (
 )
 from tests.contract.contract_world import BUCKETS, COST_NANOS, CREDENTIALS, World, model, true_model
 from tests.upstream import TEXT, Exchange
+from tests.upstream_answers import PROOF, THOUGHT
+
+RETURNED: dict[str, list[tuple[str, str]]] = {
+    "openai_chat": [],  # has no field for thoughts of the past
+    "openai_responses": [(THOUGHT, PROOF)],
+    "anthropic": [(THOUGHT, PROOF)],
+    "gemini": [("", PROOF)],  # the proof stands on the call; the words are not asked back
+}
+"""Thoughts as their provider wants them back, whichever SDK carried them in between."""
+
+UNCARRIED = {
+    ("openai_responses", "openai_chat"),
+    ("anthropic", "openai_chat"),
+    ("gemini", "openai_chat"),
+    ("openai_chat", "gemini"),
+}
+"""Where words of thought come back that their provider does not take: said to be dropped. Chat's providers
+have no field for them, and a chat caller's plain words do not say that they are Gemini's own.
+"""
 
 
 def check_words(world: World, client: str, provider: str, said: list[Said], *, stream: bool) -> None:
@@ -28,30 +47,39 @@ def check_words(world: World, client: str, provider: str, said: list[Said], *, s
 
 
 def check_tools(
-    world: World, client: str, provider: str, said: list[Said], *, stream: bool, cities: tuple[str, ...]
+    world: World, client: str, provider: str, said: list[Said], *, stream: bool, behaviour: str = "plain"
 ) -> None:
     """Calls, their results, and the words that follow."""
+    cities = ("Avignon", "Arles") if behaviour == "twice" else ("Avignon",)
     called, answered = said
     first, second = world.seen()
-    asked = model(provider, "plain" if len(cities) == 1 else "twice")
+    asked = model(provider, behaviour)
     assert called.calls == [(TOOL, {"city": city}) for city in cities]
     assert (called.text, called.finish) == ("", CALLED[client])
     assert (answered.text, answered.calls, answered.finish) == (TEXT, [], STOPPED[client])
-    for one in said:
-        _check_answer(world, client, provider, one, stream=stream)
+    lost = behaviour == "thinks" and (client, provider) in UNCARRIED
+    _check_answer(world, client, provider, called, stream=stream)
+    _check_answer(world, client, provider, answered, stream=stream, dropped="reasoning" if lost else None)
     assert _check_asked(world, provider, first, asked, tools=True).answered == []
     heard = _check_asked(world, provider, second, asked, tools=True)
     assert heard.answered == [(TOOL, {"city": city}, WEATHER[city]) for city in cities]
+    if behaviour == "thinks":
+        assert called.thought == THOUGHT
+        assert heard.thoughts == RETURNED[provider]
+    else:
+        assert (called.thought, heard.thoughts) == ("", [])
 
 
-def _check_answer(world: World, client: str, provider: str, said: Said, *, stream: bool) -> None:
+def _check_answer(
+    world: World, client: str, provider: str, said: Said, *, stream: bool, dropped: str | None = None
+) -> None:
     """The true model, the usage as the client counts, and a receipt that agrees."""
     assert said.models == {true_model(provider)}
     assert said.usage == USAGE[client]
     for credential in CREDENTIALS.values():
         assert credential not in said.raw
     assert said.headers["x-passerelle-model"] == true_model(provider)
-    assert said.headers.get("x-passerelle-dropped") is None
+    assert said.headers.get("x-passerelle-dropped") == dropped
     receipt = world.receipt(said.headers["x-passerelle-receipt"])
     assert receipt["usage"] == BUCKETS
     assert receipt["cost_nanos"] == COST_NANOS

@@ -25,6 +25,8 @@ class Heard:
     """Each tool call of the past: name, arguments, and the result that belongs to it."""
     images: list[tuple[str, str]] = field(default_factory=list)
     """Media type and base64."""
+    thoughts: list[tuple[str, str]] = field(default_factory=list)
+    """Thoughts of the past that came back: their words where the dialect has them back, and their proof."""
     schema: Body | None = None
     """The schema demanded of the answer."""
 
@@ -81,6 +83,9 @@ def _responses(exchange: Exchange) -> Heard:
                 for part in content if isinstance(content, list) else ():
                     if part["type"] == "input_image":
                         heard.images.append(_of_data_url(part["image_url"]))
+        elif kind == "reasoning":
+            words = "".join([part["text"] for part in item["summary"]])
+            heard.thoughts.append((words, item["encrypted_content"]))
         elif kind == "function_call":
             assert len(item["call_id"]) <= 64
             pending[item["call_id"]] = (item["name"], json.loads(item["arguments"]))
@@ -112,6 +117,8 @@ def _anthropic(exchange: Exchange) -> Heard:
                     heard.question += block["text"]
             elif kind == "image":
                 heard.images.append((block["source"]["media_type"], block["source"]["data"]))
+            elif kind == "thinking":
+                heard.thoughts.append((block["thinking"], block["signature"]))
             elif kind == "tool_use":
                 pending[block["id"]] = (block["name"], block["input"])
             elif kind == "tool_result":
@@ -139,6 +146,8 @@ def _gemini(exchange: Exchange) -> Heard:
             if "functionCall" in part:
                 assert content["role"] == "model"
                 call = part["functionCall"]
+                if "thoughtSignature" in part:
+                    heard.thoughts.append(("", part["thoughtSignature"]))
                 pending.append((call.get("id"), call["name"], call.get("args", {})))
             elif "functionResponse" in part:
                 assert content["role"] == "user"
@@ -147,6 +156,8 @@ def _gemini(exchange: Exchange) -> Heard:
                 named = (reply.get("id"), reply["name"])
                 at = next(i for i, call in enumerate(pending) if call[:2] == named)
                 heard.answered.append((*pending.pop(at)[1:], "".join(_texts(reply["response"]))))
+            elif part.get("thought"):
+                assert content["role"] == "model"
             elif "inlineData" in part:
                 heard.images.append((part["inlineData"]["mimeType"], part["inlineData"]["data"]))
             elif content["role"] == "user" and not heard.answered:

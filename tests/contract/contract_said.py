@@ -30,6 +30,8 @@ class Said:
     models: set[str]
     """Every model named, in the body and in each chunk."""
     headers: dict[str, str]
+    thought: str = ""
+    """The thoughts shown before the answer."""
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """Name and arguments of each tool call."""
     raw: str = ""

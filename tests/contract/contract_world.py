@@ -23,7 +23,7 @@ from tests.upstream import (
 )
 
 DIALECTS = ("openai_chat", "openai_responses", "anthropic", "gemini")
-BEHAVIOURS = ("plain", "twice", "busy", "down", "refuses", "locked", "cut", "sick")
+BEHAVIOURS = ("plain", "twice", "thinks", "busy", "down", "refuses", "locked", "cut", "sick")
 _SHORT = {"openai_chat": "chat", "openai_responses": "responses", "anthropic": "claude", "gemini": "gem"}
 _KINDS = {"openai_chat": "openai_like", "openai_responses": "openai_like"}
 CREDENTIALS = {d: f"upstream-credential-of-{name}-0123456789abcdef" for d, name in _SHORT.items()}

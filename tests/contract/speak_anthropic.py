@@ -85,6 +85,7 @@ def anthropic_said(whole: Any, models: set[str], headers: Mapping[str, str]) -> 
         },
         models=models,
         headers=dict(headers),
+        thought="".join([block.thinking for block in whole.content if block.type == "thinking"]),
         calls=[(b.name, b.input) for b in whole.content if b.type == "tool_use"],
         raw=f"{dict(headers)}{whole.to_json(warnings=False)}",
     )

@@ -62,6 +62,36 @@ class GeminiSpeaker:
         return gemini_said(chunks)
 
 
+class ChatSession:
+    """`client.chats`, which keeps the history itself: of a stream, every chunk as a content of its own."""
+
+    dialect = "gemini"
+
+    def __init__(self, client: genai.Client) -> None:
+        self._client = client
+
+    def converse(self, model: str, *, stream: bool, tools: bool) -> list[Said]:
+        """See `Speaker`."""
+        config = types.GenerateContentConfig(
+            system_instruction=SYSTEM, max_output_tokens=MAX_TOKENS, tools=[GEMINI_TOOL] if tools else None
+        )
+        session = self._client.chats.create(model=model, config=config)
+
+        def send(message: Any) -> Said:
+            if stream:
+                return gemini_said(list(session.send_message_stream(message)))[0]
+            return gemini_said([session.send_message(message)])[0]
+
+        called = send(QUESTION)
+        if not tools:
+            return [called]
+        results = [
+            types.Part.from_function_response(name=name, response={"result": WEATHER[arguments["city"]]})
+            for name, arguments in called.calls
+        ]
+        return [called, send(results)]
+
+
 def gemini_said(chunks: list[types.GenerateContentResponse]) -> tuple[Said, list[types.Part]]:
     """What a generation says, and its parts to send back."""
     parts = [part for chunk in chunks for part in (chunk.candidates or [])[0].content.parts or ()]  # type: ignore[union-attr]
@@ -86,6 +116,7 @@ def gemini_said(chunks: list[types.GenerateContentResponse]) -> tuple[Said, list
         },
         models={chunk.model_version or "" for chunk in chunks},
         headers=headers,
+        thought="".join([part.text for part in parts if part.text and part.thought]),
         calls=[
             (part.function_call.name or "", part.function_call.args or {})
             for part in parts

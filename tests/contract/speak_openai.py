@@ -99,6 +99,7 @@ def chat_said(whole: Any, models: set[str], headers: Mapping[str, str]) -> Said:
         },
         models=models,
         headers=dict(headers),
+        thought=getattr(choice.message, "reasoning_content", ""),
         calls=[
             (call.function.name, json.loads(call.function.arguments))
             for call in choice.message.tool_calls or ()
@@ -143,6 +144,7 @@ class ResponsesSpeaker:
             "instructions": SYSTEM,
             "input": items,
             "max_output_tokens": MAX_TOKENS,
+            "include": ["reasoning.encrypted_content"],
         }
         if tools:
             asked["tools"] = [RESPONSES_TOOL]
@@ -177,6 +179,7 @@ def responses_said(whole: Any, models: set[str], headers: Mapping[str, str]) -> 
         },
         models=models,
         headers=dict(headers),
+        thought="".join([s.text for i in whole.output if i.type == "reasoning" for s in i.summary]),
         calls=[(i.name, json.loads(i.arguments)) for i in whole.output if i.type == "function_call"],
         raw=f"{dict(headers)}{whole.to_json(warnings=False)}",
     )

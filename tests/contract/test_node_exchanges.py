@@ -31,4 +31,13 @@ def test_two_calls_of_one_tool_keep_their_own_results_in_node(
     world: World, node: Node, client: str, provider: str, stream: bool
 ) -> None:
     said = speaker(node, world, client).converse(model(provider, "twice"), stream=stream, tools=True)
-    check_tools(world, client, provider, said, stream=stream, cities=("Avignon", "Arles"))
+    check_tools(world, client, provider, said, stream=stream, behaviour="twice")
+
+
+@both_ways
+@every_pair
+def test_thoughts_are_shown_and_return_to_their_provider_with_their_proof_in_node(
+    world: World, node: Node, client: str, provider: str, stream: bool
+) -> None:
+    said = speaker(node, world, client).converse(model(provider, "thinks"), stream=stream, tools=True)
+    check_tools(world, client, provider, said, stream=stream, behaviour="thinks")

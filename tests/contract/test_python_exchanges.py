@@ -27,7 +27,7 @@ def test_a_tool_is_called_and_its_result_returns_to_that_call(
     world: World, speakers: Speakers, client: str, provider: str, stream: bool
 ) -> None:
     said = speakers[client].converse(model(provider), stream=stream, tools=True)
-    check_tools(world, client, provider, said, stream=stream, cities=("Avignon",))
+    check_tools(world, client, provider, said, stream=stream)
 
 
 @both_ways
@@ -36,4 +36,24 @@ def test_two_calls_of_one_tool_in_a_turn_keep_their_own_results(
     world: World, speakers: Speakers, client: str, provider: str, stream: bool
 ) -> None:
     said = speakers[client].converse(model(provider, "twice"), stream=stream, tools=True)
-    check_tools(world, client, provider, said, stream=stream, cities=("Avignon", "Arles"))
+    check_tools(world, client, provider, said, stream=stream, behaviour="twice")
+
+
+@both_ways
+@every_pair
+def test_thoughts_are_shown_and_return_to_their_provider_with_their_proof(
+    world: World, speakers: Speakers, client: str, provider: str, stream: bool
+) -> None:
+    said = speakers[client].converse(model(provider, "thinks"), stream=stream, tools=True)
+    check_tools(world, client, provider, said, stream=stream, behaviour="thinks")
+
+
+@both_ways
+@pytest.mark.parametrize("behaviour", ["twice", "thinks"])
+@pytest.mark.parametrize("provider", DIALECTS)
+def test_google_s_chat_sessions_carry_the_conversation_on(
+    world: World, speakers: Speakers, provider: str, behaviour: str, stream: bool
+) -> None:
+    session = speakers["gemini chats"]
+    said = session.converse(model(provider, behaviour), stream=stream, tools=True)
+    check_tools(world, "gemini", provider, said, stream=stream, behaviour=behaviour)

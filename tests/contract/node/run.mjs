@@ -47,8 +47,12 @@ const chat = {
     }
     const stream = client.chat.completions.stream({ ...asked, stream_options: { include_usage: true } });
     const models = [];
-    for await (const chunk of stream) models.push(chunk.model);
-    return { whole: await stream.finalChatCompletion(), models };
+    const thoughts = []; // the helper keeps only the last piece of a field it does not know
+    for await (const { model, choices } of stream) {
+      models.push(model);
+      thoughts.push(choices[0]?.delta.reasoning_content ?? "");
+    }
+    return { whole: await stream.finalChatCompletion(), models, thought: thoughts.join("") };
   },
   results: (whole, job) => [
     whole.choices[0].message,
@@ -68,6 +72,7 @@ const chat = {
   },
   said: ({ choices: [{ message, finish_reason }], usage }) => ({
     text: message.content ?? "",
+    thought: message.reasoning_content ?? "",
     finish: finish_reason,
     usage: {
       prompt_tokens: usage.prompt_tokens,
@@ -88,6 +93,7 @@ const responses = {
   start: (job) => [{ role: "user", content: job.question }],
   async ask(client, job, input) {
     const asked = { model: job.model, instructions: job.system, input, max_output_tokens: job.maxTokens };
+    asked.include = ["reasoning.encrypted_content"];
     if (job.tools) {
       const { name, description, schema } = job.tool;
       asked.tools = [{ type: "function", name, description, parameters: schema, strict: false }];
@@ -123,6 +129,10 @@ const responses = {
   },
   said: ({ output, output_text, status, usage }) => ({
     text: output_text ?? "",
+    thought: output
+      .filter((item) => item.type === "reasoning")
+      .map((item) => item.summary.map((part) => part.text).join(""))
+      .join(""),
     finish: status,
     usage: {
       input_tokens: usage.input_tokens,
@@ -174,6 +184,7 @@ const messages = {
   },
   said: ({ content, stop_reason, usage }) => ({
     text: content.filter((block) => block.type === "text").map((block) => block.text).join(""),
+    thought: content.filter((b) => b.type === "thinking").map((b) => b.thinking).join(""),
     finish: stop_reason,
     usage: {
       input_tokens: usage.input_tokens,
@@ -195,9 +206,9 @@ async function converse(job) {
   const conversation = speaker.start(job);
   const told = [];
   for (let turn = 0; turn < (job.tools ? 2 : 1); turn++) {
-    const { whole, models } = await speaker.ask(client, job, conversation);
+    const { whole, models, ...more } = await speaker.ask(client, job, conversation);
     const raw = JSON.stringify([seen.headers, whole]);
-    told.push({ ...speaker.said(whole), models: [...new Set(models)], headers: seen.headers, raw });
+    told.push({ ...speaker.said(whole), ...more, models: [...new Set(models)], headers: seen.headers, raw });
     if (job.tools && turn === 0) conversation.push(...speaker.results(whole, job));
   }
   return told;
