@@ -35,6 +35,8 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     data_class: str
     tiers: Mapping[str, int]
     """An alias's targets are tried in order: the place of each deployment's target, 0 the first."""
+    key: object
+    """Equal keys were admitted alike, within a generation."""
 
 
 class Refusal(ProblemError):
@@ -74,6 +76,7 @@ def admit(
         found = _evaluate(generation, principal, request_class, envelope.model)
         if len(generation.memo) >= MEMO_BOUND:
             generation.memo.clear()
+            generation.plans.clear()
         generation.memo[memo_key] = found
     deployments, rejections, tiers = found
     if not deployments:
@@ -84,7 +87,7 @@ def admit(
         mode: Mode = wishes.mode or generation.smart_mode
     else:
         mode = "named"
-    return Admission(deployments, rejections, mode, request_class.data_class, tiers)
+    return Admission(deployments, rejections, mode, request_class.data_class, tiers, memo_key)
 
 
 def is_smart(model: str) -> bool:

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from passerelle.catalog import Catalog
+from passerelle.codecs.base import Target
 from passerelle.core.model import Deployment
-from passerelle.core.plan import Mode, Rejection
+from passerelle.core.plan import Mode, Plan, Rejection
 from passerelle.core.principal import Rights
+from passerelle.core.request import Operation
 from passerelle.policy.rules import Policy
 from passerelle.providers.base import Deadlines, Provider
 
@@ -41,6 +43,10 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     """`[limits]`: what holds for keys whose own rights say nothing."""
     entries: Mapping[str, str] = {}
     """What each provider was built from: equal text, same provider."""
+    targets: dict[tuple[str, Operation], Target] = msgspec.field(default_factory=dict)
+    """What codecs must know of each deployment, by its id and the operation."""
+    plans: dict[object, Plan] = msgspec.field(default_factory=dict)
+    """Plans that leave nothing to choose, by what they depend on; emptied with `memo`."""
     memo: Memo = msgspec.field(default_factory=dict)
     """Eligible sets already computed, by all that they depend on; bounded by `MEMO_BOUND`."""
 

@@ -77,9 +77,9 @@ class Road:
             if not ask.wishes.explain:
                 self._refuse(ask, envelope, generation, refusal)
             raise
-        made = self._plan(ask, envelope, generation, admission)
         if ask.wishes.explain:
-            return _explained(ask, generation, made)
+            return _explained(ask, generation, self._plan(envelope, generation, admission))
+        made = self._plan_or_known(envelope, generation, admission)
         trip = Trip(ask, envelope, generation, made, ask.receipt_id)
         if ask.principal.rights.content == "full":
             trip.answer = []
@@ -101,7 +101,7 @@ class Road:
             self._settler.settle(trip, "cancelled")
             raise
         finally:
-            # A committed stream keeps its place until its last byte (`Engine.flow` gives it back).
+            # A committed stream keeps its place until its last byte (`Deliverer.flow` gives it back).
             if not trip.streaming:
                 if trip.ticket is not None:
                     trip.ticket.leave(trip.attempts)
@@ -113,10 +113,21 @@ class Road:
         generation = self.generations.current
         envelope = read(ask)
         admission = admit(generation, ask.principal, self._store.identity.revision, envelope, ask.wishes)
-        made = self._plan(ask, envelope, generation, admission)
+        made = self._plan(envelope, generation, admission)
         return Explanation(made, in_words(made), ask.request_id, generation.label)
 
-    def _plan(self, ask: Ask, envelope: Envelope, generation: Generation, admission: Admission) -> Plan:
+    def _plan_or_known(self, envelope: Envelope, generation: Generation, admission: Admission) -> Plan:
+        """A named model at one place leaves nothing to choose: no cost is estimated, and the plan is kept."""
+        if admission.mode != "named" or len(admission.deployments) > 1:
+            return self._plan(envelope, generation, admission)
+        known = generation.plans.get(admission.key)
+        if known is None:
+            full = self._plan(envelope, generation, admission)
+            only = msgspec.structs.replace(full.candidates[0], cost_nanos=None, latency_s=None)
+            known = generation.plans[admission.key] = msgspec.structs.replace(full, candidates=(only,))
+        return known
+
+    def _plan(self, envelope: Envelope, generation: Generation, admission: Admission) -> Plan:
         return plan(
             admission.deployments,
             Scene(

@@ -28,8 +28,9 @@ from passerelle.core.event import (
     UsageReported,
 )
 from passerelle.core.model import Deployment
-from passerelle.core.request import Dialect, EmbedRequest, Request
+from passerelle.core.request import Dialect, EmbedRequest, Operation, Request
 from passerelle.core.usage import NO_USAGE, Usage
+from passerelle.gateway.generation import Generation
 from passerelle.gateway.trip import Trip
 
 
@@ -58,14 +59,7 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     """
     ask, envelope = trip.ask, trip.envelope
     dialect = wire_dialect(trip, deployment)
-    target = Target(
-        model=deployment.upstream_model,
-        provider=deployment.provider,
-        quirks=deployment.quirks,
-        capabilities=frozenset(deployment.model.capabilities),
-        max_output_tokens=deployment.limits.max_output_tokens or deployment.model.max_output_tokens,
-        operation=envelope.operation,
-    )
+    target = _target(trip.generation, deployment, envelope.operation)
     if dialect == ask.dialect and envelope.relayable:
         if envelope.operation == "embed":
             embed = registry.embed_provider(dialect)
@@ -81,6 +75,20 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     return Outbound(
         encoded.body, dialect, target.model, relayed=False, dropped=encoded.dropped, renamed=encoded.renamed
     )
+
+
+def _target(generation: Generation, deployment: Deployment, operation: Operation) -> Target:
+    known = generation.targets.get((deployment.id, operation))
+    if known is None:
+        known = generation.targets[deployment.id, operation] = Target(
+            model=deployment.upstream_model,
+            provider=deployment.provider,
+            quirks=deployment.quirks,
+            capabilities=frozenset(deployment.model.capabilities),
+            max_output_tokens=deployment.limits.max_output_tokens or deployment.model.max_output_tokens,
+            operation=operation,
+        )
+    return known
 
 
 def _refuse_losses(trip: Trip, deployment: Deployment, dropped: tuple[str, ...]) -> None:

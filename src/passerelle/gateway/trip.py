@@ -76,7 +76,7 @@ class Trip(msgspec.Struct):
     """The answer's bytes, gathered only when the tenant stores content."""
     settled: bool = False
     streaming: bool = False
-    """A stream was committed: `Engine.flow` ends the trip, not `Road.travel`."""
+    """A stream was committed: `Deliverer.flow` ends the trip, not `Road.travel`."""
     ticket: Ticket | None = None
     """Its place among the requests under way."""
 

@@ -1,0 +1,123 @@
+"""Delivery: a committed stream on its way to the caller, to its proper end or an honest one.
+
+After the first content nothing is taken over: a failure is told in-band, in the caller's dialect, as an
+incomplete end, and a caller that goes away cancels the provider's stream. Either way it is settled before the
+caller is told how it ended.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import msgspec
+
+from passerelle.codecs.base import ReplyContext, StreamWatcher
+from passerelle.core.errors import AnswerError
+from passerelle.core.event import Failed
+from passerelle.gateway.leg import Leg
+from passerelle.gateway.outcomes import UNREADABLE, Outcomes, deadlines_of
+from passerelle.gateway.translate import in_band_error
+from passerelle.gateway.trip import Trip
+from passerelle.providers.base import Reply, SendError
+from passerelle.providers.failures import Failure, from_answer_error, from_failed_event, from_send_error
+from passerelle.store import StoreUnavailable
+
+log = logging.getLogger("passerelle.road")
+
+_DRAIN_S = 0.25
+"""How long a finished stream may take to close its framing, so that its connection can be reused."""
+_NOT_KEPT = "Records cannot be written now; try again shortly."
+
+
+class Opened(msgspec.Struct):
+    """A stream whose first content has come: committed to its deployment."""
+
+    leg: Leg
+    reply: Reply
+    chunks: AsyncIterator[bytes]
+    watcher: StreamWatcher
+    held: bytes
+    ended: bool
+    """The provider's bytes are all in `held` already."""
+
+
+class Deliverer:
+    """Delivers opened streams. One per worker."""
+
+    def __init__(self, outcomes: Outcomes) -> None:
+        self._outcomes = outcomes
+
+    async def flow(self, trip: Trip, opened: Opened, context: ReplyContext) -> AsyncGenerator[bytes, None]:
+        """The committed stream's bytes for the caller. Settles before the last of them; closing the
+        generator early (the caller went away) cancels the provider's stream and settles too.
+        """
+        leg, reply, watcher = opened.leg, opened.reply, opened.watcher
+        failure: Failure | None = None
+        try:
+            if watcher.done:
+                self._outcomes.stream_completed(trip, leg, watcher)
+            yield _kept(trip, opened.held)
+            if not opened.ended and watcher.failed is None:
+                try:
+                    async for out in self._onward(trip, opened):
+                        yield _kept(trip, out)
+                except SendError as error:
+                    if not watcher.done:
+                        failure = from_send_error(error, provider=leg.deployment.provider)
+                except StoreUnavailable:
+                    # It came to its end, and that cannot be kept: the caller must not be told all went well.
+                    yield in_band_error(trip, watcher, Failed("server_error", _NOT_KEPT), context)
+                    return
+                except Exception:
+                    # A mistake of ours in reading it: the caller is told in its own words, not cut off.
+                    log.exception("a stream cannot be read", extra={"receipt_id": trip.receipt_id})
+                    failure = from_answer_error(AnswerError(UNREADABLE), provider=leg.deployment.provider)
+            if watcher.failed is not None and not watcher.done:
+                failure = from_failed_event(watcher.failed, provider=leg.deployment.provider)
+            if failure is not None:
+                self._outcomes.stream_broke(trip, leg, watcher, failure)
+                # In the words of `classify`: what a provider says of itself is for the receipt and the log.
+                failed = Failed(failure.kind, failure.problem.message)
+                yield in_band_error(trip, watcher, failed, context)
+        finally:
+            # Only reached unsettled when the caller went away (GeneratorExit, CancelledError).
+            if not trip.settled:
+                self._outcomes.stream_left(trip, leg, watcher)
+            if trip.ticket is not None:
+                trip.ticket.leave(trip.attempts)
+            await reply.aclose()
+
+    async def _onward(self, trip: Trip, opened: Opened) -> AsyncGenerator[bytes, None]:
+        """The rest of a provider's stream, under the between-contents deadline."""
+        leg, reply, watcher = opened.leg, opened.reply, opened.watcher
+        loop_time = asyncio.get_running_loop().time
+        between_s = deadlines_of(trip, leg.deployment).between_s
+        over_at = loop_time() + self._outcomes.remaining_s(trip, leg.deployment)
+        progress = -1
+        async for data in opened.chunks:
+            out = watcher.feed(data)
+            if watcher.failed is not None:
+                if out:
+                    yield out  # what came whole before the failure; the encoder counts on its having gone
+                return
+            if watcher.done:
+                if not trip.settled:
+                    self._outcomes.stream_completed(trip, leg, watcher)
+                    reply.set_deadline(loop_time() + _DRAIN_S)
+            elif watcher.progress != progress:
+                progress = watcher.progress
+                reply.set_deadline(min(loop_time() + between_s, over_at))
+            if out:
+                yield out
+        out = watcher.close()
+        if watcher.done and not trip.settled:
+            self._outcomes.stream_completed(trip, leg, watcher)
+        if out:
+            yield out
+
+
+def _kept(trip: Trip, data: bytes) -> bytes:
+    """Pass `data` on, gathering it only for tenants that store content."""
+    if trip.answer is not None:
+        trip.answer.append(data)
+    return data

@@ -1,0 +1,81 @@
+"""What becomes of attempts: booked on the trip, told to the vitals, settled. And the time they have.
+
+Shared by the engine, which makes attempts, and by the delivery of the one that came to its content.
+"""
+
+from passerelle.codecs.base import StreamWatcher
+from passerelle.core.clock import Clock
+from passerelle.core.model import Deployment
+from passerelle.gateway import leg as legs
+from passerelle.gateway.leg import Leg
+from passerelle.gateway.settle import Settler
+from passerelle.gateway.trip import Trip
+from passerelle.gateway.vitals import Vitals
+from passerelle.providers.base import Deadlines
+from passerelle.providers.failures import Failure
+
+UNREADABLE = "the answer could not be read here"
+_DEFAULT_DEADLINES = Deadlines()
+
+
+class Outcomes:
+    """Ends legs. One per worker."""
+
+    def __init__(self, settler: Settler, vitals: Vitals, clock: Clock) -> None:
+        self._settler = settler
+        self._vitals = vitals
+        self._clock = clock
+
+    def failed(self, trip: Trip, leg: Leg, failure: Failure) -> None:
+        """The attempt failed, and that may speak against the place."""
+        legs.end(trip, leg, self._clock, failure=failure.kind, detail=failure.detail)
+        self._vitals.failed(leg.deployment.id, failure)
+
+    def cancelled(self, trip: Trip, leg: Leg) -> None:
+        """The caller went away during it."""
+        legs.end(trip, leg, self._clock, failure="cancelled", detail="the caller went away")
+
+    def unreadable(self, trip: Trip, leg: Leg) -> None:
+        """A mistake of ours in reading the answer: the provider bills it all the same."""
+        legs.end(trip, leg, self._clock, failure="protocol", detail=UNREADABLE)
+
+    def succeeded(self, trip: Trip, leg: Leg) -> None:
+        """The answer is complete."""
+        attempt = legs.end(trip, leg, self._clock)
+        trip.model, trip.deployment = attempt.model, leg.deployment.id
+        trip.relayed, trip.dropped = leg.outbound.relayed, leg.outbound.dropped
+        first_s = None if leg.first_content_s is None else leg.first_content_s - leg.started_s
+        self._vitals.succeeded(leg.deployment.id, first_s)
+
+    def stream_completed(self, trip: Trip, leg: Leg, watcher: StreamWatcher) -> None:
+        """A committed stream came to its proper end: settled before the caller sees it."""
+        observe(leg, watcher)
+        self.succeeded(trip, leg)
+        self._settler.settle(trip, "answered")
+
+    def stream_broke(self, trip: Trip, leg: Leg, watcher: StreamWatcher, failure: Failure) -> None:
+        """A committed stream was cut: settled as incomplete before the caller is told."""
+        observe(leg, watcher)
+        self.failed(trip, leg, failure)
+        self._settler.settle(trip, "incomplete", problem=failure.problem.kind)
+
+    def stream_left(self, trip: Trip, leg: Leg, watcher: StreamWatcher) -> None:
+        """The caller of a committed stream went away: settled with what is known so far."""
+        observe(leg, watcher)
+        self.cancelled(trip, leg)
+        self._settler.settle(trip, "cancelled")
+
+    def remaining_s(self, trip: Trip, deployment: Deployment) -> float:
+        """What is left of the request's one deadline, which its attempts share, if it goes there."""
+        return deadlines_of(trip, deployment).total_s - (self._clock.monotonic_s() - trip.ask.started_s)
+
+
+def observe(leg: Leg, watcher: StreamWatcher) -> None:
+    """What a stream has said of itself so far."""
+    leg.model, leg.usage, leg.finish = watcher.model, watcher.usage, watcher.finish
+    leg.answered_bytes = watcher.text_bytes
+
+
+def deadlines_of(trip: Trip, deployment: Deployment) -> Deadlines:
+    """The deadlines at a place."""
+    return trip.generation.deadlines.get(deployment.provider, _DEFAULT_DEADLINES)
