@@ -140,7 +140,9 @@ class Store:
 
     def close(self, deadline_s: float = 10.0) -> None:
         """Write what is queued, give leases back, let go of files. Nothing is lost if time runs out: the
-        journal stays and the next start books it."""
+        journal stays and the next start books it. Closing again does nothing."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         clean = self._writer.close(deadline_s)
         self._poller.join(deadline_s)

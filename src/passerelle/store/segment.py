@@ -89,6 +89,8 @@ class Segment:
         frame = _FRAME.pack(self._marker, length, crc32(payload, crc32(_LENGTH.pack(length)))) + payload
         end = self.size + len(frame)
         if end > self._capacity:
+            if self._handle < 0:
+                raise StoreUnavailable("the store is closed; ask another instance")
             self._grow(end)
         self._map[self.size : end] = frame
         self.size = end
@@ -107,7 +109,9 @@ class Segment:
         self._capacity = capacity
 
     def close(self, *, delete: bool) -> None:
-        """Let go of the file. Deleting while the lock is held leaves nothing to recover."""
+        """Let go of the file, once. Deleting while the lock is held leaves nothing to recover."""
+        if self._handle < 0:
+            return
         if delete:
             with contextlib.suppress(OSError):  # then the next start finds it and books nothing new
                 self.path.unlink(missing_ok=True)
@@ -116,6 +120,8 @@ class Segment:
             with contextlib.suppress(OSError):  # the zeros at the end are harmless, only large
                 os.ftruncate(self._handle, self.size)
         os.close(self._handle)
+        self._handle = -1
+        self._capacity = 0  # so that an append finds no room, and says why
 
 
 class Leftover(NamedTuple):
