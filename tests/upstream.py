@@ -1,7 +1,7 @@
 """A replayed provider: real HTTP on loopback, answering each dialect with recorded-shaped payloads.
 
-What it says stands in `upstream_answers`, how it fails in `upstream_troubles`; both depend on the request
-alone. Every exchange is kept for the test to look at.
+What it says stands in `upstream_answers` and `upstream_openai`, how it fails in `upstream_troubles`; both
+depend on the request alone. Every exchange is kept for the test to look at.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests import upstream_answers as answers
+from tests import upstream_openai as openai
 from tests.upstream_answers import (
     CACHED_TOKENS,
     CITY,
@@ -132,12 +133,12 @@ class Upstream:
 
 
 _ANSWERS: tuple[tuple[str, Callable[..., Any] | None, Callable[..., list[str]] | None], ...] = (
-    ("/chat/completions", answers.chat, answers.chat_stream),
-    ("/responses", answers.responses, answers.responses_stream),
+    ("/chat/completions", openai.chat, openai.chat_stream),
+    ("/responses", openai.responses, openai.responses_stream),
     ("/messages", answers.anthropic, answers.anthropic_stream),
     (":generateContent", answers.gemini, None),
     (":streamGenerateContent", None, answers.gemini_stream),
-    ("/embeddings", answers.openai_embeddings, None),
+    ("/embeddings", openai.embeddings, None),
     (":embedContent", answers.gemini_embedding, None),
     (":batchEmbedContents", answers.gemini_embeddings, None),
     ("/count_tokens", answers.anthropic_count, None),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from tests import upstream_answers as answers
+from tests import upstream_openai as openai
 from tests.faultd import LAST_CHUNK, Received, Send, Session, Step, Upstream, answer, chunk, chunked_head
 from tests.gateway.door import DIALECTS
 
@@ -139,8 +140,8 @@ def spoken(path: str, body: dict[str, Any]) -> tuple[Dialect, bool]:
 def whole_body(dialect: Dialect, body: dict[str, Any] | None = None, path: str = "") -> bytes:
     """The body of a complete whole answer."""
     made = {
-        "openai_chat": answers.chat,
-        "openai_responses": answers.responses,
+        "openai_chat": openai.chat,
+        "openai_responses": openai.responses,
         "anthropic": answers.anthropic,
         "gemini": answers.gemini,
     }[dialect](path, body or {})
@@ -150,8 +151,8 @@ def whole_body(dialect: Dialect, body: dict[str, Any] | None = None, path: str =
 def frames(dialect: Dialect, body: dict[str, Any] | None = None, path: str = "") -> list[bytes]:
     """The frames of a complete stream; usage is told."""
     make = {
-        "openai_chat": answers.chat_stream,
-        "openai_responses": answers.responses_stream,
+        "openai_chat": openai.chat_stream,
+        "openai_responses": openai.responses_stream,
         "anthropic": answers.anthropic_stream,
         "gemini": answers.gemini_stream,
     }[dialect]

@@ -1,0 +1,214 @@
+"""What the replayed provider says in OpenAI's two dialects, and its embeddings."""
+
+from typing import Any
+
+from tests.upstream_answers import (
+    CACHED_TOKENS,
+    EMBEDDING_MODEL,
+    EMBEDDING_TOKENS,
+    INPUT_TOKENS,
+    MODELS,
+    OUTPUT_TOKENS,
+    PROOF,
+    REASONING_TOKENS,
+    THOUGHT,
+    THOUGHT_PIECES,
+    VECTOR,
+    Body,
+    calls,
+    data_frame,
+    event_frame,
+    thinks,
+    words,
+)
+
+# --- OpenAI chat
+
+_CHAT_USAGE = {
+    "prompt_tokens": INPUT_TOKENS + CACHED_TOKENS,
+    "completion_tokens": OUTPUT_TOKENS + REASONING_TOKENS,
+    "total_tokens": INPUT_TOKENS + CACHED_TOKENS + OUTPUT_TOKENS + REASONING_TOKENS,
+    "prompt_tokens_details": {"cached_tokens": CACHED_TOKENS, "audio_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": REASONING_TOKENS},
+}
+
+
+def chat(path: str, body: Body) -> Body:
+    """A chat completion."""
+    message: Body = {"role": "assistant", "content": words(body)[0], "refusal": None}
+    finish = "stop"
+    made = calls(path, body)
+    if made:
+        tool_calls = [
+            {"id": f"call_{n}", "type": "function", "function": {"name": "weather", "arguments": arguments}}
+            for n, (arguments, _) in enumerate(made, 1)
+        ]
+        message = {"role": "assistant", "content": None, "tool_calls": tool_calls, "refusal": None}
+        if thinks(path, body):
+            message["reasoning_content"] = THOUGHT
+        finish = "tool_calls"
+    return {
+        "id": "chatcmpl-replay",
+        "object": "chat.completion",
+        "created": 1767225600,
+        "model": MODELS["openai_chat"],
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+        "usage": _CHAT_USAGE,
+        "service_tier": "default",
+    }
+
+
+def chat_stream(path: str, body: Body) -> list[str]:
+    """The same as chunks."""
+
+    def chunk(delta: Body, finish: str | None = None) -> str:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return data_frame({**base, "choices": [choice], "usage": None})
+
+    base = {
+        "id": "chatcmpl-replay",
+        "object": "chat.completion.chunk",
+        "created": 1767225600,
+        "model": MODELS["openai_chat"],
+    }
+    made = calls(path, body)
+    frames = [chunk({"role": "assistant", "content": None if made else ""})]
+    if thinks(path, body):
+        frames += [chunk({"reasoning_content": piece}) for piece in THOUGHT_PIECES]
+    for n, (_, pieces) in enumerate(made):
+        function = {"name": "weather", "arguments": ""}
+        opening = {"index": n, "id": f"call_{n + 1}", "type": "function", "function": function}
+        frames.append(chunk({"tool_calls": [opening]}))
+        frames += [chunk({"tool_calls": [{"index": n, "function": {"arguments": p}}]}) for p in pieces]
+    if made:
+        frames.append(chunk({}, "tool_calls"))
+    else:
+        frames += [chunk({"content": piece}) for piece in words(body)[1]]
+        frames.append(chunk({}, "stop"))
+    if body.get("stream_options", {}).get("include_usage"):
+        frames.append(data_frame({**base, "choices": [], "usage": _CHAT_USAGE}))
+    return [*frames, "data: [DONE]\n\n"]
+
+
+def embeddings(_: str, body: Body) -> Body:
+    """Vectors, as numbers or base64."""
+    inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
+    vector: object = list(VECTOR)
+    if body.get("encoding_format") == "base64":
+        vector = "AAAAPwAAAL8="
+    return {
+        "object": "list",
+        "data": [{"object": "embedding", "index": i, "embedding": vector} for i, _ in enumerate(inputs)],
+        "model": EMBEDDING_MODEL,
+        "usage": {"prompt_tokens": EMBEDDING_TOKENS, "total_tokens": EMBEDDING_TOKENS},
+    }
+
+
+# --- OpenAI responses
+
+_RESPONSES_USAGE = {
+    "input_tokens": INPUT_TOKENS + CACHED_TOKENS,
+    "input_tokens_details": {"cached_tokens": CACHED_TOKENS},
+    "output_tokens": OUTPUT_TOKENS + REASONING_TOKENS,
+    "output_tokens_details": {"reasoning_tokens": REASONING_TOKENS},
+    "total_tokens": INPUT_TOKENS + CACHED_TOKENS + OUTPUT_TOKENS + REASONING_TOKENS,
+}
+
+
+def _call_item(number: int, arguments: str, status: str) -> Body:
+    return {
+        "type": "function_call",
+        "id": f"fc_{number}",
+        "call_id": f"call_{number}",
+        "name": "weather",
+        "arguments": arguments,
+        "status": status,
+    }
+
+
+def _thought_item(proof: str | None) -> Body:
+    summary = [{"type": "summary_text", "text": THOUGHT}]
+    item: Body = {"type": "reasoning", "id": "rs_1", "summary": [] if proof is None else summary}
+    return item if proof is None else {**item, "encrypted_content": proof}
+
+
+def _message_item(text: str | None, status: str) -> Body:
+    content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
+    return {
+        "type": "message",
+        "id": "msg_1",
+        "role": "assistant",
+        "status": status,
+        "content": [] if text is None else content,
+    }
+
+
+def responses(path: str, body: Body) -> Body:
+    """A response."""
+    made = calls(path, body)
+    output = [_thought_item(PROOF)] if thinks(path, body) else []
+    output += [_call_item(n, arguments, "completed") for n, (arguments, _) in enumerate(made, 1)]
+    return {
+        "id": "resp_replay",
+        "object": "response",
+        "created_at": 1767225600,
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "model": MODELS["openai_responses"],
+        "output": output or [_message_item(words(body)[0], "completed")],
+        "parallel_tool_calls": True,
+        "temperature": 1.0,
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+        "usage": _RESPONSES_USAGE,
+    }
+
+
+def responses_stream(path: str, body: Body) -> list[str]:
+    """The same as events."""
+    numbered: list[str] = []
+
+    def say(kind: str, **fields: Any) -> None:
+        numbered.append(event_frame({"type": kind, "sequence_number": len(numbered), **fields}))
+
+    whole = responses(path, body)
+    early = {**whole, "status": "in_progress", "output": [], "usage": None}
+    say("response.created", response=early)
+    say("response.in_progress", response=early)
+    made = calls(path, body)
+    if thinks(path, body):
+        place: Body = {"item_id": "rs_1", "output_index": 0, "summary_index": 0}
+        part = {"type": "summary_text", "text": ""}
+        say("response.output_item.added", output_index=0, item=_thought_item(None))
+        say("response.reasoning_summary_part.added", **place, part=part)
+        for piece in THOUGHT_PIECES:
+            say("response.reasoning_summary_text.delta", **place, delta=piece)
+        say("response.reasoning_summary_text.done", **place, text=THOUGHT)
+        say("response.reasoning_summary_part.done", **place, part={**part, "text": THOUGHT})
+        say("response.output_item.done", output_index=0, item=_thought_item(PROOF))
+    for n, (arguments, pieces) in enumerate(made, len(whole["output"]) - len(made)):
+        item = whole["output"][n]
+        place = {"item_id": item["id"], "output_index": n}
+        opening = {**item, "arguments": "", "status": "in_progress"}
+        say("response.output_item.added", output_index=n, item=opening)
+        for piece in pieces:
+            say("response.function_call_arguments.delta", **place, delta=piece)
+        say("response.function_call_arguments.done", **place, name="weather", arguments=arguments)
+        say("response.output_item.done", output_index=n, item=item)
+    if not made:
+        text, pieces = words(body)
+        place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+        part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+        say("response.output_item.added", output_index=0, item=_message_item(None, "in_progress"))
+        say("response.content_part.added", **place, part=part)
+        for piece in pieces:
+            say("response.output_text.delta", **place, delta=piece, logprobs=[])
+        say("response.output_text.done", **place, text=text, logprobs=[])
+        say("response.content_part.done", **place, part={**part, "text": text})
+        say("response.output_item.done", output_index=0, item=whole["output"][0])
+    say("response.completed", response=whole)
+    return numbered
