@@ -57,6 +57,8 @@ class Entrance:
         if scope["type"] != "http":
             raise RuntimeError(f"`{scope['type']}` is not served")
         path: str = scope["path"]
+        if path.startswith("/v1/v1/"):  # a base URL with `/v1` in an SDK that adds its own
+            path = path[3:]
         arrival = _arrive(scope, receive, send, self._generations.current.label_bytes)
         dialect: Dialect | None = None
         try:
