@@ -15,7 +15,15 @@ from passerelle.core.receipt import (
     Settlement,
 )
 from passerelle.core.usage import BUCKETS, Usage
-from passerelle.store import Bounds, Budget, LeaseRules, Store, default_url, open_store
+from passerelle.store import (
+    Bounds,
+    Budget,
+    LeaseRules,
+    Store,
+    StoreUnavailable,
+    default_url,
+    open_store,
+)
 
 SECOND = 1_000_000_000
 NOON = 1_795_348_800 * SECOND
@@ -220,3 +228,19 @@ def assert_books_balance(path: Path) -> None:
         " where (r.receipt_id is null) <> (o.outcome = 'unknown')",
     )
     assert orphans == [(0,)], "every known outcome has its receipt, no unknown one has"
+
+
+def kill(store: Store) -> None:
+    """End a worker as `kill -9` would: nothing more is written, its locks go, its files stay."""
+
+    def dead() -> None:
+        raise StoreUnavailable("killed")
+
+    store._writer._turn = dead  # type: ignore[method-assign]
+    store._writer._finish = lambda: None  # type: ignore[method-assign]
+    store._stopping.set()
+    store._bell.ring(urgent=True)
+    store._writer.close(10)
+    store._poller.join(10)
+    store.journal.close(clean=False)
+    store._database.close()

@@ -79,6 +79,8 @@ class Draw(msgspec.Struct, frozen=True):
     amount_nanos: int
     hold_id: str
     deliver: Callable[[tuple[Held, ...] | BudgetDenied | StoreUnavailable], None]
+    wanted: Callable[[], bool]
+    """False once its caller has gone: then nothing is drawn or held for it."""
 
 
 class Budgets:
@@ -139,7 +141,7 @@ class Budgets:
             except RuntimeError:  # the loop is closed: nobody will ever take it
                 self._drop(result)
 
-        self._submit(Draw(tuple(budget_ids), amount_nanos, hold_id, deliver))
+        self._submit(Draw(tuple(budget_ids), amount_nanos, hold_id, deliver, lambda: not waiting.done()))
         try:
             async with asyncio.timeout(deadline_s):
                 return await waiting

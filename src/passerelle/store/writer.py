@@ -136,7 +136,8 @@ class Writer:
             self._prepare = None
         items = self._journal.take(GROUP)
         self._busy = len(items) >= _BUSY_FROM
-        draws = [self._draws.popleft() for _ in range(len(self._draws))]
+        waiting = [self._draws.popleft() for _ in range(len(self._draws))]
+        draws = [draw for draw in waiting if draw.wanted()]
         try:
             self._write(items, draws)
         except Exception:
