@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import pytest
-from tests.faultd import LAST_CHUNK, Close, Reset, Send, Step, answer, chunk, chunked_head
+from tests.faultd import LAST_CHUNK, Close, Reset, Send, Step, answer, chunked_head
 from tests.gateway.door import DIALECTS, Answer, error_type, read_error, read_stream, text_of
 from tests.gateway.duos import Duo, Theatre, theatre
-from tests.gateway.stage import SECRET, Stage, frames, lead_in, whole_body
+from tests.gateway.faulty import SECRET_WORDS, Steps, before_content, error_frame, failing, opened, sent
+from tests.gateway.stage import SECRET, Stage, frames, whole_body
 from tests.upstream_answers import TEXT
 
 from passerelle.core.request import Dialect
-
-SECRET_WORDS = "shard 7 ran out of disk"
 
 
 @pytest.fixture(scope="module")
@@ -41,63 +40,24 @@ _ELSEWHERE: list[str] = []
 class Fault(NamedTuple):
     """What the first place does, and what the receipt calls it."""
 
-    steps: Callable[[Dialect], Sequence[Step]]
+    steps: Steps
     failure: str
     status: int | None = None
     billed: bool = False
     """The provider may have worked without telling: it is estimated. One that says it failed is not."""
 
 
-def _error(status: int, message: str = SECRET_WORDS, **headers: str) -> Callable[[Dialect], Sequence[Step]]:
-    def steps(dialect: Dialect) -> Sequence[Step]:
-        error: dict[str, object] = {"message": message, "type": "x", "code": None}
-        if dialect == "gemini":
-            error = {"code": status, "message": message, "status": "X"}
-        body = {"error": error} if dialect != "anthropic" else {"type": "error", "error": error}
-        sent = [("content-type", "application/json"), *((n.replace("_", "-"), v) for n, v in headers.items())]
-        return [Send(answer(json.dumps(body).encode(), status=status, headers=sent))]
-
-    return steps
-
-
-def _bytes(data: bytes, *then: Step) -> Callable[[Dialect], Sequence[Step]]:
-    return lambda _: [Send(data), *then]
-
-
 def _redirect(_: Dialect) -> Sequence[Step]:
     return [Send(answer(b"", status=307, headers=[("location", _ELSEWHERE[0])]))]
 
 
-def _stream(*pieces: bytes) -> bytes:
-    return chunked_head() + b"".join(chunk(piece) for piece in pieces)
-
-
 def _lifecycle(end: bytes, *then: Step) -> Callable[[Dialect], Sequence[Step]]:
     """All that comes before content, and then the end."""
-    return lambda d: [Send(_stream(*frames(d)[: lead_in(d)]) + end), *then]
+    return lambda d: [Send(opened(*before_content(d)) + end), *then]
 
 
 def _in_band(dialect: Dialect) -> Sequence[Step]:
-    return [Send(_stream(*frames(dialect)[: lead_in(dialect)], error_frame(dialect)) + LAST_CHUNK)]
-
-
-def error_frame(dialect: Dialect) -> bytes:
-    """The dialect's own error inside a stream."""
-    if dialect == "anthropic":
-        body = {"type": "error", "error": {"type": "overloaded_error", "message": SECRET_WORDS}}
-        return f"event: error\ndata: {json.dumps(body)}\n\n".encode()
-    if dialect == "openai_responses":
-        event = {
-            "type": "error",
-            "sequence_number": 4,
-            "code": "server_error",
-            "message": SECRET_WORDS,
-            "param": None,
-        }
-        return f"event: error\ndata: {json.dumps(event)}\n\n".encode()
-    code: object = 503 if dialect == "gemini" else "server_error"
-    error = {"code": code, "message": SECRET_WORDS, "status": "UNAVAILABLE", "type": "server_error"}
-    return f"data: {json.dumps({'error': error})}\n\n".encode()
+    return [Send(opened(*before_content(dialect), error_frame(dialect)) + LAST_CHUNK)]
 
 
 def _empty(dialect: Dialect) -> bytes:
@@ -117,47 +77,47 @@ def _empty(dialect: Dialect) -> bytes:
 PAGE = b"<!doctype html><html><body>Please sign in</body></html>"
 HTML = (("content-type", "text/html"),)
 ANY: dict[str, Fault] = {
-    "429": Fault(_error(429), "rate_limited", 429),
-    "500": Fault(_error(500), "server_error", 500),
-    "502": Fault(_error(502), "server_error", 502),
-    "503": Fault(_error(503), "overloaded", 503),
-    "529": Fault(_error(529), "overloaded", 529),
-    "401": Fault(_error(401, f"Incorrect API key provided: {SECRET}"), "auth", 401),
-    "402": Fault(_error(402), "billing", 402),
-    "404": Fault(_error(404, "The model `x` does not exist"), "not_found", 404),
-    "408": Fault(_error(408), "timeout", 408),
-    "a long wait": Fault(_error(429, retry_after="3600"), "quota", 429),
-    "an error without words": Fault(_bytes(answer(b"", status=500)), "server_error", 500),
+    "429": Fault(failing(429), "rate_limited", 429),
+    "500": Fault(failing(500), "server_error", 500),
+    "502": Fault(failing(502), "server_error", 502),
+    "503": Fault(failing(503), "overloaded", 503),
+    "529": Fault(failing(529), "overloaded", 529),
+    "401": Fault(failing(401, f"Incorrect API key provided: {SECRET}"), "auth", 401),
+    "402": Fault(failing(402), "billing", 402),
+    "404": Fault(failing(404, "The model `x` does not exist"), "not_found", 404),
+    "408": Fault(failing(408), "timeout", 408),
+    "a long wait": Fault(failing(429, retry_after="3600"), "quota", 429),
+    "an error without words": Fault(sent(answer(b"", status=500)), "server_error", 500),
     "an error that breaks off": Fault(
-        _bytes(b"HTTP/1.1 503 Busy\r\ncontent-length: 99\r\n\r\n{", Close()), "overloaded", 503
+        sent(b"HTTP/1.1 503 Busy\r\ncontent-length: 99\r\n\r\n{", Close()), "overloaded", 503
     ),
     "reset before the head": Fault(lambda _: [Reset()], "transport", billed=True),
     "closed before the head": Fault(lambda _: [Close()], "transport", billed=True),
-    "closed in the head": Fault(_bytes(b"HTTP/1.1 200 OK\r\ncontent-ty", Close()), "transport", billed=True),
-    "no HTTP": Fault(_bytes(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", Close()), "protocol", billed=True),
-    "a page": Fault(_bytes(answer(PAGE, headers=HTML)), "protocol", 200, billed=True),
+    "closed in the head": Fault(sent(b"HTTP/1.1 200 OK\r\ncontent-ty", Close()), "transport", billed=True),
+    "no HTTP": Fault(sent(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", Close()), "protocol", billed=True),
+    "a page": Fault(sent(answer(PAGE, headers=HTML)), "protocol", 200, billed=True),
     "a redirect": Fault(_redirect, "protocol", 307),
-    "no content": Fault(_bytes(b"HTTP/1.1 204 No Content\r\n\r\n"), "protocol", 204, billed=True),
+    "no content": Fault(sent(b"HTTP/1.1 204 No Content\r\n\r\n"), "protocol", 204, billed=True),
 }
 WHOLE: dict[str, Fault] = {
-    "an error under 200": Fault(_error(200), "server_error", 200),
+    "an error under 200": Fault(failing(200), "server_error", 200),
     "half a body": Fault(
         lambda d: [Send(answer(whole_body(d))[:-20]), Close()], "transport", 200, billed=True
     ),
     "half a document": Fault(lambda d: [Send(answer(whole_body(d)[:-9]))], "protocol", 200, billed=True),
-    "an empty document": Fault(_bytes(answer(b"{}")), "protocol", 200, billed=True),
+    "an empty document": Fault(sent(answer(b"{}")), "protocol", 200, billed=True),
     "an empty completion": Fault(lambda d: [Send(answer(_empty(d)))], "protocol", 200, billed=True),
-    "a stream": Fault(lambda d: [Send(_stream(*frames(d)) + LAST_CHUNK)], "protocol", 200, billed=True),
+    "a stream": Fault(lambda d: [Send(opened(*frames(d)) + LAST_CHUNK)], "protocol", 200, billed=True),
 }
 STREAM: dict[str, Fault] = {
     "an error first": Fault(_in_band, "in-band", 200),
     "cut before content": Fault(_lifecycle(b"", Close()), "transport", 200, billed=True),
     "reset before content": Fault(_lifecycle(b"", Reset()), "transport", 200, billed=True),
     "ended before content": Fault(_lifecycle(LAST_CHUNK), "protocol", 200, billed=True),
-    "an empty stream": Fault(_bytes(chunked_head() + LAST_CHUNK), "protocol", 200, billed=True),
-    "pings only": Fault(_bytes(_stream(*[b": ping\n\n"] * 50) + LAST_CHUNK), "protocol", 200, billed=True),
-    "no JSON": Fault(_bytes(_stream(b"data: {nope\n\n") + LAST_CHUNK), "protocol", 200, billed=True),
-    "a page in chunks": Fault(_bytes(_stream(PAGE) + LAST_CHUNK), "protocol", 200, billed=True),
+    "an empty stream": Fault(sent(chunked_head() + LAST_CHUNK), "protocol", 200, billed=True),
+    "pings only": Fault(sent(opened(*[b": ping\n\n"] * 50) + LAST_CHUNK), "protocol", 200, billed=True),
+    "no JSON": Fault(sent(opened(b"data: {nope\n\n") + LAST_CHUNK), "protocol", 200, billed=True),
+    "a page in chunks": Fault(sent(opened(PAGE) + LAST_CHUNK), "protocol", 200, billed=True),
 }
 CASES = [
     *((name, fault, stream) for name, fault in ANY.items() for stream in (False, True)),
@@ -250,8 +210,8 @@ def test_translated_calls_are_taken_over_alike(
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_all_places_down_is_told_in_the_dialect(play: Theatre, dialect: Dialect, *, stream: bool) -> None:
     duo = play.duo(dialect)
-    play.stage.always(duo.first, *_error(500)(dialect))
-    play.stage.always(duo.second, *_error(503)(dialect))
+    play.stage.always(duo.first, *failing(500)(dialect))
+    play.stage.always(duo.second, *failing(503)(dialect))
 
     said = play.ask(dialect, duo, stream=stream)
 

@@ -1,0 +1,56 @@
+"""Answers that are none, in each dialect: what the stage's providers say when they fail."""
+
+import json
+from collections.abc import Callable, Sequence
+
+from tests.faultd import Send, Step, answer, chunk, chunked_head
+from tests.gateway.stage import frames, lead_in
+
+from passerelle.core.request import Dialect
+
+SECRET_WORDS = "shard 7 ran out of disk"
+"""What a failing provider says of itself: for the operator, never for the caller."""
+Steps = Callable[[Dialect], Sequence[Step]]
+
+
+def failing(status: int, message: str = SECRET_WORDS, *, code: str | None = None, **headers: str) -> Steps:
+    """An error status with a body in the dialect's shape; keyword names become headers."""
+
+    def steps(dialect: Dialect) -> Sequence[Step]:
+        said: dict[str, object] = {"message": message, "type": code or "x", "code": code}
+        if dialect == "gemini":
+            said = {"code": status, "message": message, "status": code or "X"}
+        body = {"error": said} if dialect != "anthropic" else {"type": "error", "error": said}
+        sent = [("content-type", "application/json"), *((n.replace("_", "-"), v) for n, v in headers.items())]
+        return [Send(answer(json.dumps(body).encode(), status=status, headers=sent))]
+
+    return steps
+
+
+def sent(data: bytes, *then: Step) -> Steps:
+    """These bytes, whatever the dialect."""
+    return lambda _: [Send(data), *then]
+
+
+def opened(*pieces: bytes) -> bytes:
+    """A streamed answer's head and these pieces of it, not ended."""
+    return chunked_head() + b"".join(chunk(piece) for piece in pieces)
+
+
+def before_content(dialect: Dialect) -> list[bytes]:
+    """The frames of a stream that come before its first content."""
+    return frames(dialect)[: lead_in(dialect)]
+
+
+def error_frame(dialect: Dialect) -> bytes:
+    """The dialect's own error inside a stream."""
+    if dialect == "anthropic":
+        body = {"type": "error", "error": {"type": "overloaded_error", "message": SECRET_WORDS}}
+        return f"event: error\ndata: {json.dumps(body)}\n\n".encode()
+    if dialect == "openai_responses":
+        event = {"type": "error", "sequence_number": 4, "param": None}
+        event |= {"code": "server_error", "message": SECRET_WORDS}
+        return f"event: error\ndata: {json.dumps(event)}\n\n".encode()
+    code: object = 503 if dialect == "gemini" else "server_error"
+    said = {"code": code, "message": SECRET_WORDS, "status": "UNAVAILABLE", "type": "server_error"}
+    return f"data: {json.dumps({'error': said})}\n\n".encode()

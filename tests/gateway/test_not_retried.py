@@ -1,0 +1,190 @@
+"""What would fail anywhere is asked once; what may pass is asked again, but never more than three times."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from tests.faultd import LAST_CHUNK, Send, Step, answer
+from tests.gateway.door import DIALECTS, error_type, read_error, read_stream, text_of
+from tests.gateway.duos import Theatre, theatre
+from tests.gateway.faulty import SECRET_WORDS, before_content, failing, opened
+from tests.gateway.stage import SECRET, Stage, whole_body
+from tests.upstream_answers import TEXT
+
+from passerelle.core.request import Dialect
+
+
+@pytest.fixture(scope="module")
+def play(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
+    with theatre(tmp_path_factory.mktemp("once"), stage, duos=30, firsts={"a": None}) as play:
+        yield play
+        play.balanced()
+
+
+REFUSED: dict[str, tuple[int, str, str | None, int, str]] = {
+    # status, words, code → the caller's status, the failure
+    "malformed": (400, "`temperature` is not for this model", "invalid_request_error", 400, "invalid_request"),
+    "unprocessable": (422, "`top_p` must be below 1", None, 422, "invalid_request"),
+    "too long": (400, "This model's maximum context length is 8 tokens", "context_length_exceeded", 400, "context_length"),
+    "too long for Claude": (400, "prompt is too long: 9 tokens > 8 maximum", None, 400, "context_length"),
+    "too large": (413, "request exceeds the maximum size", "request_too_large", 413, "context_length"),
+    "against policy": (400, "Your input was flagged", "content_policy_violation", 400, "content_policy"),
+    "against policy, 403": (403, "input was flagged: requires moderation", None, 400, "content_policy"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_refusal_is_told_with_the_providers_words_and_asked_of_nobody_else(
+    play: Theatre, dialect: Dialect, case: str, *, stream: bool
+) -> None:
+    status, words, code, told, failure = REFUSED[case]
+    duo = play.duo(dialect)
+    play.stage.always(duo.first, *failing(status, words, code=code)(dialect))
+
+    said = play.ask(dialect, duo, stream=stream)
+
+    assert said.status == told
+    error = read_error(dialect, said)
+    assert words in error.message
+    assert error.type in (error_type(dialect, 413 if told == 413 else 400), "FAILED_PRECONDITION")
+    assert len(play.stage.seen(duo.first)) == 1
+    assert play.stage.seen(duo.second) == []
+    receipt = play.receipt(said.headers["x-request-id"])
+    assert receipt["outcome"] == "failed"
+    assert receipt["cost_nanos"] == 0
+    assert [attempt["failure"] for attempt in receipt["attempts"]] == [failure]
+
+
+def test_a_refusal_said_inside_a_stream_before_content_is_a_refusal_too(play: Theatre) -> None:
+    duo = play.duo("openai_responses")
+    failed = {"type": "response.failed", "sequence_number": 2}
+    error = {"code": "context_length_exceeded", "message": "Your input exceeds the context window"}
+    failed["response"] = {"id": "r", "object": "response", "status": "failed", "error": error, "output": []}
+    event = f"event: response.failed\ndata: {json.dumps(failed)}\n\n".encode()
+    data = opened(*before_content("openai_responses")[:2], event) + LAST_CHUNK
+    play.stage.script(duo.first, Send(data))
+
+    said = play.ask("openai_responses", duo, stream=True)
+
+    assert said.status == 400
+    assert read_error("openai_responses", said).code == "context_length_exceeded"
+    assert play.stage.seen(duo.second) == []
+
+
+def test_a_model_that_declines_has_answered(play: Theatre) -> None:
+    duo = play.duo("anthropic")
+    body = json.loads(whole_body("anthropic")) | {"content": [], "stop_reason": "refusal"}
+    play.stage.script(duo.first, Send(answer(json.dumps(body).encode())))
+
+    said = play.ask("anthropic", duo)
+
+    assert said.status == 200
+    assert said.json["stop_reason"] == "refusal"
+    assert play.stage.seen(duo.second) == []
+    assert play.receipt(said)["attempts"][0]["finish"] == "refusal"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("status", [401, 403])
+def test_our_own_credential_refused_is_502_and_never_shown(
+    play: Theatre, dialect: Dialect, status: int, *, stream: bool
+) -> None:
+    duo = play.duo(dialect)
+    words = f"Incorrect API key provided: {SECRET}. You can find yours at example.com"
+    for place in (duo.first, duo.second):
+        play.stage.always(place, *failing(status, words)(dialect))
+
+    said = play.ask(dialect, duo, stream=stream)
+
+    assert said.status == 502
+    error = read_error(dialect, said)
+    assert "this gateway's own credential" in error.message
+    assert said.headers["x-should-retry"] == "false"
+    assert SECRET not in (said.body.decode() + json.dumps(said.headers))
+    receipt = play.receipt(said.headers["x-request-id"])
+    assert [attempt["failure"] for attempt in receipt["attempts"]] == ["auth", "auth"]
+    assert SECRET not in json.dumps(receipt)
+    assert SECRET not in "".join(play.house.gateway.log)
+    alarms = play.house.lines("a provider needs the operator")
+    assert {line["deployment"] for line in alarms} >= set(duo.places)
+
+
+def _waits(**headers: str) -> tuple[Sequence[Step], ...]:
+    return tuple(failing(429, **headers)(dialect) for dialect in DIALECTS)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("form", ["retry-after", "retry-after-ms", "a date"])
+def test_the_wait_a_provider_asks_for_is_passed_on(play: Theatre, dialect: Dialect, form: str) -> None:
+    duo = play.duo(dialect)
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=17), usegmt=True)
+    headers = {
+        "retry-after": {"retry_after": "17"},
+        "retry-after-ms": {"retry_after_ms": "17000"},
+        "a date": {"retry_after": date},
+    }
+    for place in (duo.first, duo.second):
+        play.stage.always(place, *failing(429, **headers[form])(dialect))
+
+    began = time.monotonic()
+    said = play.ask(dialect, duo)
+
+    assert said.status == 429
+    assert read_error(dialect, said).type == error_type(dialect, 429)
+    assert 15 <= int(said.headers["retry-after"]) <= 17
+    assert time.monotonic() - began < 3  # nobody waits so long on the caller's behalf
+    assert len(play.stage.seen(duo.first)) == len(play.stage.seen(duo.second)) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_last_place_is_asked_once_more_after_a_pause(
+    play: Theatre, dialect: Dialect, *, stream: bool
+) -> None:
+    duo = play.duo(dialect)
+    play.stage.script(duo.first, *failing(503)(dialect))
+    play.stage.script(duo.second, *failing(429, retry_after="0.2")(dialect))
+
+    began = time.monotonic()
+    said = play.ask(dialect, duo, stream=stream)
+
+    assert said.status == 200
+    assert (read_stream(dialect, said.body).text if stream else text_of(dialect, said)) == TEXT
+    assert time.monotonic() - began >= 0.2
+    receipt = play.receipt(said)
+    assert [a["deployment"] for a in receipt["attempts"]] == [duo.places[0], duo.places[1], duo.places[1]]
+    assert [a.get("failure") for a in receipt["attempts"]] == ["overloaded", "rate_limited", None]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_no_request_makes_more_than_three_attempts(play: Theatre, dialect: Dialect) -> None:
+    duo = play.duo(dialect)
+    for place in (duo.first, duo.second):
+        play.stage.always(place, *failing(500, SECRET_WORDS)(dialect))
+
+    said = play.ask(dialect, duo)
+
+    assert said.status == 502
+    assert len(play.stage.seen(duo.first)) + len(play.stage.seen(duo.second)) == 3
+    assert SECRET_WORDS not in said.body.decode()
+
+
+def test_a_place_that_keeps_failing_is_tried_last_until_it_recovers(play: Theatre) -> None:
+    duo = play.duo("openai_chat")
+    for _ in range(5):
+        play.stage.script(duo.first, *failing(500)("openai_chat"))
+    for _ in range(5):
+        assert play.ask("openai_chat", duo).headers["x-passerelle-attempts"] == "2"
+
+    said = play.ask("openai_chat", duo)
+
+    assert said.headers["x-passerelle-attempts"] == "1"
+    assert said.headers["x-passerelle-deployment"] == duo.places[1]
+    set_back = play.house.lines("deployment set back: tried last until it recovers")
+    assert [line for line in set_back if line["deployment"] == duo.places[0]]
