@@ -1,4 +1,4 @@
-"""After the first content nothing is taken over: the caller is told in its own dialect, never a normal end."""
+"""After the first content nothing is taken over: the caller is told in its dialect, never a normal end."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -2,12 +2,12 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from tests.faultd import LAST_CHUNK, Send, Step, answer
+from tests.faultd import LAST_CHUNK, Send, answer
 from tests.gateway.door import DIALECTS, error_type, read_error, read_stream, text_of
 from tests.gateway.duos import Theatre, theatre
 from tests.gateway.faulty import SECRET_WORDS, before_content, failing, opened
@@ -26,9 +26,9 @@ def play(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[The
 
 REFUSED: dict[str, tuple[int, str, str | None, int, str]] = {
     # status, words, code → the caller's status, the failure
-    "malformed": (400, "`temperature` is not for this model", "invalid_request_error", 400, "invalid_request"),
+    "malformed": (400, "`temperature` is not for it", "invalid_request_error", 400, "invalid_request"),
     "unprocessable": (422, "`top_p` must be below 1", None, 422, "invalid_request"),
-    "too long": (400, "This model's maximum context length is 8 tokens", "context_length_exceeded", 400, "context_length"),
+    "too long": (400, "maximum context length is 8 tokens", "context_length_exceeded", 400, "context_length"),
     "too long for Claude": (400, "prompt is too long: 9 tokens > 8 maximum", None, 400, "context_length"),
     "too large": (413, "request exceeds the maximum size", "request_too_large", 413, "context_length"),
     "against policy": (400, "Your input was flagged", "content_policy_violation", 400, "content_policy"),
@@ -113,10 +113,6 @@ def test_our_own_credential_refused_is_502_and_never_shown(
     assert SECRET not in "".join(play.house.gateway.log)
     alarms = play.house.lines("a provider needs the operator")
     assert {line["deployment"] for line in alarms} >= set(duo.places)
-
-
-def _waits(**headers: str) -> tuple[Sequence[Step], ...]:
-    return tuple(failing(429, **headers)(dialect) for dialect in DIALECTS)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
