@@ -31,7 +31,7 @@ SUFFIX = ".journal"
 MAX_RECORD_BYTES = 64 << 20
 """A record beyond this is refused when written and taken for damage when read."""
 
-DEFAULT_BYTES = 4 << 20
+DEFAULT_BYTES = (1 << 20) + (64 << 10)
 """What a fresh file reserves."""
 
 _PAGE = mmap.PAGESIZE
