@@ -1,8 +1,10 @@
 """Several workers on one socket: a parent that starts them, passes signals on, and replaces the dead.
 
-The parent holds the listening socket and nothing else: no configuration, no database, no requests.
+The parent holds the listening socket and nothing else: no configuration, no database, no requests. However
+it dies, its workers end with it (Linux), so that the next start finds the port free.
 """
 
+import ctypes
 import os
 import signal
 import socket
@@ -11,10 +13,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 _RESTART_WINDOW_S = 60.0
 _RESTARTS_PER_WINDOW = 10
+_PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal a process gets when its parent ends."""
 
 
 class WorkersFailed(Exception):
@@ -80,7 +85,7 @@ class _Parent:
             env=self._environment,
             pass_fds=[self._sock.fileno()],
             stdin=subprocess.DEVNULL,
-            preexec_fn=_unblock_signals,  # the parent has no threads
+            preexec_fn=partial(_prepare_worker, os.getpid(), _libc()),  # the parent has no threads
         )
         self._children[child.pid] = child
 
@@ -99,5 +104,15 @@ class _Parent:
                 child.send_signal(number)
 
 
-def _unblock_signals() -> None:
+def _libc() -> "ctypes.CDLL | None":
+    """The C library, loaded before the fork."""
+    return ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+
+
+def _prepare_worker(parent: int, libc: "ctypes.CDLL | None") -> None:
+    """Between fork and exec: signals as a program expects them, an orderly end if the parent is killed."""
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
+    if libc is not None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+        if os.getppid() != parent:  # it died before we asked
+            os._exit(1)
