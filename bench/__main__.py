@@ -35,7 +35,8 @@ def static_upstream() -> Iterator[int]:
             f"  client_max_body_size 32m; client_body_buffer_size 256k; client_body_temp_path {folder}/b;\n"
             f"  proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u;\n"
             f"  scgi_temp_path {folder}/s; keepalive_requests 10000000;\n"
-            f"  server {{ listen 127.0.0.1:{port};\n    location /v1/messages {{ return 200 '{anthropic}'; }}\n"
+            f"  server {{ listen 127.0.0.1:{port};\n"
+            f"    location /v1/messages {{ return 200 '{anthropic}'; }}\n"
             f"    location / {{ return 200 '{openai}'; }} }} }}\n"
         )
         command = ["taskset", "-c", load.LOAD_CORE, "nginx", "-c", str(conf)]
@@ -160,8 +161,9 @@ def table(found: dict[str, Figures]) -> str:
             lines[-1] += f", CPU per chunk {ours['cpu_us_piece'] / figures['cpu_us_piece']:.2f}×"
     translated = found.get("passerelle-translated")
     if translated is not None:
-        lines.append(f"- translated against relayed: CPU per request {translated['cpu_us'] / ours['cpu_us']:.2f}×"
-                     f", per chunk {translated['cpu_us_piece'] / ours['cpu_us_piece']:.2f}×")  # fmt: skip
+        request = translated["cpu_us"] / ours["cpu_us"]
+        piece = translated["cpu_us_piece"] / ours["cpu_us_piece"]
+        lines.append(f"- translated against relayed: CPU per request {request:.2f}×, per chunk {piece:.2f}×")
     return "\n".join(lines)
 
 

@@ -131,7 +131,8 @@ def nginx(upstream: int) -> Iterator[Running]:
             f"  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;\n"
             f"  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; keepalive_requests 10000000;\n"
             f"  upstream up {{ server 127.0.0.1:{upstream}; keepalive 512; keepalive_requests 10000000; }}\n"
-            f"  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://up; proxy_http_version 1.1;\n"
+            f"  server {{ listen 127.0.0.1:{port};\n"
+            "    location / { proxy_pass http://up; proxy_http_version 1.1;\n"
             '    proxy_set_header Connection ""; proxy_buffering off; } } }\n'
         )
         began = time.monotonic()
@@ -181,7 +182,8 @@ upstream_model = "{payloads.MODEL}"
         )
         env = {**os.environ, "MOCK_KEY": "mock", "PASSERELLE_DATA_DIR": str(data)}
         made = subprocess.run(
-            [sys.executable, "-m", "passerelle", "keys", "create", "--name", "bench", "--budget", "1000000", "--json"],
+            [sys.executable, "-m", "passerelle", "keys", "create", "--name", "bench", "--json",
+             "--budget", "1000000"],
             env=env, check=True, capture_output=True, text=True,
         ).stdout  # fmt: skip
         headers = {"authorization": f"Bearer {json.loads(made)['token']}"}

@@ -88,7 +88,8 @@ ANTHROPIC_START = (
 )
 ANTHROPIC_END = (
     b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\nevent: message_delta\ndata: '
-    b'{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":90}}'
+    b'{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
+    b'"usage":{"output_tokens":90}}'
     b'\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
 )
 

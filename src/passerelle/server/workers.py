@@ -110,7 +110,7 @@ def _libc() -> "ctypes.CDLL | None":
 
 
 def _prepare_worker(parent: int, libc: "ctypes.CDLL | None") -> None:
-    """Between fork and exec: signals as a program expects them, an orderly end if the parent is killed."""
+    """Between fork and exec: signals as a program expects, an orderly end if the parent is killed."""
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
     if libc is not None:
         libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
