@@ -12,9 +12,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name every group of tests that did not run, and why: a green end must not hide it."""
     left_out: Counter[tuple[str, str]] = Counter()
     for report in terminalreporter.stats.get("skipped", ()):
-        folder = Path(report.nodeid.partition("::")[0]).parent
+        folder = str(Path(report.nodeid.partition("::")[0]).parent)
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        left_out[str(folder), reason.removeprefix("Skipped: ")] += 1
+        left_out[folder, reason.removeprefix("Skipped: ")] += 1
     if not left_out:
         return
     terminalreporter.section("LEFT OUT", sep="!", red=True, bold=True)

@@ -133,7 +133,7 @@ def _thought_item(proof: str | None) -> Body:
 
 
 def _message_item(text: str | None, status: str) -> Body:
-    content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
+    content: list[Body] = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
     return {
         "type": "message",
         "id": "msg_1",
@@ -202,13 +202,13 @@ def responses_stream(path: str, body: Body) -> list[str]:
     if not made:
         text, pieces = words(body)
         place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-        part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+        said: Body = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
         say("response.output_item.added", output_index=0, item=_message_item(None, "in_progress"))
-        say("response.content_part.added", **place, part=part)
+        say("response.content_part.added", **place, part=said)
         for piece in pieces:
             say("response.output_text.delta", **place, delta=piece, logprobs=[])
         say("response.output_text.done", **place, text=text, logprobs=[])
-        say("response.content_part.done", **place, part={**part, "text": text})
+        say("response.content_part.done", **place, part={**said, "text": text})
         say("response.output_item.done", output_index=0, item=whole["output"][0])
     say("response.completed", response=whole)
     return numbered

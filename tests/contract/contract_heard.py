@@ -72,7 +72,8 @@ def _responses(exchange: Exchange) -> Heard:
     heard = Heard(body["model"], body.get("instructions") or "", max_tokens=body.get("max_output_tokens"))
     pending: dict[str, tuple[str, Body]] = {}
     items = body["input"]
-    for item in [{"role": "user", "content": items}] if isinstance(items, str) else items:
+    asked: list[Body] = [{"role": "user", "content": items}] if isinstance(items, str) else items
+    for item in asked:
         kind = item.get("type", "message")
         if kind == "message":
             content = item["content"]
@@ -108,7 +109,7 @@ def _anthropic(exchange: Exchange) -> Heard:
     assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"] * (len(roles) % 2)
     for message in body["messages"]:
         content = message["content"]
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        blocks: list[Body] = [{"type": "text", "text": content}] if isinstance(content, str) else content
         for block in blocks:
             kind = block["type"]
             if kind == "text":

@@ -156,8 +156,9 @@ class ResponsesSpeaker:
         with self._client.responses.stream(**asked) as events:
             for event in events:
                 numbers.append(event.sequence_number)
-                if hasattr(event, "response"):
-                    models.add(event.response.model)
+                response = getattr(event, "response", None)
+                if response is not None:
+                    models.add(response.model)
             final = events.get_final_response()
             headers = events._response.headers
         assert numbers == sorted(set(numbers)), "sequence numbers rise"
