@@ -68,22 +68,23 @@ class Theatre:
         assert_books_balance(self.house.gateway.data)
         budget = self.caller.budget_id
         assert budget is not None
-        total = self.house.rows("select coalesce(sum(amount_nanos), 0) from ledger")[0][0]
-        assert self.house.spent(budget) == total
+        paid = "select coalesce(sum(amount_nanos), 0) from ledger where key_id = ?"
+        assert self.house.spent(budget) == self.house.rows(paid, self.caller.key_id)[0][0]
         assert not self.house.lines("unexpected failure")
 
 
 @contextmanager
-def theatre(folder: Path, stage: Stage, *, duos: int, firsts: dict[str, str | None]) -> Iterator[Theatre]:
+def theatre(
+    folder: Path, stage: Stage, *, duos: int, firsts: dict[str, str | None], also: str = ""
+) -> Iterator[Theatre]:
     """A gateway whose every dialect has providers `b` and one for each letter of `firsts`.
 
-    A letter's value is where it listens (None: on the stage) or TOML lines after a `|`.
+    A letter's value is where it listens; None is on the stage. `also` is TOML for every provider.
     """
     catalogue = Catalogue()
     for dialect in DIALECTS:
         for letter, where in {**firsts, "b": None}.items():
-            url, _, more = (where or "").partition("|")
-            catalogue.provider(f"{short(dialect)}{letter}", dialect, url or stage.url, *more.splitlines())
+            catalogue.provider(f"{short(dialect)}{letter}", dialect, where or stage.url, also)
         for letter in firsts:
             for number in range(duos):
                 name = f"{short(dialect)}{letter}{number}"
