@@ -68,6 +68,7 @@ def test_a_refusal_says_which_rule_and_ends_with_1(asking: dict[str, str]) -> No
     assert "answered 403" in said.err
     assert "policy.personal.regions" in said.err
     assert "`regions` include `us`; allowed: `eu`" in said.err
+    assert re.search(r"^Its receipt is rcp_\w+\.$", said.err, re.MULTILINE)
 
 
 def test_ask_without_a_key_or_with_a_wrong_one_says_what_to_do(asking: dict[str, str]) -> None:

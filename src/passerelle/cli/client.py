@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import Message
 from typing import Any, NamedTuple
 
 from passerelle.cli.common import Failure
@@ -84,7 +85,7 @@ class Client:
                 yield reply
         except urllib.error.HTTPError as error:
             with error:
-                raise Failure(_told(error.code, error.read())) from error
+                raise Failure(_told(error.code, error.read(), error.headers)) from error
         except (json.JSONDecodeError, http.client.HTTPException) as error:
             raise Failure(f"What answers at {self.url} is not Passerelle; check the address.") from error
         except OSError as error:  # URLError is one
@@ -114,9 +115,10 @@ def _events(reply: http.client.HTTPResponse) -> Iterator[Any]:
         yield event
 
 
-def _told(status: int, body: bytes) -> str:
+def _told(status: int, body: bytes, headers: Message) -> str:
     try:
         said = json.loads(body)["error"]["message"]
     except (ValueError, KeyError, TypeError):
         said = body[:300].decode("utf-8", "replace")
-    return f"The gateway answered {status}: {said}"
+    receipt = headers.get("x-passerelle-receipt")
+    return f"The gateway answered {status}: {said}" + (f"\nIts receipt is {receipt}." if receipt else "")
