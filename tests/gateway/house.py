@@ -147,9 +147,14 @@ def installed(folder: Path, config: str, *, workers: int = 1, **env: str) -> Ite
     store = open_store(default_url(gateway.data), gateway.data, clock=SystemClock(), worker="tests")
     try:
         yield House(gateway, store)
-    finally:
+    except BaseException:
+        if hasattr(gateway, "process"):
+            gateway.kill()  # what a failed test left under way is not waited for
+        raise
+    else:
         if hasattr(gateway, "process"):
             gateway.stop()
+    finally:
         store.close()
 
 
