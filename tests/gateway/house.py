@@ -147,14 +147,11 @@ def installed(folder: Path, config: str, *, workers: int = 1, **env: str) -> Ite
     store = open_store(default_url(gateway.data), gateway.data, clock=SystemClock(), worker="tests")
     try:
         yield House(gateway, store)
-    except BaseException:
-        if hasattr(gateway, "process"):
-            gateway.kill()  # what a failed test left under way is not waited for
-        raise
-    else:
         if hasattr(gateway, "process"):
             gateway.stop()
     finally:
+        if hasattr(gateway, "process") and gateway.process.poll() is None:
+            gateway.kill()  # what a failed test left under way is not waited for
         store.close()
 
 

@@ -11,6 +11,9 @@ import uvicorn
 from passerelle.server.app import Entrance
 from passerelle.server.protocol import BoundedProtocol
 
+STALLED_PEER_S = 120
+"""A peer that acknowledges nothing, or keeps its window shut, for this long has its connection broken by the
+kernel: so an answer whose sending is over for us, but not for the peer, is not kept for ever."""
 KEEP_ALIVE_S = 75
 """Longer than the idle time of common load balancers (60 s), so that they close first."""
 
@@ -86,6 +89,8 @@ def bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted sockets inherit it (tcp(7), read 2026-11-22)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_PEER_S * 1000)
     try:
         sock.bind((host, port))
     except OSError:

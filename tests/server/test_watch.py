@@ -1,0 +1,155 @@
+"""Who watches the caller: gone, or reading nothing for too long, ends the request; anything else does not."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from passerelle.gateway.trip import Delivery
+from passerelle.server import answer, listen
+from passerelle.server.answer import Watch, send_delivery
+from passerelle.server.route import Arrival
+
+SHORT_S = 0.05
+
+
+class Caller:
+    """The other end: takes what it is sent while `reads`, and may go away."""
+
+    def __init__(self) -> None:
+        self.reads = asyncio.Event()
+        self.reads.set()
+        self.gone = asyncio.Event()
+        self.taken: list[bytes] = []
+
+    async def receive(self) -> dict[str, Any]:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await self.reads.wait()
+        await asyncio.sleep(0.001)
+        self.taken.append(message.get("body", b""))
+
+    def arrival(self) -> Arrival:
+        scope = {"method": "POST"}
+        return Arrival(scope, self.receive, self.send, "req_1", "rcp_1", b"1-0", {})
+
+
+class Chunks:
+    """A stream that knows how it ended."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            for number in range(self.count):
+                await asyncio.sleep(0)
+                yield b"%d" % number
+        finally:
+            self.closed = True
+
+
+def _delivery(chunks: Chunks) -> Delivery:
+    return Delivery(200, [], b"1-0", chunks=chunks.__aiter__())
+
+
+@pytest.fixture
+def caller() -> Caller:
+    return Caller()
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer, "STALLED_READER_S", SHORT_S)
+
+
+async def test_a_reader_that_takes_everything_gets_everything(caller: Caller) -> None:
+    chunks = Chunks(100)
+
+    await send_delivery(caller.arrival(), _delivery(chunks))
+
+    assert b"".join(caller.taken) == b"".join(b"%d" % n for n in range(100))
+    assert chunks.closed
+
+
+async def test_a_reader_that_takes_nothing_is_given_up_and_its_stream_closed(caller: Caller) -> None:
+    chunks, arrival = Chunks(100), caller.arrival()
+    sending = asyncio.create_task(send_delivery(arrival, _delivery(chunks)))
+    await asyncio.sleep(0.01)
+    caller.reads.clear()
+
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(2):
+            await sending
+    assert arrival.caller_gone
+    assert chunks.closed
+
+
+async def test_a_reader_that_waits_for_a_slow_provider_is_not_given_up(caller: Caller) -> None:
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"a"
+        await asyncio.sleep(SHORT_S * 4)
+        yield b"b"
+
+    await send_delivery(caller.arrival(), Delivery(200, [], b"1-0", chunks=slow()))
+
+    assert b"".join(caller.taken) == b"ab"
+
+
+async def test_a_caller_that_goes_ends_the_request_at_once(caller: Caller) -> None:
+    arrival = caller.arrival()
+
+    async def request() -> None:
+        watch = Watch(arrival)
+        watch.start()
+        try:
+            await asyncio.sleep(10)
+        finally:
+            watch.stop()
+
+    task = asyncio.create_task(request())
+    await asyncio.sleep(0)
+    caller.gone.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(1):
+            await task
+    assert arrival.caller_gone
+
+
+async def test_a_watch_that_was_stopped_cancels_nobody(caller: Caller) -> None:
+    watch = Watch(caller.arrival())
+    watch.start_soon()
+    watch.stop()
+    watch.start()
+    watch.stop()
+    caller.gone.set()
+
+    await asyncio.sleep(SHORT_S * 2)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such option")
+async def test_a_peer_that_never_takes_a_finished_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "STALLED_PEER_S", 1)
+    lost = asyncio.Event()
+
+    class Sender(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            transport.write(b"a" * (32 << 20))
+            transport.close()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            lost.set()
+
+    sock = listen.bind("127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(Sender, sock=sock)
+    with socket.create_connection(sock.getsockname()):
+        async with asyncio.timeout(10):
+            await lost.wait()
+    server.close()
