@@ -87,8 +87,8 @@ ANTHROPIC_START = (
     b'{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
 )
 ANTHROPIC_END = (
-    b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\nevent: message_delta\ndata: '
-    b'{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
+    b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
     b'"usage":{"output_tokens":90}}'
     b'\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
 )
