@@ -1,6 +1,7 @@
 """Commands that need no running gateway."""
 
 import json
+import os
 import re
 import signal
 import stat
@@ -181,6 +182,20 @@ def test_an_import_is_written_once_and_its_findings_are_told_apart(tmp_path: Pat
     assert as_json["toml"].strip() == target.read_text().strip()
 
 
+def _inheritable_sockets(pid: int) -> list[str]:
+    """Sockets that a child of the process would get too; none where there is no /proc to tell."""
+    found = []
+    for entry in Path(f"/proc/{pid}/fd").glob("*"):
+        if str(entry.readlink()).startswith("socket:"):
+            flags = re.search(
+                r"^flags:\s+(\d+)", Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text(), re.MULTILINE
+            )
+            assert flags
+            if not int(flags.group(1), 8) & os.O_CLOEXEC:
+                found.append(entry.name)
+    return found
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_gateway_ends_with_0(data: Path, tmp_path: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
@@ -194,6 +209,7 @@ def test_a_stopped_gateway_ends_with_0(data: Path, tmp_path: Path, number: signa
         assert gateway.stderr is not None
         assert re.match(r"Passerelle listens on http://127\.0\.0\.1:\d+$", gateway.stderr.readline())
         assert json.loads(gateway.stderr.readline())["message"] == "ready"
+        assert _inheritable_sockets(gateway.pid) == []
         gateway.send_signal(number)
         assert gateway.wait(30) == 0
         assert "Traceback" not in gateway.stderr.read()

@@ -11,6 +11,8 @@ from passerelle.core.model import DATA_CLASSES
 from passerelle.core.money import show
 
 CHAT = "/v1/chat/completions"
+MOST_SHOWN = 10
+"""Candidates, and exclusions, that are worth a person's time."""
 
 
 @click.command()
@@ -101,13 +103,21 @@ def tell(shown: dict[str, Any], *, indent: str = "") -> None:
 
 
 def tell_plan(plan: dict[str, Any], words: str) -> None:
-    """A plan for a person: the decision, then everyone who was considered."""
+    """A plan for a person: the decision, then who was considered."""
     look.labelled("Why", words)
-    for place, candidate in enumerate(plan["candidates"], 1):
+    candidates, rejections = plan["candidates"], plan["rejections"]
+    for place, candidate in enumerate(candidates[:MOST_SHOWN], 1):
         because = f": {candidate['because']}" if candidate.get("because") else ""
         look.labelled(f"{place}.", f"{candidate['deployment']}{because}")
-    for rejection in plan["rejections"]:
+    _tell_more(candidates)
+    for rejection in rejections[:MOST_SHOWN]:
         look.labelled("No", f"{rejection['deployment']}: {rejection['rule']}, {rejection['reason']}")
+    _tell_more(rejections)
+
+
+def _tell_more(found: list[Any]) -> None:
+    if len(found) > MOST_SHOWN:
+        look.labelled("", f"and {len(found) - MOST_SHOWN} more; `--json` has them all")
 
 
 def _time(receipt: dict[str, Any]) -> str:

@@ -154,7 +154,8 @@ def _say_how(settings: "Settings", url: str, first: str | None, model: str) -> N
     """How to go on: a second terminal, an SDK."""
     here = Path(sys.argv[0]).resolve().parent
     on_path = any(Path(folder).resolve() == here for folder in os.environ.get("PATH", "").split(os.pathsep))
-    exports = [] if on_path else [f'PATH="{here}:$PATH"']
+    # At the end: the reader's own `python` and `pip` stay first.
+    exports = [] if on_path else [f'PATH="$PATH:{here}"']
     exports.append(f"PASSERELLE_DATA_DIR={shlex.quote(str(settings.data_dir.absolute()))}")
     if url != "http://127.0.0.1:8080":
         exports.append(f"PASSERELLE_BASE_URL={url}")

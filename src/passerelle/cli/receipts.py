@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from passerelle.cli import look
-from passerelle.cli.ask import tell
+from passerelle.cli.ask import MOST_SHOWN, tell
 from passerelle.cli.common import (
     Failure,
     config_options,
@@ -24,8 +24,6 @@ from passerelle.ledger import receipts as signed_receipts
 
 if TYPE_CHECKING:
     from passerelle.store import Store
-
-_MOST_REJECTIONS = 10
 
 
 @click.group()
@@ -229,10 +227,10 @@ def _tell_rest(receipt: Receipt) -> None:
         end = "ok" if attempt.ok else f"{attempt.failure}: {attempt.detail}"
         look.labelled("Attempt", f"{attempt.deployment}, {look.seconds(attempt.duration_ns)}, {end}")
     rejections = () if receipt.plan is None else receipt.plan.rejections
-    for rejection in rejections[:_MOST_REJECTIONS]:
+    for rejection in rejections[:MOST_SHOWN]:
         look.labelled("Excluded", f"{rejection.deployment}: {rejection.rule}, {rejection.reason}")
-    if len(rejections) > _MOST_REJECTIONS:
-        look.labelled("", f"and {len(rejections) - _MOST_REJECTIONS} more; `--json` has them all")
+    if len(rejections) > MOST_SHOWN:
+        look.labelled("", f"and {len(rejections) - MOST_SHOWN} more; `--json` has them all")
     if receipt.dropped:
         look.labelled("Dropped", ", ".join(receipt.dropped))
     if receipt.tags:

@@ -121,9 +121,10 @@ def build_app(settings: "Settings", config: Path | None, said: dict[str, object]
 
 
 def run_app(app: "App", sock: socket.socket, on_ready: Callable[[], None] | None = None) -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop. The socket goes no further: not to the local engine's process either."""
     from passerelle.app import serve
 
+    # sock.set_inheritable(False)
     _run(serve(app, sock, on_ready))
 
 
