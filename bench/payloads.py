@@ -75,20 +75,23 @@ def openai_chunk(stamp: str) -> bytes:
 
 OPENAI_END = (
     b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1767225600,'
-    b'"model":"gpt-bench-2026-01-01","choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]}\n\n'
+    b'"model":"gpt-bench-2026-01-01","choices":[{"index":0,"delta":{},"logprobs":null,'
+    b'"finish_reason":"stop"}]}\n\n'
     b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1767225600,'
     b'"model":"gpt-bench-2026-01-01","choices":[],"usage":{"prompt_tokens":250,"completion_tokens":90,'
     b'"total_tokens":340}}\n\ndata: [DONE]\n\n'
 )
 ANTHROPIC_START = (
     b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_bench","type":"message",'
-    b'"role":"assistant","model":"claude-bench-20260101","content":[],"stop_reason":null,"stop_sequence":null,'
+    b'"role":"assistant","model":"claude-bench-20260101","content":[],"stop_reason":null,'
+    b'"stop_sequence":null,'
     b'"usage":{"input_tokens":250,"output_tokens":1}}}\n\nevent: content_block_start\ndata: '
     b'{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
 )
 ANTHROPIC_END = (
     b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
-    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn",'
+    b'"stop_sequence":null},'
     b'"usage":{"output_tokens":90}}'
     b'\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
 )
