@@ -118,16 +118,8 @@ def create(
             role=role,
             rights=rights,
             expires_at_ns=expires,
+            budget_nanos=None if budget is None else nanos_from_decimal(str(budget)),
         )
-        if budget is not None:
-            store.tenants.create_budget(
-                found_org.id,
-                "key",
-                key.id,
-                name=f"key {name}",
-                limit_nanos=nanos_from_decimal(str(budget)),
-                actor=actor,
-            )
     if as_json:
         print_json(
             {**_shown(key), "organisation": found_org.name, "project": found_project.name, "token": token}

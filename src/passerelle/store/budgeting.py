@@ -49,17 +49,7 @@ class Budgeting:
         with self._database.write() as connection:
             if not _exists(connection, org_id, scope, scope_id):
                 raise LookupError(f"organisation `{org_id}` has no {scope} `{scope_id}`; create it first")
-            values = msgspec.structs.asdict(made)
-            connection.execute(
-                schema.budget.insert().values(
-                    budget_id=values.pop("id"),
-                    **values,
-                    created_at_ns=self._clock.unix_ns(),
-                    disabled_at_ns=None,
-                    revision=changes.stamp(self._database, connection),
-                )
-            )
-            self._record(connection, org_id, actor, "budget.created", made.id, None, made)
+            insert_budget(self._database, connection, self._clock, made, actor)
         self._changed()
         return made
 
@@ -139,6 +129,29 @@ class Budgeting:
             before=before,
             after=after,
         )
+
+
+def insert_budget(database: Database, connection: Connection, clock: Clock, made: Budget, actor: str) -> None:
+    """Add a budget inside the caller's transaction."""
+    values = msgspec.structs.asdict(made)
+    connection.execute(
+        schema.budget.insert().values(
+            budget_id=values.pop("id"),
+            **values,
+            created_at_ns=clock.unix_ns(),
+            disabled_at_ns=None,
+            revision=changes.stamp(database, connection),
+        )
+    )
+    audit.write(
+        connection,
+        clock,
+        org_id=made.org_id,
+        actor=actor,
+        action="budget.created",
+        target=made.id,
+        after=made,
+    )
 
 
 def _state(connection: Connection, budget: Budget, now_ns: int) -> BudgetState:

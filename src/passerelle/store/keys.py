@@ -6,14 +6,16 @@ from collections.abc import Callable
 import msgspec
 from sqlalchemy import select, update
 
-from passerelle.core.clock import Clock
+from passerelle.core.clock import Clock, mint
 from passerelle.core.mac import Mac
 from passerelle.core.principal import Key, Rights, Role
 from passerelle.store import audit, changes, token
+from passerelle.store.budgeting import insert_budget
 from passerelle.store.database import Database
 from passerelle.store.directory import KeyRow
 from passerelle.store.identity import KEY_PREFIX
 from passerelle.store.schema import api_key, project
+from passerelle.store.values import Budget
 
 _COLUMNS = [
     api_key.c[name]
@@ -46,8 +48,12 @@ class Keys:
         rights: Rights | None = None,
         env: token.Env = "live",
         expires_at_ns: int | None = None,
+        budget_nanos: int | None = None,
     ) -> tuple[Key, str]:
         """A fresh key and its token, which is shown now and never again: only a digest of it is kept.
+
+        `budget_nanos` is what it may spend a month, in nanos of US dollars: made in the same transaction, so
+        that no worker ever knows the key without it.
 
         Raises `LookupError` when the organisation has no such project, `StoreUnavailable`.
         """
@@ -103,6 +109,11 @@ class Keys:
                 target=key.id,
                 after=_shown(key),
             )
+            if budget_nanos is not None:
+                budget = Budget(
+                    mint("bud"), org_id, "key", key.id, f"key {name}", budget_nanos, "USD", "month"
+                )
+                insert_budget(self._database, connection, self._clock, budget, actor)
         self._changed()
         return key, text
 
