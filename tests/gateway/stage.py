@@ -73,6 +73,10 @@ class Stage:
         """What to do with every request for the model."""
         self._always[model] = steps
 
+    def clear(self, model: str) -> None:
+        """Forget the scripts the model's requests have left."""
+        self._scripts[model].clear()
+
     def seen(self, model: str) -> list[Received]:
         """The requests for that model so far."""
         return [request for name, request in self.requests if name == model]
