@@ -595,7 +595,7 @@ def test_a_forced_tool_goes_before_thinking() -> None:
     body, dropped = encode(asked, SONNET_4)
     assert body["tool_choice"] == {"type": "any"}
     assert "thinking" not in body
-    assert dropped == ("reasoning",)
+    assert dropped == ("reasoning.effort",)
 
 
 def test_everything_anthropic_has_no_word_for_is_reported() -> None:

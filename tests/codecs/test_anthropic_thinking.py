@@ -137,7 +137,7 @@ def test_what_another_dialect_asked_becomes_what_the_model_takes(
 def test_what_the_model_cannot_do_is_reported(model: str, asked: dict[str, Any]) -> None:
     thought, lost = ask(model, **asked)
     assert thought.thinking is None
-    assert lost == ["reasoning"]
+    assert lost == ["reasoning.effort"]
 
 
 def test_effort_written_natively_does_not_ask_for_thinking() -> None:
@@ -161,7 +161,7 @@ def test_a_limit_nobody_named_grows_to_hold_the_thoughts() -> None:
 
 def test_no_thinking_fits_into_a_small_answer() -> None:
     thought, lost = ask(OLD, max_tokens=1_000, effort="low")
-    assert (thought.thinking, lost) == (None, ["reasoning"])
+    assert (thought.thinking, lost) == (None, ["reasoning.effort"])
 
 
 @settings(deadline=None)

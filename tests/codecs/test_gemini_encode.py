@@ -347,7 +347,7 @@ def test_strict_schemas_are_validated_where_the_model_can() -> None:
         (Reasoning(True, budget_tokens=64000), "gemini-2.5-pro", {"thinkingBudget": 32768}, ()),
         (Reasoning(True, adaptive=True), "gemini-2.5-pro", {"thinkingBudget": -1}, ()),
         (Reasoning(enabled=False), "gemini-2.5-flash", {"thinkingBudget": 0}, ()),
-        (Reasoning(enabled=False), "gemini-2.5-pro", {"thinkingBudget": 128}, ("reasoning",)),
+        (Reasoning(enabled=False), "gemini-2.5-pro", {"thinkingBudget": 128}, ("reasoning.effort",)),
         (Reasoning(budget_tokens=64), "gemini-2.5-flash-lite", {"thinkingBudget": 512}, ()),
         (Reasoning(effort="low"), "gemini-3-flash-preview", {"thinkingLevel": "LOW"}, ()),
         (Reasoning(effort="medium"), "gemini-3-pro-preview", {"thinkingLevel": "HIGH"}, ()),
@@ -355,10 +355,10 @@ def test_strict_schemas_are_validated_where_the_model_can() -> None:
         (Reasoning(effort="minimal"), "gemini-3.1-pro-preview", {"thinkingLevel": "LOW"}, ()),
         (Reasoning(True, budget_tokens=4000), "gemini-3.5-flash", {"thinkingLevel": "MEDIUM"}, ()),
         (Reasoning(enabled=False), "gemini-3-flash-preview", {"thinkingLevel": "MINIMAL"}, ()),
-        (Reasoning(effort="none"), "gemini-3.1-pro-preview", {"thinkingLevel": "LOW"}, ("reasoning",)),
+        (Reasoning(effort="none"), "gemini-3.1-pro-preview", {"thinkingLevel": "LOW"}, ("reasoning.effort",)),
         (Reasoning(True, adaptive=True), "gemini-3-flash-preview", None, ()),
         (Reasoning(summary="auto"), "gemini-3-flash-preview", {"includeThoughts": True}, ()),
-        (Reasoning(effort="high"), "gemini-2.0-flash", None, ("reasoning",)),
+        (Reasoning(effort="high"), "gemini-2.0-flash", None, ("reasoning.effort",)),
         (Reasoning(effort="none"), "gemini-2.0-flash", None, ()),
         (Reasoning(), "gemini-3-flash-preview", None, ()),
     ],
@@ -373,7 +373,7 @@ def test_thinking_by_generation(
 
 def test_the_catalog_knows_better_whether_a_model_thinks() -> None:
     request = ask(reasoning=Reasoning(effort="low"))
-    assert lost(request, Target("gemini-2.5-pro", capabilities=frozenset({"tools"}))) == ("reasoning",)
+    assert lost(request, Target("gemini-2.5-pro", capabilities=frozenset({"tools"}))) == ("reasoning.effort",)
     tuned = Target("tuned-one", capabilities=frozenset({"reasoning"}))
     assert sent(request, tuned)["generationConfig"] == {"thinkingConfig": {"thinkingBudget": 1024}}
 

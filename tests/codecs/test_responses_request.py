@@ -134,7 +134,7 @@ def test_a_model_that_does_not_reason_is_not_asked_to() -> None:
     )
     assert "reasoning" not in body
     assert "include" not in body
-    assert dropped == ("reasoning",)
+    assert dropped == ("reasoning.effort",)
 
 
 @pytest.mark.parametrize(

@@ -169,9 +169,9 @@ def test_what_a_server_does_not_know_is_left_out_and_named() -> None:
     ("capabilities", "quirks", "sent", "dropped"),
     [
         ({"reasoning"}, set(), {"effort": "none"}, ()),
-        ({"reasoning"}, {"no_effort_none"}, None, ("reasoning",)),
+        ({"reasoning"}, {"no_effort_none"}, None, ("reasoning.effort",)),
         ({"tools"}, set(), None, ()),
-        (set(), set(), None, ("reasoning",)),
+        (set(), set(), None, ("reasoning.effort",)),
     ],
 )
 def test_a_model_is_asked_not_to_reason_only_where_it_can(

@@ -74,8 +74,8 @@ def plan(
 ) -> Thought:
     """What to send for `asked`. `native`: the caller wrote Anthropic's own fields.
 
-    `max_tokens` is the caller's limit, `ceiling` the model's. `lose` is told `reasoning` when the model
-    cannot do what was asked at all.
+    `max_tokens` is the caller's limit, `ceiling` the model's. `lose` is told `reasoning.effort`
+    (`thinking` of a native request) when the model cannot do what was asked at all.
     """
     limit = max_tokens if max_tokens is not None else ceiling or DEFAULT_MAX_TOKENS
     if ceiling is not None:
@@ -84,7 +84,7 @@ def plan(
         effort = None if asked.effort == "none" else asked.effort
         kept = fitting(effort, rules.efforts) if effort else None
         if rules.off == "never":
-            lose("thinking" if native else "reasoning")
+            lose("thinking" if native else "reasoning.effort")
             return Thought(limit, None, kept)
         return Thought(limit, {"type": rules.off}, kept)
 
@@ -108,13 +108,13 @@ def plan(
         # An Anthropic-compatible API that copied the newer form: what the caller wrote stands.
         return Thought(limit, _shown({"type": "adaptive"}, asked, True), effort)
     if not rules.budget:
-        lose("thinking" if native else "reasoning")
+        lose("thinking" if native else "reasoning.effort")
         return Thought(limit)
     # Beside a budget, other makers' APIs get the effort only from a caller who wrote it for them.
     kept = effort if native and not rules.claude else fitting(effort, rules.efforts) if effort else None
     thought = _budgeted(asked, effort, kept, limit, max_tokens, ceiling)
     if thought.thinking is None:
-        lose("thinking" if native else "reasoning")
+        lose("thinking" if native else "reasoning.effort")
         return thought
     return msgspec.structs.replace(
         thought, thinking=_shown(thought.thinking, asked, native or rules.adaptive)

@@ -42,7 +42,7 @@ def think(ask: Ask, body: Block) -> Thought:
         # A forced tool skips thinking, and the two together are a 400: the call matters more.
         forced = choice is not None and choice.mode in ("required", "tool") and ask.rules.forced_tools
         if forced or (known and "reasoning" not in known):
-            ask.lose("reasoning")
+            ask.lose("reasoning.effort")
             asked = Reasoning()
     thought = thinking.plan(
         asked,

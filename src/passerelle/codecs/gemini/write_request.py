@@ -248,7 +248,7 @@ def _thinking(config: Json, request: Request, target: Target, *, own: bool, lost
         capable = "reasoning" in target.capabilities if target.capabilities else None
         said, unsaid = thinking.write_thinking(request.reasoning, target.model, capable)
         if unsaid:
-            lost.add("reasoning")
+            lost.add("reasoning.effort")
     if said:
         config["thinkingConfig"] = said
 

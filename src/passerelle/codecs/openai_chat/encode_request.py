@@ -210,12 +210,12 @@ def _reasoning(body: Json, request: Request, journey: Journey) -> None:
         if able and "no_effort_none" not in journey.quirks:
             body["reasoning_effort"] = "none"
         elif able or not known:
-            journey.drop("reasoning")
+            journey.drop("reasoning.effort")
         return
     if able or not known:
         body["reasoning_effort"] = effort
     else:
-        journey.drop("reasoning")
+        journey.drop("reasoning.effort")
 
 
 def _effort(request: Request) -> Effort | None:

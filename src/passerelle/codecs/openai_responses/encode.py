@@ -41,7 +41,7 @@ TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultr
 
 
 def encode_request(request: Request, target: Target) -> Encoded:
-    """The request in this dialect; losses are named as callers write them."""
+    """The request in this dialect; losses are named for `codecs/callers.py`."""
     ours = request.dialect == DIALECT
     memo = (request.memo or {}) if ours else {}
     items = ItemsOut(request, target.quirks)
@@ -170,7 +170,7 @@ def _reasoning(request: Request, target: Target, body: Json, dropped: list[str])
     if effort == "none":
         return _no_reasoning(request, target, body, dropped)
     if target.capabilities and not able:
-        dropped.append("reasoning")
+        dropped.append("reasoning.effort")
         return False
     body["reasoning"] = asked
     return True
@@ -183,7 +183,7 @@ def _no_reasoning(request: Request, target: Target, body: Json, dropped: list[st
     if "no_effort_none" not in target.quirks and (able or (unknown and request.dialect == DIALECT)):
         body["reasoning"] = {"effort": "none"}
     elif able or unknown:
-        dropped.append("reasoning")
+        dropped.append("reasoning.effort")
     return False
 
 
