@@ -14,6 +14,7 @@ import yaml
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import Encoded, PathTarget, ReplyContext, Target
+from passerelle.codecs.callers import in_callers_words
 from passerelle.core.errors import ProblemError
 from passerelle.core.message import TextPart, ToolCallPart
 from passerelle.core.model import Capability
@@ -74,7 +75,7 @@ def verdict(ours: Dialect, feature: Feature, theirs: Dialect) -> str:
         return f"refused ({error.problem.http_status})"
     if encoded.dropped:
         kept = feature.mark and feature.mark in encoded.body.decode()
-        names = ", ".join(f"`{name}`" for name in encoded.dropped)
+        names = ", ".join(f"`{name}`" for name in in_callers_words(encoded.dropped, ours))
         return f"in part: {names}" if kept else names
     without = b"" if feature.mark else _encoded(ours, feature.beside, theirs).body
     if feature.mark in encoded.body.decode() and encoded.body != without:

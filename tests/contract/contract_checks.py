@@ -36,6 +36,14 @@ UNCARRIED = {
 have no field for them, and a chat caller's plain words do not say that they are Gemini's own.
 """
 
+THOUGHTS = {
+    "openai_chat": "reasoning",
+    "openai_responses": "reasoning",
+    "anthropic": "thinking",
+    "gemini": "thought",
+}
+"""What each dialect's callers call them."""
+
 
 def check_words(world: World, client: str, provider: str, said: list[Said], *, stream: bool) -> None:
     """One answer in words."""
@@ -59,7 +67,8 @@ def check_tools(
     assert (answered.text, answered.calls, answered.finish) == (TEXT, [], STOPPED[client])
     lost = behaviour == "thinks" and (client, provider) in UNCARRIED
     _check_answer(world, client, provider, called, stream=stream)
-    _check_answer(world, client, provider, answered, stream=stream, dropped="reasoning" if lost else None)
+    dropped = THOUGHTS[client] if lost else None
+    _check_answer(world, client, provider, answered, stream=stream, dropped=dropped)
     assert _check_asked(world, provider, first, asked, tools=True).answered == []
     heard = _check_asked(world, provider, second, asked, tools=True)
     assert heard.answered == [(TOOL, {"city": city}, WEATHER[city]) for city in cities]

@@ -107,6 +107,25 @@ def test_the_strict_are_refused_before_any_call(world: World, client: str, provi
     assert world.seen() == []
 
 
+def test_a_loss_is_named_as_its_caller_wrote_it(world: World) -> None:
+    """In the header, in the receipt, and as the field to blame."""
+    with openai_client(world.url, world.token) as client:
+
+        def ask(headers: Headers) -> Headers:
+            raw = client.responses.with_raw_response.create(
+                model=model("anthropic"), input=QUESTION, text={"verbosity": "low"}, extra_headers=headers
+            )
+            return dict(raw.headers)
+
+        headers = ask({})
+        with pytest.raises(openai.BadRequestError) as caught:
+            ask(STRICT)
+    assert headers["x-passerelle-dropped"] == "text.verbosity"
+    assert world.receipt(headers["x-passerelle-receipt"])["dropped"] == ["text.verbosity"]
+    assert caught.value.param == "text.verbosity"
+    assert len(world.seen()) == 1
+
+
 @pytest.mark.parametrize("client", DIALECTS)
 def test_the_strict_are_served_where_all_is_carried(world: World, client: str) -> None:
     field, ask = ASK[client]

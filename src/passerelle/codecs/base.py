@@ -233,7 +233,8 @@ class ProviderSide(Protocol):
     dialect: Dialect
 
     def encode_request(self, request: Request, target: Target) -> Encoded:
-        """The request in this dialect, nothing invented, losses named as the caller wrote them."""
+        """The request in this dialect, nothing invented, losses named in core's words or the caller's:
+        `codecs/callers.py` makes them all the caller's."""
         ...
 
     def relay_request(self, body: bytes, target: Target, envelope: Envelope) -> bytes:

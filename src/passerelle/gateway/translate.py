@@ -15,6 +15,7 @@ from passerelle.codecs.base import (
     StreamWatcher,
     Target,
 )
+from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.names import restore, restore_event
 from passerelle.core.errors import AnswerError, invalid
 from passerelle.core.event import (
@@ -43,6 +44,7 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
     """The provider's name for the model, said to the caller where the answer names none."""
     relayed: bool
     dropped: tuple[str, ...] = ()
+    """What could not be carried, as the caller's dialect writes it."""
     renamed: Mapping[str, str] = NOTHING_RENAMED
     """Tool names the provider would refuse, with the caller's own to put back."""
 
@@ -66,15 +68,12 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
             assert embed is not None  # noqa: S101 - the provider said it supports the operation
             return Outbound(embed.relay_embed_request(ask.body, target), dialect, target.model, relayed=True)
         side = registry.provider(dialect)
-        lost = side.relay_losses(ask.body, target) if target.quirks else ()
-        _refuse_losses(trip, deployment, lost)
+        lost = _told(trip, deployment, side.relay_losses(ask.body, target) if target.quirks else ())
         body = side.relay_request(ask.body, target, envelope)
         return Outbound(body, dialect, target.model, relayed=True, dropped=lost)
     encoded = _translate(trip, dialect, target)
-    _refuse_losses(trip, deployment, encoded.dropped)
-    return Outbound(
-        encoded.body, dialect, target.model, relayed=False, dropped=encoded.dropped, renamed=encoded.renamed
-    )
+    lost = _told(trip, deployment, encoded.dropped)
+    return Outbound(encoded.body, dialect, target.model, relayed=False, dropped=lost, renamed=encoded.renamed)
 
 
 def _target(generation: Generation, deployment: Deployment, operation: Operation) -> Target:
@@ -91,15 +90,22 @@ def _target(generation: Generation, deployment: Deployment, operation: Operation
     return known
 
 
-def _refuse_losses(trip: Trip, deployment: Deployment, dropped: tuple[str, ...]) -> None:
-    """Under `x-passerelle-strict`, anything that would be left out is the caller's to decide."""
-    if dropped and trip.ask.wishes.strict:
-        names = ", ".join(f"`{name}`" for name in dropped)
+def _told(trip: Trip, deployment: Deployment, dropped: tuple[str, ...]) -> tuple[str, ...]:
+    """What is left out, in the caller's words. Under `x-passerelle-strict` it is the caller's to decide:
+    raises `ProblemError` for anything.
+    """
+    if not dropped:
+        return ()
+    extra = trip.request.extra if trip.request is not None else None
+    told = in_callers_words(dropped, trip.ask.dialect, extra or ())
+    if trip.ask.wishes.strict:
+        names = ", ".join(f"`{name}`" for name in told)
         raise invalid(
             f"`{deployment.id}` cannot carry {names}, and `x-passerelle-strict` forbids leaving anything "
             "out; remove these fields, or the header.",
-            param=dropped[0],
+            param=told[0],
         )
+    return told
 
 
 def _translate(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
