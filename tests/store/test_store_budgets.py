@@ -156,6 +156,19 @@ async def test_a_cost_above_its_hold_is_booked_whole_and_blocks_what_is_left(sto
     await hold(store, budget, 5, "hld_3")
 
 
+async def test_a_cost_above_its_hold_is_charged_before_another_worker_can_draw(
+    opened: Opener, tmp_path: Path
+) -> None:
+    one, two = opened(worker="w1"), opened(worker="w2")
+    tenant = a_tenant(one)
+    budget = a_budget(one, tenant, 100)
+    spend(one, tenant, await hold(one, budget, 10, "hld_1"), 95)
+    denied = await two.budgets.reserve_slow((budget.id,), 10, "hld_2")
+    assert isinstance(denied, BudgetDenied)
+    await hold(two, budget, 5, "hld_3")
+    assert_books_balance(tmp_path)
+
+
 async def test_a_cost_above_the_limit_itself_is_booked_whole(store: Store, tmp_path: Path) -> None:
     tenant = a_tenant(store)
     budget = a_budget(store, tenant, 100)
@@ -208,7 +221,8 @@ async def test_a_lease_with_an_open_hold_gives_back_all_but_the_hold(store: Stor
     tidy(store, clock)
     assert standing(store, budget) == (0, 10)
     spend(store, tenant, held, 7)
-    assert standing(store, budget) == (7, 3)
+    tidy(store, clock)
+    assert standing(store, budget) == (7, 0)
 
 
 async def test_a_second_worker_gets_what_the_first_gave_back(opened: Opener, clock: StillClock) -> None:
@@ -395,10 +409,14 @@ async def test_a_living_worker_recovers_a_dead_sibling(opened: Opener, tmp_path:
     one, two = opened(worker="w1"), opened(worker="w2")
     tenant = a_tenant(one)
     budget = a_budget(one, tenant, 100)
-    await hold(one, budget, 100, "hld_1")
+    done = an_intent(tenant, holds=await hold(one, budget, 60, "hld_1"))
+    one.journal.intent(done)
+    one.journal.intent(an_intent(tenant, estimate_nanos=0))
+    one.journal.settle(a_settlement(done, amount_nanos=0))
     kill(one)
     recovery: Recovery = two._recovery
-    assert recovery.run().workers == (one.instance,)
+    found = recovery.run()
+    assert (found.workers, found.records, found.lost) == ((one.instance,), 3, 1)
     assert recovery.run().workers == ()
     await hold(two, budget, 100, "hld_2")
     assert_books_balance(tmp_path)
