@@ -124,7 +124,7 @@ def run_app(app: "App", sock: socket.socket, on_ready: Callable[[], None] | None
     """Serve until told to stop. The socket goes no further: not to the local engine's process either."""
     from passerelle.app import serve
 
-    # sock.set_inheritable(False)
+    sock.set_inheritable(False)
     _run(serve(app, sock, on_ready))
 
 
