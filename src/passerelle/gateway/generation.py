@@ -7,6 +7,7 @@ new one no longer has are closed when the last such request has had its time.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -19,6 +20,8 @@ from passerelle.core.principal import Rights
 from passerelle.core.request import Operation
 from passerelle.policy.rules import Policy
 from passerelle.providers.base import Deadlines, Provider
+
+log = logging.getLogger("passerelle.config")
 
 Evaluated = tuple[tuple[Deployment, ...], tuple[Rejection, ...], Mapping[str, int]]
 """The usable deployments, the rejections, and the tiers of an alias."""
@@ -93,6 +96,11 @@ class Generations:
             except ReloadRefused as refusal:
                 self.last_refusal = refusal.findings
                 return ReloadOutcome(False, False, before.label, refusal.findings)
+            except Exception as error:
+                # Whatever cannot be built is refused: the last good generation must go on serving.
+                log.exception("a configuration could not be built")
+                self.last_refusal = (f"it could not be built: {type(error).__name__}; see the log",)
+                return ReloadOutcome(False, False, before.label, self.last_refusal)
             self.last_refusal = ()
             if after is before:
                 return ReloadOutcome(True, False, before.label)
