@@ -91,7 +91,6 @@ class App:
             limits=Limits(
                 max_in_flight=settings.server.max_in_flight,
                 workers=settings.server.workers,
-                metrics=self.metrics,
                 clock=self.clock,
             ),
             clock=self.clock,
@@ -105,6 +104,13 @@ class App:
     async def reload(self) -> ReloadOutcome:
         """Read the configuration again and swap it in if it is whole."""
         return await self.generations.reload()
+
+    def measure(self) -> None:
+        """Bring this worker's gauges up to date: once a second, since any worker may be the one scraped."""
+        self.metrics.in_flight.set(self.road.in_flight)
+        self.metrics.writer_queue.set(self.store.journal.backlog)
+        self.metrics.generation.set(self.generations.current.number)
+        self.metrics.fold()
 
     async def aclose(self) -> None:
         """Close providers, flush and close the store, flush telemetry."""
@@ -125,6 +131,7 @@ class App:
                     self.store,
                     self.generations,
                     self.metrics if self.settings.telemetry.metrics else None,
+                    self.measure,
                     lambda: self.draining(),
                 ),
             ),
@@ -191,7 +198,7 @@ async def _follow(app: App, hangup: asyncio.Event) -> None:
     while True:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(hangup.wait(), _LOOK_EVERY_S)
-        app.metrics.fold()
+        app.measure()
         now = _fingerprint(app.source.config)
         today = datetime.now(UTC).date()
         if not hangup.is_set() and now == seen and today == day:

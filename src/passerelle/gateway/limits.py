@@ -14,7 +14,6 @@ from passerelle.core.principal import Principal
 from passerelle.core.receipt import Attempt
 from passerelle.gateway.generation import Generation
 from passerelle.ledger.limits import START, Gcra
-from passerelle.telemetry.metrics import Metrics
 
 _MINUTE_NS = 60_000_000_000
 _REMEMBERED = 200_000
@@ -23,10 +22,9 @@ _REMEMBERED = 200_000
 class Limits:
     """One worker's counters."""
 
-    def __init__(self, *, max_in_flight: int, workers: int, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, *, max_in_flight: int, workers: int, clock: Clock) -> None:
         self._max_in_flight = max_in_flight
         self._workers = workers
-        self._metrics = metrics
         self._clock = clock
         self._in_flight = 0
         self._by_key: dict[str, int] = {}

@@ -67,6 +67,11 @@ class Road:
         self._clock = clock
         self._draw = draw
 
+    @property
+    def in_flight(self) -> int:
+        """Requests on the road now."""
+        return self._limits.in_flight
+
     async def travel(self, ask: Ask) -> Delivery:
         """The whole way. Raises `ProblemError`; settles whatever was begun, cancellation included."""
         generation = self.generations.current

@@ -14,9 +14,13 @@ _GET = frozenset({"GET", "HEAD"})
 
 
 def routes(
-    store: Store, generations: Generations, metrics: Metrics | None, draining: Callable[[], bool]
+    store: Store,
+    generations: Generations,
+    metrics: Metrics | None,
+    measure: Callable[[], None],
+    draining: Callable[[], bool],
 ) -> tuple[Route, ...]:
-    """The routes every platform asks for; `/metrics` only where the operator wants it."""
+    """The routes every platform asks for; `/metrics` only where the operator wants it, after `measure()`."""
 
     async def livez(arrival: Arrival) -> None:
         await send_whole(arrival, 200, b'{"status":"alive"}', [])
@@ -44,9 +48,7 @@ def routes(
         return probes
 
     async def exposition(arrival: Arrival) -> None:
-        depth = store.health()["queue_depth"]
-        metrics.writer_queue.set(float(str(depth)))
-        metrics.generation.set(generations.current.number)
+        measure()
         await send_whole(arrival, 200, metrics.exposition(), [], metrics.content_type.encode())
 
     return (*probes, Route("/metrics", _GET, "metrics:read", exposition))

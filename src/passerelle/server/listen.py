@@ -14,6 +14,8 @@ from passerelle.server.protocol import BoundedProtocol
 STALLED_PEER_S = 120
 """A peer that acknowledges nothing, or keeps its window shut, for this long has its connection broken by the
 kernel: so an answer whose sending is over for us, but not for the peer, is not kept for ever."""
+_SETTLE_S = 5.0
+"""How long requests that were cut off at the end may take to settle."""
 KEEP_ALIVE_S = 75
 """Longer than the idle time of common load balancers (60 s), so that they close first."""
 
@@ -75,6 +77,11 @@ class Listener:
         loop.add_signal_handler(signal.SIGHUP, on_hangup)
         self._server.on_ready = on_ready
         await self._server.serve(sockets=[self._sock])
+        left = list(self._server.server_state.tasks)
+        for task in left:
+            task.cancel()
+        if left:  # each settles what it has begun; the store is closed only after
+            await asyncio.wait(left, timeout=_SETTLE_S)
 
     def stop(self) -> None:
         """Take no new requests; end when those under way are done, or the grace is over."""

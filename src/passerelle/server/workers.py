@@ -43,6 +43,7 @@ class _Parent:
         self._sock = sock
         self._count = count
         self._grace_s = grace_s
+        self._shared = shared
         self._environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(shared)}
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._stopping = False
@@ -65,6 +66,9 @@ class _Parent:
                     self._stopping = True
                     deadline = time.monotonic() + self._grace_s + 5.0
                     self._tell(signal.SIGTERM)
+                    # The workers close theirs; while ours is open the kernel would go on taking connections
+                    # that nobody serves.
+                    self._sock.close()
                 self._reap()
                 if deadline is not None and time.monotonic() >= deadline:
                     self._tell(signal.SIGKILL)
@@ -94,6 +98,8 @@ class _Parent:
             if child.poll() is None:
                 continue
             del self._children[pid]
+            for gauge in self._shared.glob(f"gauge_live*_{pid}.db"):
+                gauge.unlink()  # what prometheus-client's `mark_process_dead` does, without importing it
             if not self._stopping:
                 print(f"worker {pid} ended with {child.returncode}; starting another", file=sys.stderr)  # noqa: T201
                 self._start()
