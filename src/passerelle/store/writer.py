@@ -7,9 +7,9 @@
 
 A request's records are in the database within about 5 ms when the worker is calm and 60 under load, and a
 commit is shared by whatever came in meanwhile. When the database cannot be used the group stays at the head
-of the queue and is tried again, ever more slowly (up to a second); reservations that need a lease are
-refused at once. The queue is bounded where it is filled (`Journal`). This thread never ends before it is
-told to.
+of the queue and is tried again, ever more slowly (up to a second). From the second failure on, health says
+so and reservations that need a lease are refused. The queue is bounded where it is filled (`Journal`). This
+thread never ends before it is told to.
 """
 
 import logging
@@ -118,14 +118,16 @@ class Writer:
             step()
         except Exception as error:
             # StoreUnavailable is the expected one; any other must not end the only thread that writes.
-            self._refuse_draws(error)
             self._failures += 1
-            self.last_error = str(error)
-            if self._failures == 1 or not isinstance(error, StoreUnavailable):
-                log.error("writing is held up: %s", error, exc_info=not isinstance(error, StoreUnavailable))
+            expected = isinstance(error, StoreUnavailable)
+            if self._failures > 1 or not expected:  # one lost race for the lock is no outage
+                self._refuse_draws(error)
+                self.last_error = str(error)
+                if self._failures == 2 or not expected:
+                    log.error("writing is held up: %s", error, exc_info=not expected)
             self._closing.wait(min(_SLOWEST_RETRY_S, 0.02 * 2 ** min(self._failures, 10)))
         else:
-            if self._failures:
+            if self._failures > 1:
                 log.warning("writing goes on after %d failed tries", self._failures)
             self._failures = 0
             self.last_error = None
