@@ -72,7 +72,8 @@ class Journal:
         self._segment = Segment.create(self._path(0))
         self._carried = 0
         self._ended: deque[tuple[int, Segment]] = deque()
-        self._failing = False
+        self._failing = 0
+        """Size of the last record the disk refused; 0 while it takes them."""
         self._progress = threading.Condition()
 
     # --- the road's side
@@ -135,13 +136,13 @@ class Journal:
             self._open.pop(settlement.receipt.id, None)
             try:
                 self._segment.append(payload)
-                self._failing = False
+                self._failing = 0
             except StoreUnavailable as error:
                 failure = error
             self._enqueue(Item(record, len(payload), None))
         self._wake(False)
         if failure is not None:
-            self._note_failure(failure)
+            self._note_failure(failure, len(payload))
             raise failure
 
     # --- the writer's side
@@ -232,8 +233,12 @@ class Journal:
         payload = encode(record)
         try:
             with self._lock:
+                if self._failing:
+                    # A small intent may still fit where the settlement after it would not: then nothing
+                    # may be called that would be paid for and not delivered.
+                    self._segment.make_room(self._failing)
+                    self._failing = 0
                 self._segment.append(payload)
-                self._failing = False
                 known = self._open.get(intent.receipt_id)
                 if known is None:
                     self._open[intent.receipt_id] = [(intent.attempt_id, payload)]
@@ -241,7 +246,7 @@ class Journal:
                     known.append((intent.attempt_id, payload))
                 self._enqueue(Item(record, len(payload), waiter))
         except StoreUnavailable as error:
-            self._note_failure(error)
+            self._note_failure(error, len(payload))
             raise
         self._wake(waiter is not None)
 
@@ -262,10 +267,10 @@ class Journal:
         self._written += 1
         self._waiting_bytes += item.size
 
-    def _note_failure(self, error: StoreUnavailable) -> None:
+    def _note_failure(self, error: StoreUnavailable, size: int) -> None:
         if not self._failing:  # a full disk refuses every request: say it once
-            self._failing = True
             log.error("%s", error)
+        self._failing = max(self._failing, size)
 
     def _path(self, number: int) -> Path:
         return self._directory / f"{self._instance}.{number:06d}{SUFFIX}"

@@ -95,6 +95,12 @@ class Segment:
         self._map[self.size : end] = frame
         self.size = end
 
+    def make_room(self, size: int) -> None:
+        """See to it that `size` bytes more can be appended. Raises `StoreUnavailable`."""
+        end = self.size + _FRAME.size + size
+        if end > self._capacity and self._handle >= 0:
+            self._grow(end)
+
     def _grow(self, needed: int) -> None:
         capacity = max(2 * self._capacity, -(-needed // _PAGE) * _PAGE)
         try:
