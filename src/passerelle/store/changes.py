@@ -1,5 +1,6 @@
 """Reading and stamping changes of the tenancy tree."""
 
+import os
 from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
@@ -19,16 +20,29 @@ from passerelle.store.schema import (
 from passerelle.store.values import Budget
 
 COUNTER = "identity"
+NAME = "database"
+"""A random number made with the database: tells it from another one under the same address."""
 
 
-def read(database: Database, known: int) -> Changes | None:
-    """What changed after revision `known`; None when nothing did. Raises `StoreUnavailable`."""
+def read(database: Database, known: int, name: int) -> Changes | None:
+    """What changed after revision `known` of the database `name`; None when nothing did.
+
+    When the database has been exchanged or restored from a backup, that is everything. Raises
+    `StoreUnavailable`.
+    """
     with database.read() as connection:
-        revision = connection.scalar(select(meta.c.value).where(*_is_counter()))
-        if revision is None:
-            revision = 0
-        if revision == known:
+        found = connection.execute(
+            select(meta.c.name, meta.c.value).where(
+                meta.c.org_id == INSTALLATION, meta.c.name.in_((COUNTER, NAME))
+            )
+        )
+        values = {row.name: row.value for row in found}
+        revision, own_name = values.get(COUNTER, 0), values.get(NAME, 0)
+        if (revision, own_name) == (known, name):
             return None
+        whole = revision < known or own_name != name
+        if whole:
+            known = -1
         # Revisions are handed out under the counter's lock, so what is stamped ≤ `revision` is committed.
         return Changes(
             revision,
@@ -37,7 +51,18 @@ def read(database: Database, known: int) -> Changes | None:
             _nodes(connection, project, project.c.project_id, known),
             _keys(connection, known),
             _budgets(connection, known),
+            own_name,
+            whole,
         )
+
+
+def give_name(database: Database, connection: Connection) -> None:
+    """Name the database, unless it has a name."""
+    connection.execute(
+        database.insert(meta)
+        .values(org_id=INSTALLATION, name=NAME, value=int.from_bytes(os.urandom(7), "big"))
+        .on_conflict_do_nothing()
+    )
 
 
 def stamp(database: Database, connection: Connection) -> int:

@@ -73,6 +73,10 @@ class Changes(msgspec.Struct, frozen=True, array_like=True):
     projects: list[Node]
     keys: list[KeyRow]
     budgets: list[BudgetEntry]
+    database: int = 0
+    """Which database they are from."""
+    whole: bool = True
+    """They are all there is, not what is new."""
 
 
 class Directory(msgspec.Struct, frozen=True):
@@ -87,9 +91,12 @@ class Directory(msgspec.Struct, frozen=True):
     scoped: Mapping[tuple[str, str, str], tuple[str, ...]]
     """(organisation, scope, scope id) → its enabled budgets."""
     entries: dict[str, KeyEntry]
+    database: int = -1
 
     def after(self, changes: Changes) -> "Directory":
         """The directory with the changed rows in place of the old."""
+        if changes.whole and self is not NOTHING:
+            return NOTHING.after(changes)
         only_keys = not (changes.organisations or changes.workspaces or changes.projects or changes.budgets)
         touched = {row.id for row in changes.keys}
         budgets = _with(self.budgets, changes.budgets, lambda entry: entry.budget.id)
@@ -106,6 +113,7 @@ class Directory(msgspec.Struct, frozen=True):
                 if only_keys
                 else {}
             ),
+            database=changes.database,
         )
 
     def copy(self) -> Changes:
@@ -117,6 +125,7 @@ class Directory(msgspec.Struct, frozen=True):
             list(self.projects.values()),
             list(self.keys.values()),
             list(self.budgets.values()),
+            self.database,
         )
 
     def entry(self, key_id: str) -> KeyEntry | None:

@@ -11,6 +11,7 @@ digests.
 """
 
 import hmac
+import struct
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -33,7 +34,8 @@ _NOBODY = bytes(32)
 """Compared against when the id is unknown, so that an answer takes as long as for a known one."""
 
 _SEAL_SIZE = 32
-_REVISION_SIZE = 8
+_HEAD = struct.Struct(">qq")
+"""Of the sealed copy: which database, and its revision."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Changes).decode
@@ -48,7 +50,7 @@ class Identity:
         clock: Clock,
         snapshot: Path,
         database_id: str,
-        read: Callable[[int], Changes | None],
+        read: Callable[[int, int], Changes | None],
         on_budgets: Callable[[Iterable[str]], None] = lambda changed: None,
     ) -> None:
         self._pepper = pepper
@@ -60,7 +62,7 @@ class Identity:
         self._on_budgets = on_budgets
         self._directory = NOTHING
         self._refreshing = threading.Lock()
-        self._written_revision = -1
+        self._written = (-1, -1)
 
     # --- the hot path
 
@@ -135,7 +137,7 @@ class Identity:
     def refresh(self) -> bool:
         """Read what changed; whether anything did. Raises `StoreUnavailable`: the old stays in force."""
         with self._refreshing:
-            changes = self._read(self._directory.revision)
+            changes = self._read(self._directory.revision, self._directory.database)
             if changes is None:
                 return False
             self._swap(changes)
@@ -148,13 +150,13 @@ class Identity:
         if payload is None:
             return False
         try:
-            changes = _decode(payload[_REVISION_SIZE:])
+            changes = _decode(payload[_HEAD.size :])
         except msgspec.DecodeError:  # written by another version
             return False
         with self._refreshing:
             if self._directory is NOTHING:
                 self._swap(changes)
-                self._written_revision = changes.revision
+                self._written = (changes.database, changes.revision)
         return True
 
     def _swap(self, changes: Changes) -> None:
@@ -165,21 +167,26 @@ class Identity:
 
     def _write_snapshot(self) -> None:
         directory: Directory = self._directory
-        if directory.revision == self._written_revision:
+        ours = (directory.database, directory.revision)
+        if ours == self._written:
             return
         try:
             with locked(self._snapshot.with_suffix(".lock")):
-                if self._revision_on_disk() < directory.revision:
-                    payload = directory.revision.to_bytes(_REVISION_SIZE, "big") + _encode(directory.copy())
+                database, revision = self._head_on_disk()
+                if database != directory.database or revision < directory.revision:
+                    payload = _HEAD.pack(*ours) + _encode(directory.copy())
                     replace(self._snapshot, self._seal(payload) + payload)
-            self._written_revision = directory.revision
+            self._written = ours
         except OSError:
             # A stale copy must not outlive a revocation; without any, a restart needs the database.
             self._snapshot.unlink(missing_ok=True)
 
-    def _revision_on_disk(self) -> int:
+    def _head_on_disk(self) -> tuple[int, int]:
         payload = self._read_snapshot()
-        return -1 if payload is None else int.from_bytes(payload[:_REVISION_SIZE], "big")
+        if payload is None:
+            return -1, -1
+        database, revision = _HEAD.unpack_from(payload)
+        return database, revision
 
     def _read_snapshot(self) -> bytes | None:
         """The copy's payload, if there is one with a good seal."""

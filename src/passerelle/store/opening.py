@@ -69,7 +69,7 @@ class Store:
             clock,
             data_dir / "identity.snapshot",
             _database_id(self._database),
-            lambda known: changes.read(self._database, known),
+            lambda known, name: changes.read(self._database, known, name),
             on_budgets=self.budgets.recall,
         )
         self._degraded = not self._prepared()
@@ -180,6 +180,7 @@ class Store:
                 )
                 .on_conflict_do_nothing()
             )
+            changes.give_name(self._database, connection)
         self._recovery.run()
         self.identity.refresh()
 
