@@ -8,7 +8,7 @@ import asyncio
 import json
 import threading
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -31,6 +31,7 @@ class Stage:
     def __init__(self) -> None:
         self._scripts: dict[str, deque[Sequence[Step]]] = defaultdict(deque)
         self._always: dict[str, Sequence[Step]] = {}
+        self._provider: Callable[[Received, dict[str, Any]], Sequence[Step]] | None = None
         self.requests: list[tuple[str, Received]] = []
         """(model, request), in the order they came."""
 
@@ -73,6 +74,10 @@ class Stage:
         """What to do with every request for the model."""
         self._always[model] = steps
 
+    def answer_with(self, provider: Callable[[Received, dict[str, Any]], Sequence[Step]] | None) -> None:
+        """Have `provider(request, body)` decide about every request, or no longer."""
+        self._provider = provider
+
     def clear(self, model: str) -> None:
         """Forget the scripts the model's requests have left."""
         self._scripts[model].clear()
@@ -110,6 +115,8 @@ class Stage:
         body = json.loads(request.body)
         model = answers.asked_model(request.path, body)
         self.requests.append((model, request))
+        if self._provider is not None:
+            return self._provider(request, body)
         if self._scripts[model]:
             return self._scripts[model].popleft()
         if model in self._always:
