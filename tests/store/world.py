@@ -210,10 +210,10 @@ def assert_books_balance(path: Path) -> None:
     assert all(account == leases for account, leases in leased), "leased = Σ granted of open leases"
     unequal = sql(
         path,
-        "select h.receipt_id, h.budget_id, sum(h.amount_nanos),"
-        " (select coalesce(sum(amount_nanos), 0) from ledger g"
-        "  where g.org_id = h.org_id and g.receipt_id = h.receipt_id) as charged"
-        " from hold h group by h.org_id, h.receipt_id, h.budget_id having sum(h.amount_nanos) <> charged",
+        "select h.receipt_id, h.budget_id, h.paid, coalesce(g.charged, 0) from"
+        " (select org_id, receipt_id, budget_id, sum(amount_nanos) as paid from hold group by 1, 2, 3) h"
+        " left join (select org_id, receipt_id, sum(amount_nanos) as charged from ledger group by 1, 2) g"
+        " on g.org_id = h.org_id and g.receipt_id = h.receipt_id where h.paid <> coalesce(g.charged, 0)",
     )
     assert not unequal, "Σ ledger of a request = what each of its budgets paid"
     figures = ["amount_nanos", *BUCKETS]
