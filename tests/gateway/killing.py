@@ -229,7 +229,7 @@ class Siege:
         return _in_pieces(dialect) if stream else [Wait(APART_S), Send(good(request.path, body))]
 
     def _answers_are_booked(self, outcomes: dict[str, str], attempts: dict[str, int]) -> None:
-        named = dict(self.house.rows("select request_id, receipt_id from receipt"))
+        named = dict(self.house.rows("select request_id, receipt_id from outcome where leaf is not null"))
         for name, receipt_id in self.heard.complete.items():
             assert outcomes.get(name) == "answered", name
             assert named[name] == receipt_id

@@ -75,7 +75,6 @@ def test_roots_and_paths_are_the_rfcs(entries: list[bytes]) -> None:
     assert rows[-1][0] == naive_root(entries)
     for index in range(len(entries)):
         assert list(tree.path(rows, index)) == naive_path(index, entries)
-    assert tree.paths(rows) == [tree.path(rows, index) for index in range(len(entries))]
 
 
 @given(entries_lists, st.data())

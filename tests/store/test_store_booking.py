@@ -253,7 +253,7 @@ def test_two_attempts_of_one_request_are_two_ledger_rows_and_one_receipt(
     intent = an_intent(tenant)
     settlement = a_settlement(intent, amount_nanos=50)
     failed = msgspec.structs.replace(
-        settlement.receipt.attempts[0], id=mint("att"), ok=False, failure="timeout", cost_nanos=7
+        settlement.receipt.attempts[0], id=f"{intent.attempt_id}9", ok=False, failure="timeout", cost_nanos=7
     )
     receipt = msgspec.structs.replace(
         settlement.receipt, attempts=(failed, *settlement.receipt.attempts), cost_nanos=57

@@ -101,7 +101,7 @@ async def test_while_the_database_is_locked_ordinary_requests_go_on_and_lose_not
             store.journal.settle(a_settlement(intent))
         assert store.journal.backlog == 100
     assert store.flush(20)
-    assert sql(tmp_path, "select count(*) from receipt") == [(50,)]
+    assert sql(tmp_path, "select count(leaf) from outcome") == [(50,)]
     assert_books_balance(tmp_path)
 
 
@@ -119,7 +119,7 @@ def test_a_database_too_far_behind_refuses_intents_but_never_settlements(
         for intent in intents:
             store.journal.settle(a_settlement(intent))
     assert store.flush(20)
-    assert sql(tmp_path, "select count(*) from receipt") == [(4,)]
+    assert sql(tmp_path, "select count(leaf) from outcome") == [(4,)]
     store.journal.intent(an_intent(tenant))
 
 
@@ -194,7 +194,7 @@ def test_settling_twice_books_once(store: Store, tmp_path: Path) -> None:
     store.journal.settle(a_settlement(intent))
     assert store.flush()
     assert sql(tmp_path, "select count(*) from ledger") == [(1,)]
-    assert sql(tmp_path, "select count(*) from receipt") == [(1,)]
+    assert sql(tmp_path, "select count(leaf) from outcome") == [(1,)]
     assert_books_balance(tmp_path)
 
 
@@ -230,7 +230,7 @@ def test_a_clean_close_leaves_no_journal(opened: Opener, tmp_path: Path) -> None
     store.journal.settle(a_settlement(intent))
     store.close()
     assert journal_files(tmp_path) == []
-    assert sql(tmp_path, "select count(*) from receipt") == [(1,)]
+    assert sql(tmp_path, "select count(leaf) from outcome") == [(1,)]
 
 
 def test_a_closed_store_keeps_nothing_and_says_so(opened: Opener) -> None:
@@ -277,7 +277,7 @@ def test_threads_may_journal_at_the_same_time(store: Store, tmp_path: Path) -> N
     for thread in threads:
         thread.join()
     assert store.flush(20)
-    assert sql(tmp_path, "select count(*), count(distinct receipt_id) from receipt") == [(320, 320)]
+    assert sql(tmp_path, "select count(leaf), count(distinct receipt_id) from outcome") == [(320, 320)]
     assert_books_balance(tmp_path)
 
 

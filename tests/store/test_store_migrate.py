@@ -100,7 +100,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(opened: Opener,
 
 def test_a_failed_step_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database(default_url(tmp_path))
-    broken = metadata.tables["receipt"]
+    broken = metadata.tables["outcome"]
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("power cut")
@@ -109,7 +109,7 @@ def test_a_failed_step_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest
         cut.setattr(migration._version_table, "create", fail)
         with pytest.raises(RuntimeError):
             migrate(database, tmp_path)
-    assert sql(tmp_path, "select count(*) from sqlite_master where name = 'receipt'") == [(0,)]
+    assert sql(tmp_path, "select count(*) from sqlite_master where name = 'outcome'") == [(0,)]
     migrate(database, tmp_path)
     with database.read() as connection:
         assert connection.execute(select(broken)).all() == []

@@ -74,7 +74,7 @@ def test_sixty_four_clients_of_four_workers_never_overspend(opened: Opener, tmp_
     assert state.spent_nanos == admitted * CALL
     assert state.spent_nanos + state.leased_nanos <= 1_000
     assert admitted >= 80
-    assert sql(tmp_path, "select count(*), count(distinct receipt_id) from receipt") == [(admitted, admitted)]
+    assert sql(tmp_path, "select count(*), count(distinct receipt_id) from outcome") == [(admitted, admitted)]
     assert_books_balance(tmp_path)
     for store in stores:
         store.close()

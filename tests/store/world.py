@@ -1,10 +1,12 @@
 """What the store's tests share: a clock that obeys, tenants, requests, and the books that must balance."""
 
 import sqlite3
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from passerelle.core.clock import mint
+from passerelle.core.ids import same
 from passerelle.core.receipt import (
     Attempt,
     Held,
@@ -47,6 +49,9 @@ class StillClock:
     def advance(self, seconds: float) -> None:
         self.now_ns += int(seconds * SECOND)
         self.monotonic += seconds
+
+
+_NUMBERS = count(1)
 
 
 class Tenant(NamedTuple):
@@ -100,9 +105,10 @@ def an_intent(
     attempt_id: str | None = None,
 ) -> Intent:
     """An intent of the tenant's key."""
+    receipt_id = receipt_id or mint("rcp")
     return Intent(
-        attempt_id=attempt_id or mint("att"),
-        receipt_id=receipt_id or mint("rcp"),
+        attempt_id=attempt_id or same("att", receipt_id, next(_NUMBERS)),
+        receipt_id=receipt_id,
         request_id=mint("req"),
         at_ns=at_ns,
         org_id=tenant.org_id,
@@ -221,13 +227,17 @@ def assert_books_balance(path: Path) -> None:
     ledger = sql(path, f"select org_id, currency, count(*), {sums} from ledger group by 1, 2")
     hours = sql(path, f"select org_id, currency, sum(attempts), {sums} from usage_hour group by 1, 2")
     assert sorted(ledger) == sorted(hours), "Σ hourly sums = Σ ledger"
-    orphans = sql(
-        path,
-        "select count(*) from outcome o left join receipt r"
-        " on r.org_id = o.org_id and r.receipt_id = o.receipt_id"
-        " where (r.receipt_id is null) <> (o.outcome = 'unknown')",
-    )
+    orphans = sql(path, "select count(*) from outcome where (leaf is null) <> (outcome = 'unknown')")
     assert orphans == [(0,)], "every known outcome has its receipt, no unknown one has"
+    leaves = sql(path, "select org_id, group_id, leaf from outcome where leaf is not null")
+    assert len(leaves) == len(set(leaves)), "no leaf is two receipts"
+    lines = {
+        (org_id, batch_id): bodies.split(b"\n")
+        for org_id, batch_id, bodies in sql(path, "select org_id, batch_id, bodies from signing_batch")
+    }
+    assert all(lines[org_id, group_id][leaf] for org_id, group_id, leaf in leaves), "each leaf is written"
+    written = sum(1 for bodies in lines.values() for body in bodies if body)
+    assert written == len(leaves), "no receipt is kept that no outcome leads to"
 
 
 def kill(store: Store) -> None:

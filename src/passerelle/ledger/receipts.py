@@ -11,7 +11,7 @@ so that no changed byte of a signed receipt goes unnoticed.
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -50,47 +50,47 @@ def signed_text(size: int, root_hex: str) -> bytes:
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """What one signature covers, in raw bytes: how it is stored. `proof` gives the readable form."""
+    """What one signature covers, in raw bytes: how it is stored."""
 
     signer: str
     """`key_id` of the key that signed."""
+    size: int
     root: bytes
     signature: bytes
-    paths: tuple[tuple[bytes, ...], ...]
-    """One per receipt, in order."""
-
-    def proof(self, index: int) -> Signature:
-        """The signature value of the receipt at `index`."""
-        return proof(self.signer, self.root, len(self.paths), index, self.paths[index], self.signature)
-
-
-def proof(
-    signer: str, root: bytes, size: int, index: int, path: Sequence[bytes], signature: bytes
-) -> Signature:
-    """A signature value from its raw parts."""
-    return Signature(
-        key_id=signer,
-        root=root.hex(),
-        size=size,
-        index=index,
-        path=tuple([node.hex() for node in path]),
-        signature=base64.b64encode(signature).decode(),
-    )
 
 
 def seal(bodies: Sequence[bytes], sign: Sign, signer: str) -> Batch:
     """One Ed25519 signature over all bodies (at least one). `signer` is the key's `key_id`."""
-    rows = tree.levels([tree.leaf_hash(entry) for entry in bodies])
-    root = rows[-1][0]
-    return Batch(signer, root, sign(signed_text(len(bodies), root.hex())), tuple(tree.paths(rows)))
+    root = _levels(bodies)[-1][0]
+    return Batch(signer, len(bodies), root, sign(signed_text(len(bodies), root.hex())))
+
+
+def proofs(batch: Batch, bodies: Sequence[bytes], leaves: Iterable[int]) -> dict[int, Signature]:
+    """The readable proof of each of these leaves of a batch, out of all its bodies."""
+    rows = _levels(bodies)
+    signature = base64.b64encode(batch.signature).decode()
+    return {
+        leaf: Signature(
+            key_id=batch.signer,
+            root=batch.root.hex(),
+            size=batch.size,
+            index=leaf,
+            path=tuple([node.hex() for node in tree.path(rows, leaf)]),
+            signature=signature,
+        )
+        for leaf in leaves
+    }
 
 
 def sign_batch(bodies: Sequence[bytes], sign: Sign, signer: str) -> tuple[Signature, ...]:
     """One signature value per body, in order, all under one Ed25519 signature."""
     if not bodies:
         return ()
-    batch = seal(bodies, sign, signer)
-    return tuple(batch.proof(index) for index in range(len(bodies)))
+    return tuple(proofs(seal(bodies, sign, signer), bodies, range(len(bodies))).values())
+
+
+def _levels(bodies: Sequence[bytes]) -> list[list[bytes]]:
+    return tree.levels([sha256(b"\x00" + entry).digest() for entry in bodies])  # `leaf_hash`, without a call
 
 
 def verify(signed: SignedReceipt, public_key: bytes, check: Verify) -> bool:

@@ -5,7 +5,7 @@ booked before (it is being replayed, or came twice) and changes nothing; for the
 follows in the same transaction, so they are booked whole or not at all.
 
     Intended  → intent, unless its settlement is in the same group
-    Settled   → outcome, ledger (one per attempt), usage_hour, hold, lease or account, receipt, content
+    Settled   → outcome, ledger (one per attempt), usage_hour, hold, lease or account, signing_batch, content
     Lost      → outcome `unknown`, ledger at the estimate, hold, lease or account (see `spending`)
 """
 
@@ -50,15 +50,16 @@ class Booker:
         self._bulk = {
             table.name: Bulk(database, table)
             for table in (
-                schema.intent, schema.outcome, schema.ledger, schema.hold, schema.receipt,
-                schema.signing_batch, schema.content,
+                schema.intent, schema.outcome, schema.ledger, schema.hold, schema.signing_batch,
+                schema.content,
             )
         }  # fmt: skip
         self._usage = Bulk(database, schema.usage_hour, rows.add_to_sums)
 
     def book(self, connection: Connection, group: Group) -> int:
         """Write the group; how many requests were new. Raises `RecordConflict` on a contradiction."""
-        settled = self._fresh_settlements(connection, group)
+        batch = _Batch()
+        settled = self._fresh_settlements(connection, group, batch)
         # An intent whose end is booked in this very transaction says nothing that its ledger row and its
         # receipt do not: only those that stand alone, the durable ones among them, get a row.
         ended = {attempt.id for one in settled for attempt in one.settlement.receipt.attempts}
@@ -78,18 +79,23 @@ class Booker:
         late = spending.book(self._database, connection)
         self._insert(connection, schema.hold, spending.rows(group.now_ns))
         self._charge(connection, group, settled, lost, late)
-        self._sign(connection, group, [one.settlement.receipt for one in settled])
+        self._sign(connection, group, batch)
         self._keep_content(connection, settled)
         return len(settled) + len(lost)
 
-    def _fresh_settlements(self, connection: Connection, group: Group) -> list[Settled]:
+    def _fresh_settlements(self, connection: Connection, group: Group, batch: "_Batch") -> list[Settled]:
         unique: dict[tuple[str, str], Settled] = {}
+        outcomes: list[Row] = []
         for one in group.records:
             if isinstance(one, Settled):
                 receipt = one.settlement.receipt
-                unique.setdefault((receipt.org_id, receipt.id), one)
-        outcomes = [rows.outcome(one.settlement.receipt, group.worker, group.id) for one in unique.values()]
+                identity = (receipt.org_id, receipt.id)
+                if identity not in unique:
+                    unique[identity] = one
+                    outcomes.append(rows.outcome(receipt, group.worker, group.id, batch.place(receipt)))
         fresh = self._pass_gate(connection, group, list(unique), outcomes)
+        if len(fresh) < len(unique):
+            batch.keep(fresh)
         return [one for identity, one in unique.items() if identity in fresh]
 
     def _fresh_losses(self, connection: Connection, group: Group) -> list[Lost]:
@@ -137,23 +143,15 @@ class Booker:
             raise RecordConflict("an attempt id is in the ledger already, under another receipt")
         self._usage.run(connection, sums.rows())
 
-    def _sign(self, connection: Connection, group: Group, fresh: list[Receipt]) -> None:
+    def _sign(self, connection: Connection, group: Group, batch: "_Batch") -> None:
         """Keep the receipts, each organisation's as one signed tree: no proof holds another's hashes."""
-        by_org: dict[str, list[Receipt]] = {}
-        for receipt in fresh:
-            by_org.setdefault(receipt.org_id, []).append(receipt)
         kept: list[Row] = []
-        batches: list[Row] = []
-        for org_id, found in by_org.items():
-            bodies = [receipts.body(receipt) for receipt in found]
-            batch = receipts.seal(bodies, self._signer.sign, self._signer.key_id)
-            batches.append(rows.signing_batch(org_id, group.id, batch, group.now_ns))
-            kept += [
-                rows.receipt(receipt, body, group.id, leaf, path)
-                for leaf, (receipt, body, path) in enumerate(zip(found, bodies, batch.paths, strict=True))
-            ]
-        self._insert(connection, schema.signing_batch, batches)
-        self._insert(connection, schema.receipt, kept)
+        for org_id, places in batch.by_org.items():
+            bodies = [b"" if receipt is None else receipts.body(receipt) for receipt in places]
+            if any(bodies):
+                sealed = receipts.seal(bodies, self._signer.sign, self._signer.key_id)
+                kept.append(rows.signing_batch(org_id, group.id, sealed, bodies, group.now_ns))
+        self._insert(connection, schema.signing_batch, kept)
 
     def _keep_content(self, connection: Connection, settled: list[Settled]) -> None:
         kept: list[Row] = []
@@ -167,3 +165,21 @@ class Booker:
 
     def _insert(self, connection: Connection, table: Table, new: Sequence[Row]) -> int:
         return self._bulk[table.name].run(connection, new) if new else 0
+
+
+class _Batch:
+    """The receipts of a group, by organisation, each at its leaf."""
+
+    def __init__(self) -> None:
+        self.by_org: dict[str, list[Receipt | None]] = {}
+
+    def place(self, receipt: Receipt) -> int:
+        """Its leaf."""
+        places = self.by_org.setdefault(receipt.org_id, [])
+        places.append(receipt)
+        return len(places) - 1
+
+    def keep(self, fresh: set[tuple[str, str]]) -> None:
+        """Leave the others' leaves empty: they were booked before, under another signature."""
+        for org_id, places in self.by_org.items():
+            places[:] = [one if one is not None and (org_id, one.id) in fresh else None for one in places]

@@ -38,7 +38,7 @@ Conflict = Callable[[Any], Any]
 _WRITE = "passerelle_write"
 _LOOK_MS = 5
 """SQLite looks after 1, 2 and 2 ms within it; then we begin anew, instead of letting it back off further."""
-_CHUNK = 32
+_CHUNK = 64
 """Most rows of one statement: large enough to spare the lock, small enough (≈ 0.2 ms) not to hold it."""
 _INSERTS: dict[str, Callable[[Table], Any]] = {
     "sqlite": sqlite.insert,

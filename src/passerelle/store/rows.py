@@ -28,11 +28,12 @@ def intent(record: Intended, worker: str) -> Row:
     )  # fmt: skip
 
 
-def outcome(receipt: Receipt, worker: str, group_id: str) -> Row:
+def outcome(receipt: Receipt, worker: str, group_id: str, leaf: int) -> Row:
     """A row of `outcome` for a settled request."""
     return (
-        receipt.org_id, receipt.id, receipt.request_id, receipt.at_ns, receipt.outcome, receipt.problem,
-        len(receipt.attempts), worker, group_id,
+        receipt.org_id, receipt.id, _given(receipt.request_id, receipt.id), receipt.project_id,
+        receipt.key_id, receipt.at_ns, receipt.outcome, receipt.problem, len(receipt.attempts), worker,
+        group_id, leaf,
     )  # fmt: skip
 
 
@@ -40,8 +41,8 @@ def unknown_outcome(lost: Lost, now_ns: int, worker: str, group_id: str) -> Row:
     """A row of `outcome` for a request lost in a crash."""
     first = lost.intents[0].intent
     return (
-        first.org_id, first.receipt_id, first.request_id, now_ns, "unknown", None, len(lost.intents),
-        worker, group_id,
+        first.org_id, first.receipt_id, _given(first.request_id, first.receipt_id), first.project_id,
+        first.key_id, now_ns, "unknown", None, len(lost.intents), worker, group_id, None,
     )  # fmt: skip
 
 
@@ -67,17 +68,11 @@ def unknown_attempt(one: Intent, amount_nanos: int, *, late: bool) -> Row:
     )  # fmt: skip
 
 
-def receipt(one: Receipt, body: bytes, batch_id: str, leaf: int, path: Sequence[bytes]) -> Row:
-    """A row of `receipt`."""
+def signing_batch(org_id: str, batch_id: str, batch: Batch, bodies: Sequence[bytes], now_ns: int) -> Row:
+    """A row of `signing_batch`: the receipts of a group, and what their proofs share."""
     return (
-        one.org_id, one.id, one.request_id, one.project_id, one.key_id, one.at_ns, body.decode(),
-        batch_id, leaf, b"".join(path),
+        org_id, batch_id, batch.signer, batch.size, batch.root, batch.signature, b"\n".join(bodies), now_ns
     )  # fmt: skip
-
-
-def signing_batch(org_id: str, batch_id: str, batch: Batch, now_ns: int) -> Row:
-    """A row of `signing_batch`: what all proofs of the batch share."""
-    return (org_id, batch_id, batch.signer, len(batch.paths), batch.root, batch.signature, now_ns)
 
 
 class Sums:
@@ -85,7 +80,7 @@ class Sums:
 
     def __init__(self, shard: int) -> None:
         self._shard = shard
-        self._sums: dict[Row, list[int]] = {}
+        self._found: dict[Row, list[tuple[int, ...]]] = {}
 
     def count_attempt(self, receipt: Receipt, one: Attempt) -> None:
         """Add an attempt whose end is known."""
@@ -96,7 +91,7 @@ class Sums:
                 receipt.key_id, one.provider, one.deployment, _clean(one.model), one.currency, self._shard,
             ),
             (
-                1, int(not one.ok), int(one.price_version is None and source != "none"),
+                1, not one.ok, one.price_version is None and source != "none",
                 one.cost_nanos if source == "estimated" else 0, one.cost_nanos, *_buckets(one.usage),
             ),
         )  # fmt: skip
@@ -113,15 +108,14 @@ class Sums:
 
     def rows(self) -> list[Row]:
         """The sums in key order, so that no two workers lock them crosswise."""
-        return [(*key, *figures) for key, figures in sorted(self._sums.items())]
+        return [(*key, *map(sum, zip(*figures, strict=True))) for key, figures in sorted(self._found.items())]
 
     def _add(self, key: Row, figures: tuple[int, ...]) -> None:
-        known = self._sums.get(key)
+        known = self._found.get(key)
         if known is None:
-            self._sums[key] = list(figures)
+            self._found[key] = [figures]
         else:
-            for index, figure in enumerate(figures):
-                known[index] += figure
+            known.append(figures)
 
 
 def add_to_sums(statement: Any) -> Any:
@@ -137,3 +131,8 @@ def add_to_sums(statement: Any) -> Any:
 def _clean(text: str) -> str:
     """A provider's own words, without the one character PostgreSQL's text cannot hold."""
     return text.replace("\0", "") if "\0" in text else text
+
+
+def _given(request_id: str, receipt_id: str) -> str | None:
+    """What the caller named its request; None where the name is ours, and the receipt's leads to it."""
+    return None if request_id[4:] == receipt_id[4:] else request_id

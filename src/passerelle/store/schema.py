@@ -3,7 +3,7 @@
 What belongs to the installation as a whole (counters, signing keys, the price book) stands under the
 organisation `""`. Times are Unix nanoseconds, money is nanos, JSON is text written by msgspec: nothing
 here needs a type that SQLite and PostgreSQL understand differently. Rows of `intent`, `outcome`,
-`ledger`, `hold`, `receipt` and `audit` are only ever added.
+`ledger`, `hold`, `signing_batch` and `audit` are only ever added.
 
 `migrations/` creates the same tables step by step; a test compares the two.
 """
@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from passerelle.core.usage import BUCKETS
@@ -217,8 +218,8 @@ ledger = Table(
     _text("currency"),
     _flag("late"),
     _flag("unknown"),  # the outcome was lost in a crash: `amount_nanos` is the estimate
-    PrimaryKeyConstraint("org_id", "attempt_id"),  # ids sort by time: no index on `at_ns` is needed
-    Index(None, "org_id", "receipt_id"),
+    # Ids sort by time, and an attempt's begins with its receipt's ULID: neither needs an index of its own.
+    PrimaryKeyConstraint("org_id", "attempt_id"),
     sqlite_with_rowid=False,
 )
 
@@ -285,50 +286,43 @@ intent = Table(
     sqlite_with_rowid=False,
 )
 
+# One row per request. `leaf` is its receipt's place in the batch that its group signed: NULL for a request
+# lost in a crash, of which nothing can be signed.
 outcome = Table(
     "outcome",
     metadata,
     _text("org_id"),
     _text("receipt_id"),
-    _text("request_id"),
+    _text("request_id", null=True),  # NULL where it is ours: the receipt's own ULID
+    _text("project_id"),
+    _text("key_id"),
     _int("at_ns"),
     _text("outcome"),  # as in the receipt, or `unknown` after a crash
     _text("problem", null=True),
     _int("attempts"),
     _text("worker"),
     _text("group_id"),  # the transaction that wrote it: tells new rows from replayed ones
+    _int("leaf", null=True),
     PrimaryKeyConstraint("org_id", "receipt_id"),
-    sqlite_with_rowid=False,
-)
-
-receipt = Table(
-    "receipt",
-    metadata,
-    _text("org_id"),
-    _text("receipt_id"),
-    _text("request_id"),
-    _text("project_id"),
-    _text("key_id"),
-    _int("at_ns"),
-    _text("body"),
-    _text("batch_id"),
-    _int("leaf"),
-    _blob("path"),
-    PrimaryKeyConstraint("org_id", "receipt_id"),
-    Index(None, "org_id", "request_id"),
     Index(None, "org_id", "key_id", "receipt_id"),
     Index(None, "org_id", "project_id", "receipt_id"),
-)
+    Index(
+        "ix_outcome_org_id_request_id", "org_id", "request_id",
+        sqlite_where=text("request_id IS NOT NULL"), postgresql_where=text("request_id IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
+)  # fmt: skip
 
 signing_batch = Table(
     "signing_batch",
     metadata,
     _text("org_id"),
-    _text("batch_id"),
+    _text("batch_id"),  # the group that wrote it
     _text("signer"),
     _int("size"),
     _blob("root"),
     _blob("signature"),
+    _blob("bodies"),  # the receipts as they are signed, a line each, in the order of their leaves
     _int("at_ns"),
     PrimaryKeyConstraint("org_id", "batch_id"),
 )

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import BigInteger, ColumnElement, func, literal_column, select
 
 from passerelle.core.clock import Clock
+from passerelle.core.ids import same
 from passerelle.core.model import Price
 from passerelle.core.usage import BUCKETS, Usage
 from passerelle.ledger import reports
@@ -94,12 +95,18 @@ class UsageBook:
     def rows(
         self, org_id: str, *, limit: int = 100, before: str | None = None, receipt_id: str | None = None
     ) -> tuple[LedgerRow, ...]:
-        """Ledger rows, the newest first; `before` is the attempt id of the last one seen."""
+        """Ledger rows, the newest first; `before` is the attempt id of the last one seen.
+
+        A receipt's rows are found by their ids, which begin with its ULID (`core.ids.same`).
+        """
         query = select(ledger).where(ledger.c.org_id == org_id)
         if before is not None:
             query = query.where(ledger.c.attempt_id < before)
         if receipt_id is not None:
-            query = query.where(ledger.c.receipt_id == receipt_id)
+            first = same("att", receipt_id)
+            query = query.where(
+                ledger.c.attempt_id.between(f"{first}-", f"{first}-~"), ledger.c.receipt_id == receipt_id
+            )
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(ledger.c.attempt_id.desc()).limit(limit)).mappings()
             return tuple(_ledger_row(row) for row in rows)
