@@ -15,11 +15,12 @@ from passerelle.gateway import leg as legs
 from passerelle.gateway.deliver import Deliverer, Opened
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
+from passerelle.gateway.limits import Full
 from passerelle.gateway.outcomes import Outcomes, deadlines_of, observe
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.tour import Tour
 from passerelle.gateway.translate import Answer, decode_whole, encode_for, watch_stream
-from passerelle.gateway.trip import Trip
+from passerelle.gateway.trip import Trip, pass_over
 from passerelle.gateway.vitals import Vitals
 from passerelle.providers.base import Call, Reply, SendError
 from passerelle.providers.failures import (
@@ -88,17 +89,27 @@ class Engine:
 
     async def _next(self, trip: Trip, tour: Tour, failure: Failure | None) -> Leg:
         """The next attempt, held for and announced. Raises `ProblemError` when the tour is over."""
-        generation = trip.generation
-        stop = tour.next(
-            failure, lambda place: self._outcomes.remaining_s(trip, generation.catalog.by_id[place])
-        )
-        if stop is None:
-            if failure is None:
-                raise ProblemError(Problem("upstream_timeout", "No time was left to call a provider."))
-            raise ProblemError(failure.problem)
-        if stop.pause_s:
-            await asyncio.sleep(stop.pause_s)
-        deployment = generation.catalog.by_id[stop.deployment]
+        generation, ticket = trip.generation, trip.ticket
+        if failure is not None and ticket is not None:
+            ticket.vacate()
+        full: Full | None = None
+        while True:
+            stop = tour.next(
+                failure, lambda place: self._outcomes.remaining_s(trip, generation.catalog.by_id[place])
+            )
+            if stop is None:
+                raise ProblemError(_nowhere(trip, failure, full))
+            if stop.pause_s:
+                await asyncio.sleep(stop.pause_s)
+            deployment = generation.catalog.by_id[stop.deployment]
+            if deployment.id not in generation.limited or ticket is None:
+                break
+            found = ticket.occupy(deployment)
+            if found is None:
+                break
+            full = found if full is None or found.wait_s < full.wait_s else full
+            pass_over(trip, found.rejection)
+            tour.skip()
         outbound = encode_for(trip, deployment)
         estimate = await self._holds.reserve(trip, deployment)
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
@@ -259,3 +270,17 @@ class Engine:
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = max(deadlines.first_content_s - waited_s, deadlines.between_s)
         reply.set_deadline(asyncio.get_running_loop().time() + limit_s)
+
+
+def _nowhere(trip: Trip, failure: Failure | None, full: Full | None) -> Problem:
+    """What to tell the caller when the tour is over."""
+    if failure is not None:
+        return failure.problem
+    if full is None:
+        return Problem("upstream_timeout", "No time was left to call a provider.")
+    return Problem(
+        "rate_limited",
+        f"Every deployment that may serve `{trip.envelope.model}` is given all that its limits allow; "
+        "wait as long as `retry-after` says.",
+        retry_after_s=full.wait_s,
+    )
