@@ -17,7 +17,7 @@ from passerelle.cli.common import (
     org_option,
     organisation_id,
     print_json,
-    settings_for,
+    settings_of,
 )
 from passerelle.core.receipt import Receipt, SignedReceipt
 from passerelle.ledger import receipts as signed_receipts
@@ -53,7 +53,7 @@ def show(config: Path | None, data: Path | None, receipt_id: str | None, org: st
     """
     from passerelle.gateway.words import shown
 
-    with opened(settings_for(config, data)) as store:
+    with opened(settings_of(config, data)) as store:
         signed = _newest(store, org) if receipt_id is None else _find(store, org, receipt_id)
         keys = store.receipts.public_keys()
     seen = shown(signed, keys)
@@ -86,7 +86,7 @@ def list_command(config: Path | None, data: Path | None, org: str, limit: int, a
     """
     from passerelle.core.money import show as show_money
 
-    with opened(settings_for(config, data)) as store:
+    with opened(settings_of(config, data)) as store:
         found = [
             signed_receipts.read(s) for s in store.receipts.list(organisation_id(store, org), limit=limit)
         ]
@@ -140,7 +140,7 @@ def verify(
     if path.is_file():
         signed, key, differs = _read(path)
     else:
-        with opened(settings_for(config, data)) as store:
+        with opened(settings_of(config, data)) as store:
             signed = _find(store, org, what)
             key = store.receipts.public_keys().get(signed.signature.key_id, b"")
     if public_key is not None:
