@@ -141,11 +141,15 @@ class Engine:
             answer = decode_whole(trip, leg.outbound, data, context)
         except SendError as error:
             raise self._setback(
-                trip, leg, from_send_error(error, provider=leg.deployment.provider)
+                trip,
+                leg,
+                from_send_error(error, provider=leg.deployment.provider, hidden=leg.provider.hidden),
             ) from error
         except AnswerError as error:
             raise self._setback(
-                trip, leg, from_answer_error(error, provider=leg.deployment.provider)
+                trip,
+                leg,
+                from_answer_error(error, provider=leg.deployment.provider, hidden=leg.provider.hidden),
             ) from error
         except asyncio.CancelledError:
             self._outcomes.cancelled(trip, leg)
@@ -169,7 +173,7 @@ class Engine:
             opened = await self._until_content(trip, leg, reply, watcher)
         except SendError as error:
             observe(leg, watcher)
-            failure = from_send_error(error, provider=leg.deployment.provider)
+            failure = from_send_error(error, provider=leg.deployment.provider, hidden=leg.provider.hidden)
             raise self._setback(trip, leg, failure) from error
         except asyncio.CancelledError:
             observe(leg, watcher)
@@ -213,7 +217,11 @@ class Engine:
             # Even when content came with it: none has been passed on, so another place may take over.
             observe(leg, watcher)
             raise self._setback(
-                trip, leg, from_failed_event(watcher.failed, provider=leg.deployment.provider)
+                trip,
+                leg,
+                from_failed_event(
+                    watcher.failed, provider=leg.deployment.provider, hidden=leg.provider.hidden
+                ),
             )
         leg.first_content_s = self._clock.monotonic_s()
         return Opened(leg, reply, chunks, watcher, held, ended)
@@ -255,7 +263,14 @@ class Engine:
         raise self._setback(
             trip,
             leg,
-            classify(reply.status, reply.headers, body, provider=leg.deployment.provider, now_s=now_s),
+            classify(
+                reply.status,
+                reply.headers,
+                body,
+                provider=leg.deployment.provider,
+                hidden=leg.provider.hidden,
+                now_s=now_s,
+            ),
         )
 
     def _setback(self, trip: Trip, leg: Leg, failure: Failure) -> _Setback:
