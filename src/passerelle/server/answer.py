@@ -29,6 +29,8 @@ async def send_whole(
     headers.append((b"x-request-id", arrival.request_id.encode()))
     headers.append((b"x-passerelle-generation", generation or arrival.generation))
     arrival.answered = True
+    if arrival.exchange is not None and arrival.exchange.answer(status, headers, body):
+        return
     await arrival.send({"type": "http.response.start", "status": status, "headers": headers})
     if arrival.scope["method"] == "HEAD":
         body = b""
