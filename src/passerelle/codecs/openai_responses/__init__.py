@@ -9,6 +9,7 @@ relay                        the caller's own bytes, and the watcher of what com
 errors types reading         the wire
 """
 
+from passerelle.codecs import openai_errors
 from passerelle.codecs.base import (
     Encoded,
     EncodedProblem,
@@ -27,7 +28,6 @@ from passerelle.codecs.openai_responses import (
     decode,
     encode,
     envelope,
-    errors,
     relay,
     stream_in,
     stream_out,
@@ -57,7 +57,7 @@ class _Client:
         return stream_out.ResponsesEncoder(context)
 
     def encode_problem(self, problem: Problem, request_id: str) -> EncodedProblem:
-        return errors.encode_problem(problem, request_id)
+        return openai_errors.encode_problem(problem, request_id)
 
     def encode_token_count(self, tokens: int) -> bytes:
         return answer_out.encode_token_count(tokens)
