@@ -2,8 +2,8 @@
 
 import msgspec
 
+from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.answer_out import Reply
-from passerelle.codecs.openai_responses.reading import Json
 from passerelle.codecs.sse import SseParser
 
 _encoder = msgspec.json.Encoder()

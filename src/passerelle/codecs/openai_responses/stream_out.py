@@ -22,10 +22,10 @@ raises on any other order; read 2026-11-22.
 from typing import Any, assert_never
 
 from passerelle.codecs.base import ReplyContext
+from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.answer_out import Reply
 from passerelle.codecs.openai_responses.errors import stream_error
 from passerelle.codecs.openai_responses.finish import finish_out
-from passerelle.codecs.openai_responses.reading import Json
 from passerelle.codecs.openai_responses.shapes import MALFORMED
 from passerelle.codecs.openai_responses.stream_items import (
     AudioOut,
