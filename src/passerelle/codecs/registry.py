@@ -1,4 +1,4 @@
-"""Every dialect by name. A dialect is imported when it is first spoken."""
+"""Every dialect by name. A dialect is imported when it is first asked for."""
 
 from functools import cache
 from typing import assert_never

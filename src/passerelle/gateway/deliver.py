@@ -56,7 +56,8 @@ class Deliverer:
         try:
             if watcher.done:
                 self._outcomes.stream_completed(trip, leg, watcher)
-            yield _kept(trip, opened.held)
+            out = opened.held
+            yield _kept(trip, out)
             if not opened.ended and watcher.failed is None:
                 try:
                     async for out in self._onward(trip, opened):
@@ -66,7 +67,7 @@ class Deliverer:
                         failure = from_send_error(error, provider=leg.deployment.provider)
                 except StoreUnavailable:
                     # It came to its end, and that cannot be kept: the caller must not be told all went well.
-                    yield in_band_error(trip, watcher, Failed("server_error", _NOT_KEPT), context)
+                    yield in_band_error(trip, watcher, Failed("server_error", _NOT_KEPT), context, out)
                     return
                 except Exception:
                     # A mistake of ours in reading it: the caller is told in its own words, not cut off.
@@ -78,7 +79,7 @@ class Deliverer:
                 self._outcomes.stream_broke(trip, leg, watcher, failure)
                 # In the words of `classify`: what a provider says of itself is for the receipt and the log.
                 failed = Failed(failure.kind, failure.problem.message)
-                yield in_band_error(trip, watcher, failed, context)
+                yield in_band_error(trip, watcher, failed, context, out)
         finally:
             # Only reached unsettled when the caller went away (GeneratorExit, CancelledError).
             if not trip.settled:

@@ -71,7 +71,6 @@ class Route(msgspec.Struct, frozen=True):
 
 WANTED = frozenset(
     {
-        b"accept",
         b"anthropic-beta",
         b"anthropic-version",
         b"authorization",
