@@ -15,7 +15,7 @@ from passerelle.gateway import leg as legs
 from passerelle.gateway.deliver import Deliverer, Opened
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
-from passerelle.gateway.outcomes import Outcomes, deadlines_of, observe
+from passerelle.gateway.outcomes import Outcomes, observe
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.tour import Tour
 from passerelle.gateway.translate import Answer, decode_whole, encode_for, watch_stream
@@ -89,8 +89,9 @@ class Engine:
     async def _next(self, trip: Trip, tour: Tour, failure: Failure | None) -> Leg:
         """The next attempt, held for and announced. Raises `ProblemError` when the tour is over."""
         generation = trip.generation
+        by_id, now_s = generation.catalog.by_id, self._clock.monotonic_s()
         stop = tour.next(
-            failure, lambda place: self._outcomes.remaining_s(trip, generation.catalog.by_id[place])
+            failure, lambda place: legs.deadlines_of(trip, by_id[place]).total_s - now_s + trip.ask.started_s
         )
         if stop is None:
             if failure is None:
@@ -98,7 +99,7 @@ class Engine:
             raise ProblemError(failure.problem)
         if stop.pause_s:
             await asyncio.sleep(stop.pause_s)
-        deployment = generation.catalog.by_id[stop.deployment]
+        deployment = by_id[stop.deployment]
         outbound = encode_for(trip, deployment)
         estimate = await self._holds.reserve(trip, deployment)
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
@@ -181,10 +182,8 @@ class Engine:
     async def _until_content(self, trip: Trip, leg: Leg, reply: Reply, watcher: StreamWatcher) -> Opened:
         """Read, holding everything back, until there is content to commit to."""
         waited_s = self._clock.monotonic_s() - leg.started_s
-        limit_s = deadlines_of(trip, leg.deployment).first_content_s - waited_s
-        reply.set_deadline(
-            asyncio.get_running_loop().time() + min(limit_s, self._outcomes.remaining_s(trip, leg.deployment))
-        )
+        limit_s = leg.deadlines.first_content_s - waited_s
+        reply.set_deadline(asyncio.get_running_loop().time() + min(limit_s, self._outcomes.remaining_s(leg)))
         chunks = aiter(reply)
         held = b""
         ended = False
@@ -216,9 +215,9 @@ class Engine:
             body=outbound.body,
             stream=stream,
             dialect=outbound.dialect,
-            deadlines=deadlines_of(trip, leg.deployment),
+            deadlines=leg.deadlines,
             headers=trip.ask.headers if outbound.relayed else (),
-            remaining_s=self._outcomes.remaining_s(trip, leg.deployment),
+            remaining_s=self._outcomes.remaining_s(leg),
         )
         leg.sent = True
         try:
@@ -255,7 +254,7 @@ class Engine:
         """Bound the wait for a whole answer's body: as for first content from the request, and at least as
         between contents from the head, which some providers send at once and fill up with blanks.
         """
-        deadlines = deadlines_of(trip, leg.deployment)
+        deadlines = leg.deadlines
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = max(deadlines.first_content_s - waited_s, deadlines.between_s)
         reply.set_deadline(asyncio.get_running_loop().time() + limit_s)

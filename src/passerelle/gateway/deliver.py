@@ -15,7 +15,7 @@ from passerelle.codecs.base import ReplyContext, StreamWatcher
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed
 from passerelle.gateway.leg import Leg
-from passerelle.gateway.outcomes import UNREADABLE, Outcomes, deadlines_of
+from passerelle.gateway.outcomes import UNREADABLE, Outcomes
 from passerelle.gateway.translate import in_band_error
 from passerelle.gateway.trip import Trip
 from passerelle.providers.base import Reply, SendError
@@ -92,8 +92,8 @@ class Deliverer:
         """The rest of a provider's stream, under the between-contents deadline."""
         leg, reply, watcher = opened.leg, opened.reply, opened.watcher
         loop_time = asyncio.get_running_loop().time
-        between_s = deadlines_of(trip, leg.deployment).between_s
-        over_at = loop_time() + self._outcomes.remaining_s(trip, leg.deployment)
+        between_s = leg.deadlines.between_s
+        over_at = loop_time() + self._outcomes.remaining_s(leg)
         progress = -1
         async for data in opened.chunks:
             out = watcher.feed(data)
