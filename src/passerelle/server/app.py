@@ -161,7 +161,7 @@ def _arrive(scope: Scope, receive: Receive, send: Send, generation: bytes) -> Ar
     request_id = said.decode() if said is not None and _REQUEST_ID.fullmatch(said) else minted
     receipt_id = same("rcp", minted)
     arrival = Arrival(scope, receive, send, request_id, receipt_id, generation, headers)
-    arrival.exchange = scope.get(SCOPE_KEY)
+    arrival.exchange = scope.pop(SCOPE_KEY, None)  # it holds the scope: no circle for the collector
     return arrival
 
 
