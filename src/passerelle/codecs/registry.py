@@ -1,4 +1,4 @@
-"""Every dialect by name. A dialect is imported when it is first asked for."""
+"""Every dialect by name. A dialect is imported when it is first spoken."""
 
 from functools import cache
 from typing import assert_never
