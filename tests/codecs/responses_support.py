@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from passerelle.codecs.base import Envelope, PathTarget, ReplyContext, Target
+from passerelle.codecs.openai_responses import CLIENT, PROVIDER
 from passerelle.core.event import (
     Event,
     Failed,
@@ -19,12 +21,15 @@ from passerelle.core.event import (
     Started,
     UsageReported,
 )
+from passerelle.core.message import Message
 from passerelle.core.request import Request
 from passerelle.core.usage import Usage
 
 CHAT = PathTarget("chat")
 TARGET = Target("gpt-x")
 EVENTS = TypeAdapter[Any](ResponseStreamEvent)
+AGENT: dict[str, Any] = json.loads((Path(__file__).parent / "data/responses_agent.json").read_bytes())
+"""Everything at once, as an agent like Codex writes it."""
 ENVELOPE = Envelope("chat", "gpt-x", stream=True)
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -33,6 +38,22 @@ some_words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_s
 
 def dumps(value: Any) -> bytes:
     return json.dumps(value).encode()
+
+
+def decode(**fields: Any) -> Request:
+    """A caller's request."""
+    return CLIENT.decode_request(dumps({"model": "m", "input": "hi"} | fields), CHAT)
+
+
+def encode(request: Request, target: Target = TARGET) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What a provider is sent, and what was lost."""
+    encoded = PROVIDER.encode_request(request, target)
+    return json.loads(encoded.body), encoded.dropped
+
+
+def foreign(*messages: Message, **fields: Any) -> Request:
+    """A request of a caller who speaks another dialect."""
+    return Request(model="m", messages=messages, dialect="anthropic", **fields)
 
 
 def context(request: Request | None = None) -> ReplyContext:

@@ -482,6 +482,7 @@ OWN = {
         model(
             text("mm", thought=True, thoughtSignature=SIGNATURE),
             text("said", thoughtSignature=SIGNATURE),
+            text("", thoughtSignature=SIGNATURE),
             {"executableCode": {"code": "1", "language": "PYTHON"}},
             {**call("f", {"z": 1, "a": 2.5}), "thoughtSignature": SIGNATURE},
             call("f", {}, id="own"),

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from tests.codecs.gemini_support import CHAT, COUNT, SIGNATURE, answered, call, dump, model, text, user
 
-from passerelle.codecs.base import PathTarget
+from passerelle.codecs import registry
+from passerelle.codecs.base import PathTarget, Target
 from passerelle.codecs.gemini import CLIENT
 from passerelle.codecs.gemini.signatures import STAND_IN, keep
 from passerelle.codecs.sealed import Sealed
@@ -20,7 +21,7 @@ from passerelle.core.message import (
     ToolCallPart,
     ToolResultPart,
 )
-from passerelle.core.request import OutputFormat, Reasoning, Request, Tool, ToolChoice
+from passerelle.core.request import Dialect, OutputFormat, Reasoning, Request, Tool, ToolChoice
 
 
 def read(*contents: Any, **fields: Any) -> Request:
@@ -143,12 +144,27 @@ def test_thoughts_signatures_and_unknown_parts_are_kept() -> None:
     ).messages
     thought, said, signed, unsigned, code = message.parts
     assert thought == ReasoningPart("hmm", signature=SIGNATURE, origin="gemini")
-    assert said == TextPart("well", memo={"thoughtSignature": SIGNATURE})
+    assert said == TextPart("well", extra={"thoughtSignature": SIGNATURE})
     assert isinstance(signed, ToolCallPart)
     assert signed.signature == SIGNATURE
     assert isinstance(unsigned, ToolCallPart)
     assert unsigned.signature is None
     assert code == TextPart("", extra={"executableCode": {"code": "1+1", "language": "PYTHON"}})
+
+
+@pytest.mark.parametrize("dialect", ["openai_chat", "openai_responses", "anthropic"])
+@pytest.mark.parametrize(
+    "said", [{"text": "well"}, {"text": ""}, {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]
+)
+def test_the_proof_on_words_or_a_picture_is_reported_where_it_cannot_go(
+    dialect: Dialect, said: dict[str, Any]
+) -> None:
+    def losses(**beside: str) -> tuple[str, ...]:
+        request = read(user(text("hi")), model(text("so"), {**said, **beside}), user(text("go on")))
+        return registry.provider(dialect).encode_request(request, Target("m")).dropped
+
+    assert losses(thoughtSignature=SIGNATURE) == (*losses(), "thoughtSignature")
+    assert losses(thoughtSignature=STAND_IN) == losses()
 
 
 @pytest.mark.parametrize("alphabet", [str.maketrans("", ""), str.maketrans("+/", "-_")])

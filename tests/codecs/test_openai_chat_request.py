@@ -25,7 +25,7 @@ from passerelle.core.message import (
     ToolCallPart,
     ToolResultPart,
 )
-from passerelle.core.request import OutputFormat, Reasoning, Request, Sampling, Tool, ToolChoice
+from passerelle.core.request import Dialect, OutputFormat, Reasoning, Request, Sampling, Tool, ToolChoice
 
 USER = Message("user", (TextPart("hi"),))
 
@@ -631,6 +631,20 @@ def test_quirk_string_content() -> None:
     body, dropped = write(request, **quirky("string_content"))
     assert [message["content"] for message in body["messages"]] == ["a\n\nb", "c"]
     assert dropped == ("image",)
+    said = asked(
+        {"role": "user", "content": [{"type": "text", "text": "a", "k": 1}, {"type": "text", "text": "b"}]}
+    )
+    body, dropped = write(read(said), **quirky("string_content"))
+    assert (body["messages"][0]["content"], dropped) == ("a\n\nb", ("k",))
+
+
+@pytest.mark.parametrize("dialect", ["openai_chat", "gemini"])
+def test_what_stood_beside_no_words_is_reported(dialect: Dialect) -> None:
+    empty = TextPart("", extra={"executableCode": {"code": "1"}})
+    request = foreign(Message("user", (TextPart("hi"), empty)))
+    body, dropped = write(replace(request, dialect=dialect))
+    assert body["messages"] == [{"role": "user", "content": "hi"}]
+    assert dropped == ("executableCode",)
 
 
 def test_quirk_no_sampling() -> None:

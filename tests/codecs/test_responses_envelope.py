@@ -162,8 +162,8 @@ def test_a_prompt_template_can_be_relayed_but_not_translated() -> None:
     [
         (b"", None, "not valid JSON"),
         (b'{"model": "m", }', None, "(byte "),
-        (b'{"model": "m", "x": "\xff"}', None, "not UTF-8 at byte 21"),
-        (b"[1]", None, "must be an object, not a list"),
+        (b'{"model": "m", "x": "\xff"}', None, "not UTF-8 (byte 21)"),
+        (b"[1]", None, "The body is an array; send one JSON object"),
         (b"{" + b'"a":{' * 3000, None, "nested too deeply"),
         (b'{"input": "hi"}', "model", "is missing"),
         (b'{"model": 3, "input": "hi"}', "model", "must be a string, not an integer"),

@@ -194,6 +194,22 @@ def test_a_failure_before_anything_is_one_error_event() -> None:
     assert event["message"] == "too long"
 
 
+@pytest.mark.parametrize(
+    ("passed", "number"),
+    [
+        (b'data: {"sequence_number":6}\n\nevent: y\ndata: {"type":"y","sequence_number":7}\n\n', 8),
+        (b'data: {"sequence_number":6}\n\ndata: {"type":"y"}\n\ndata: [DONE]\n\n', 7),
+        (b'data: {"sequence_number":\ndata: 41}\n\n', 42),
+        (b'data: {"sequence_number":"6"}\n\n', 0),
+        (b'data: {"type":"x"}\n\n', 0),
+    ],
+)
+def test_the_error_that_ends_a_relayed_stream_continues_its_numbers(passed: bytes, number: int) -> None:
+    ending = msgspec.structs.replace(context(), passed=passed)
+    said = CLIENT.stream_encoder(ending).encode(Failed("transport", "cut"))
+    assert said.startswith(b'event: error\ndata: {"type":"error","sequence_number":%d,' % number)
+
+
 def test_nothing_follows_the_end() -> None:
     encoder = CLIENT.stream_encoder(context())
     assert encoder.encode(Started("m"))

@@ -1,11 +1,10 @@
 """Requests of other dialects, said in Responses."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.codecs.responses_support import CHAT, TARGET, dumps
+from tests.codecs.responses_support import AGENT, TARGET, dumps, encode, foreign
 
 from passerelle.codecs.base import PathTarget, Target
 from passerelle.codecs.openai_responses import CLIENT, PROVIDER
@@ -20,24 +19,7 @@ from passerelle.core.message import (
     ToolCallPart,
     ToolResultPart,
 )
-from passerelle.core.request import OutputFormat, Reasoning, Request, Sampling, Tool, ToolChoice
-
-
-def decode(**fields: Any) -> Request:
-    return CLIENT.decode_request(dumps({"model": "m", "input": "hi"} | fields), CHAT)
-
-
-def encode(request: Request, target: Target = TARGET) -> tuple[dict[str, Any], tuple[str, ...]]:
-    encoded = PROVIDER.encode_request(request, target)
-    return json.loads(encoded.body), encoded.dropped
-
-
-def foreign(*messages: Message, **fields: Any) -> Request:
-    return Request(model="m", messages=messages, dialect="anthropic", **fields)
-
-
-AGENT: dict[str, Any] = json.loads((Path(__file__).parent / "data/responses_agent.json").read_bytes())
-"""Everything at once, as an agent like Codex writes it."""
+from passerelle.core.request import OutputFormat, Reasoning, Sampling, Tool, ToolChoice
 
 
 def test_a_request_of_another_dialect() -> None:

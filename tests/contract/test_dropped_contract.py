@@ -145,3 +145,23 @@ def test_a_strict_schema_of_a_tool_is_not_silently_loosened(world: World) -> Non
         (seen,) = world.seen()
         assert (seen.body["tools"][0].get("strict") is True) is (dropped is None)
         assert raw.headers.get("x-passerelle-dropped") == dropped
+
+
+@pytest.mark.parametrize("provider", DIALECTS)
+def test_the_proof_on_words_of_gemini_is_not_lost_in_silence(world: World, provider: str) -> None:
+    signed = types.Part(text="Half of it fell.", thought_signature=b"proof")
+    history = [
+        types.Content(role="user", parts=[types.Part(text=QUESTION)]),
+        types.Content(role="model", parts=[signed]),
+        types.Content(role="user", parts=[types.Part(text="When?")]),
+    ]
+    client = gemini_client(world.url, world.token)
+    try:
+        found = client.models.generate_content(model=model(provider), contents=history)
+    finally:
+        client.close()
+    assert found.sdk_http_response is not None
+    headers = dict(found.sdk_http_response.headers or {})
+    assert headers.get("x-passerelle-dropped") == (None if provider == "gemini" else "thoughtSignature")
+    (seen,) = world.seen()
+    assert ("thoughtSignature" in str(seen.body)) is (provider == "gemini")

@@ -1,24 +1,42 @@
 """Identifiers sort by time and never repeat what they should tell apart."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.core.clock import mint
-from passerelle.core.ids import same, ulid, unix_ms
+from passerelle.core.ids import random_letters, same, time_letters, unix_ms
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-@given(at_ms=st.integers(0, (1 << 48) - 1), entropy=st.binary(min_size=10, max_size=10))
-def test_a_ulid_is_its_130_bits_in_base_32(at_ms: int, entropy: bytes) -> None:
-    value = (at_ms << 80) | int.from_bytes(entropy, "big")
-    digits = ""
-    for _ in range(26):
+@given(at_ms=st.integers(0, (1 << 48) - 1), entropy=st.binary(min_size=16, max_size=16))
+def test_a_ulid_is_its_time_and_its_entropy_in_base_32(at_ms: int, entropy: bytes) -> None:
+    value, digits = at_ms, ""
+    for _ in range(10):
         value, digit = divmod(value, 32)
         digits = ALPHABET[digit] + digits
-    assert ulid("req", at_ms=at_ms, entropy=entropy) == f"req_{digits}"
-    assert unix_ms(f"req_{digits}") == at_ms
+    assert time_letters(at_ms) == digits
+    assert random_letters(entropy) == "".join(ALPHABET[byte % 32] for byte in entropy)
+    assert unix_ms(f"req_{time_letters(at_ms)}{random_letters(entropy)}") == at_ms
+
+
+def test_a_forked_child_mints_other_ids() -> None:
+    mint("req")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, mint("req").encode())
+        os._exit(0)
+    ours = mint("req")
+    os.waitpid(child, 0)
+    theirs = os.read(reading, 100).decode()
+    os.close(reading)
+    os.close(writing)
+    assert len(theirs) == len(ours)
+    assert theirs[14:] != ours[14:]
 
 
 def test_ten_thousand_minted_ids_are_all_different_and_in_order() -> None:

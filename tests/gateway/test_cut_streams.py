@@ -85,6 +85,21 @@ def test_a_cut_after_content_is_told_in_band_and_never_a_normal_end(
 
 
 @pytest.mark.parametrize("provider", DIALECTS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_events_of_responses_are_numbered_to_the_last(
+    play: Theatre, provider: Dialect, fault: str
+) -> None:
+    _, steps = FAULTS[fault]
+    duo = play.duo(provider)
+    play.stage.script(duo.first, *_begun(provider), *(steps if steps is not None else _in_band(provider)))
+
+    heard = read_stream("openai_responses", play.ask("openai_responses", duo, stream=True).body)
+
+    assert heard.events[-1]["type"] == ("error" if provider == "openai_responses" else "response.failed")
+    assert [event["sequence_number"] for event in heard.events] == list(range(len(heard.events)))
+
+
+@pytest.mark.parametrize("provider", DIALECTS)
 def test_an_event_without_end_is_cut_off_and_never_kept(play: Theatre, provider: Dialect) -> None:
     duo = play.duo(provider)
     endless = [Send(chunk(b'data: {"a": "')), Flood(chunk(b"a" * 65_536))]

@@ -199,7 +199,7 @@ def test_a_preview_calls_nothing_bills_nothing_and_leaves_nothing(
 ) -> None:
     caller = house.caller("previews", budget_nanos=10**12)
     house.booked(caller)
-    tables = ("intent", "ledger", "outcome", "receipt", "hold", "budget_lease")
+    tables = ("intent", "ledger", "outcome", "signing_batch", "hold", "budget_lease")
     before, since = [house.rows(f"select count(*) from {table}") for table in tables], len(stage.requests)
 
     for model, headers in (("bridge", {}), ("smart", {"x-passerelle-mode": "cost"}), ("paris/bridge", {})):

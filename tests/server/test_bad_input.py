@@ -244,5 +244,5 @@ def _send(caller: Caller, request: Asked, *, replaced: bool) -> Answer:
 
 def _books(house: House, caller: Caller) -> tuple[int, ...]:
     house.booked(caller)
-    names = ("intent", "ledger", "outcome", "receipt", "hold")
+    names = ("intent", "ledger", "outcome", "signing_batch", "hold")
     return tuple(house.rows(f"select count(*) from {name}")[0][0] for name in names)

@@ -113,7 +113,8 @@ def test_only_the_probes_are_public(entries: list[Entry]) -> None:
 
 def test_every_permission_guards_something_and_some_role_has_it(entries: list[Entry]) -> None:
     guarded = {entry.permission for entry in entries} - {PUBLIC}
-    for permission in guarded:
+    assert guarded == PERMISSIONS
+    for permission in PERMISSIONS:
         assert any(permission in having for having in ROLE_PERMISSIONS.values())
 
 

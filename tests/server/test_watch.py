@@ -9,7 +9,7 @@ import pytest
 
 from passerelle.gateway.trip import Delivery
 from passerelle.server import answer, listen
-from passerelle.server.answer import Watch, send_delivery
+from passerelle.server.answer import Watch, Watches, send_delivery
 from passerelle.server.route import Arrival
 
 SHORT_S = 0.05
@@ -124,13 +124,32 @@ async def test_a_caller_that_goes_ends_the_request_at_once(caller: Caller) -> No
 
 async def test_a_watch_that_was_stopped_cancels_nobody(caller: Caller) -> None:
     watch = Watch(caller.arrival())
-    watch.start_soon()
-    watch.stop()
     watch.start()
     watch.stop()
     caller.gone.set()
 
     await asyncio.sleep(SHORT_S * 2)
+
+
+async def test_a_watch_whose_request_is_over_early_never_begins(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "_WATCH_AFTER_S", 0.01)
+    watches = Watches()
+    over, slow = Watch(caller.arrival()), Watch(caller.arrival())
+    watches.begin_soon(over)
+    watches.over(over)
+    caller.gone.set()
+
+    async def request() -> None:
+        watches.begin_soon(slow)
+        await asyncio.sleep(10)
+
+    slow._task = task = asyncio.create_task(request())
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(1):
+            await task
+    watches.over(slow)
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel has no such option")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.gateway.house import until
 from tests.store.world import (
     NOON,
     Tenant,
@@ -181,8 +182,7 @@ def test_an_intent_has_its_row_only_while_its_end_is_not_booked_beside_it(
     tenant = a_tenant(store)
     running = an_intent(tenant)
     store.journal.intent(running)
-    assert store.flush()
-    assert store.audit.open_intents(tenant.org_id, before_ns=NOON + 1) == (running,)
+    until(lambda: store.audit.open_intents(tenant.org_id, before_ns=NOON + 1) == (running,), "it is told")
     assert store.audit.open_intents(tenant.org_id, before_ns=NOON) == ()
     store.journal.settle(a_settlement(running))
     assert store.flush()

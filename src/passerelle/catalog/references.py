@@ -11,7 +11,7 @@ from passerelle.catalog.builtin import Builtin
 from passerelle.codecs.base import QUIRKS
 from passerelle.config.crosscheck import alias_targets, deployment_id, is_reserved
 from passerelle.config.findings import Finding, did_you_mean
-from passerelle.config.origin import Origin
+from passerelle.config.origin import Origin, rows, table
 from passerelle.core.model import Model
 
 DIALECTS_OF = {
@@ -28,25 +28,13 @@ def reference_findings(origin: Origin, known: Builtin) -> Iterator[Finding]:
     """Every name of a model, quirk or dialect that means nothing here."""
     data = origin.data
     names = _model_names(data, known)
-    providers = {n: e for n, e in _table(data, "providers").items() if isinstance(e, dict)}
+    providers = {n: e for n, e in table(data, "providers").items() if isinstance(e, dict)}
     yield from _model_clashes(data, origin, known)
     for name, entry in providers.items():
         yield from _provider(name, entry, origin, known)
-    for index, row in _rows(data, "deployments"):
+    for index, row in rows(data, "deployments"):
         yield from _deployment(index, row, providers, names, origin)
     yield from _aliases(data, providers, names, origin)
-
-
-def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = data.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _rows(data: Mapping[str, Any], name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    value = data.get(name)
-    for index, row in enumerate(value if isinstance(value, list | tuple) else ()):
-        if isinstance(row, dict):
-            yield index, row
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -58,7 +46,7 @@ def _texts(value: object) -> tuple[str, ...]:
 def _model_names(data: Mapping[str, Any], known: Builtin) -> dict[str, str]:
     """Every name of a model → its id, the operator's own included."""
     names = {name: m.id for m in known.models.values() for name in (*m.aliases, m.id)}
-    for _, row in _rows(data, "models"):
+    for _, row in rows(data, "models"):
         identity = row.get("id")
         if isinstance(identity, str):
             names |= dict.fromkeys((*_texts(row.get("aliases")), identity), identity)
@@ -68,7 +56,7 @@ def _model_names(data: Mapping[str, Any], known: Builtin) -> dict[str, str]:
 def _model_clashes(data: Mapping[str, Any], origin: Origin, known: Builtin) -> Iterator[Finding]:
     """Names that would mean two models."""
     taken = {name: m.id for m in known.models.values() for name in (*m.aliases, m.id)}
-    for index, row in _rows(data, "models"):
+    for index, row in rows(data, "models"):
         identity = row.get("id")
         if not isinstance(identity, str):
             continue
@@ -107,7 +95,7 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin, known: Builti
                 did_you_mean(pattern, labels, "Correct it, or declare the model under `[[deployments]]`"),
                 code="unknown_model",
             )
-    declared = any(row.get("provider") == name for _, row in _rows(origin.data, "deployments"))
+    declared = any(row.get("provider") == name for _, row in rows(origin.data, "deployments"))
     if not offers and not declared:
         yield origin.finding(
             path,
@@ -177,8 +165,8 @@ def _aliases(
     names: Mapping[str, str],
     origin: Origin,
 ) -> Iterator[Finding]:
-    aliases = _table(data, "aliases")
-    own = {identity for _, row in _rows(data, "deployments") if (identity := deployment_id(row)) is not None}
+    aliases = table(data, "aliases")
+    own = {identity for _, row in rows(data, "deployments") if (identity := deployment_id(row)) is not None}
     for alias, value in aliases.items():
         for index, target in enumerate(alias_targets(value)):
             if target in names or target in own or (target in aliases and target != alias):
@@ -197,7 +185,7 @@ def _aliases(
 
 def model_finding(origin: Origin, model: Model, field: str, message: str, next_step: str) -> Finding:
     """A finding about a declared model, at the field its author wrote."""
-    for index, row in _rows(origin.data, "models"):
+    for index, row in rows(origin.data, "models"):
         if row.get("id") == model.id:
             path = ("models", index, field) if field in row else ("models", index)
             return origin.finding(path, message, next_step, code="contradiction")

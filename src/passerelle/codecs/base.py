@@ -123,6 +123,9 @@ class ReplyContext(msgspec.Struct, frozen=True, gc=False):
     json_array: bool = False
     request: Request | None = None
     """The decoded request, which Responses echoes back. Always set on translated answers."""
+    passed: bytes = b""
+    """The last whole events of a relayed stream that broke, which the encoder is to end: Responses numbers
+    its events, and continues."""
 
 
 class EncodedProblem(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from passerelle.config.findings import Finding, did_you_mean
 from passerelle.config.network import is_loopback_host, is_private_host, objections
-from passerelle.config.origin import Origin
+from passerelle.config.origin import Origin, rows, table
 from passerelle.config.secret import SecretError, SecretRef, looks_like_secret
 from passerelle.config.templates import templates
 
@@ -26,14 +26,14 @@ def cross_findings(origin: Origin) -> Iterator[Finding]:
     data = origin.data
     yield from _server(data, origin)
     yield from _store(data, origin)
-    providers = _table(data, "providers")
+    providers = table(data, "providers")
     for name, entry in providers.items():
         if isinstance(entry, dict):
             yield from _provider(name, entry, origin)
     yield from _deployments(data, providers, origin)
     yield from _ids(data, "models", origin)
     yield from _reserved(data, origin)
-    yield from _alias_loops(_table(data, "aliases"), origin)
+    yield from _alias_loops(table(data, "aliases"), origin)
 
 
 def is_reserved(name: str) -> bool:
@@ -41,20 +41,8 @@ def is_reserved(name: str) -> bool:
     return name == RESERVED or name.startswith(f"{RESERVED}/")
 
 
-def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = data.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _rows(data: Mapping[str, Any], name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    value = data.get(name)
-    for index, row in enumerate(value if isinstance(value, list | tuple) else ()):
-        if isinstance(row, dict):
-            yield index, row
-
-
 def _server(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
-    server = _table(data, "server")
+    server = table(data, "server")
     cert, key = server.get("tls_cert"), server.get("tls_key")
     for given, other, value in (("tls_cert", "tls_key", key), ("tls_key", "tls_cert", cert)):
         if given in server and value is None:
@@ -82,7 +70,7 @@ def _server(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
 
 
 def _store(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
-    url = _table(data, "store").get("url")
+    url = table(data, "store").get("url")
     if not isinstance(url, str):
         return
     path = ("store", "url")
@@ -164,7 +152,7 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[F
 
 def _deployments(data: Mapping[str, Any], providers: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
     seen: dict[str, int] = {}
-    for index, row in _rows(data, "deployments"):
+    for index, row in rows(data, "deployments"):
         provider = row.get("provider")
         if isinstance(provider, str) and provider not in providers:
             advice = f"Add `[providers.{provider}]`"
@@ -201,7 +189,7 @@ def deployment_id(row: Mapping[str, Any]) -> str | None:
 
 def _ids(data: Mapping[str, Any], section: str, origin: Origin) -> Iterator[Finding]:
     seen: dict[str, int] = {}
-    for index, row in _rows(data, section):
+    for index, row in rows(data, section):
         identity = row.get("id")
         if not isinstance(identity, str):
             continue
@@ -217,9 +205,9 @@ def _ids(data: Mapping[str, Any], section: str, origin: Origin) -> Iterator[Find
 
 def _reserved(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
     named: list[tuple[tuple[str | int, ...], object]] = [
-        *((("aliases", name), name) for name in _table(data, "aliases")),
-        *((("models", index, "id"), row.get("id")) for index, row in _rows(data, "models")),
-        *((("deployments", index, "id"), row.get("id")) for index, row in _rows(data, "deployments")),
+        *((("aliases", name), name) for name in table(data, "aliases")),
+        *((("models", index, "id"), row.get("id")) for index, row in rows(data, "models")),
+        *((("deployments", index, "id"), row.get("id")) for index, row in rows(data, "deployments")),
     ]
     for path, name in named:
         if isinstance(name, str) and is_reserved(name):

@@ -1,6 +1,6 @@
 """Where each value of a configuration came from: a line of a file, the environment, a template, a default."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -54,3 +54,17 @@ class Origin(msgspec.Struct, eq=False):
         """A finding about the value at `path`."""
         file, line = self.place(path)
         return Finding(file, line, dotted(path), message, next_step, severity, code)
+
+
+def table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The table `name` of unvalidated `data`; what is none counts as empty."""
+    value = data.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def rows(data: Mapping[str, Any], name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The tables of the list `name` in unvalidated `data`, each with its place; all else is passed over."""
+    value = data.get(name)
+    for index, row in enumerate(value if isinstance(value, list | tuple) else ()):
+        if isinstance(row, dict):
+            yield index, row

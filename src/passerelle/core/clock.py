@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Protocol
 
-from passerelle.core.ids import ulid
+from passerelle.core.ids import RANDOM_BYTES, random_letters, time_letters
 
 
 class Clock(Protocol):
@@ -30,36 +30,42 @@ class SystemClock:
     monotonic_s = staticmethod(time.monotonic)
 
 
-class _Entropy:
-    """Random bytes fetched a page at a time.
+class _Minter(threading.local):
+    """A thread's random letters, fetched a page at a time, and those of the present millisecond.
 
     `os.urandom` lets other threads run; on a busy worker each call then costs far more than its syscall,
-    because the writer thread takes its turn. Four identifiers a request made that a third of the hop.
+    because the writer thread takes its turn.
     """
 
-    def __init__(self) -> None:
-        self._page = b""
-        self._at = 0
-        self._pid = 0
+    page = ""
+    at = 0
+    ms = -1
+    time = ""
 
-    def take(self, count: int) -> bytes:
-        """`count` bytes never given before, in this process or a fork of it."""
-        start = self._at
-        self._at = end = start + count
-        if end > len(self._page) or self._pid != os.getpid():
-            self._page, self._pid = os.urandom(_PAGE), os.getpid()
-            start, self._at = 0, count
-        return self._page[start : self._at]
+    def letters(self) -> str:
+        """A fresh page. What a forked child would have in common with its parent is dropped there."""
+        self.page = random_letters(os.urandom(_PAGE))
+        self.at = 0
+        return self.page
+
+    def forget(self) -> None:
+        """Use nothing of the page any more."""
+        self.page = ""
 
 
-_PAGE = 4096
-_local = threading.local()
+_PAGE = 256 * RANDOM_BYTES
+_minter = _Minter()
+os.register_at_fork(after_in_child=_minter.forget)  # a child has only the thread that forked
 
 
 def mint(prefix: str) -> str:
     """A fresh identifier such as `req_01K…`, ordered by creation time to the millisecond."""
-    try:
-        entropy: _Entropy = _local.entropy
-    except AttributeError:
-        entropy = _local.entropy = _Entropy()
-    return ulid(prefix, at_ms=time.time_ns() // 1_000_000, entropy=entropy.take(10))
+    minter = _minter
+    ms = time.time_ns() // 1_000_000
+    if ms != minter.ms:
+        minter.ms, minter.time = ms, time_letters(ms)
+    page, at = minter.page, minter.at
+    if at >= len(page):
+        page, at = minter.letters(), 0
+    minter.at = end = at + RANDOM_BYTES
+    return f"{prefix}_{minter.time}{page[at:end]}"

@@ -9,19 +9,21 @@ randomness, Crockford base 32, 26 characters. Sorting the text sorts by time.
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]  # ten bits at a time: half the look-ups
+_LETTERS = bytes(ord(_ALPHABET[byte & 31]) for byte in range(256))
+
+RANDOM_BYTES = 16
+"""Entropy of a ULID: five bits of each byte make one of its letters."""
 
 
-def ulid(prefix: str, *, at_ms: int, entropy: bytes) -> str:
-    """`{prefix}_{ULID}` for `at_ms` (Unix milliseconds) and ten random bytes."""
-    if len(entropy) != 10:
-        raise ValueError(f"a ULID takes 10 bytes of entropy, not {len(entropy)}")
+def time_letters(at_ms: int) -> str:
+    """A ULID's first ten letters, for Unix milliseconds."""
     p, t = _PAIRS, at_ms
-    high, low = int.from_bytes(entropy[:5], "big"), int.from_bytes(entropy[5:], "big")
-    return (
-        f"{prefix}_{p[t >> 40 & 1023]}{p[t >> 30 & 1023]}{p[t >> 20 & 1023]}{p[t >> 10 & 1023]}{p[t & 1023]}"
-        f"{p[high >> 30]}{p[high >> 20 & 1023]}{p[high >> 10 & 1023]}{p[high & 1023]}"
-        f"{p[low >> 30]}{p[low >> 20 & 1023]}{p[low >> 10 & 1023]}{p[low & 1023]}"
-    )
+    return f"{p[t >> 40 & 1023]}{p[t >> 30 & 1023]}{p[t >> 20 & 1023]}{p[t >> 10 & 1023]}{p[t & 1023]}"
+
+
+def random_letters(entropy: bytes) -> str:
+    """One letter of a ULID's other sixteen for each random byte."""
+    return entropy.translate(_LETTERS).decode("ascii")
 
 
 def same(prefix: str, identifier: str, number: int | None = None) -> str:

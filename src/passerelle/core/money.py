@@ -28,6 +28,9 @@ def show(nanos: int, currency: str = "USD", *, places: int = 6) -> str:
 
     `places` is at most 9. Rounds half up at the last place.
     """
+    if places == 6 and nanos >= 500:  # nearly always
+        whole, part = divmod((nanos + 500) // 1_000, 1_000_000)
+        return f"{whole}.{part:06} {currency}"
     step = 10 ** (9 - places)
     shown = (abs(nanos) + step // 2) // step
     if nanos and not shown:

@@ -11,15 +11,13 @@ import msgspec
 from passerelle.core.model import DataClass
 
 Permission = Literal[
-    "model:call", "model:list", "plan:preview", "receipt:read", "usage:read", "key:read",
-    "key:write", "health:read", "config:read", "config:reload", "metrics:read",
+    "model:call", "model:list", "receipt:read", "usage:read", "key:read", "key:write",
+    "health:read", "config:read", "config:reload", "metrics:read",
 ]  # fmt: skip
 
 Role = Literal["operator", "owner", "admin", "finance", "auditor", "builder", "member"]
 
-_MEMBER: frozenset[Permission] = frozenset(
-    {"model:call", "model:list", "plan:preview", "receipt:read", "usage:read"}
-)
+_MEMBER: frozenset[Permission] = frozenset({"model:call", "model:list", "receipt:read", "usage:read"})
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     "member": _MEMBER,

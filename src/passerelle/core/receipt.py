@@ -74,7 +74,6 @@ class Receipt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     tags: tuple[str, ...] = ()
     request_digest: str | None = None
     """HMAC-SHA-256 of the request body under the installation's pepper, for matching, not reading."""
-    response_digest: str | None = None
     version: int = 1
 
 

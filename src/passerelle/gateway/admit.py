@@ -18,7 +18,7 @@ from passerelle.core.plan import Mode, Rejection
 from passerelle.core.principal import Principal
 from passerelle.gateway.generation import MEMO_BOUND, Evaluated, Generation
 from passerelle.gateway.trip import Wishes
-from passerelle.policy.eligible import RequestClass, classify, eligible
+from passerelle.policy.eligible import CONTEXT_RULE, RequestClass, classify, eligible, is_about_ability
 
 SMART = "smart"
 _HIDDEN = "key.models"
@@ -51,8 +51,9 @@ class Refusal(ProblemError):
 def admit(
     generation: Generation, principal: Principal, rights_revision: int, envelope: Envelope, wishes: Wishes
 ) -> Admission:
-    """The eligible set for this request. Raises `ProblemError` (`model_not_found`,
-    `no_eligible_deployment`, `permission_denied`).
+    """The eligible set for this request. Raises `ProblemError` (`model_not_found`, `permission_denied`)
+    or `Refusal` (`no_eligible_deployment`; `invalid_request` or `context_length` where the named model
+    could never serve it).
     """
     if "model:call" not in principal.permissions:
         raise ProblemError(
@@ -171,6 +172,8 @@ def _refusal(model: str, request_class: RequestClass, rejections: tuple[Rejectio
     told = "; ".join(f"`{r.deployment}`: {r.rule}, {r.reason}" for r in rejections[:5])
     if len(rejections) > 5:
         told += f"; and {len(rejections) - 5} more"
+    if not is_smart(model) and all(is_about_ability(r) for r in rejections):
+        return _unable(model, rejections, told)
     return Problem(
         "no_eligible_deployment",
         f"No deployment of `{model}` may serve this request "
@@ -178,4 +181,22 @@ def _refusal(model: str, request_class: RequestClass, rejections: tuple[Rejectio
         "Ask for another model, or have the rule changed by whoever keeps it.",
         param="model",
         code="no_eligible_deployment",
+    )
+
+
+def _unable(model: str, rejections: tuple[Rejection, ...], told: str) -> Problem:
+    """The named model may be used but cannot do this: the request is at fault, as its provider would say."""
+    if all(r.rule == CONTEXT_RULE for r in rejections):
+        # Claude Code compacts the conversation when it reads Anthropic's words, `prompt is too long`
+        # (anthropics/claude-code, issue 86507, read 2026-11-22); others look at the dialect's code.
+        return Problem(
+            "context_length",
+            f"The prompt is too long for `{model}`. {told}. Shorten it, or ask for a model with more room.",
+        )
+    return Problem(
+        "invalid_request",
+        f"`{model}` cannot serve this request. {told}. "
+        "Leave out what it does not take, or ask for another model.",
+        param="model",
+        code="unsupported_by_model",
     )

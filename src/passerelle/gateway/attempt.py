@@ -16,7 +16,7 @@ from passerelle.gateway.deliver import Deliverer, Opened
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
-from passerelle.gateway.outcomes import Outcomes, deadlines_of, observe
+from passerelle.gateway.outcomes import Outcomes, observe
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.tour import Tour
 from passerelle.gateway.translate import Answer, decode_whole, encode_for, watch_stream
@@ -92,16 +92,18 @@ class Engine:
         generation, ticket = trip.generation, trip.ticket
         if failure is not None and ticket is not None:
             ticket.vacate()
+        by_id, now_s = generation.catalog.by_id, self._clock.monotonic_s()
         full: Full | None = None
         while True:
             stop = tour.next(
-                failure, lambda place: self._outcomes.remaining_s(trip, generation.catalog.by_id[place])
+                failure,
+                lambda place: legs.deadlines_of(trip, by_id[place]).total_s - now_s + trip.ask.started_s,
             )
             if stop is None:
                 raise ProblemError(_nowhere(trip, failure, full))
             if stop.pause_s:
                 await asyncio.sleep(stop.pause_s)
-            deployment = generation.catalog.by_id[stop.deployment]
+            deployment = by_id[stop.deployment]
             if deployment.id not in generation.limited or ticket is None:
                 break
             found = ticket.occupy(deployment)
@@ -196,10 +198,8 @@ class Engine:
     async def _until_content(self, trip: Trip, leg: Leg, reply: Reply, watcher: StreamWatcher) -> Opened:
         """Read, holding everything back, until there is content to commit to."""
         waited_s = self._clock.monotonic_s() - leg.started_s
-        limit_s = deadlines_of(trip, leg.deployment).first_content_s - waited_s
-        reply.set_deadline(
-            asyncio.get_running_loop().time() + min(limit_s, self._outcomes.remaining_s(trip, leg.deployment))
-        )
+        limit_s = leg.deadlines.first_content_s - waited_s
+        reply.set_deadline(asyncio.get_running_loop().time() + min(limit_s, self._outcomes.remaining_s(leg)))
         chunks = aiter(reply)
         held = b""
         ended = False
@@ -235,9 +235,9 @@ class Engine:
             body=outbound.body,
             stream=stream,
             dialect=outbound.dialect,
-            deadlines=deadlines_of(trip, leg.deployment),
+            deadlines=leg.deadlines,
             headers=trip.ask.headers if outbound.relayed else (),
-            remaining_s=self._outcomes.remaining_s(trip, leg.deployment),
+            remaining_s=self._outcomes.remaining_s(leg),
         )
         leg.sent = True
         try:
@@ -281,7 +281,7 @@ class Engine:
         """Bound the wait for a whole answer's body: as for first content from the request, and at least as
         between contents from the head, which some providers send at once and fill up with blanks.
         """
-        deadlines = deadlines_of(trip, leg.deployment)
+        deadlines = leg.deadlines
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = max(deadlines.first_content_s - waited_s, deadlines.between_s)
         reply.set_deadline(asyncio.get_running_loop().time() + limit_s)

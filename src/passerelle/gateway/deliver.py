@@ -15,7 +15,7 @@ from passerelle.codecs.base import ReplyContext, StreamWatcher
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed
 from passerelle.gateway.leg import Leg
-from passerelle.gateway.outcomes import UNREADABLE, Outcomes, deadlines_of
+from passerelle.gateway.outcomes import UNREADABLE, Outcomes
 from passerelle.gateway.translate import in_band_error
 from passerelle.gateway.trip import Trip
 from passerelle.providers.base import Reply, SendError
@@ -56,7 +56,8 @@ class Deliverer:
         try:
             if watcher.done:
                 self._outcomes.stream_completed(trip, leg, watcher)
-            yield _kept(trip, opened.held)
+            out = opened.held
+            yield _kept(trip, out)
             if not opened.ended and watcher.failed is None:
                 try:
                     async for out in self._onward(trip, opened):
@@ -68,7 +69,7 @@ class Deliverer:
                         )
                 except StoreUnavailable:
                     # It came to its end, and that cannot be kept: the caller must not be told all went well.
-                    yield in_band_error(trip, watcher, Failed("server_error", _NOT_KEPT), context)
+                    yield in_band_error(trip, watcher, Failed("server_error", _NOT_KEPT), context, out)
                     return
                 except Exception:
                     # A mistake of ours in reading it: the caller is told in its own words, not cut off.
@@ -84,7 +85,7 @@ class Deliverer:
                 self._outcomes.stream_broke(trip, leg, watcher, failure)
                 # In the words of `classify`: what a provider says of itself is for the receipt and the log.
                 failed = Failed(failure.kind, failure.problem.message)
-                yield in_band_error(trip, watcher, failed, context)
+                yield in_band_error(trip, watcher, failed, context, out)
         finally:
             # Only reached unsettled when the caller went away (GeneratorExit, CancelledError).
             if not trip.settled:
@@ -97,8 +98,8 @@ class Deliverer:
         """The rest of a provider's stream, under the between-contents deadline."""
         leg, reply, watcher = opened.leg, opened.reply, opened.watcher
         loop_time = asyncio.get_running_loop().time
-        between_s = deadlines_of(trip, leg.deployment).between_s
-        over_at = loop_time() + self._outcomes.remaining_s(trip, leg.deployment)
+        between_s = leg.deadlines.between_s
+        over_at = loop_time() + self._outcomes.remaining_s(leg)
         progress = -1
         async for data in opened.chunks:
             out = watcher.feed(data)

@@ -30,11 +30,13 @@ class Holds:
         budgets = trip.ask.principal.budgets
         if not budgets:
             return bound
-        spent = sum(attempt.cost_nanos for attempt in trip.attempts)
-        held = sum(hold.held_nanos for hold in trip.holds) // len(budgets)
-        missing = spent + bound - held
-        if missing <= 0 and trip.holds:
-            return bound
+        missing = bound
+        if trip.attempts or trip.holds:
+            spent = sum(attempt.cost_nanos for attempt in trip.attempts)
+            held = sum(hold.held_nanos for hold in trip.holds) // len(budgets)
+            missing = spent + bound - held
+            if missing <= 0 and trip.holds:
+                return bound
         hold_id = same("hld", trip.receipt_id, len(trip.attempts) + 1)
         answer = self._store.budgets.reserve(budgets, missing, hold_id)
         if isinstance(answer, BudgetDenied) and not answer.final:
@@ -51,7 +53,7 @@ class Holds:
                 ) from error
         if isinstance(answer, BudgetDenied):
             raise ProblemError(_exhausted(answer, trip.ask.at_ns))
-        trip.holds += tuple(HoldSettled(h.hold_id, h.budget_id, h.held_nanos, 0) for h in answer)
+        trip.holds += tuple([HoldSettled(h.hold_id, h.budget_id, h.held_nanos, 0) for h in answer])
         return bound
 
 
@@ -62,10 +64,16 @@ def _exhausted(denied: BudgetDenied, now_ns: int) -> Problem:
 
 def settled(trip: Trip) -> tuple[HoldSettled, ...]:
     """The trip's holds with what was spent. Each budget's first hold carries the whole amount."""
-    spent = sum(attempt.cost_nanos for attempt in trip.attempts)
+    holds = trip.holds
+    if not holds:
+        return ()
+    spent = sum([attempt.cost_nanos for attempt in trip.attempts])
+    if len(holds) == 1:
+        only = holds[0]
+        return (HoldSettled(only.hold_id, only.budget_id, only.held_nanos, spent),)
     seen: set[str] = set()
     ended: list[HoldSettled] = []
-    for hold in trip.holds:
+    for hold in holds:
         amount = 0 if hold.budget_id in seen else spent
         seen.add(hold.budget_id)
         ended.append(msgspec.structs.replace(hold, amount_nanos=amount))

@@ -12,9 +12,10 @@ from passerelle.gateway.estimate import FREE, usage_from_bytes
 from passerelle.gateway.translate import Outbound
 from passerelle.gateway.trip import Trip
 from passerelle.ledger.price import cost
-from passerelle.providers.base import Provider
+from passerelle.providers.base import Deadlines, Provider
 
 _DETAIL_BOUND = 300
+_DEFAULT_DEADLINES = Deadlines()
 _MAYBE_BILLED: frozenset[FailureKind] = frozenset({"cancelled", "timeout", "transport", "protocol"})
 """Failures after which the provider may have worked, and may bill, without telling how much."""
 
@@ -28,6 +29,9 @@ class Leg(msgspec.Struct):
     outbound: Outbound
     started_at_ns: int
     started_s: float
+    deadlines: Deadlines
+    until_s: float
+    """Monotonic end of the request's one deadline, which its attempts share."""
     status: int | None = None
     first_content_s: float | None = None
     model: str = ""
@@ -43,7 +47,16 @@ class Leg(msgspec.Struct):
 def begin(trip: Trip, deployment: Deployment, provider: Provider, outbound: Outbound, clock: Clock) -> Leg:
     """A fresh attempt, not sent yet."""
     identifier = same("att", trip.receipt_id, len(trip.attempts) + 1)
-    return Leg(identifier, deployment, provider, outbound, clock.unix_ns(), clock.monotonic_s())
+    deadlines = deadlines_of(trip, deployment)
+    until_s = trip.ask.started_s + deadlines.total_s
+    return Leg(
+        identifier, deployment, provider, outbound, clock.unix_ns(), clock.monotonic_s(), deadlines, until_s
+    )
+
+
+def deadlines_of(trip: Trip, deployment: Deployment) -> Deadlines:
+    """The deadlines at a place."""
+    return trip.generation.deadlines.get(deployment.provider, _DEFAULT_DEADLINES)
 
 
 def intent_of(trip: Trip, leg: Leg, estimate_nanos: int) -> Intent:

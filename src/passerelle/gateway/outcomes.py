@@ -5,17 +5,14 @@ Shared by the engine, which makes attempts, and by the delivery of the one that 
 
 from passerelle.codecs.base import StreamWatcher
 from passerelle.core.clock import Clock
-from passerelle.core.model import Deployment
 from passerelle.gateway import leg as legs
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.trip import Trip
 from passerelle.gateway.vitals import Vitals
-from passerelle.providers.base import Deadlines
 from passerelle.providers.failures import Failure
 
 UNREADABLE = "the answer could not be read here"
-_DEFAULT_DEADLINES = Deadlines()
 
 
 class Outcomes:
@@ -65,17 +62,12 @@ class Outcomes:
         self.cancelled(trip, leg)
         self._settler.settle(trip, "cancelled")
 
-    def remaining_s(self, trip: Trip, deployment: Deployment) -> float:
-        """What is left of the request's one deadline, which its attempts share, if it goes there."""
-        return deadlines_of(trip, deployment).total_s - (self._clock.monotonic_s() - trip.ask.started_s)
+    def remaining_s(self, leg: Leg) -> float:
+        """What is left of the request's one deadline."""
+        return leg.until_s - self._clock.monotonic_s()
 
 
 def observe(leg: Leg, watcher: StreamWatcher) -> None:
     """What a stream has said of itself so far."""
     leg.model, leg.usage, leg.finish = watcher.model, watcher.usage, watcher.finish
     leg.answered_bytes = watcher.text_bytes
-
-
-def deadlines_of(trip: Trip, deployment: Deployment) -> Deadlines:
-    """The deadlines at a place."""
-    return trip.generation.deadlines.get(deployment.provider, _DEFAULT_DEADLINES)

@@ -34,7 +34,7 @@ from passerelle.store import Store
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """What `x-passerelle-plan: 1` and `POST /api/plan` answer: nothing was called, held or billed."""
+    """What `x-passerelle-plan: 1` answers: nothing was called, held or billed."""
 
     plan: Plan
     words: str

@@ -71,7 +71,7 @@ class Settler:
             plan=trip.plan,
             attempts=tuple(attempts),
             usage=usage,
-            cost_nanos=sum(a.cost_nanos for a in attempts),
+            cost_nanos=sum([a.cost_nanos for a in attempts]),
             currency=attempts[-1].currency if attempts else "USD",
             duration_ns=int((self._clock.monotonic_s() - ask.started_s) * 1e9),
             generation=trip.generation.number,

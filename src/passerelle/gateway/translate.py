@@ -178,11 +178,17 @@ def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyCont
     return msgspec.structs.replace(context, model=outbound.model, request=request)
 
 
-def in_band_error(trip: Trip, watcher: StreamWatcher, failed: Failed, context: ReplyContext) -> bytes:
-    """The honest end of a stream that broke after content was delivered, in the caller's language."""
+def in_band_error(
+    trip: Trip, watcher: StreamWatcher, failed: Failed, context: ReplyContext, passed: bytes
+) -> bytes:
+    """The honest end of a stream that broke after content was delivered, in the caller's language.
+
+    `passed`: what was last passed on.
+    """
     if isinstance(watcher, Translation):
         return watcher.encoder.encode(failed)
-    return registry.client(trip.ask.dialect).stream_encoder(context).encode(failed)
+    ending = msgspec.structs.replace(context, passed=passed)
+    return registry.client(trip.ask.dialect).stream_encoder(ending).encode(failed)
 
 
 class Translation:

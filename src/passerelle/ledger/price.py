@@ -4,6 +4,7 @@ Every function here takes a price that may be None, meaning *unpriced*: the answ
 A cost is one sum divided once and rounded up (`core.money`), so splitting a usage cannot make it cheaper.
 """
 
+import functools
 from typing import overload
 
 from passerelle.core.model import Price
@@ -69,13 +70,26 @@ def upper_bound(input_tokens: int, max_output_tokens: int, price: Price | None) 
     if price is None:
         return None
     most = 0
+    for above, dearest_input, dearest_output in _dearest(price):
+        reachable = input_tokens if above is None or input_tokens < above else above
+        cost_here = reachable * dearest_input + max_output_tokens * dearest_output
+        if cost_here > most:
+            most = cost_here
+        if above is None or input_tokens <= above:
+            break
+    return ceil_per_million(most)
+
+
+@functools.lru_cache(maxsize=4096)
+def _dearest(price: Price) -> tuple[tuple[int | None, int, int], ...]:
+    """Of each row that may apply: where it ends, and its dearest input and output figures."""
+    rows = []
     row: Price | None = price
     while row is not None:
         above = row.long_context_above if row.long_context is not None else None
-        reachable = input_tokens if above is None else min(input_tokens, above)
-        most = max(most, reachable * _dearest_input(row) + max_output_tokens * _dearest_output(row))
-        row = row.long_context if above is not None and input_tokens > above else None
-    return ceil_per_million(most)
+        rows.append((above, _dearest_input(row), _dearest_output(row)))
+        row = row.long_context if above is not None else None
+    return tuple(rows)
 
 
 def _dearest_input(row: Price) -> int:

@@ -91,6 +91,19 @@ def eligible(
     return Eligible(tuple(kept), tuple(rejections))
 
 
+CONTEXT_RULE = "limits.context_tokens"
+"""The rule of a prompt that surely does not fit."""
+
+
+def is_about_ability(rejection: Rejection) -> bool:
+    """Whether a deployment was excluded for what it cannot do, and not for what it may not be given.
+
+    Abilities are asked after rights and policy, so such a deployment was allowed: another request could
+    have been served there.
+    """
+    return rejection.rule.startswith(("operation.", "capability.", "limits."))
+
+
 def _first_objection(
     deployment: Deployment, principal: Principal, request: RequestClass, rules: tuple[Rule, ...]
 ) -> Rejection | None:
@@ -135,7 +148,7 @@ def _request_rules(request: RequestClass) -> tuple[Rule, ...]:
         if feature in _FEATURE_NEEDS
     ]
     if request.least_input_tokens:
-        rules.append(Rule("limits.context_tokens", _fits(request.least_input_tokens)))
+        rules.append(Rule(CONTEXT_RULE, _fits(request.least_input_tokens)))
     return tuple(rules)
 
 

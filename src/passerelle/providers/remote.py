@@ -4,7 +4,7 @@ Nothing of a request decides where it goes: host and path come from the entry an
 caller's headers only those in `forward` pass, and never one that could carry a credential.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from re import Pattern
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from passerelle.core.request import Dialect, Operation
 from passerelle.providers.auth import AuthHeader
 from passerelle.providers.base import Call, Deadlines, Reply, SendError
 
-Headers = list[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 JSON_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"content-type", b"application/json"),
@@ -69,6 +69,10 @@ class RemoteProvider:
             for dialect, headers in (fixed or {}).items()
         }
         """Sent with every call of a dialect unless a forwarded header of the same name takes its place."""
+        self._usual: dict[
+            tuple[Dialect, bool], tuple[tuple[bytes, bytes] | None, tuple[tuple[bytes, bytes], ...]]
+        ] = {}
+        """The headers of calls that forward none, with the credential they were made with."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -112,15 +116,16 @@ class RemoteProvider:
         )
 
     def _headers(self, call: Call) -> Headers:
-        headers: Headers = list(STREAM_HEADERS if call.stream else JSON_HEADERS)
         auth = self._auth.header()
+        if not call.headers:
+            known = self._usual.get((call.dialect, call.stream))
+            if known is None or known[0] is not auth:
+                known = self._usual[call.dialect, call.stream] = (auth, self._make_usual(call, auth))
+            return known[1]
+        headers = list(STREAM_HEADERS if call.stream else JSON_HEADERS)
         if auth is not None:
             headers.append(auth)
         fixed = self._fixed.get(call.dialect)
-        if not call.headers:
-            if fixed:
-                headers.extend(fixed)
-            return headers
         sent = set()
         for name, value in call.headers:
             raw = self._forward.get(name)
@@ -130,3 +135,7 @@ class RemoteProvider:
         if fixed:
             headers.extend(pair for pair in fixed if pair[0] not in sent)
         return headers
+
+    def _make_usual(self, call: Call, auth: tuple[bytes, bytes] | None) -> tuple[tuple[bytes, bytes], ...]:
+        usual = STREAM_HEADERS if call.stream else JSON_HEADERS
+        return (*usual, *(() if auth is None else (auth,)), *self._fixed.get(call.dialect, ()))

@@ -12,7 +12,7 @@ from passerelle.server.route import Arrival
 STALLED_READER_S = 120.0
 """A caller that takes nothing for this long is given up."""
 _WATCH_AFTER_S = 0.05
-"""Answers quicker than this need no watch on the caller."""
+"""Answers quicker than this need no watch on the caller; every other is watched before twice as long."""
 
 
 async def send_whole(
@@ -29,6 +29,8 @@ async def send_whole(
     headers.append((b"x-request-id", arrival.request_id.encode()))
     headers.append((b"x-passerelle-generation", generation or arrival.generation))
     arrival.answered = True
+    if arrival.exchange is not None and arrival.exchange.answer(status, headers, body):
+        return
     await arrival.send({"type": "http.response.start", "status": status, "headers": headers})
     if arrival.scope["method"] == "HEAD":
         body = b""
@@ -100,20 +102,13 @@ class Watch:
         self._stalled_after_s = stalled_after_s
         self._task = asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Begin now."""
         self._watcher = asyncio.create_task(self._watch())
 
-    def start_soon(self) -> None:
-        """Begin in a moment: most whole answers are over before."""
-        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self.start)
-
     def stop(self) -> None:
         """End it; the request is over."""
-        if self._timer is not None:
-            self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
 
@@ -133,3 +128,33 @@ class Watch:
         self._arrival.caller_gone = True
         if self._task is not None:
             self._task.cancel()
+
+
+class Watches:
+    """Watches that begin in a moment, because most whole answers are over before: one timer for all."""
+
+    def __init__(self) -> None:
+        self._young: dict[Watch, None] = {}
+        self._old: dict[Watch, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin_soon(self, watch: Watch) -> None:
+        """Have it begin, unless it is `over` before."""
+        self._young[watch] = None
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._look)
+
+    def over(self, watch: Watch) -> None:
+        """Its request is over."""
+        if watch in self._young:
+            del self._young[watch]
+        else:
+            self._old.pop(watch, None)
+            watch.stop()
+
+    def _look(self) -> None:
+        for watch in self._old:
+            watch.start()
+        self._old, self._young = self._young, {}
+        again = bool(self._old)
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._look) if again else None

@@ -18,6 +18,7 @@ from passerelle.gateway.generation import Generations
 from passerelle.server.answer import send_problem
 from passerelle.server.auth import authenticate, authorise
 from passerelle.server.body import CallerGone
+from passerelle.server.exchange import SCOPE_KEY
 from passerelle.server.route import PUBLIC, WANTED, Arrival, Management, Receive, Route, Scope, Send
 from passerelle.store import Store, StoreUnavailable
 from passerelle.telemetry.metrics import Metrics
@@ -163,7 +164,10 @@ def _arrive(scope: Scope, receive: Receive, send: Send, generation: bytes) -> Ar
     said = headers.get(b"x-request-id")
     # A caller may name its request, but never the receipt: two requests must not share one.
     request_id = said.decode() if said is not None and _REQUEST_ID.fullmatch(said) else minted
-    return Arrival(scope, receive, send, request_id, same("rcp", minted), generation, headers)
+    receipt_id = same("rcp", minted)
+    arrival = Arrival(scope, receive, send, request_id, receipt_id, generation, headers)
+    arrival.exchange = scope.pop(SCOPE_KEY, None)  # it holds the scope: no circle for the collector
+    return arrival
 
 
 def _looks_like(path: str, arrival: Arrival) -> Dialect:

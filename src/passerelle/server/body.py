@@ -19,7 +19,13 @@ async def read_body(arrival: Arrival, max_bytes: int) -> bytes:
     declared = arrival.headers.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
-    pieces: list[bytes] = []
+    exchange = arrival.exchange
+    whole = None if exchange is None else exchange.whole_body()
+    if whole is not None and LATE not in arrival.scope:
+        if len(whole) > max_bytes:
+            raise _too_large(max_bytes)
+        return whole
+    pieces: list[bytes] = [] if whole is None else [whole]
     size = 0
     more = True
     while more:

@@ -8,7 +8,7 @@ from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.request import Dialect
 from passerelle.gateway.road import Road
 from passerelle.gateway.trip import Ask
-from passerelle.server.answer import Watch, send_delivery
+from passerelle.server.answer import Watch, Watches, send_delivery
 from passerelle.server.body import read_body
 from passerelle.server.route import Arrival, Handler
 from passerelle.server.wishes import forwarded, read_wishes
@@ -24,6 +24,7 @@ class ModelCalls:
         self._road = road
         self._clock = clock
         self._max_body_bytes = max_body_bytes
+        self._watches = Watches()
 
     def handler(self, dialect: Dialect, target_of: TargetOf) -> Handler:
         """A handler that reads the body, asks the road and sends what it gives."""
@@ -36,12 +37,12 @@ class ModelCalls:
     async def _call(self, arrival: Arrival, dialect: Dialect, target: PathTarget) -> None:
         ask = await self.ask(arrival, dialect, target)
         watch = Watch(arrival)
-        watch.start_soon()
+        self._watches.begin_soon(watch)
         try:
             try:
                 delivery = await self._road.travel(ask)
             finally:
-                watch.stop()
+                self._watches.over(watch)
             if dialect == "anthropic":
                 # Where its SDKs look for the id (`_response.py` of SDK 2.12, read 2026-11-22).
                 delivery.headers.append((b"request-id", arrival.request_id.encode()))

@@ -2,13 +2,23 @@
 
 uvicorn bounds neither: a peer may send headers without end, or open a connection, announce a body and say
 nothing more. Here a head has `HEAD_BYTES` and `HEAD_S`, a body `BODY_S`; its size is `body.read_body`'s to
-judge. A request that comes in one piece, as nearly all do, costs no timer.
+judge. A request that comes in one piece, as nearly all do, costs no timer: an idle connection has one, which
+looks at the clock when it fires instead of being set anew by every request.
+
+What uvicorn does for each request (`on_message_begin` to `on_response_complete`, version 0.51) is done here
+with what this gateway uses of it: no limit on concurrency, no WebSockets, no path prefix.
 """
 
 import asyncio
 from typing import cast
+from urllib.parse import unquote
 
+import httptools
+from uvicorn._types import HTTPScope
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from passerelle.server.exchange import SCOPE_KEY, Exchange
 
 HEAD_BYTES = 64 << 10
 HEAD_S = 30.0
@@ -24,6 +34,10 @@ _TOO_LARGE = (
 )
 
 
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
+_NOT_PLAIN = b"?%#"
+
+
 class _HeadTooLarge(Exception):
     """Ends the parsing of a head that came whole and is too large."""
 
@@ -37,6 +51,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _in_head = False
     _in_body = False
     _refused = False
+    _idle_from: float | None = None
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -53,8 +68,15 @@ class BoundedProtocol(HttpToolsProtocol):
         """Bytes of the peer's, counted while they belong to a head."""
         if self._refused:
             return
+        self._idle_from = None
         self._suspect = self._head_bytes + len(data) > HEAD_BYTES
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+            return
+        except httptools.HttpParserUpgrade:  # nothing to upgrade to: it is served as the request it is
+            pass
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
@@ -76,10 +98,12 @@ class BoundedProtocol(HttpToolsProtocol):
         """A request's first byte."""
         self._in_head = True
         self._head_bytes = 0
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
-        """The head is whole: the body is awaited."""
+        """The head is whole: its handler begins, or waits for the answers before its own."""
         self._in_head = False
         self._head_bytes = 0
         if self._suspect:
@@ -89,15 +113,89 @@ class BoundedProtocol(HttpToolsProtocol):
                 raise _HeadTooLarge
         self._stop_timer()
         self._in_body = True
-        super().on_headers_complete()
+        version = self.parser.get_http_version()
+        before = self.cycle
+        self.cycle = exchange = Exchange(
+            scope=self._new_scope(version),
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        cast("dict[str, object]", exchange.scope)[SCOPE_KEY] = exchange
+        if before is None or before.response_complete:
+            self._start_asgi_task(exchange, self.app)
+        else:  # pipelined
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """The request is whole: its own deadlines take over."""
         self._in_body = False
         self._stop_timer()
-        super().on_message_complete()
+        if not self.cycle.response_complete:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        """An answer is sent: the next request's turn, or idleness."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_from = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_again_in(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that has been idle for so long, or look again when it could have been."""
+        self.timeout_keep_alive_task = None
+        if self._idle_from is not None and not self.transport.is_closing():
+            left_s = self._idle_from + self.timeout_keep_alive - self.loop.time()
+            if left_s <= 0:
+                self.transport.close()
+            else:
+                self._look_again_in(left_s)
 
     # Inside
+
+    def _new_scope(self, version: str) -> HTTPScope:
+        url = self.url
+        if url.startswith(b"/") and not any(mark in url for mark in _NOT_PLAIN):
+            path, raw_path, query = url.decode("ascii"), url, b""
+        else:
+            parsed = httptools.parse_url(url)
+            raw_path, query = parsed.path, parsed.query or b""
+            path = unquote(raw_path.decode("ascii"))
+        scope: dict[str, object] = {
+            "type": "http", "asgi": _ASGI, "http_version": version, "scheme": self.scheme,
+            "method": self.parser.get_method().decode("ascii"), "root_path": "", "path": path,
+            "raw_path": raw_path, "query_string": query, "headers": self.headers,
+            "server": self.server, "client": self.client, "state": {},
+        }  # fmt: skip
+        return cast("HTTPScope", scope)
+
+    def _look_again_in(self, delay_s: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(delay_s, self.timeout_keep_alive_handler)
 
     def _refuse(self) -> None:
         self._refused = True

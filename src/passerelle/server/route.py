@@ -11,6 +11,7 @@ import msgspec
 
 from passerelle.core.principal import Permission, Principal
 from passerelle.core.request import Dialect
+from passerelle.server.exchange import Exchange
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -41,6 +42,8 @@ class Arrival(msgspec.Struct):
     """Set for every route that is not public."""
     answered: bool = False
     """A status line was sent: nothing else may be."""
+    exchange: Exchange | None = None
+    """Short cuts of our own server; None under any other."""
     caller_gone: bool = False
     """The caller closed the connection, or stopped reading."""
 
@@ -68,7 +71,6 @@ class Route(msgspec.Struct, frozen=True):
 
 WANTED = frozenset(
     {
-        b"accept",
         b"anthropic-beta",
         b"anthropic-version",
         b"authorization",

@@ -6,17 +6,21 @@ from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.model import DATA_CLASSES, DataClass
 from passerelle.core.plan import Mode
 from passerelle.gateway.trip import NO_WISHES, Wishes
+from passerelle.server.route import WANTED
 
 _MODES: tuple[Mode, ...] = tuple(m for m in get_args(Mode) if m != "named")
 _PREFIX = b"x-passerelle-"
 _SESSIONS = (b"x-passerelle-session", b"x-claude-code-session-id", b"x-session-id")
 _FORWARDED = (b"anthropic-beta", b"anthropic-version", b"openai-beta")
+_READ = frozenset({*_SESSIONS, *(name for name in WANTED if name.startswith(_PREFIX))})
 _LIST_BOUND = 32
 _WORD_BOUND = 128
 
 
 def read_wishes(headers: dict[bytes, bytes]) -> Wishes:
     """The caller's wishes. Raises `ProblemError` naming the header for a value that means nothing."""
+    if headers.keys().isdisjoint(_READ):
+        return NO_WISHES
     session = next((_text(headers[n]) for n in _SESSIONS if n in headers), None)
     if not any(name.startswith(_PREFIX) for name in headers):
         return NO_WISHES if session is None else Wishes(session=session)
@@ -33,6 +37,8 @@ def read_wishes(headers: dict[bytes, bytes]) -> Wishes:
 
 def forwarded(headers: dict[bytes, bytes]) -> tuple[tuple[str, str], ...]:
     """The protocol headers that may travel to a provider of the same dialect."""
+    if headers.keys().isdisjoint(_FORWARDED):
+        return ()
     return tuple([(n.decode(), _text(headers[n])) for n in _FORWARDED if n in headers])
 
 

@@ -80,7 +80,9 @@ class Changes(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Directory(msgspec.Struct, frozen=True):
-    """Everything at one revision. `entries` remembers what was worked out; nothing else ever changes."""
+    """Everything at one revision. `entries` and `proven` remember what was worked out; nothing else ever
+    changes.
+    """
 
     revision: int
     organisations: Mapping[str, Node]
@@ -92,6 +94,8 @@ class Directory(msgspec.Struct, frozen=True):
     """(organisation, scope, scope id) → its enabled budgets."""
     entries: dict[str, KeyEntry]
     database: int = -1
+    proven: dict[bytes, KeyEntry] = msgspec.field(default_factory=dict)
+    """Digests of whole tokens that proved to be these keys'."""
 
     def after(self, changes: Changes) -> "Directory":
         """The directory with the changed rows in place of the old."""

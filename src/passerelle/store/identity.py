@@ -14,6 +14,7 @@ import hmac
 import struct
 import threading
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,9 @@ KEY_PREFIX = "key_"
 
 _NOBODY = bytes(32)
 """Compared against when the id is unknown, so that an answer takes as long as for a known one."""
+
+_REMEMBERED = 100_000
+"""Tokens whose proof is remembered at most."""
 
 _SEAL_SIZE = 32
 _HEAD = struct.Struct(">qq")
@@ -71,10 +75,26 @@ class Identity:
 
         Raises `StoreUnavailable` only when no key was ever loaded: not knowing is never a refusal.
         """
+        directory = self._directory
+        # A proof holds as long as nothing changes; what is kept of the token is its digest.
+        fingerprint = sha256(text.encode("utf-8", "surrogatepass")).digest()
+        entry = directory.proven.get(fingerprint)
+        if entry is None:
+            entry = self._prove(directory, text)
+            if entry is None:
+                return None
+            if len(directory.proven) >= _REMEMBERED:
+                directory.proven.clear()
+            directory.proven[fingerprint] = entry
+        expires = entry.key.expires_at_ns
+        if expires is not None and entry.state == "active" and self._clock.unix_ns() >= expires:
+            return KeyEntry(entry.key, entry.principal, "expired")
+        return entry
+
+    def _prove(self, directory: Directory, text: str) -> KeyEntry | None:
         parsed = token.parse(text)
         if parsed is None:
             return None
-        directory = self._directory
         entry = directory.entry(KEY_PREFIX + parsed.id)
         digest = token.digest(self._mac, parsed.secret)
         if not hmac.compare_digest(digest, _NOBODY if entry is None else entry.key.digest):
@@ -83,9 +103,6 @@ class Identity:
             return None
         if entry is None or directory.keys[entry.key.id].env != parsed.env:
             return None
-        expires = entry.key.expires_at_ns
-        if expires is not None and entry.state == "active" and self._clock.unix_ns() >= expires:
-            return KeyEntry(entry.key, entry.principal, "expired")
         return entry
 
     # --- look-ups

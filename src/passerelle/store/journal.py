@@ -6,6 +6,9 @@
 A call returns when the kernel has the record; the database has it a few milliseconds later. Intents
 whose request is still running are copied into each new segment, so that old ones can go and a crash
 still finds every call a provider may bill. `recovery.py` books what a dead worker left behind.
+
+The database hears of an intent only when somebody waits for that, or when its request takes long: what is
+settled in a moment leaves a ledger row and a receipt that say all an intent does.
 """
 
 import asyncio
@@ -13,7 +16,8 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +68,9 @@ class Journal:
         self._lock = threading.Lock()
         self._queue: deque[Item] = deque()
         self._open: dict[str, list[tuple[str, bytes]]] = {}
+        self._fresh: dict[str, Intended] = {}
+        self._long: dict[str, Intended] = {}
+        """Open attempts whose intents the database has not heard of; `long` since the last `grow_old`."""
         self._number = 0
         self._written = 0
         """Records ever queued; a segment is done with when as many are committed as were at its end."""
@@ -133,7 +140,9 @@ class Journal:
         self._budgets.settle(settlement.holds, leases)
         failure: StoreUnavailable | None = None
         with self._lock:
-            self._open.pop(settlement.receipt.id, None)
+            for attempt_id, _ in self._open.pop(settlement.receipt.id, ()):
+                if self._fresh.pop(attempt_id, None) is None:
+                    self._long.pop(attempt_id, None)
             try:
                 self._segment.append(payload)
                 self._failing = 0
@@ -150,7 +159,24 @@ class Journal:
     def take(self, most: int) -> list[Item]:
         """The oldest queued items, at most `most` of them; they leave the queue with `committed`."""
         with self._lock:
-            return [self._queue[index] for index in range(min(most, len(self._queue)))]
+            return list(islice(self._queue, most))
+
+    def grow_old(self) -> None:
+        """What runs now and is not told yet is to be told: its request takes long."""
+        with self._lock:
+            self._long.update(self._fresh)
+            self._fresh = {}
+
+    def unsaid(self, most: int) -> list[Intended]:
+        """Intents the database should hear of, the oldest first; they are unsaid no longer with `said`."""
+        with self._lock:
+            return list(islice(self._long.values(), most))
+
+    def said(self, intents: Iterable[Intended]) -> None:
+        """The database has these now."""
+        with self._lock:
+            for one in intents:
+                self._long.pop(one.intent.attempt_id, None)
 
     def committed(self, items: list[Item]) -> None:
         """The oldest items are in the database: forget them, and the segments only they needed."""
@@ -244,11 +270,15 @@ class Journal:
                     self._open[intent.receipt_id] = [(intent.attempt_id, payload)]
                 else:
                     known.append((intent.attempt_id, payload))
-                self._enqueue(Item(record, len(payload), waiter))
+                if waiter is None:
+                    self._fresh[intent.attempt_id] = record
+                else:
+                    self._enqueue(Item(record, len(payload), waiter))
         except StoreUnavailable as error:
             self._note_failure(error, len(payload))
             raise
-        self._wake(waiter is not None)
+        if waiter is not None:
+            self._wake(True)
 
     def _withdraw(self, intent: Intent) -> None:
         record = Withdrawn(intent.receipt_id, intent.attempt_id)

@@ -5,6 +5,7 @@ With several workers behind one port, prometheus-client's multiprocess mode gath
 """
 
 import os
+from bisect import bisect_left
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -16,13 +17,70 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from passerelle.core.receipt import Receipt
+from passerelle.core.receipt import Attempt, Receipt
 from passerelle.telemetry import names
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-_FOLD_AT = 10_000
-"""Receipts that wait at most."""
 _OVERHEAD = (0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
+
+
+class _Spread:
+    """Observations not yet in a histogram, by its bounds."""
+
+    __slots__ = ("_bounds", "_counts", "_sum", "count")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+        self.count = 0
+
+    def add(self, value: float) -> None:
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+        self.count += 1
+
+    def move(self, histogram: Histogram) -> None:
+        """`histogram.observe` for each, in as many steps as there are buckets.
+
+        Its figures are private to prometheus-client (0.26), which has no such call; a test watches them.
+        """
+        if not self.count:
+            return
+        for bucket, count in zip(histogram._buckets, self._counts, strict=True):  # noqa: SLF001
+            if count:
+                bucket.inc(count)
+        histogram._sum.inc(self._sum)  # noqa: SLF001
+        self._counts = [0] * len(self._counts)
+        self._sum = 0.0
+        self.count = 0
+
+
+class _Place:
+    """What attempts at one deployment came to since the last fold."""
+
+    __slots__ = ("costs", "counted", "first", "input", "output", "results")
+
+    def __init__(self) -> None:
+        self.results: dict[str, int] = {}
+        self.costs: dict[str, int] = {}
+        self.first = _Spread(_SECONDS)
+        self.counted = False
+        self.input = 0
+        self.output = 0
+
+    def add(self, attempt: Attempt) -> None:
+        result = attempt.failure or "ok"
+        self.results[result] = self.results.get(result, 0) + 1
+        if attempt.first_content_ns is not None:
+            self.first.add(attempt.first_content_ns / 1e9)
+        if attempt.cost_nanos:
+            self.costs[attempt.currency] = self.costs.get(attempt.currency, 0) + attempt.cost_nanos
+        usage = attempt.usage
+        if usage.source != "none":
+            self.counted = True
+            self.input += usage.total_input_tokens
+            self.output += usage.total_output_tokens
 
 
 class Metrics:
@@ -69,45 +127,52 @@ class Metrics:
             names.PROM_GENERATION, "Configuration generation in force", registry=r,
             multiprocess_mode="livemax",
         )  # fmt: skip
-        self._waiting: list[Receipt] = []
+        self._seen: dict[tuple[str, str, str], int] = {}
+        self._took: dict[str, _Spread] = {}
+        self._ours = _Spread(_OVERHEAD)
+        self._places: dict[str, _Place] = {}
 
     def settled(self, receipt: Receipt) -> None:
-        """Count one finished request and its attempts: a microsecond now, the instruments later.
+        """Count one finished request and its attempts: in plain numbers now, in the instruments later.
 
-        prometheus-client takes a lock and looks labels up for each figure, fifteen times a request. Receipts
-        wait in a list that `fold` empties once a second and before each scrape.
+        prometheus-client takes a lock and looks labels up for each figure, fifteen times a request; `fold`
+        does it once a second and before each scrape.
         """
-        self._waiting.append(receipt)
-        if len(self._waiting) >= _FOLD_AT:
-            self.fold()
+        seen, key = self._seen, (receipt.dialect, receipt.operation, receipt.outcome)
+        seen[key] = seen.get(key, 0) + 1
+        took = self._took.get(receipt.operation)
+        if took is None:
+            took = self._took[receipt.operation] = _Spread(_SECONDS)
+        took.add(receipt.duration_ns / 1e9)
+        inside = 0
+        for attempt in receipt.attempts:
+            place = self._places.get(attempt.deployment)
+            if place is None:
+                place = self._places[attempt.deployment] = _Place()
+            place.add(attempt)
+            inside += attempt.duration_ns
+        if receipt.attempts:
+            self._ours.add(max(receipt.duration_ns - inside, 0) / 1e9)
 
     def fold(self) -> None:
-        """Move what waits into the instruments."""
-        waiting, self._waiting = self._waiting, []
-        counts: dict[tuple[Counter, tuple[str, ...]], int] = {}
-
-        def add(metric: Counter, amount: int, *labels: str) -> None:
-            counts[metric, labels] = counts.get((metric, labels), 0) + amount
-
-        for receipt in waiting:
-            add(self._requests, 1, receipt.dialect, receipt.operation, receipt.outcome)
-            self._duration.labels(receipt.operation).observe(receipt.duration_ns / 1e9)
-            inside = 0
-            for attempt in receipt.attempts:
-                inside += attempt.duration_ns
-                add(self._attempts, 1, attempt.deployment, attempt.failure or "ok")
-                if attempt.first_content_ns is not None:
-                    self._first.labels(attempt.deployment).observe(attempt.first_content_ns / 1e9)
-                if attempt.cost_nanos:
-                    add(self._cost, attempt.cost_nanos, attempt.deployment, attempt.currency)
-                usage = attempt.usage
-                if usage.source != "none":
-                    add(self._tokens, usage.total_input_tokens, attempt.deployment, "input")
-                    add(self._tokens, usage.total_output_tokens, attempt.deployment, "output")
-            if receipt.attempts:
-                self._overhead.observe(max(receipt.duration_ns - inside, 0) / 1e9)
-        for (metric, labels), amount in counts.items():
-            metric.labels(*labels).inc(amount)
+        """Move what was counted into the instruments."""
+        seen, self._seen = self._seen, {}
+        for labels, count in seen.items():
+            self._requests.labels(*labels).inc(count)
+        for operation, took in self._took.items():
+            took.move(self._duration.labels(operation))
+        self._ours.move(self._overhead)
+        places, self._places = self._places, {}
+        for deployment, place in places.items():
+            for result, count in place.results.items():
+                self._attempts.labels(deployment, result).inc(count)
+            for currency, nanos in place.costs.items():
+                self._cost.labels(deployment, currency).inc(nanos)
+            if place.counted:
+                self._tokens.labels(deployment, "input").inc(place.input)
+                self._tokens.labels(deployment, "output").inc(place.output)
+            if place.first.count:
+                place.first.move(self._first.labels(deployment))
 
     def refused_at_edge(self, dialect: str, kind: str) -> None:
         """Count a request that never reached the road."""

@@ -12,8 +12,17 @@ from msgspec.structs import replace
 
 from passerelle.codecs.gemini import types as wire
 from passerelle.codecs.gemini.parts import mint, read_part
+from passerelle.codecs.gemini.signatures import STAND_IN
 from passerelle.codecs.gemini.wire import WireError
-from passerelle.core.message import Message, Part, ReasoningPart, Role, ToolCallPart, ToolResultPart
+from passerelle.core.message import (
+    Message,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    Role,
+    ToolCallPart,
+    ToolResultPart,
+)
 
 _OWN = "gemini"
 _ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "user", "": "user"}
@@ -78,6 +87,8 @@ def _read_content(
                 part = _answering(part, call_id)
         elif isinstance(part, ReasoningPart) and part.origin != _OWN:
             part = _whole(part, parts)
+        elif part.memo:
+            part = _told(part)
         if of != kind and parts:
             messages.append(Message(kind, tuple(parts), extra=extra))
             extra = None
@@ -123,6 +134,14 @@ def read_at(said: wire.Part, path: str, call_id: Callable[[], str]) -> Part:
         if error.path:
             message = message.replace(f"`{error.path}`", f"`{inner}`", 1)
         raise WireError(message, inner) from None
+
+
+def _told(part: Part) -> Part:
+    """`part` with the proof on its words or picture among what other dialects report as lost: the model
+    that thought may answer worse without it (ai.google.dev, "Thought signatures", read 2026-11-22)."""
+    if isinstance(part, RefusalPart) or not part.memo or part.memo.get("thoughtSignature") == STAND_IN:
+        return part
+    return replace(part, extra={**(part.extra or {}), **part.memo}, memo=None)
 
 
 def _name(said: wire.Part) -> str:

@@ -185,7 +185,7 @@ def words(part: TextPart | RefusalPart, *, own: bool, lost: Loss) -> Json | None
     if isinstance(part, TextPart):
         if own:
             nest(written, part.memo)
-            if part.text or not part.extra:
+            if part.text or not part.extra or part.extra.keys() == {"thoughtSignature"}:
                 written = {"text": part.text, **written}
             nest(written, part.extra)
             return written if part.text or len(written) > 1 or "text" not in written else None

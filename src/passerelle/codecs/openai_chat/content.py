@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from passerelle.codecs.media import audio_type, parse_data_url
 from passerelle.codecs.openai_chat.opaque import ORIGIN
-from passerelle.codecs.openai_chat.reading import (
+from passerelle.codecs.openai_reading import (
     Json,
     an_object,
     left,

@@ -14,7 +14,9 @@ from passerelle.codecs.base import Encoded, Envelope, PathTarget, Target, Watche
 from passerelle.codecs.names import digest
 from passerelle.codecs.openai_chat.answers import parse_answer
 from passerelle.codecs.openai_chat.losses import Journey
-from passerelle.codecs.openai_chat.reading import (
+from passerelle.codecs.openai_chat.usage import WireUsage, decode_usage
+from passerelle.codecs.openai_chat.wire import BAD_JSON
+from passerelle.codecs.openai_reading import (
     decode,
     decode_object,
     left,
@@ -24,8 +26,6 @@ from passerelle.codecs.openai_chat.reading import (
     take_text,
     wrong,
 )
-from passerelle.codecs.openai_chat.usage import WireUsage, decode_usage
-from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.codecs.splice import join, quoted, split
 from passerelle.core.errors import AnswerError, invalid
 from passerelle.core.request import Dialect, EmbedRequest, Request

@@ -245,6 +245,8 @@ def _content(parts: list[Json], journey: Journey, joint: str) -> str | list[Json
     journey.drop(*[_WIRE_NAMES.get(kind, kind) for kind in kinds])
     if any("cache_control" in part for part in parts):
         journey.drop("cache_control")
+    beside = [name for part in parts if part["type"] == "text" for name in part]
+    journey.drop(*[name for name in beside if name not in ("type", "text")])
     return joint.join(texts)
 
 

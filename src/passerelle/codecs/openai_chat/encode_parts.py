@@ -52,7 +52,7 @@ def encode_text(part: TextPart, journey: Journey) -> Json | None:
         whole: Json = (part.extra or {}).get(part.memo["type"], {})
         return whole
     if not part.text:
-        journey.extras({}, None if journey.own else part.extra)
+        journey.drop(*(part.extra or ()))
         return None
     return _marked({"type": "text", "text": part.text}, part, journey, part.memo)
 

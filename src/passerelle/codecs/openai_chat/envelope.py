@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from passerelle.codecs.base import Envelope
-from passerelle.codecs.openai_chat.reading import decode, explained
 from passerelle.codecs.openai_chat.wire import BAD_JSON
+from passerelle.codecs.openai_reading import decode, explained
 from passerelle.codecs.sealed import MARK
 from passerelle.core.errors import invalid
 

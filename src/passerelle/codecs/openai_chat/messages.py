@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from passerelle.codecs.openai_chat.content import decode_content, decode_image, take_cache
 from passerelle.codecs.openai_chat.opaque import ORIGIN, decode_details, signature_of
-from passerelle.codecs.openai_chat.reading import (
+from passerelle.codecs.openai_reading import (
     Json,
     a_list,
     an_object,

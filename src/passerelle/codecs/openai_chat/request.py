@@ -8,7 +8,7 @@ the fields its many likes add where they have a meaning in core: `top_k` (vLLM, 
 from typing import Any, Final, cast
 
 from passerelle.codecs.openai_chat.messages import decode_messages
-from passerelle.codecs.openai_chat.reading import (
+from passerelle.codecs.openai_reading import (
     Json,
     a_list,
     an_object,

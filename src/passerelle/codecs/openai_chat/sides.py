@@ -11,7 +11,6 @@ from passerelle.codecs.base import (
 )
 from passerelle.codecs.openai_chat.encode_request import encode_request
 from passerelle.codecs.openai_chat.envelope import read_envelope
-from passerelle.codecs.openai_chat.errors import encode_problem
 from passerelle.codecs.openai_chat.relay import relay_losses, relay_request
 from passerelle.codecs.openai_chat.request import decode_request
 from passerelle.codecs.openai_chat.response_decode import decode_response, watch_response
@@ -19,6 +18,7 @@ from passerelle.codecs.openai_chat.response_encode import encode_response
 from passerelle.codecs.openai_chat.stream_decode import StreamDecoder
 from passerelle.codecs.openai_chat.stream_encode import StreamEncoder
 from passerelle.codecs.openai_chat.watch import StreamWatcher
+from passerelle.codecs.openai_errors import encode_problem
 from passerelle.core.errors import AnswerError, Problem, ProblemError
 from passerelle.core.request import Dialect, Request
 from passerelle.core.response import Response

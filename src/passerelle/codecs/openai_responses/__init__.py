@@ -6,9 +6,10 @@ tools                        tools and the choice among them, namespaces flatten
 answer_in shapes answer_out  whole answers               finish usage   the same, both ways
 stream_in stream_parts       a provider's stream         stream_out stream_items stream_log   ours
 relay                        the caller's own bytes, and the watcher of what comes back
-errors types reading         the wire
+errors types                 the wire
 """
 
+from passerelle.codecs import openai_errors
 from passerelle.codecs.base import (
     Encoded,
     EncodedProblem,
@@ -27,7 +28,6 @@ from passerelle.codecs.openai_responses import (
     decode,
     encode,
     envelope,
-    errors,
     relay,
     stream_in,
     stream_out,
@@ -57,7 +57,7 @@ class _Client:
         return stream_out.ResponsesEncoder(context)
 
     def encode_problem(self, problem: Problem, request_id: str) -> EncodedProblem:
-        return errors.encode_problem(problem, request_id)
+        return openai_errors.encode_problem(problem, request_id)
 
     def encode_token_count(self, tokens: int) -> bytes:
         return answer_out.encode_token_count(tokens)

@@ -10,11 +10,11 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Watched
+from passerelle.codecs.openai_reading import Json, take_text
 from passerelle.codecs.openai_responses.content_in import image_in, output_text_in
 from passerelle.codecs.openai_responses.errors import decode_error
 from passerelle.codecs.openai_responses.finish import called_or_refused, finish_in, holds_content
 from passerelle.codecs.openai_responses.items_in import call_in, reasoning_in
-from passerelle.codecs.openai_responses.reading import Json, maybe_text
 from passerelle.codecs.openai_responses.tools import DIALECT, Names
 from passerelle.codecs.openai_responses.types import Whole, WireResponse
 from passerelle.codecs.openai_responses.usage import usage_in
@@ -125,7 +125,7 @@ def item_parts(item: Json, at: int) -> list[Part] | None:
             return _message(item, at, where)
         case "reasoning":
             fields = {key: value for key, value in item.items() if key != "type"}
-            part = reasoning_in(fields, maybe_text(fields, "encrypted_content", where), None, where)
+            part = reasoning_in(fields, take_text(fields, "encrypted_content", where), None, where)
             return [part] if part.text or part.encrypted else []
         case "function_call" | "custom_tool_call":
             return [call_in(dict(item), where, _NO_NAMES)]

@@ -11,9 +11,9 @@ import msgspec
 
 from passerelle.codecs.base import ReplyContext
 from passerelle.codecs.names import fit_id
+from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.encode import TIERS, format_out
 from passerelle.codecs.openai_responses.finish import finish_out
-from passerelle.codecs.openai_responses.reading import Json
 from passerelle.codecs.openai_responses.shapes import (
     MALFORMED,
     CallForm,

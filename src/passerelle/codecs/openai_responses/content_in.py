@@ -3,15 +3,15 @@
 from typing import Any
 
 from passerelle.codecs.media import audio_type, parse_data_url
-from passerelle.codecs.openai_responses.reading import (
+from passerelle.codecs.openai_reading import (
     Json,
     an_object,
     left,
-    maybe_list,
-    maybe_object,
-    maybe_text,
     missing,
-    text_of,
+    need_text,
+    take_list,
+    take_object,
+    take_text,
     wrong,
 )
 from passerelle.core.message import (
@@ -44,31 +44,31 @@ def _content(fields: Json, at: str) -> Part:
     if kind == "input_text":
         del fields["type"]
         cache, memo = _breakpoint(fields, at)
-        words = text_of(fields, "text", at)
+        words = need_text(fields, "text", at)
         return TextPart(words, cache=cache, extra=left(fields), memo=memo)
     if kind == "output_text":
         return output_text_in(fields, at)
     if kind == "refusal":
-        return RefusalPart(text_of(fields, "refusal", at))
+        return RefusalPart(need_text(fields, "refusal", at))
     if kind == "input_image":
         return _image(fields, at)
     if kind == "input_file":
         return _file(fields, at)
     if kind == "input_audio":
-        sound = maybe_object(fields, "input_audio", at)
+        sound = take_object(fields, "input_audio", at)
         if sound is None:
             raise missing(f"{at}.input_audio", "it with `data` and `format`")
-        data = text_of(sound, "data", f"{at}.input_audio")
-        return AudioPart(audio_type(text_of(sound, "format", f"{at}.input_audio")), data=data)
+        data = need_text(sound, "data", f"{at}.input_audio")
+        return AudioPart(audio_type(need_text(sound, "format", f"{at}.input_audio")), data=data)
     if not isinstance(kind, str):
-        text_of(dict(fields), "type", at)
+        need_text(dict(fields), "type", at)
     return raw_part(str(kind), fields, "content")
 
 
 def output_text_in(fields: Json, at: str) -> TextPart:
     """Words of the model, with where they come from."""
-    words = text_of(fields, "text", at)
-    citations = maybe_list(fields, "annotations", at) or []
+    words = need_text(fields, "text", at)
+    citations = take_list(fields, "annotations", at) or []
     logprobs = fields.pop("logprobs", None)
     fields.pop("type", None)
     return TextPart(
@@ -81,7 +81,7 @@ def output_text_in(fields: Json, at: str) -> TextPart:
 
 def _breakpoint(fields: Json, at: str) -> tuple[CacheTtl | None, Json | None]:
     """An explicit end of a cached prefix: short-lived unless it says twelve hours."""
-    mark = maybe_object(fields, "prompt_cache_breakpoint", at)
+    mark = take_object(fields, "prompt_cache_breakpoint", at)
     if mark is None:
         return None, None
     return "1h" if mark.get("ttl") == "12h" else "5m", {"breakpoint": mark}
@@ -89,9 +89,9 @@ def _breakpoint(fields: Json, at: str) -> tuple[CacheTtl | None, Json | None]:
 
 def _image(fields: Json, at: str) -> ImagePart:
     del fields["type"]
-    url = maybe_text(fields, "image_url", at)
-    file_id = maybe_text(fields, "file_id", at)
-    detail = maybe_text(fields, "detail", at)
+    url = take_text(fields, "image_url", at)
+    file_id = take_text(fields, "file_id", at)
+    detail = take_text(fields, "detail", at)
     if url is None and file_id is None:
         raise missing(f"{at}.image_url", "it, or `file_id`")
     cache, memo = _breakpoint(fields, at)
@@ -114,10 +114,10 @@ def _image(fields: Json, at: str) -> ImagePart:
 
 def _file(fields: Json, at: str) -> FilePart:
     del fields["type"]
-    data = maybe_text(fields, "file_data", at)
-    url = maybe_text(fields, "file_url", at)
-    file_id = maybe_text(fields, "file_id", at)
-    name = maybe_text(fields, "filename", at)
+    data = take_text(fields, "file_data", at)
+    url = take_text(fields, "file_url", at)
+    file_id = take_text(fields, "file_id", at)
+    name = take_text(fields, "filename", at)
     if data is None and url is None and file_id is None:
         raise missing(f"{at}.file_data", "it, or `file_url`, or `file_id`")
     cache, memo = _breakpoint(fields, at)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from passerelle.codecs.media import audio_format, media_kind, to_data_url
-from passerelle.codecs.openai_responses.reading import Json
+from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.tools import DIALECT
 from passerelle.core.message import (
     AudioPart,

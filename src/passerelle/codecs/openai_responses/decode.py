@@ -9,22 +9,22 @@ from typing import Any, Final, get_args
 import msgspec
 
 from passerelle.codecs.base import PathTarget
-from passerelle.codecs.openai_responses.items_in import messages_in
-from passerelle.codecs.openai_responses.reading import (
+from passerelle.codecs.openai_reading import (
     Json,
     an_object,
     decode,
     left,
-    maybe_bool,
-    maybe_int,
-    maybe_list,
-    maybe_number,
-    maybe_object,
-    maybe_text,
     missing,
-    text_of,
+    need_text,
+    take_bool,
+    take_int,
+    take_list,
+    take_number,
+    take_object,
+    take_text,
     wrong,
 )
+from passerelle.codecs.openai_responses.items_in import messages_in
 from passerelle.codecs.openai_responses.tools import DIALECT, Names, choice_in, tools_in
 from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.message import Message, TextPart
@@ -63,11 +63,11 @@ def decode_request(body: bytes, target: PathTarget) -> Request:
             "prompt",
             code="unsupported_parameter",
         )
-    model = text_of(fields, "model", "")
+    model = need_text(fields, "model", "")
     if not model:
         raise invalid("`model` is empty; name a model, as `GET /v1/models` lists them.", "model")
     names = Names()
-    tools = tools_in(maybe_list(fields, "tools") or [], names)
+    tools = tools_in(take_list(fields, "tools") or [], names)
     messages = _messages(fields, names)
     memo: Json = {}
     extra: Json = {}
@@ -78,36 +78,36 @@ def decode_request(body: bytes, target: PathTarget) -> Request:
     elif isinstance(raw_choice, dict):
         memo["tool_choice"] = raw_choice
     sampling = Sampling(
-        temperature=maybe_number(fields, "temperature"),
-        top_p=maybe_number(fields, "top_p"),
-        top_logprobs=maybe_int(fields, "top_logprobs"),
+        temperature=take_number(fields, "temperature"),
+        top_p=take_number(fields, "top_p"),
+        top_logprobs=take_int(fields, "top_logprobs", least=0),
         logprobs=_included(fields, memo),
     )
     reasoning = _reasoning(fields, extra)
     output, verbosity = _text(fields, extra)
-    user = maybe_text(fields, "safety_identifier")
+    user = take_text(fields, "safety_identifier")
     if user is not None:
         memo["user"] = "safety_identifier"
     elif fields.get("user") is not None:
-        user = maybe_text(fields, "user")
+        user = take_text(fields, "user")
         memo["user"] = "user"
     _settle_defaults(fields, memo)
     request = Request(
         model=model,
         messages=tuple(messages),
         dialect=DIALECT,
-        max_output_tokens=maybe_int(fields, "max_output_tokens", least=1),
-        stream=bool(maybe_bool(fields, "stream")) if target.stream is None else target.stream,
+        max_output_tokens=take_int(fields, "max_output_tokens", least=1),
+        stream=bool(take_bool(fields, "stream")) if target.stream is None else target.stream,
         tools=tools,
         tool_choice=choice,
-        parallel_tool_calls=maybe_bool(fields, "parallel_tool_calls"),
+        parallel_tool_calls=take_bool(fields, "parallel_tool_calls"),
         output=output,
         reasoning=reasoning,
         sampling=sampling,
         user=user,
         metadata=_metadata(fields),
-        service_tier=maybe_text(fields, "service_tier"),
-        prompt_cache_key=maybe_text(fields, "prompt_cache_key"),
+        service_tier=take_text(fields, "service_tier"),
+        prompt_cache_key=take_text(fields, "prompt_cache_key"),
         verbosity=verbosity,
         memo=memo or None,
         extra=None,
@@ -141,7 +141,7 @@ def _messages(fields: Json, names: Names) -> list[Message]:
 
 def _included(fields: Json, memo: Json) -> bool | None:
     """Whether logprobs are wanted. What else is to be included stays in `fields`, or is remembered."""
-    wanted = maybe_list(fields, "include")
+    wanted = take_list(fields, "include")
     if wanted is None:
         return None
     for i, name in enumerate(wanted):
@@ -155,14 +155,14 @@ def _included(fields: Json, memo: Json) -> bool | None:
 
 
 def _reasoning(fields: Json, extra: Json) -> Reasoning:
-    wanted = maybe_object(fields, "reasoning")
+    wanted = take_object(fields, "reasoning")
     if wanted is None:
         return Reasoning()
-    effort: Any = maybe_text(wanted, "effort", "reasoning")
+    effort: Any = take_text(wanted, "effort", "reasoning")
     if effort is not None and effort not in EFFORTS:
         extra["reasoning.effort"] = effort  # a word newer than we are
         effort = None
-    summary = maybe_text(wanted, "summary", "reasoning")
+    summary = take_text(wanted, "summary", "reasoning")
     extra.update({f"reasoning.{key}": value for key, value in (left(wanted) or {}).items()})
     return Reasoning(
         enabled=False if effort == "none" else None,
@@ -173,31 +173,31 @@ def _reasoning(fields: Json, extra: Json) -> Reasoning:
 
 
 def _text(fields: Json, extra: Json) -> tuple[OutputFormat, str | None]:
-    wanted = maybe_object(fields, "text")
+    wanted = take_object(fields, "text")
     if wanted is None:
         return OutputFormat(), None
-    verbosity = maybe_text(wanted, "verbosity", "text")
-    form = maybe_object(wanted, "format", "text")
+    verbosity = take_text(wanted, "verbosity", "text")
+    form = take_object(wanted, "format", "text")
     extra.update({f"text.{key}": value for key, value in (left(wanted) or {}).items()})
     if form is None:
         return OutputFormat(), verbosity
     at = "text.format"
-    kind = text_of(form, "type", at)
+    kind = need_text(form, "type", at)
     match kind:
         case "text":
             output = OutputFormat()
         case "json_object":
             output = OutputFormat("json")
         case "json_schema":
-            schema = maybe_object(form, "schema", at)
+            schema = take_object(form, "schema", at)
             if schema is None:
                 raise missing(f"{at}.schema", "the JSON schema the answer must follow")
             output = OutputFormat(
                 "json_schema",
-                name=text_of(form, "name", at),
+                name=need_text(form, "name", at),
                 schema=schema,
-                strict=maybe_bool(form, "strict", at),
-                description=maybe_text(form, "description", at),
+                strict=take_bool(form, "strict", at),
+                description=take_text(form, "description", at),
             )
         case _:
             extra["text.format"] = {"type": kind, **form}
@@ -208,7 +208,7 @@ def _text(fields: Json, extra: Json) -> tuple[OutputFormat, str | None]:
 
 def _settle_defaults(fields: Json, memo: Json) -> None:
     """Fields that say what would happen anyway ask nothing of another dialect: remembered, not reported."""
-    store = maybe_bool(fields, "store")
+    store = take_bool(fields, "store")
     if store is not None:
         if store:
             fields["store"] = True
@@ -223,7 +223,7 @@ def _settle_defaults(fields: Json, memo: Json) -> None:
 
 
 def _metadata(fields: Json) -> dict[str, str] | None:
-    said = maybe_object(fields, "metadata")
+    said = take_object(fields, "metadata")
     for key, value in (said or {}).items():
         if not isinstance(value, str):
             raise wrong(f"metadata.{key}", "a string", value)

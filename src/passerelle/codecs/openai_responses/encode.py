@@ -14,9 +14,9 @@ import msgspec
 
 from passerelle.codecs.base import Encoded, Target
 from passerelle.codecs.names import digest, fit_id, fit_names
+from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.decode import ENCRYPTED, LOGPROBS
 from passerelle.codecs.openai_responses.items_out import ItemsOut
-from passerelle.codecs.openai_responses.reading import Json
 from passerelle.codecs.openai_responses.tools import DIALECT, Names, choice_in, choice_out, tools_out
 from passerelle.core.message import Message, TextPart, ToolCallPart
 from passerelle.core.request import Effort, OutputFormat, Reasoning, Request

@@ -6,9 +6,9 @@ import msgspec
 
 from passerelle.codecs.base import Envelope, PathTarget
 from passerelle.codecs.media import estimate_text_bytes
+from passerelle.codecs.openai_reading import decode
 from passerelle.codecs.openai_responses.decode import LOGPROBS, stateful
 from passerelle.codecs.openai_responses.items_in import ROLES, reference
-from passerelle.codecs.openai_responses.reading import decode
 from passerelle.codecs.sealed import MARK
 from passerelle.core.errors import invalid
 

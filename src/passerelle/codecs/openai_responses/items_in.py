@@ -13,17 +13,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from passerelle.codecs.openai_responses.content_in import content_in, image_in, raw_part
-from passerelle.codecs.openai_responses.reading import (
+from passerelle.codecs.openai_reading import (
     Json,
     an_object,
     left,
-    maybe_list,
-    maybe_text,
     missing,
-    text_of,
+    need_text,
+    take_list,
+    take_text,
     wrong,
 )
+from passerelle.codecs.openai_responses.content_in import content_in, image_in, raw_part
 from passerelle.codecs.openai_responses.tools import DIALECT, Names
 from passerelle.codecs.sealed import Sealed, unseal
 from passerelle.core.errors import ProblemError, invalid
@@ -145,15 +145,15 @@ class _Turns:
 
 
 def _message(fields: Json, at: str, place: int, turns: _Turns) -> None:
-    named = text_of(fields, "role", at)
+    named = need_text(fields, "role", at)
     role = ROLES.get(named)
     if role is None:
         known = ", ".join(f"`{name}`" for name in ROLES)
         raise invalid(f"`{at}.role` is `{named}`; use one of {known}.", f"{at}.role")
     if "content" not in fields:
-        raise missing(f"{at}.content", "it as a string or a list of content parts")
+        raise missing(f"{at}.content", "a string or a list of content parts")
     content = fields.pop("content")
-    identifier = maybe_text(fields, "id", at)
+    identifier = take_text(fields, "id", at)
     memo = {key: fields.pop(key) for key in ("status", "phase") if fields.get(key) is not None}
     parts = content_in(content, f"{at}.content")
     if role != "assistant":
@@ -176,7 +176,7 @@ def _message(fields: Json, at: str, place: int, turns: _Turns) -> None:
 
 
 def _reasoning(fields: Json, at: str, turns: _Turns) -> None:
-    encrypted = maybe_text(fields, "encrypted_content", at)
+    encrypted = take_text(fields, "encrypted_content", at)
     block = unseal(encrypted) if encrypted else None
     if block is not None and block.call_id is not None:
         turns.sign(block.call_id, block.signature or "")
@@ -186,10 +186,10 @@ def _reasoning(fields: Json, at: str, turns: _Turns) -> None:
 
 def reasoning_in(fields: Json, encrypted: str | None, block: Sealed | None, at: str) -> ReasoningPart:
     """A reasoning item: its raw words, else its summary, in `text`; a sealed block unsealed."""
-    identifier = maybe_text(fields, "id", at)
+    identifier = take_text(fields, "id", at)
     summary = _texts(fields, "summary", at)
     content = _texts(fields, "content", at)
-    status = maybe_text(fields, "status", at)
+    status = take_text(fields, "status", at)
     words = "".join(content) if content else "\n\n".join(summary)
     if block is not None:
         return ReasoningPart(
@@ -211,9 +211,9 @@ def reasoning_in(fields: Json, encrypted: str | None, block: Sealed | None, at: 
 
 
 def _texts(fields: Json, name: str, at: str) -> list[str]:
-    entries = maybe_list(fields, name, at) or []
+    entries = take_list(fields, name, at) or []
     return [
-        text_of(an_object(entry, f"{at}.{name}[{i}]"), "text", f"{at}.{name}[{i}]")
+        need_text(an_object(entry, f"{at}.{name}[{i}]"), "text", f"{at}.{name}[{i}]")
         for i, entry in enumerate(entries)
     ]
 
@@ -225,10 +225,10 @@ def _call(fields: Json, at: str, names: Names, turns: _Turns) -> None:
 def call_in(fields: Json, at: str, names: Names) -> ToolCallPart:
     """A call of a function or custom tool, under the tool's flat name."""
     custom = fields.pop("type") == "custom_tool_call"
-    call_id = text_of(fields, "call_id", at)
-    name = text_of(fields, "name", at)
-    namespace = maybe_text(fields, "namespace", at)
-    arguments = text_of(fields, "input" if custom else "arguments", at)
+    call_id = need_text(fields, "call_id", at)
+    name = need_text(fields, "name", at)
+    namespace = take_text(fields, "namespace", at)
+    arguments = need_text(fields, "input" if custom else "arguments", at)
     memo: Json = {key: fields.pop(key) for key in ("id", "status", "caller") if fields.get(key) is not None}
     if namespace is not None:
         memo |= {"namespace": namespace, "name": name}
@@ -244,7 +244,7 @@ def call_in(fields: Json, at: str, names: Names) -> ToolCallPart:
 
 def _result(fields: Json, at: str, turns: _Turns) -> None:
     custom = fields.pop("type") == "custom_tool_call_output"
-    call_id = text_of(fields, "call_id", at)
+    call_id = need_text(fields, "call_id", at)
     if "output" not in fields:
         raise missing(f"{at}.output", "what the tool answered, as a string or a list of content parts")
     output = fields.pop("output")

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from passerelle.codecs.names import digest, fit_id, fit_name
+from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.content_out import Pieces
-from passerelle.codecs.openai_responses.reading import Json
 from passerelle.codecs.openai_responses.tools import DIALECT
 from passerelle.core.message import (
     AudioPart,

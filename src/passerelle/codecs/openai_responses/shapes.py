@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from passerelle.codecs.openai_responses.reading import Json
+from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.tools import DIALECT
 from passerelle.codecs.sealed import Sealed, seal
 from passerelle.core.message import RefusalPart, TextPart

@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from passerelle.codecs.openai_responses.reading import Json
+from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.shapes import (
     annotation_out,
     call,

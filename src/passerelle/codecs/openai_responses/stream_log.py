@@ -2,20 +2,43 @@
 
 import msgspec
 
+from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.answer_out import Reply
-from passerelle.codecs.openai_responses.reading import Json
+from passerelle.codecs.sse import SseParser
 
 _encoder = msgspec.json.Encoder()
 _quote = _encoder.encode
 
 
+class _Numbered(msgspec.Struct):
+    """An event's number; servers that are not OpenAI's may leave it out."""
+
+    sequence_number: int | None = None
+
+
+_numbered = msgspec.json.Decoder(_Numbered)
+
+
+def next_number(passed: bytes) -> int:
+    """The number that follows the last one in `passed`, a piece of a stream that holds whole events."""
+    for frame in reversed(SseParser().feed(passed)):
+        try:
+            number = _numbered.decode(frame.data).sequence_number
+        except msgspec.DecodeError:
+            continue  # `[DONE]`
+        if number is not None:
+            return number + 1
+    return 0
+
+
 class Log:
     """The events of one stream: numbered, and gathered until they are taken."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, number: int = 0) -> None:
+        """`number`: of the first event."""
         self.reply = reply
         self._events: list[bytes] = []
-        self._number = 0
+        self._number = number
         self._places = 0
         self._items: dict[int, bytes] = {}
 

@@ -1,7 +1,7 @@
 """Core events → a caller's stream, in an order the dialect allows whatever comes in.
 
     stream = response.created response.in_progress item* end
-           | error                                             broken before anything was sent
+           | error                          broken before anything was sent, or the end of a relayed stream
     item   = response.output_item.added content* response.output_item.done      `output_index` counts up
     words  = content_part.added (output_text.delta | annotation.added)* output_text.done content_part.done
     refusal = content_part.added refusal.delta* refusal.done content_part.done
@@ -13,7 +13,7 @@
 
 Items may interleave, as calls made in parallel do: every event says its `output_index` and `item_id`. An
 item of words or thoughts is announced with its first delta, so an empty part leaves no trace. Sequence
-numbers count every event from 0.
+numbers count every event from 0; the error that ends a relayed stream takes the number after its last.
 
 Source: openai-python 3.54 `types/responses/*_event.py` and `lib/streaming/responses`, whose accumulator
 raises on any other order; read 2026-11-22.
@@ -22,10 +22,10 @@ raises on any other order; read 2026-11-22.
 from typing import Any, assert_never
 
 from passerelle.codecs.base import ReplyContext
+from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.answer_out import Reply
 from passerelle.codecs.openai_responses.errors import stream_error
 from passerelle.codecs.openai_responses.finish import finish_out
-from passerelle.codecs.openai_responses.reading import Json
 from passerelle.codecs.openai_responses.shapes import MALFORMED
 from passerelle.codecs.openai_responses.stream_items import (
     AudioOut,
@@ -35,7 +35,7 @@ from passerelle.codecs.openai_responses.stream_items import (
     ThoughtOut,
     WordsOut,
 )
-from passerelle.codecs.openai_responses.stream_log import Log
+from passerelle.codecs.openai_responses.stream_log import Log, next_number
 from passerelle.codecs.openai_responses.tools import DIALECT
 from passerelle.codecs.sse import write_comment
 from passerelle.core.event import (
@@ -58,7 +58,7 @@ class ResponsesEncoder:
 
     def __init__(self, context: ReplyContext) -> None:
         self._reply = Reply(context)
-        self._log = Log(self._reply)
+        self._log = Log(self._reply, next_number(context.passed) if context.passed else 0)
         self._open: dict[int, ItemOut] = {}
         self._usage: Usage = NO_USAGE
         self._model = ""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from passerelle.codecs.openai_responses.reading import Json
+from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.tools import DIALECT, flat_name
 from passerelle.codecs.openai_responses.types import (
     Glance,

@@ -13,16 +13,16 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from passerelle.codecs.names import digest, fit_name
-from passerelle.codecs.openai_responses.reading import (
+from passerelle.codecs.openai_reading import (
     Json,
     a_list,
     an_object,
     left,
-    maybe_bool,
-    maybe_list,
-    maybe_object,
-    maybe_text,
-    text_of,
+    need_text,
+    take_bool,
+    take_list,
+    take_object,
+    take_text,
 )
 from passerelle.core.errors import invalid
 from passerelle.core.request import Tool, ToolChoice
@@ -86,7 +86,7 @@ def tools_in(items: list[Any], names: Names) -> tuple[Tool, ...]:
 def _namespace(entry: Json, at: str, names: Names) -> list[Tool]:
     whole = dict(entry)
     nested = a_list(entry.pop("tools", []), f"{at}.tools")
-    text_of(entry, "name", at)
+    need_text(entry, "name", at)
     if not nested:
         return [Tool(name="namespace", kind="builtin", origin=DIALECT, extra=whole)]
     group = {key: value for key, value in whole.items() if key != "tools"}
@@ -103,21 +103,21 @@ def _inside(group: Json | None) -> Json | None:
 def _tool(entry: Json, at: str, names: Names, group: Json | None) -> Tool:
     kind = entry.get("type")
     if not isinstance(kind, str):
-        text_of(entry, "type", at)
+        need_text(entry, "type", at)
     if kind not in ("function", "custom"):
         return Tool(name=str(kind), kind="builtin", origin=DIALECT, extra=entry, memo=_inside(group))
     del entry["type"]
-    name = text_of(entry, "name", at)
+    name = need_text(entry, "name", at)
     if not name:
         raise invalid(f"`{at}.name` is empty; name the tool.", f"{at}.name")
     namespace = group["name"] if group else None
     flat = names.learn(namespace, name)
     memo: Json | None = {"namespace": group, "name": name} if group else None
-    description = maybe_text(entry, "description", at)
+    description = take_text(entry, "description", at)
     if kind == "function":
         bare = "parameters" in entry and entry["parameters"] is None
-        parameters = maybe_object(entry, "parameters", at)
-        strict = maybe_bool(entry, "strict", at)
+        parameters = take_object(entry, "parameters", at)
+        strict = take_bool(entry, "strict", at)
         if bare:
             memo = {**(memo or {}), "parameters": None}
         return Tool(
@@ -227,14 +227,14 @@ def choice_in(value: Any, names: Names) -> tuple[ToolChoice | None, Json | None]
     kind = choice.get("type")
     if kind in ("function", "custom"):
         fields = dict(choice)
-        name = text_of(fields, "name", "tool_choice")
-        namespace = maybe_text(fields, "namespace", "tool_choice")
+        name = need_text(fields, "name", "tool_choice")
+        namespace = take_text(fields, "namespace", "tool_choice")
         return ToolChoice("tool", name=names.find(namespace, name)), None
     if kind == "allowed_tools":
         mode = choice.get("mode", "auto")
         if mode not in ("auto", "required"):
             raise invalid("`tool_choice.mode` must be `auto` or `required`; correct it.", "tool_choice.mode")
-        entries = maybe_list(dict(choice), "tools", "tool_choice") or []
+        entries = take_list(dict(choice), "tools", "tool_choice") or []
         allowed: list[str] = []
         whole = True
         for i, item in enumerate(entries):
@@ -246,7 +246,7 @@ def choice_in(value: Any, names: Names) -> tuple[ToolChoice | None, Json | None]
                 whole = False
         return ToolChoice(mode, allowed=tuple(allowed)), None if whole else choice
     if not isinstance(kind, str):
-        text_of(dict(choice), "type", "tool_choice")
+        need_text(dict(choice), "type", "tool_choice")
     return None, choice
 
 

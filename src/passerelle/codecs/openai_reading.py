@@ -1,4 +1,4 @@
-"""Reading a caller's JSON: typed, and every mistake named by its path in OpenAI's notation.
+"""Reading the JSON of an OpenAI caller: typed, every mistake named by its path (`input[2].content[0].text`).
 
 The readers take a field out of the (private, freshly decoded) object, so that what is left at the end is
 what we do not name: the `extra` that goes back to the same dialect.
@@ -92,9 +92,9 @@ def wrong(path: str, wanted: str, value: Any) -> ProblemError:
     )
 
 
-def missing(path: str) -> ProblemError:
-    """`path` is required and absent."""
-    return invalid(f"`{path}` is missing; add it and send the request again.", path)
+def missing(path: str, what: str = "it") -> ProblemError:
+    """`path` is required and absent; `what` is to be added."""
+    return invalid(f"`{path}` is missing; add {what} and send the request again.", path)
 
 
 def an_object(value: Any, path: str) -> Json:
