@@ -21,7 +21,7 @@ from passerelle.core.clock import Clock, SystemClock
 from passerelle.core.principal import Rights
 from passerelle.gateway.attempt import Engine
 from passerelle.gateway.counters import Counters
-from passerelle.gateway.generation import Generation, Generations, ReloadOutcome, ReloadRefused
+from passerelle.gateway.generation import Generation, Generations, Intake, ReloadOutcome, ReloadRefused
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.limits import Limits
 from passerelle.gateway.road import Road
@@ -44,18 +44,27 @@ from passerelle.telemetry.metrics import Metrics
 
 log = logging.getLogger("passerelle.app")
 _LOOK_EVERY_S = 1.0
+_AT_THE_START = (
+    "data_dir", "store.url", "server.host", "server.port", "server.workers", "server.allow_public_bind",
+    "server.tls_cert", "server.tls_key", "server.drain_s", "telemetry.log_level", "telemetry.log_format",
+    "telemetry.metrics", "telemetry.otlp_endpoint",
+)  # fmt: skip
+"""Settings that are read once; `docs/operations.md` lists them."""
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct):
     """Where the configuration comes from, so that it can be read again."""
 
     config: Path | None
     env: Mapping[str, str]
     overrides: Mapping[str, object]
+    last: Settings | None = None
+    """What `read` gave last."""
 
     def read(self) -> Settings:
         """The settings as they are now. Raises `ConfigError`."""
-        return load_settings(self.config, self.env, self.overrides)
+        self.last = load_settings(self.config, self.env, self.overrides)
+        return self.last
 
 
 class App:
@@ -82,7 +91,9 @@ class App:
         self.store: Store = open_store(url, settings.data_dir, clock=self.clock, worker=self.worker)
         self._exporter = trace.exporter(self.worker, settings.telemetry.otlp_endpoint)
         first = build_generation(settings, None, self.store)
-        self.generations = Generations(first, partial(_next_generation, source, self.store))
+        self.generations = Generations(
+            first, partial(_next_generation, source, self.store), self._needs_restart
+        )
         self.vitals = Vitals(self.metrics, self.clock)
         settler = Settler(
             self.store,
@@ -98,7 +109,7 @@ class App:
             engine=engine,
             settler=settler,
             vitals=self.vitals,
-            limits=Limits(max_in_flight=settings.server.max_in_flight, clock=self.clock, counters=counters),
+            limits=Limits(clock=self.clock, counters=counters),
             clock=self.clock,
             draw=random.random,
         )
@@ -110,6 +121,13 @@ class App:
     async def reload(self) -> ReloadOutcome:
         """Read the configuration again and swap it in if it is whole."""
         return await self.generations.reload()
+
+    def _needs_restart(self) -> tuple[str, ...]:
+        """The settings that were changed since the start and are read then only."""
+        if self.source.last is None:
+            return ()
+        then, now = self.settings, self.source.last
+        return tuple(name for name in _AT_THE_START if _setting(then, name) != _setting(now, name))
 
     def measure(self) -> None:
         """Bring this worker's gauges up to date: once a second, since any worker may be the one scraped."""
@@ -126,7 +144,7 @@ class App:
             await asyncio.to_thread(self._exporter[1])
 
     def _entrance(self) -> Entrance:
-        calls = ModelCalls(self.road, self.clock, self.settings.server.max_body_bytes)
+        calls = ModelCalls(self.road, self.clock)
         models = ModelList(self.generations)
         return Entrance(
             (
@@ -145,7 +163,6 @@ class App:
             self.store,
             self.metrics,
             self.generations,
-            frozenset(host.lower().encode() for host in self.settings.server.allowed_hosts),
         )
 
     async def _management(self) -> Management:
@@ -219,6 +236,8 @@ async def _follow(app: App, hangup: asyncio.Event) -> None:
             )
         elif outcome.changed:
             log.warning("configuration in force", extra={"generation": outcome.generation})
+        if outcome.needs_restart:
+            log.warning("changed settings need a restart", extra={"settings": list(outcome.needs_restart)})
 
 
 def _fingerprint(path: Path | None) -> tuple[int, int, int] | None:
@@ -256,6 +275,11 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         smart_mode=settings.router.smart_mode,
         default_rights=msgspec.convert(settings.limits.model_dump(), Rights),
         entries={name: entry.identity for name, entry in entries.items()},
+        intake=Intake(
+            settings.server.max_body_bytes,
+            settings.server.max_in_flight,
+            frozenset(host.lower().encode() for host in settings.server.allowed_hosts),
+        ),
     )
 
 
@@ -265,7 +289,15 @@ def _next_generation(source: Source, store: Store, before: Generation) -> Genera
         after = build_generation(source.read(), before, store)
     except ConfigError as error:
         raise ReloadRefused(tuple(str(finding) for finding in error.findings)) from error
-    return before if after.digest == before.digest else after
+    return before if (after.digest, after.intake) == (before.digest, before.intake) else after
+
+
+def _setting(settings: Settings, name: str) -> object:
+    """The value at a dotted name."""
+    value: object = settings
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
 
 
 def policy_of(settings: PolicySettings) -> Policy:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 from tests.faultd import Send, Until, answer
 from tests.gateway.door import DIALECTS, Answer, asked, error_type, read_error
-from tests.gateway.house import Caller, House, running, until
+from tests.gateway.house import Caller, House, installed, running, until
 from tests.gateway.stage import ENV, Catalogue, Stage, short, whole_body
 from tests.serving import children
 
@@ -143,20 +143,31 @@ def test_a_second_request_right_after_the_first_is_no_flood(house: House, per_mi
 
 
 @pytest.fixture(scope="module")
-def trio(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Three workers."""
+def trio(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Caller]]:
+    """Callers of three workers, which knew their keys when they started."""
     catalogue = Catalogue()
     catalogue.provider("chat", "openai_chat", stage.url)
     catalogue.model("m-chat", "chat")
     catalogue.model("m-few", "chat")
     catalogue.lines += ["limits = { concurrency = 2 }"]
-    with running(tmp_path_factory.mktemp("trio"), catalogue.text, workers=3, **ENV) as house:
-        yield house
+    with installed(tmp_path_factory.mktemp("trio"), catalogue.text, workers=3, **ENV) as house:
+        callers = {
+            "shared": house.caller("shared", requests_per_minute=60),
+            "kept alive": house.caller("kept alive", requests_per_minute=120),
+            "one at a time": house.caller("one at a time", concurrency=1),
+            "unlucky": house.caller("unlucky", concurrency=1),
+        }
+        house.gateway.start()
+        _PARENT.append(house.gateway.process.pid)
+        yield {name: caller._replace(door=house.at(caller)) for name, caller in callers.items()}
 
 
-def test_workers_share_a_rate(trio: House) -> None:
-    caller = trio.caller("shared", requests_per_minute=60, known=False)
-    trio.caller("later")  # once this one is known everywhere, so is the first
+_PARENT: list[int] = []
+"""The process of `trio`."""
+
+
+def test_workers_share_a_rate(trio: dict[str, Caller]) -> None:
+    caller = trio["shared"]
     began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(lambda _: ask(caller).status, range(80)))
@@ -166,9 +177,8 @@ def test_workers_share_a_rate(trio: House) -> None:
     assert 6 <= statuses.count(200) <= 6 + took_s + 2
 
 
-def test_a_connection_that_stays_at_one_worker_gets_the_whole_rate(trio: House) -> None:
-    caller = trio.caller("kept alive", requests_per_minute=120, known=False)
-    trio.caller("later")
+def test_a_connection_that_stays_at_one_worker_gets_the_whole_rate(trio: dict[str, Caller]) -> None:
+    caller = trio["kept alive"]
     request = asked("openai_chat", "m-chat")
     headers = {"authorization": f"Bearer {caller.token}", "content-type": "application/json"}
     connection = HTTPConnection(caller.door.host, caller.door.port, timeout=20)
@@ -192,9 +202,8 @@ def held(stage: Stage, caller: Caller, pool: ThreadPoolExecutor, model: str = "m
     return Held(over, answered)
 
 
-def test_workers_share_how_many_may_be_under_way(trio: House, stage: Stage) -> None:
-    caller = trio.caller("one at a time", concurrency=1, known=False)
-    trio.caller("later")
+def test_workers_share_how_many_may_be_under_way(trio: dict[str, Caller], stage: Stage) -> None:
+    caller = trio["one at a time"]
     with ThreadPoolExecutor(1) as pool:
         one = held(stage, caller, pool)
         said = [ask(caller) for _ in range(12)]
@@ -207,16 +216,15 @@ def test_workers_share_how_many_may_be_under_way(trio: House, stage: Stage) -> N
     assert {ask(caller).status for _ in range(6)} == {200}
 
 
-def test_a_killed_worker_s_requests_are_under_way_no_more(trio: House, stage: Stage) -> None:
-    caller = trio.caller("unlucky", concurrency=1, known=False)
-    trio.caller("later")
+def test_a_killed_worker_s_requests_are_under_way_no_more(trio: dict[str, Caller], stage: Stage) -> None:
+    caller = trio["unlucky"]
     with ThreadPoolExecutor(1) as pool:
         over, before = stage.event(), len(stage.requests)
         stage.script("m-few.chat", Until(over), Send(answer(whole_body("openai_chat"))))
         lost = pool.submit(lambda: caller.door.send(asked("openai_chat", "m-few")))
         until(lambda: len(stage.requests) > before, "the request is at the provider")
         assert ask(caller).status == 429
-        for worker in children(trio.gateway.process.pid):
+        for worker in children(_PARENT[-1]):
             os.kill(worker, signal.SIGKILL)
         with pytest.raises((ConnectionError, HTTPException)):
             lost.result()

@@ -13,7 +13,7 @@ from tests.faultd import LAST_CHUNK, Send, Until, chunk
 from tests.gateway.door import Answer, Asked, asked, read_stream
 from tests.gateway.faulty import opened
 from tests.gateway.house import Caller, House, running, until
-from tests.gateway.stage import ENV, Catalogue, Stage, frames
+from tests.gateway.stage import ENV, Catalogue, Stage, frames, stream_bytes
 from tests.upstream_answers import TEXT
 
 LABEL = re.compile(r"\d+-[0-9a-f]{8}")
@@ -201,6 +201,62 @@ def test_reloads_are_in_the_audit(house: House, operator: Caller, stage: Stage, 
 
     rows = house.rows("select actor, action from audit where target = 'config' order by audit_id")
     assert rows[-2:] == [(operator.key_id, "config.reloaded"), (operator.key_id, "config.refused")]
+
+
+def test_what_the_server_takes_in_follows_the_file(house: House, operator: Caller, stage: Stage) -> None:
+    plain = written(stage, "old")
+    before = label(operator)
+    for more, status in (
+        ("server.max_body_bytes = 1024", 413),
+        ('server.allowed_hosts = ["elsewhere.example"]', 400),
+        ("server.max_in_flight = 1", 200),
+        ("", 200),
+    ):
+        write(house, f"{more}\n{plain}")
+        if status == 400:  # not even the call to reload would be let in
+            house.gateway.process.send_signal(signal.SIGHUP)
+            until(lambda: operator.door.get("/v1/models").status == 400, "the hosts are in force", within_s=5)
+            long = operator.door.send(asked("openai_chat", "old"), host="elsewhere.example")
+            assert long.status == 200
+            write(house, plain)
+            until(lambda: operator.door.get("/v1/models").status == 200, "and not any more", within_s=5)
+            continue
+        said = operator.door.send(RELOAD).json
+        assert (said["ok"], said["needs_restart"]) == (True, [])
+        assert operator.door.send(asked("openai_chat", "old", text="long " * 1_000)).status == status
+    assert label(operator) == before  # machines may differ in this
+
+
+def test_fewer_in_flight_hold_from_the_next_request_on(
+    house: House, operator: Caller, stage: Stage, new: str
+) -> None:
+    write(house, "server.max_in_flight = 1\n" + written(stage, new))
+    assert operator.door.send(RELOAD).json["ok"] is True
+    over, before = stage.event(), len(stage.requests)
+    stage.script(f"{new}.chat", Until(over), Send(stream_bytes("openai_chat", {})))
+    with ThreadPoolExecutor(1) as pool:
+        one = pool.submit(operator.door.send, asked("openai_chat", new, stream=True))
+        until(lambda: len(stage.requests) > before, "one is under way")
+        assert operator.door.send(asked("openai_chat", new)).status == 503
+        stage.set(over)
+        assert one.result().status == 200
+
+
+def test_settings_that_need_a_restart_are_named(house: House, operator: Caller, stage: Stage) -> None:
+    write(house, "server.drain_s = 7\nserver.workers = 2\n" + written(stage, "old"))
+    said = operator.door.send(RELOAD).json
+
+    assert said["ok"] is True
+    assert said["needs_restart"] == ["server.drain_s"]  # the command line says how many workers
+    until(
+        lambda: any(
+            line["settings"] == ["server.drain_s"] for line in house.lines("changed settings need a restart")
+        ),
+        "it is in the log",
+        within_s=5,
+    )
+    write(house, written(stage, "old"))
+    assert operator.door.send(RELOAD).json["needs_restart"] == []
 
 
 def test_a_stream_survives_the_end_of_its_provider(

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from passerelle.core.request import Dialect
-from passerelle.gateway.generation import Generations
+from passerelle.gateway.generation import Generations, Intake
 from passerelle.server.app import Entrance
 from passerelle.server.route import Arrival, Route
 from passerelle.store import Store, StoreUnavailable
@@ -36,8 +36,10 @@ def entrance() -> Entrance:
         cast("Any", None),
         cast("Store", SimpleNamespace(identity=_Nobody())),
         Metrics(),
-        cast("Generations", SimpleNamespace(current=SimpleNamespace(label_bytes=b"1-00000000"))),
-        frozenset(),
+        cast(
+            "Generations",
+            SimpleNamespace(current=SimpleNamespace(label_bytes=b"1-00000000", intake=Intake())),
+        ),
     )
 
 

@@ -29,6 +29,15 @@ Memo = dict[object, Evaluated]
 MEMO_BOUND = 4096
 
 
+class Intake(msgspec.Struct, frozen=True):
+    """What of `[server]` may change while it runs. Machines may differ in it: it is not in the digest."""
+
+    max_body_bytes: int = 32 << 20
+    max_in_flight: int = 1024
+    allowed_hosts: frozenset[bytes] = frozenset()
+    """Lower-case; empty: all."""
+
+
 class Generation(msgspec.Struct, frozen=True, eq=False):
     """Everything a request is decided by. Shared by all requests; nothing in it changes."""
 
@@ -53,6 +62,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     memo: Memo = msgspec.field(default_factory=dict)
     """Eligible sets already computed, by all that they depend on; bounded by `MEMO_BOUND`."""
 
+    intake: "Intake" = Intake()
     limited: frozenset[str] = frozenset()
     """Ids of the deployments that may be given only so much at once or a minute."""
     label: str = ""
@@ -78,20 +88,29 @@ class ReloadOutcome(msgspec.Struct, frozen=True):
     """The generation in force afterwards."""
     findings: tuple[str, ...] = ()
     """Mistakes that kept the last good generation."""
+    needs_restart: tuple[str, ...] = ()
+    """Settings that were changed and are only read at the start: `server.port`."""
 
 
 class Generations:
     """Holds the current generation and swaps it."""
 
-    def __init__(self, first: Generation, build: Callable[[Generation], Generation]) -> None:
+    def __init__(
+        self,
+        first: Generation,
+        build: Callable[[Generation], Generation],
+        needs_restart: Callable[[], tuple[str, ...]] = tuple,
+    ) -> None:
         """`build(current)` gives the next generation, or `current` itself when nothing changed; it
-        raises `ReloadRefused` when the configuration is not whole. It runs in a thread.
+        raises `ReloadRefused` when the configuration is not whole. It runs in a thread. `needs_restart()`
+        names the settings which what it read last would change, and which are only read at the start.
         """
         self.current = first
         self._build = build
         self._swap = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self.last_refusal: tuple[str, ...] = ()
+        self._needs_restart = needs_restart
 
     async def reload(self) -> ReloadOutcome:
         """Build, check and swap; never raises for a bad configuration."""
@@ -108,8 +127,9 @@ class Generations:
                 self.last_refusal = (f"it could not be built: {type(error).__name__}; see the log",)
                 return ReloadOutcome(False, False, before.label, self.last_refusal)
             self.last_refusal = ()
+            waiting = self._needs_restart()
             if after is before:
-                return ReloadOutcome(True, False, before.label)
+                return ReloadOutcome(True, False, before.label, needs_restart=waiting)
             self.current = after
             kept = set(map(id, after.providers.values()))
             gone = [p for p in before.providers.values() if id(p) not in kept]
@@ -118,7 +138,7 @@ class Generations:
                 task = asyncio.create_task(_retire(gone, grace_s))
                 self._retiring.add(task)
                 task.add_done_callback(self._retiring.discard)
-            return ReloadOutcome(True, True, after.label)
+            return ReloadOutcome(True, True, after.label, needs_restart=waiting)
 
     async def aclose(self) -> None:
         """Close every provider, those of earlier generations too."""

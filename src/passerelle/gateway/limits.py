@@ -28,9 +28,8 @@ _WAIT_FOR_A_PLACE_S = 1.0
 class Limits:
     """One worker's limits."""
 
-    def __init__(self, *, max_in_flight: int, clock: Clock, counters: Counters | None = None) -> None:
+    def __init__(self, *, clock: Clock, counters: Counters | None = None) -> None:
         """`counters`: those shared with other workers, where there are any."""
-        self._max_in_flight = max_in_flight
         self._clock = clock
         self._counters = OwnCounters() if counters is None else counters
         self._in_flight = 0
@@ -47,11 +46,12 @@ class Limits:
 
         Raises `ProblemError` (`overloaded`, `rate_limited`).
         """
-        if self._in_flight >= self._max_in_flight:
+        most = generation.intake.max_in_flight
+        if self._in_flight >= most:
             raise ProblemError(
                 Problem(
                     "overloaded",
-                    f"This worker already carries {self._max_in_flight} requests; try again shortly.",
+                    f"This worker already carries {most} requests; try again shortly.",
                     retry_after_s=1,
                 )
             )

@@ -38,7 +38,6 @@ class Entrance:
         store: Store,
         metrics: Metrics,
         generations: Generations,
-        allowed_hosts: frozenset[bytes],
     ) -> None:
         """`management()` gives the application for `/api`, building it the first time."""
         self.routes = tuple(routes)
@@ -51,7 +50,6 @@ class Entrance:
         self._store = store
         self._metrics = metrics
         self._generations = generations
-        self._allowed_hosts = allowed_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Nothing escapes: what is not a `ProblemError` is logged and told as a 500."""
@@ -147,10 +145,11 @@ class Entrance:
 
     def _check_host(self, scope: Scope) -> None:
         """Refuse foreign Host headers when the operator named the hosts that are served."""
-        if not self._allowed_hosts:
+        allowed = self._generations.current.intake.allowed_hosts
+        if not allowed:
             return
         hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 or _PORT.sub(b"", hosts[0].lower()) not in self._allowed_hosts:
+        if len(hosts) != 1 or _PORT.sub(b"", hosts[0].lower()) not in allowed:
             raise ProblemError(
                 Problem(
                     "invalid_request", "The `host` header is not one this gateway serves; check the base URL."

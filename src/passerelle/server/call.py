@@ -20,10 +20,9 @@ TargetOf = Callable[[Arrival], PathTarget]
 class ModelCalls:
     """Makes the handlers of model routes."""
 
-    def __init__(self, road: Road, clock: Clock, max_body_bytes: int) -> None:
+    def __init__(self, road: Road, clock: Clock) -> None:
         self._road = road
         self._clock = clock
-        self._max_body_bytes = max_body_bytes
         self._watches = Watches()
 
     def handler(self, dialect: Dialect, target_of: TargetOf) -> Handler:
@@ -55,7 +54,7 @@ class ModelCalls:
     async def ask(self, arrival: Arrival, dialect: Dialect, target: PathTarget) -> Ask:
         """The request as the road takes it. Raises `ProblemError` or `CallerGone`."""
         at_ns, started_s = self._clock.unix_ns(), self._clock.monotonic_s()
-        body = await read_body(arrival, self._max_body_bytes)
+        body = await read_body(arrival, self._road.generations.current.intake.max_body_bytes)
         return Ask(
             principal=arrival.caller,
             dialect=dialect,
