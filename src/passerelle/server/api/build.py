@@ -78,6 +78,13 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        why = str(first.get("ctx", {}).get("error", "it cannot be read")).removesuffix(".")
+        place = first["loc"][-1]
+        where = f" at character {place + 1}" if isinstance(place, int) else ""
+        return _told(
+            Problem("invalid_request", f"The body is not JSON{where}: {why}; correct it and send again.")
+        )
     field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
     return _told(
         Problem("invalid_request", f"`{field}`: {first['msg']}; correct it and send again.", param=field)
