@@ -34,6 +34,9 @@ def test_a_key_as_json_is_one_document_with_the_token_once_and_nothing_else(data
     made = said.json
     assert made["token"].startswith("psk_live_")
     assert said.out.count(made["token"]) == 1
+    assert made["budget"]["id"].startswith("bud_")
+    assert (made["budget"]["limit_nanos"], made["budget"]["currency"]) == (20 * 10**9, "USD")
+    assert (made["budget"]["scope"], made["budget"]["scope_id"]) == ("key", made["id"])
     listed = call("keys", "list", "--json", data=data)
     assert [key["id"] for key in listed.json] == [made["id"]]
     assert made["token"] not in listed.out

@@ -23,10 +23,11 @@ from passerelle.cli.common import (
 )
 from passerelle.core.model import DATA_CLASSES
 from passerelle.core.money import nanos_from_decimal
+from passerelle.core.money import show as show_money
 from passerelle.core.principal import Key, Organisation, Project, Rights, Role, Workspace
 
 if TYPE_CHECKING:
-    from passerelle.store import Store
+    from passerelle.store import Budget, Store
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -120,12 +121,19 @@ def create(
             expires_at_ns=expires,
             budget_nanos=None if budget is None else nanos_from_decimal(str(budget)),
         )
+        made = None if budget is None else _budget_of(store, key, token)
     if as_json:
-        print_json(
-            {**_shown(key), "organisation": found_org.name, "project": found_project.name, "token": token}
-        )
+        said = {**_shown(key), "organisation": found_org.name, "project": found_project.name}
+        if made is not None:
+            said["budget"] = msgspec.to_builtins(made)
+        print_json({**said, "token": token})
         return
     click.echo(token)
+    if made is not None:
+        click.echo(
+            f"It may spend {show_money(made.limit_nanos, made.currency)} a month: budget `{made.id}`.",
+            err=True,
+        )
     click.echo(f"Key `{key.id}` of {found_org.name} / {found_project.name}. It is not shown again.", err=True)
 
 
@@ -172,6 +180,16 @@ def revoke(config: Path | None, data: Path | None, key_id: str, org: str, as_jso
         print_json(_shown(key))
     else:
         click.echo(f"{key.id} is revoked")
+
+
+def _budget_of(store: "Store", key: Key, token: str) -> "Budget | None":
+    """The budget that was made with the key."""
+    entry = store.identity.authenticate(token)
+    for budget_id in () if entry is None else entry.principal.budgets:
+        found = store.identity.budget(budget_id)
+        if found is not None and found.scope_id == key.id:
+            return found
+    return None
 
 
 def _actor() -> str:
