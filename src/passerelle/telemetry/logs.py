@@ -15,9 +15,15 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 
 def configure(level: str, form: Literal["json", "text"]) -> None:
-    """Send the `passerelle` loggers to standard error. Called once, by the command line."""
+    """Send every logger to standard error: ours from `level` on, those of libraries (OpenTelemetry's
+    exporter, asyncio) from a warning on, so that no bare text stands among the lines. Called once, by the
+    command line.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else Words())
+    libraries = logging.getLogger()
+    libraries.handlers[:] = [handler]
+    libraries.setLevel("WARNING")
     root = logging.getLogger("passerelle")
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
