@@ -29,6 +29,17 @@ MISTAKES = [
     ("[server]\nhost = '::'", 2, "server.host", "other machines", "allow_public_bind"),
     ("[server]\ntls_cert = '/nope.pem'", 2, "server.tls_cert", "without `tls_key`", "neither"),
     ("[telemetry]\nlog_level = 'inf'", 2, "telemetry.log_level", "`inf`", "`info`"),
+    ("[server]\nallowed_hosts = ['http://a/']", 2, "server.allowed_hosts[0]", "refuse them all", "Write `a`"),
+    ("[server]\nallowed_hosts = ['ok.example', 'a.example:443']", 2, "server.allowed_hosts[1]",
+     "`a.example:443`", "Write `a.example`"),
+    ("[server]\nallowed_hosts = ['::1']", 2, "server.allowed_hosts[0]", "", "brackets"),
+    ("[server]\nallowed_hosts = ['*.a.example']", 2, "server.allowed_hosts[0]", "", "pattern"),
+    ("[server]\nallowed_hosts = ['a b']", 2, "server.allowed_hosts[0]", "", "the name alone"),
+    ("[telemetry]\notlp_endpoint = 'collector:4318'", 2, "telemetry.otlp_endpoint", "`collector:4318`",
+     "http://host:4318"),
+    ("[telemetry]\notlp_endpoint = 'ftp://x'", 2, "telemetry.otlp_endpoint", "no address", "http"),
+    ("[telemetry]\notlp_endpoint = 'http://x:port'", 2, "telemetry.otlp_endpoint", "no address", "http"),
+    ("[telemetry]\notlp_endpoint = 'http://x/?a=b'", 2, "telemetry.otlp_endpoint", "no address", "http"),
     ("[telemetry]\nlog_format = 'xml'", 2, "telemetry.log_format", "`xml`", "`json`"),
     ("[deadlines]\ntotal_s = 0", 2, "deadlines.total_s", "out of bounds", "more than"),
     ("[store]\nurl = 'mysql://x/y'", 2, "store.url", "not the address", "postgresql://"),
@@ -188,3 +199,23 @@ def test_an_alias_may_extend_the_model_it_is_named_like(tmp_path: Path) -> None:
     assert (
         findings(tmp_path, '[providers.openai]\n[aliases]\n"gpt-6-sol" = ["gpt-6-sol", "gpt-6-luna"]') == []
     )
+
+
+def test_hosts_and_addresses_that_can_be_are_content(tmp_path: Path) -> None:
+    text = "[server]\nallowed_hosts = ['AI.example.com', 'localhost', '127.0.0.1', '[::1]']\n"
+    assert findings(tmp_path, text + "[telemetry]\notlp_endpoint = 'http://collector.internal:4318'") == []
+
+
+def test_regions_are_compared_in_one_case_however_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "passerelle.toml"
+    path.write_text(
+        "[policy.classes.personal]\nregions = ['EU']\nstorage_regions = ['Eu']\njurisdictions = ['eu']\n"
+        "[providers.openai]\nregion = 'EU-West-3'\n"
+        "attributes = { regions = ['EU'], jurisdictions = ['fr'] }\n"
+    )
+    settings = load_settings(path, ENV)
+    rules, provider = settings.policy.classes["personal"], settings.providers["openai"]
+
+    assert (rules.regions, rules.storage_regions, rules.jurisdictions) == (("eu",), ("eu",), ("EU",))
+    assert (provider.region, provider.attributes.regions) == ("eu-west-3", ("eu",))
+    assert provider.attributes.jurisdictions == ("FR",)

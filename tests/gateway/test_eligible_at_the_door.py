@@ -70,6 +70,26 @@ def caller(house: House) -> Caller:
     return house.caller()
 
 
+def test_the_case_of_a_region_decides_nothing(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> None:
+    catalogue = Catalogue()
+    catalogue.provider("paris", "openai_chat", stage.url, 'attributes = { regions = ["EU-West-3"] }')
+    catalogue.provider("place", "openai_chat", stage.url, 'region = "Eu"')
+    catalogue.provider("dallas", "openai_chat", stage.url, 'attributes = { regions = ["US"] }')
+    for name in ("paris", "place", "dallas"):
+        catalogue.model(f"in-{name}", name)
+    catalogue.lines += ["[policy.classes.internal]", 'regions = ["EU", "US"]']
+    with running(tmp_path_factory.mktemp("case"), catalogue.text, **ENV) as house:
+        anywhere, european = house.caller(), house.caller("eu", regions=("EU",))
+        asks = {name: asked("openai_chat", f"in-{name}") for name in ("paris", "place", "dallas")}
+
+        assert {anywhere.door.send(ask).status for ask in asks.values()} == {200}
+        assert {name: european.door.send(ask).status for name, ask in asks.items()} == {
+            "paris": 200,
+            "place": 200,
+            "dallas": 403,
+        }
+
+
 def called(stage: Stage, since: int) -> set[str]:
     """The places that were called since then."""
     return {model.rpartition(".")[2] for model, _ in stage.requests[since:]}

@@ -4,6 +4,7 @@ Works on the merged data before validation and passes over what has the wrong ty
 hides no other. References to models are checked by `catalog`, which knows the built-in ones.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from passerelle.config.templates import templates
 RESERVED = "smart"
 """A name the router answers to, with or without `/mode` after it."""
 
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+"""What can stand before the port in a `Host` header."""
+
 _WITHOUT_URL = frozenset({"local", "simulated"})
 
 
@@ -25,7 +29,9 @@ def cross_findings(origin: Origin) -> Iterator[Finding]:
     """Every such mistake in `origin.data`."""
     data = origin.data
     yield from _server(data, origin)
+    yield from _allowed_hosts(table(data, "server").get("allowed_hosts"), origin)
     yield from _store(data, origin)
+    yield from _telemetry(table(data, "telemetry").get("otlp_endpoint"), origin)
     providers = table(data, "providers")
     for name, entry in providers.items():
         if isinstance(entry, dict):
@@ -66,6 +72,39 @@ def _server(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
             "Give `tls_cert` and `tls_key`, or set `allow_public_bind = true` when something in front "
             "of Passerelle ends TLS, or listen on `127.0.0.1`",
             code="public_bind",
+        )
+
+
+def _allowed_hosts(value: object, origin: Origin) -> Iterator[Finding]:
+    for index, host in enumerate(value if isinstance(value, list | tuple) else ()):
+        if not isinstance(host, str) or _HOST.fullmatch(host):
+            continue
+        inside = urlsplit(host if "//" in host else f"//{host}").netloc.rpartition("@")[2]
+        name = re.sub(r":\d*\Z", "", inside)
+        yield origin.finding(
+            ("server", "allowed_hosts", index),
+            f"`{host}` is no host that a request could name, so it would refuse them all",
+            f"Write `{name}`"
+            if _HOST.fullmatch(name)
+            else "Write the name alone, without scheme, port, path or pattern; an IPv6 address in brackets",
+            code="invalid_value",
+        )
+
+
+def _telemetry(endpoint: object, origin: Origin) -> Iterator[Finding]:
+    if not isinstance(endpoint, str) or looks_like_secret(endpoint) is not None:
+        return
+    try:
+        parts = urlsplit(endpoint)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or any(ord(c) <= 32 for c in endpoint) or parts.query or parts.fragment:
+        yield origin.finding(
+            ("telemetry", "otlp_endpoint"),
+            f"`{endpoint}` is no address that OTLP over HTTP can be sent to",
+            "Write it as `http://host:4318`, without `/v1/traces`",
+            code="invalid_value",
         )
 
 

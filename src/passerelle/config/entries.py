@@ -6,7 +6,18 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from passerelle.config.providers import AttributeSettings
-from passerelle.config.types import SORTED, Flag, IsoDate, Name, Positive, Section, Share, Text, Weight
+from passerelle.config.types import (
+    SORTED,
+    Flag,
+    IsoDate,
+    Name,
+    Positive,
+    Region,
+    Section,
+    Share,
+    Text,
+    Weight,
+)
 from passerelle.core.model import Capability, Modality
 from passerelle.core.money import nanos_from_decimal
 from passerelle.core.request import Dialect
@@ -91,7 +102,7 @@ class DeploymentSettings(Section):
     id: Name | None = None
     dialect: Dialect | None = None
     also: Annotated[frozenset[Dialect], SORTED] | None = None
-    region: Text | None = None
+    region: Region | None = None
     weight: Weight | None = None
     limits: DeploymentLimits = DeploymentLimits()
     attributes: AttributeSettings = AttributeSettings()

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from passerelle.config.types import Count, Section, Text
+from passerelle.config.types import Count, Law, Region, Section, Text
 from passerelle.core.model import DataClass, Hosting, TrainingUse
 
 
 class ClassRules(Section):
     """`[policy.classes.CLASS]`: what a data class, and every more sensitive one, asks of a deployment."""
 
-    regions: tuple[Text, ...] | None = None
-    storage_regions: tuple[Text, ...] | None = None
-    jurisdictions: tuple[Text, ...] | None = None
+    regions: tuple[Region, ...] | None = None
+    storage_regions: tuple[Region, ...] | None = None
+    jurisdictions: tuple[Law, ...] | None = None
     hosting: tuple[Hosting, ...] | None = None
     max_retention_days: Count | None = None
     training_use: tuple[TrainingUse, ...] | None = None

@@ -5,7 +5,19 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict
 
 from passerelle.config.sections import DeadlineOverrides
-from passerelle.config.types import SORTED, Count, Credential, Flag, IsoDate, Name, Section, Text, Weight
+from passerelle.config.types import (
+    SORTED,
+    Count,
+    Credential,
+    Flag,
+    IsoDate,
+    Law,
+    Name,
+    Region,
+    Section,
+    Text,
+    Weight,
+)
 from passerelle.core.model import Attributes, DataClass, Evidence, Hosting, TrainingUse
 from passerelle.core.request import Dialect
 
@@ -24,9 +36,9 @@ class EvidenceSettings(Section):
 class AttributeSettings(Section):
     """`attributes`: what compliance rules may ask. Left out means unknown, which is never "no"."""
 
-    regions: tuple[Text, ...] | None = None
-    storage_regions: tuple[Text, ...] | None = None
-    jurisdictions: tuple[Text, ...] | None = None
+    regions: tuple[Region, ...] | None = None
+    storage_regions: tuple[Region, ...] | None = None
+    jurisdictions: tuple[Law, ...] | None = None
     hosting: Hosting | None = None
     retention_days: Count | None = None
     training_use: TrainingUse | None = None
@@ -72,7 +84,7 @@ class ProviderSettings(Section):
     credential: Credential | None = None
     dialect: Dialect = "openai_chat"
     also: Annotated[frozenset[Dialect], SORTED] = frozenset()
-    region: Text | None = None
+    region: Region | None = None
     models: tuple[Text, ...] | None = None
     weight: Weight = 1.0
     quirks: Annotated[frozenset[Text], SORTED] = frozenset()

@@ -26,6 +26,10 @@ def _reference(value: object) -> object:
 Flag = Annotated[bool, Strict()]
 Whole = Annotated[int, Strict()]
 Text = Annotated[str, Strict(), StringConstraints(min_length=1)]
+Region = Annotated[str, Strict(), StringConstraints(min_length=1, to_lower=True)]
+"""Compared in lower case, however it is written."""
+Law = Annotated[str, Strict(), StringConstraints(min_length=1, to_upper=True)]
+"""A jurisdiction, in upper case likewise."""
 Name = Annotated[
     str, Strict(), StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9@][^\s`\"'\\]*$")
 ]

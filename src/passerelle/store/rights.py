@@ -26,7 +26,7 @@ def intersect(levels: Sequence[Rights]) -> Rights:
     return Rights(
         models=next((level.models for level in reversed(levels) if level.models is not None), None),
         data_class=max(classes, key=DATA_CLASSES.index, default=None),
-        regions=_common([level.regions for level in levels]),
+        regions=_common([_lowered(level.regions) for level in levels]),
         max_retention_days=_least([level.max_retention_days for level in levels]),
         training_use=_common([level.training_use for level in levels]),
         requests_per_minute=_least([level.requests_per_minute for level in levels]),
@@ -44,6 +44,11 @@ def model_patterns(levels: Sequence[Rights]) -> tuple[tuple[str, ...], ...]:
 
 def _least(values: Sequence[int | None]) -> int | None:
     return min((value for value in values if value is not None), default=None)
+
+
+def _lowered(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Regions as rules compare them, however they were written into the key."""
+    return None if names is None else tuple([name.lower() for name in names])
 
 
 def _common(lists: Sequence[tuple[str, ...] | None]) -> tuple[str, ...] | None:
