@@ -226,9 +226,10 @@ class Engine:
             leg.sent = error.sent
             raise
         leg.status = reply.status
+        said = reply.headers
         for name in _REQUEST_ID_HEADERS:
-            if name in reply.headers:
-                leg.upstream_request_id = reply.headers[name][:120]
+            if name in said:
+                leg.upstream_request_id = said[name][:120]
                 break
         if 200 <= reply.status < 300:
             return reply
