@@ -1,4 +1,4 @@
-"""Observations gathered in plain numbers come to what prometheus-client would have made of them one by one."""
+"""Observations gathered in plain numbers are what prometheus-client would have made of them one by one."""
 
 from hypothesis import given
 from hypothesis import strategies as st
