@@ -54,9 +54,13 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     session: str | None = None
     """A conversation hint in the body (`prompt_cache_key`, `metadata.user_id`…): affinity only."""
     text_bytes: int = 0
-    """Size of the words in it (not inline media), for estimating tokens before the call."""
+    """Size of the body without inline media: no fewer bytes than it has words, whatever they look like."""
     images: int = 0
     """How many pictures, which a byte count cannot price."""
+    answers: int = 1
+    """How many answers are asked for (`n`, `candidateCount`): each may be as long as the limit."""
+    unmeasured: bool = False
+    """It holds what its bytes do not bound in tokens: a document, sound, or anything named by URL or id."""
     stored: bool = False
     """The caller asks the provider to keep the answer (Responses `store`)."""
     relayable: bool = True
