@@ -21,8 +21,9 @@ from passerelle.core.request import Dialect, EmbedRequest, Operation, Request
 from passerelle.core.response import EmbedResponse, Response
 from passerelle.core.usage import NO_USAGE, Usage
 
-MAX_EVENT_BYTES = 1 << 20
-"""A longer stream event is a provider fault (governance: caps)."""
+MAX_EVENT_BYTES = 32 << 20
+"""A longer stream event fails the attempt as `oversized`. As much as a whole answer may be: image models send
+a picture in one event (2 MiB and more of base64)."""
 
 
 class PathTarget(msgspec.Struct, frozen=True):

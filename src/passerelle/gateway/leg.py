@@ -15,7 +15,9 @@ from passerelle.ledger.price import cost
 from passerelle.providers.base import Provider
 
 _DETAIL_BOUND = 300
-_MAYBE_BILLED: frozenset[FailureKind] = frozenset({"cancelled", "timeout", "transport", "protocol"})
+_MAYBE_BILLED: frozenset[FailureKind] = frozenset(
+    {"cancelled", "timeout", "transport", "protocol", "oversized"}
+)
 """Failures after which the provider may have worked, and may bill, without telling how much."""
 
 
