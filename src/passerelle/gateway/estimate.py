@@ -6,8 +6,10 @@ holding money).
 """
 
 from passerelle.codecs.base import Envelope
+from passerelle.core.message import AudioPart, ReasoningPart, RefusalPart, TextPart, ToolCallPart
 from passerelle.core.model import Deployment, Price
 from passerelle.core.request import Operation
+from passerelle.core.response import Response
 from passerelle.core.usage import Usage
 from passerelle.ledger.price import cost, upper_bound
 
@@ -80,3 +82,24 @@ def usage_from_bytes(envelope: Envelope, answered_bytes: int) -> Usage:
         output_tokens=-(-answered_bytes // BYTES_PER_TOKEN),
         source="estimated",
     )
+
+
+def said_bytes(response: Response) -> int:
+    """How many bytes of words an answer holds: its text, thoughts and arguments, not its pictures or form."""
+    size = 0
+    for part in response.parts:
+        match part:
+            case TextPart(text=text) | ReasoningPart(text=text) | RefusalPart(text=text):
+                size += text_bytes(text)
+            case ToolCallPart(arguments=arguments):
+                size += text_bytes(arguments)
+            case AudioPart(transcript=transcript):
+                size += text_bytes(transcript or "")
+            case _:
+                pass
+    return size
+
+
+def text_bytes(text: str) -> int:
+    """The size of `text` in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

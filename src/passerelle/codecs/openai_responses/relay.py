@@ -150,7 +150,7 @@ class ResponsesWatcher:
                 return True
             self.progress += 1
             self.content = self._anything = True
-            self.text_bytes += len(delta)
+            self.text_bytes += len(delta) if delta.isascii() else len(delta.encode("utf-8", "surrogatepass"))
             if kind == "response.refusal.delta":
                 self._refused = True
         elif kind in ENDINGS:
