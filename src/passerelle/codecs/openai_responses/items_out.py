@@ -226,8 +226,11 @@ class ItemsOut:
 
     def _call(self, part: ToolCallPart, unanswered: list[tuple[str, bool]]) -> None:
         custom = part.kind == "custom"
-        wire = self._wire_id(part.id)
         memo = (part.memo or {}) if self._ours else {}
+        if "item" in memo:
+            self.items.append(memo["item"])
+            return
+        wire = self._wire_id(part.id)
         name = self._name(part, memo)
         item: Json = {"type": "custom_tool_call" if custom else "function_call", **name, "call_id": wire}
         item["input" if custom else "arguments"] = part.arguments if custom else part.arguments or "{}"
@@ -269,6 +272,9 @@ class ItemsOut:
 
     def _result(self, part: ToolResultPart) -> None:
         memo = (part.memo or {}) if self._ours else {}
+        if "item" in memo:
+            self.items.append(memo["item"])
+            return
         waiting = self._waiting.get(part.call_id)
         if waiting:
             wire, custom = waiting.popleft()
