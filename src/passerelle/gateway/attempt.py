@@ -146,7 +146,7 @@ class Engine:
             self._outcomes.unreadable(trip, leg)
             raise
         leg.model, leg.usage, leg.finish = answer.model, answer.usage, answer.finish
-        leg.answered_bytes = len(answer.body)
+        leg.answered_bytes = answer.said_bytes
         self._outcomes.succeeded(trip, leg)
         return answer
 
