@@ -34,6 +34,20 @@ def passerelle(*args: str, data: Path, env: dict[str, str] | None = None, check:
     return done.stdout
 
 
+def children(pid: int) -> list[int]:
+    """The processes whose parent is `pid`."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:
+                continue
+            if int(stat.rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry.name))
+    return found
+
+
 @dataclass
 class Gateway:
     """`passerelle serve` with a configuration; use as a context manager."""

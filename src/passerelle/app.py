@@ -20,6 +20,7 @@ from passerelle.config import ConfigError, PolicySettings, Settings, load_settin
 from passerelle.core.clock import Clock, SystemClock
 from passerelle.core.principal import Rights
 from passerelle.gateway.attempt import Engine
+from passerelle.gateway.counters import Counters
 from passerelle.gateway.generation import Generation, Generations, ReloadOutcome, ReloadRefused
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.limits import Limits
@@ -60,8 +61,17 @@ class Source(msgspec.Struct, frozen=True):
 class App:
     """One worker: everything joined, ready to be served."""
 
-    def __init__(self, source: Source, settings: Settings, *, clock: Clock | None = None) -> None:
-        """Opens the store and builds the first generation. Raises `ConfigError`, `StoreUnavailable`."""
+    def __init__(
+        self,
+        source: Source,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        counters: Counters | None = None,
+    ) -> None:
+        """Opens the store and builds the first generation. `counters` are those of limits that this host's
+        workers share. Raises `ConfigError`, `StoreUnavailable`.
+        """
         self.clock: Clock = clock or SystemClock()
         self.source = source
         self.settings = settings
@@ -88,11 +98,7 @@ class App:
             engine=engine,
             settler=settler,
             vitals=self.vitals,
-            limits=Limits(
-                max_in_flight=settings.server.max_in_flight,
-                workers=settings.server.workers,
-                clock=self.clock,
-            ),
+            limits=Limits(max_in_flight=settings.server.max_in_flight, clock=self.clock, counters=counters),
             clock=self.clock,
             draw=random.random,
         )

@@ -90,10 +90,65 @@ def test_check_names_every_mistake_with_its_line_and_ends_with_1(tmp_path: Path)
 def test_a_broken_configuration_stops_every_command_with_its_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "passerelle.toml"
     path.write_text(BROKEN)
-    for command in (["serve"], ["keys", "list"], ["quickstart"]):
+    for command in (["serve"], ["quickstart"], ["local", "install"]):
         said = call(*command, "--config", str(path), data=tmp_path / "data")
         assert (said.code, said.out) == (1, ""), command
         assert "passerelle.toml:2: error:" in said.err
+
+
+ELSEWHERE = """\
+[server]
+prot = 8080
+
+[providers.mine]
+kind = "openai_like"
+base_url = "https://models.example.com/v1"
+credential = "env:UPKEY"
+
+[[deployments]]
+provider = "mine"
+model = "gpt-5"
+
+[policy.classes.personal]
+retention = "short"
+"""
+
+
+def test_mistakes_elsewhere_are_warnings_to_those_who_only_use_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "passerelle.toml"
+    path.write_text(ELSEWHERE)
+    for command in (["keys", "create", "--name", "x"], ["keys", "list"], ["receipts", "list"], ["usage"]):
+        said = call(*command, "--config", str(path), data=tmp_path / "data")
+        assert said.code == 0, (command, said.err)
+        assert re.search(r"passerelle\.toml:2: warning: `server\.prot`", said.err)
+        assert re.search(r"passerelle\.toml:7: warning: `providers\.mine\.credential`.*UPKEY", said.err)
+        assert "error" not in said.err
+    models = call("models", "--json", "--config", str(path), data=tmp_path / "data")
+    assert models.code == 0, models.err
+    assert "mine/gpt-5" in models.out
+    assert "UPKEY" in models.err
+    status = call("local", "status", "--json", "--config", str(path), data=tmp_path / "data")
+    assert status.json["weights"] is None
+    assert "UPKEY" in status.err
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[store\n", "passerelle.toml:"),
+        ('[store]\nurl = "env:NOT_SET"\n', "`store.url`"),
+        ('[store]\nurl = "mysql://x"\n', "`store.url`"),
+        ("data_dir = 3\n", "`data_dir`"),
+        ('[stor]\nurl = "sqlite:////x"\n', "`stor`"),
+    ],
+)
+def test_mistakes_about_the_store_stop_those_who_use_it(tmp_path: Path, text: str, named: str) -> None:
+    path = tmp_path / "passerelle.toml"
+    path.write_text(text + "\n")
+    said = call("keys", "list", "--config", str(path))
+    assert (said.code, said.out) == (1, "")
+    assert named in said.err
+    assert "error:" in said.err
 
 
 def test_check_is_content_with_nothing_and_refuses_a_file_that_is_not_there(tmp_path: Path) -> None:

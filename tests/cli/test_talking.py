@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.calling import Said, call
@@ -150,6 +152,40 @@ def test_a_tampered_receipt_is_bad_and_ends_with_1(receipt_file: Path, tmp_path:
     said = call("receipts", "verify", str(path))
     assert (said.code, said.out) == (1, "")
     assert said.err.startswith("BAD: ")
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("receipt.cost_nanos", lambda told: told["receipt"].update(cost_nanos=1)),
+        ("receipt.cost_nanos", lambda told: told["receipt"].pop("cost_nanos")),
+        ("receipt.tags", lambda told: told["receipt"].update(tags=["paid"])),
+        ("receipt.attempts[0].model", lambda told: told["receipt"]["attempts"][0].update(model="gpt")),
+        ("receipt.attempts[1]", lambda told: told["receipt"]["attempts"].append({})),
+        ("receipt", lambda told: told.update(receipt=None)),
+        ("words", lambda told: told.update(words="It cost nothing.")),
+    ],
+)
+def test_a_receipt_whose_readable_part_was_altered_is_bad_and_the_field_is_named(
+    receipt_file: Path, tmp_path: Path, field: str, change: Callable[[dict[str, Any]], None]
+) -> None:
+    told = json.loads(receipt_file.read_text())
+    change(told)
+    path = tmp_path / "receipt.json"
+    path.write_text(json.dumps(told))
+    said = call("receipts", "verify", str(path))
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith(f"BAD: `{field}` was changed")
+    as_json = call("receipts", "verify", str(path), "--json")
+    assert as_json.code == 1
+    assert (as_json.json["verified"], as_json.json["differs"]) == (False, field)
+
+
+def test_the_signed_text_and_the_key_alone_are_enough(receipt_file: Path, tmp_path: Path) -> None:
+    told = json.loads(receipt_file.read_text())
+    path = tmp_path / "receipt.json"
+    path.write_text(json.dumps({name: told[name] for name in ("signed", "public_key")}))
+    assert call("receipts", "verify", str(path)).code == 0
 
 
 def test_a_receipt_signed_by_another_key_is_bad(receipt_file: Path, gateway: Gateway) -> None:

@@ -1,5 +1,6 @@
 """The database locked, full or away: who may be served is served, nobody is told 401, nothing is lost."""
 
+import contextlib
 import resource
 import sqlite3
 import sys
@@ -179,6 +180,78 @@ def test_it_starts_on_the_keys_last_known_when_the_database_is_locked(stage: Sta
             assert answer.status == 200
             until(lambda: not ready(again), "not ready")
         recovers(house, again, [answer])
+
+
+FILES = ("passerelle.db", "passerelle.db-wal", "passerelle.db-shm")
+
+
+def move(source: Path, target: Path) -> None:
+    """Take the database from one folder to another."""
+    for name in FILES:
+        if (source / name).exists():
+            (source / name).rename(target / name)
+
+
+def copied(house: House, target: Path) -> None:
+    """A backup, as `sqlite3 passerelle.db ".backup …"` makes it."""
+    with (
+        contextlib.closing(sqlite3.connect(house.gateway.data / FILES[0])) as source,
+        contextlib.closing(sqlite3.connect(target)) as backup,
+    ):
+        source.backup(backup)
+
+
+@pytest.mark.parametrize("back", ["the same", "a backup"])
+def test_a_database_that_is_taken_away_is_noticed_and_nothing_goes_to_where_it_was(
+    stage: Stage, tmp_path: Path, back: str
+) -> None:
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    with running(tmp_path / "house", _config(stage), **ENV) as house:
+        caller, careful = house.caller(), house.caller("careful", audit="required")
+        assert {ask(caller).status, ask(careful).status} == {200}
+        house.booked(caller)
+        copied(house, tmp_path / "backup.db")
+        move(house.gateway.data, aside)
+
+        answers = [ask(caller)]  # at once: before anybody has looked
+        until(lambda: not ready(caller), "not ready")
+        answers += [ask(caller) for _ in range(3)]
+        assert {answer.status for answer in answers} == {200}
+        refused = ask(careful)
+        assert refused.status == 503
+        assert int(refused.headers["retry-after"]) >= 1
+        assert caller.door.get("/api/receipts").status == 503
+        assert not any((house.gateway.data / name).exists() for name in FILES)
+
+        if back == "the same":
+            move(aside, house.gateway.data)
+        else:
+            (tmp_path / "backup.db").rename(house.gateway.data / FILES[0])
+        recovers(house, caller, answers)
+        assert ask(careful).status == 200
+        assert not house.lines("unexpected failure")
+
+
+@pytest.mark.parametrize("content", [b"", b"no database " * 100])
+def test_a_file_that_is_no_database_of_ours_is_not_taken_up(
+    stage: Stage, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "aside").mkdir()
+    with running(tmp_path / "house", _config(stage), **ENV) as house:
+        caller = house.caller()
+        move(house.gateway.data, tmp_path / "aside")
+        (house.gateway.data / FILES[0]).write_bytes(content)
+        until(lambda: not ready(caller), "not ready")
+        until(lambda: "no database of Passerelle's" in "".join(house.gateway.log), "it is in the log")
+
+        answer = ask(caller)
+
+        assert answer.status == 200  # never 401: the keys last known are still known
+        assert (house.gateway.data / FILES[0]).read_bytes() == content
+        (house.gateway.data / FILES[0]).unlink()
+        move(tmp_path / "aside", house.gateway.data)
+        recovers(house, caller, [answer])
 
 
 def house_at(house: House, caller: Caller) -> Caller:

@@ -10,21 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.serving import clean_env
-
-
-def _children(pid: int) -> list[int]:
-    """The processes whose parent is `pid`."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue
-            if int(stat.rpartition(")")[2].split()[1]) == pid:
-                found.append(int(entry.name))
-    return found
+from tests.serving import children, clean_env
 
 
 def _within(seconds: float) -> "list[float]":
@@ -42,7 +28,7 @@ def test_workers_end_when_their_parent_is_killed_and_the_port_is_free_again(tmp_
         assert found
         while '"ready"' not in (line := parent.stderr.readline()):
             assert line, "the gateway ended"
-        workers = _children(parent.pid)
+        workers = children(parent.pid)
         assert len(workers) == 2
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait(10)

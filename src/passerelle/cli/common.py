@@ -70,6 +70,27 @@ def settings_for(config: Path | None, data: Path | None, **server: object) -> "S
         raise refused(error) from error
 
 
+STORE = frozenset({"data_dir", "store"})
+"""The sections that lead to the store."""
+CATALOG = STORE | {"local", "providers", "models", "deployments", "aliases", "providers_from_environment"}
+"""The sections that say which models there are."""
+
+
+def settings_of(config: Path | None, data: Path | None, sections: frozenset[str] = STORE) -> "Settings":
+    """The settings of what a command uses, or exit 1 with every mistake in it. Mistakes elsewhere are
+    warnings: who looks at the ledger needs no provider's credential.
+    """
+    from passerelle.config import ConfigError, load_part
+
+    try:
+        settings, passed_over = load_part(config_path(config), os.environ, overrides(data), sections)
+    except ConfigError as error:
+        raise refused(error) from error
+    for finding in passed_over:
+        click.echo(str(finding).replace(": error: ", ": warning: ", 1), err=True)
+    return settings
+
+
 class Failure(click.ClickException):
     """Ends the command with exit code 1 and a message on standard error."""
 

@@ -19,7 +19,7 @@ from passerelle.cli.common import (
     org_option,
     organisation_id,
     print_json,
-    settings_for,
+    settings_of,
 )
 from passerelle.core.model import DATA_CLASSES
 from passerelle.core.money import nanos_from_decimal
@@ -108,7 +108,7 @@ def create(
     )
     expires = None if expires_days is None else time.time_ns() + expires_days * 86_400 * 1_000_000_000
     actor = _actor()
-    with opened(settings_for(config, data)) as store:
+    with opened(settings_of(config, data)) as store:
         found_org, found_project = _place(store, org, workspace, project, actor, quiet=as_json)
         key, token = store.keys.create(
             found_org.id,
@@ -140,7 +140,7 @@ def list_command(config: Path | None, data: Path | None, org: str, as_json: bool
     Example:
       passerelle keys list
     """
-    with opened(settings_for(config, data)) as store:
+    with opened(settings_of(config, data)) as store:
         keys = store.keys.list(organisation_id(store, org))
     if as_json:
         print_json([_shown(key) for key in keys])
@@ -164,7 +164,7 @@ def revoke(config: Path | None, data: Path | None, key_id: str, org: str, as_jso
     Example:
       passerelle keys revoke key_4fT0…
     """
-    with opened(settings_for(config, data)) as store:
+    with opened(settings_of(config, data)) as store:
         key = store.keys.revoke(organisation_id(store, org), key_id, actor=_actor())
     if key is None:
         raise Failure(f"The organisation `{org}` has no key `{key_id}`; see `passerelle keys list`.")

@@ -7,12 +7,14 @@ from pathlib import Path
 import click
 
 from passerelle.cli.common import (
+    STORE,
     Failure,
     config_options,
     json_option,
     print_json,
     private_data_dir,
     settings_for,
+    settings_of,
 )
 from passerelle.cli.progress import Bar
 from passerelle.providers.local.fetch import check_gguf, fetch
@@ -86,7 +88,7 @@ def status(config: Path | None, data: Path | None, as_json: bool) -> None:
     Example:
       passerelle local status --json
     """
-    settings = settings_for(config, data)
+    settings = settings_of(config, data, STORE | {"local"})
     engine = importlib.util.find_spec("xllamacpp") is not None
     weights = settings.local_weights
     found: Installed | None = None

@@ -8,7 +8,15 @@ import msgspec
 
 from passerelle.cli import look
 from passerelle.cli.client import Client
-from passerelle.cli.common import Failure, config_options, json_option, print_json, refused, settings_for
+from passerelle.cli.common import (
+    CATALOG,
+    Failure,
+    config_options,
+    json_option,
+    print_json,
+    refused,
+    settings_of,
+)
 from passerelle.core.model import Deployment
 
 
@@ -32,7 +40,7 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
     from passerelle.catalog import describe, load_catalog
     from passerelle.config import ConfigError
 
-    settings = settings_for(config, data)
+    settings = settings_of(config, data, CATALOG)
     try:
         catalog = load_catalog(settings)
     except ConfigError as error:

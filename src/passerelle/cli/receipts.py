@@ -17,7 +17,7 @@ from passerelle.cli.common import (
     org_option,
     organisation_id,
     print_json,
-    settings_for,
+    settings_of,
 )
 from passerelle.core.receipt import Receipt, SignedReceipt
 from passerelle.ledger import receipts as signed_receipts
@@ -53,7 +53,7 @@ def show(config: Path | None, data: Path | None, receipt_id: str | None, org: st
     """
     from passerelle.gateway.words import shown
 
-    with opened(settings_for(config, data)) as store:
+    with opened(settings_of(config, data)) as store:
         signed = _newest(store, org) if receipt_id is None else _find(store, org, receipt_id)
         keys = store.receipts.public_keys()
     seen = shown(signed, keys)
@@ -86,7 +86,7 @@ def list_command(config: Path | None, data: Path | None, org: str, limit: int, a
     """
     from passerelle.core.money import show as show_money
 
-    with opened(settings_for(config, data)) as store:
+    with opened(settings_of(config, data)) as store:
         found = [
             signed_receipts.read(s) for s in store.receipts.list(organisation_id(store, org), limit=limit)
         ]
@@ -136,22 +136,31 @@ def verify(
     from passerelle.store import check_signature
 
     path = Path(what)
+    differs: str | None = None
     if path.is_file():
-        signed, key = _read(path)
+        signed, key, differs = _read(path)
     else:
-        with opened(settings_for(config, data)) as store:
+        with opened(settings_of(config, data)) as store:
             signed = _find(store, org, what)
             key = store.receipts.public_keys().get(signed.signature.key_id, b"")
     if public_key is not None:
         key = _public_key(public_key)
-    good = len(key) == 32 and signed_receipts.verify(signed, key, check_signature)
+    proven = len(key) == 32 and signed_receipts.verify(signed, key, check_signature)
+    good = proven and differs is None
     if as_json:
-        print_json({"verified": good, "signer": signed.signature.key_id, "public_key": key.hex()})
+        told = {"verified": good, "signer": signed.signature.key_id, "public_key": key.hex()}
+        print_json(told if differs is None else {**told, "differs": differs})
     elif good:
         own = path.is_file() and public_key is None
         click.echo(
             f"Good: signed by {signed.signature.key_id}{' (the key in the file)' if own else ''}, "
             "unchanged since."
+        )
+    elif proven:
+        click.echo(
+            f"BAD: `{differs}` was changed: it does not say what was signed. `signed.body` is unchanged; "
+            "believe that alone.",
+            err=True,
         )
     else:
         click.echo("BAD: this receipt was changed, or was not signed by this key.", err=True)
@@ -179,11 +188,16 @@ def _newest(store: "Store", org: str) -> SignedReceipt:
     return found[0]
 
 
-def _read(path: Path) -> tuple[SignedReceipt, bytes]:
-    """A receipt and the public key beside it, from a file of `show --json` or `GET /api/receipts/{id}`."""
+def _read(path: Path) -> tuple[SignedReceipt, bytes, str | None]:
+    """A receipt and the public key beside it, from a file of `show --json` or `GET /api/receipts/{id}`; and
+    the first field of its readable part that does not say what was signed.
+    """
+    from passerelle.gateway.words import altered
+
     try:
         said = msgspec.json.decode(path.read_bytes())
-        return msgspec.convert(said["signed"], SignedReceipt), bytes.fromhex(said["public_key"])
+        signed = msgspec.convert(said["signed"], SignedReceipt)
+        return signed, bytes.fromhex(said["public_key"]), altered(said, signed)
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
         raise Failure(
             f"`{path}` is no receipt: write one with `passerelle receipts show ID --json`."

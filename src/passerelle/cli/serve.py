@@ -24,6 +24,7 @@ from passerelle.cli.common import (
 if TYPE_CHECKING:
     from passerelle.app import App
     from passerelle.config import Settings
+    from passerelle.gateway.counters import Counters
 
 
 @click.command()
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     "--workers", type=click.IntRange(1, 256), help="Processes  [env: PASSERELLE_WORKERS; default: 1]"
 )
 @click.option("--fd", type=int, hidden=True, help="A listening socket inherited from the parent.")
+@click.option("--limits-fd", type=int, hidden=True, help="Shared counters inherited from the parent.")
+@click.option("--place", type=int, default=0, hidden=True, help="Which of the parent's workers this is.")
 def command(
     config: Path | None,
     data: Path | None,
@@ -41,6 +44,8 @@ def command(
     port: int | None,
     workers: int | None,
     fd: int | None,
+    limits_fd: int | None,
+    place: int,
 ) -> None:
     """Start the gateway and serve until SIGTERM or Ctrl-C.
 
@@ -54,7 +59,8 @@ def command(
     settings = settings_for(config, data, host=host, port=port, workers=workers)
     said = overrides(data, host=host, port=port, workers=workers)
     if fd is not None:
-        _serve(settings, socket.socket(fileno=fd), config, said)
+        counters = None if limits_fd is None else _shared_counters(limits_fd, place)
+        _serve(settings, socket.socket(fileno=fd), config, said, counters)
         return
     sock = listening_socket(settings)
     click.echo(f"Passerelle listens on {address(settings, sock)}", err=True)
@@ -75,12 +81,26 @@ def command(
     _serve(settings, sock, config, said)
 
 
-def _serve(settings: "Settings", sock: socket.socket, config: Path | None, said: dict[str, object]) -> None:
+def _shared_counters(fd: int, place: int) -> "Counters":
+    """The counters of limits that all workers of the parent share. They go no further than this process."""
+    from passerelle.gateway.counters import SharedCounters
+
+    os.set_inheritable(fd, False)
+    return SharedCounters(fd, place)
+
+
+def _serve(
+    settings: "Settings",
+    sock: socket.socket,
+    config: Path | None,
+    said: dict[str, object],
+    counters: "Counters | None" = None,
+) -> None:
     """One worker, to its end."""
     from passerelle.telemetry import logs
 
     logs.configure(settings.telemetry.log_level, settings.telemetry.log_format)
-    run_app(build_app(settings, config, said), sock)
+    run_app(build_app(settings, config, said, counters), sock)
 
 
 def listening_socket(settings: "Settings") -> socket.socket:
@@ -103,15 +123,19 @@ def address(settings: "Settings", sock: socket.socket) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def build_app(settings: "Settings", config: Path | None, said: dict[str, object]) -> "App":
-    """Everything joined, or exit 1 with the reason. `said` are the command line's overrides."""
+def build_app(
+    settings: "Settings", config: Path | None, said: dict[str, object], counters: "Counters | None" = None
+) -> "App":
+    """Everything joined, or exit 1 with the reason. `said` are the command line's overrides, `counters` what
+    this worker shares with others.
+    """
     from passerelle.app import App, Source
     from passerelle.config import ConfigError
     from passerelle.store import StoreUnavailable
 
     private_data_dir(settings)
     try:
-        return App(Source(config_path(config), dict(os.environ), said), settings)
+        return App(Source(config_path(config), dict(os.environ), said), settings, counters=counters)
     except ConfigError as error:
         raise refused(error) from error
     except StoreUnavailable as error:

@@ -15,7 +15,7 @@ from passerelle.cli.common import (
     org_option,
     organisation_id,
     print_json,
-    settings_for,
+    settings_of,
 )
 from passerelle.core.money import show as show_money
 from passerelle.ledger.reports import DIMENSIONS, Dimension
@@ -50,7 +50,7 @@ def command(
     Example:
       passerelle usage --by day --by model --since 2026-11-01
     """
-    with opened(settings_for(config, data)) as store:
+    with opened(settings_of(config, data)) as store:
         lines = store.usage.report(
             organisation_id(store, org),
             by=cast("tuple[Dimension, ...]", by),

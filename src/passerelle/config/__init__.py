@@ -7,7 +7,7 @@ documents every setting.
 from passerelle.config.entries import DeploymentSettings, ModelSettings, PriceSettings
 from passerelle.config.environment import find_config
 from passerelle.config.findings import ConfigError, Finding
-from passerelle.config.load import check, inspect, load_settings
+from passerelle.config.load import check, inspect, load_part, load_settings
 from passerelle.config.policy import ClassRules, PolicySettings
 from passerelle.config.providers import ProviderSettings
 from passerelle.config.secret import Secret, SecretError, SecretRef
@@ -35,6 +35,7 @@ __all__ = [
     "check",
     "find_config",
     "inspect",
+    "load_part",
     "load_settings",
     "templates",
 ]

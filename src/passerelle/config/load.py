@@ -4,6 +4,7 @@ Order, later over earlier: built-in defaults, provider templates, the file, `PAS
 variables, overrides (the command line). Nothing here runs at import.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
@@ -46,6 +47,39 @@ def load_settings(
     if inspection.settings is None:
         raise ConfigError(inspection.findings)
     return inspection.settings
+
+
+def load_part(
+    path: Path | None,
+    env: Mapping[str, str],
+    overrides: Mapping[str, object],
+    sections: frozenset[str],
+) -> tuple[Settings, tuple[Finding, ...]]:
+    """The settings of some top-level sections, defaults for the others, and the errors passed over: those of
+    the other sections, and credentials of providers that do not resolve here. Raises `ConfigError` for the
+    rest, and for a section nobody knows: it may be one of these, misspelt.
+    """
+    inspection = inspect(path, env, overrides)
+    errors = errors_in(inspection.findings)
+    if inspection.settings is not None:
+        return inspection.settings, ()
+    needed = [finding for finding in errors if _concerns(finding, sections)]
+    if needed:
+        raise ConfigError(needed)
+    data = inspection.origin.data
+    try:
+        settings = Settings.model_validate({name: data[name] for name in sections if name in data})
+    except ValidationError as error:
+        raise ConfigError(findings_of(error, inspection.origin)) from error
+    object.__setattr__(settings, "_origin", inspection.origin)
+    return settings, errors
+
+
+def _concerns(finding: Finding, sections: frozenset[str]) -> bool:
+    section = re.split(r"[.\[]", finding.field, maxsplit=1)[0]
+    if section == "providers" and finding.code == "unresolved_secret":
+        return False
+    return section in sections or section not in Settings.model_fields
 
 
 def check(

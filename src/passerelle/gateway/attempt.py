@@ -15,11 +15,12 @@ from passerelle.gateway import leg as legs
 from passerelle.gateway.deliver import Deliverer, Opened
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
+from passerelle.gateway.limits import Full
 from passerelle.gateway.outcomes import Outcomes, observe
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.tour import Tour
 from passerelle.gateway.translate import Answer, decode_whole, encode_for, watch_stream
-from passerelle.gateway.trip import Trip
+from passerelle.gateway.trip import Trip, pass_over
 from passerelle.gateway.vitals import Vitals
 from passerelle.providers.base import Call, Reply, SendError
 from passerelle.providers.failures import (
@@ -88,18 +89,29 @@ class Engine:
 
     async def _next(self, trip: Trip, tour: Tour, failure: Failure | None) -> Leg:
         """The next attempt, held for and announced. Raises `ProblemError` when the tour is over."""
-        generation = trip.generation
+        generation, ticket = trip.generation, trip.ticket
+        if failure is not None and ticket is not None:
+            ticket.vacate()
         by_id, now_s = generation.catalog.by_id, self._clock.monotonic_s()
-        stop = tour.next(
-            failure, lambda place: legs.deadlines_of(trip, by_id[place]).total_s - now_s + trip.ask.started_s
-        )
-        if stop is None:
-            if failure is None:
-                raise ProblemError(Problem("upstream_timeout", "No time was left to call a provider."))
-            raise ProblemError(failure.problem)
-        if stop.pause_s:
-            await asyncio.sleep(stop.pause_s)
-        deployment = by_id[stop.deployment]
+        full: Full | None = None
+        while True:
+            stop = tour.next(
+                failure,
+                lambda place: legs.deadlines_of(trip, by_id[place]).total_s - now_s + trip.ask.started_s,
+            )
+            if stop is None:
+                raise ProblemError(_nowhere(trip, failure, full))
+            if stop.pause_s:
+                await asyncio.sleep(stop.pause_s)
+            deployment = by_id[stop.deployment]
+            if deployment.id not in generation.limited or ticket is None:
+                break
+            found = ticket.occupy(deployment)
+            if found is None:
+                break
+            full = found if full is None or found.wait_s < full.wait_s else full
+            pass_over(trip, found.rejection)
+            tour.skip()
         outbound = encode_for(trip, deployment)
         estimate = await self._holds.reserve(trip, deployment)
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
@@ -131,11 +143,15 @@ class Engine:
             answer = decode_whole(trip, leg.outbound, data, context)
         except SendError as error:
             raise self._setback(
-                trip, leg, from_send_error(error, provider=leg.deployment.provider)
+                trip,
+                leg,
+                from_send_error(error, provider=leg.deployment.provider, hidden=leg.provider.hidden),
             ) from error
         except AnswerError as error:
             raise self._setback(
-                trip, leg, from_answer_error(error, provider=leg.deployment.provider)
+                trip,
+                leg,
+                from_answer_error(error, provider=leg.deployment.provider, hidden=leg.provider.hidden),
             ) from error
         except asyncio.CancelledError:
             self._outcomes.cancelled(trip, leg)
@@ -159,7 +175,7 @@ class Engine:
             opened = await self._until_content(trip, leg, reply, watcher)
         except SendError as error:
             observe(leg, watcher)
-            failure = from_send_error(error, provider=leg.deployment.provider)
+            failure = from_send_error(error, provider=leg.deployment.provider, hidden=leg.provider.hidden)
             raise self._setback(trip, leg, failure) from error
         except asyncio.CancelledError:
             observe(leg, watcher)
@@ -201,7 +217,11 @@ class Engine:
             # Even when content came with it: none has been passed on, so another place may take over.
             observe(leg, watcher)
             raise self._setback(
-                trip, leg, from_failed_event(watcher.failed, provider=leg.deployment.provider)
+                trip,
+                leg,
+                from_failed_event(
+                    watcher.failed, provider=leg.deployment.provider, hidden=leg.provider.hidden
+                ),
             )
         leg.first_content_s = self._clock.monotonic_s()
         return Opened(leg, reply, chunks, watcher, held, ended)
@@ -244,7 +264,14 @@ class Engine:
         raise self._setback(
             trip,
             leg,
-            classify(reply.status, reply.headers, body, provider=leg.deployment.provider, now_s=now_s),
+            classify(
+                reply.status,
+                reply.headers,
+                body,
+                provider=leg.deployment.provider,
+                hidden=leg.provider.hidden,
+                now_s=now_s,
+            ),
         )
 
     def _setback(self, trip: Trip, leg: Leg, failure: Failure) -> _Setback:
@@ -259,3 +286,17 @@ class Engine:
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = max(deadlines.first_content_s - waited_s, deadlines.between_s)
         reply.set_deadline(asyncio.get_running_loop().time() + limit_s)
+
+
+def _nowhere(trip: Trip, failure: Failure | None, full: Full | None) -> Problem:
+    """What to tell the caller when the tour is over."""
+    if failure is not None:
+        return failure.problem
+    if full is None:
+        return Problem("upstream_timeout", "No time was left to call a provider.")
+    return Problem(
+        "rate_limited",
+        f"Every deployment that may serve `{trip.envelope.model}` is given all that its limits allow; "
+        "wait as long as `retry-after` says.",
+        retry_after_s=full.wait_s,
+    )

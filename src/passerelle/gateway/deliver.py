@@ -64,7 +64,9 @@ class Deliverer:
                         yield _kept(trip, out)
                 except SendError as error:
                     if not watcher.done:
-                        failure = from_send_error(error, provider=leg.deployment.provider)
+                        failure = from_send_error(
+                            error, provider=leg.deployment.provider, hidden=leg.provider.hidden
+                        )
                 except StoreUnavailable:
                     # It came to its end, and that cannot be kept: the caller must not be told all went well.
                     yield in_band_error(trip, watcher, Failed("server_error", _NOT_KEPT), context, out)
@@ -72,9 +74,13 @@ class Deliverer:
                 except Exception:
                     # A mistake of ours in reading it: the caller is told in its own words, not cut off.
                     log.exception("a stream cannot be read", extra={"receipt_id": trip.receipt_id})
-                    failure = from_answer_error(AnswerError(UNREADABLE), provider=leg.deployment.provider)
+                    failure = from_answer_error(
+                        AnswerError(UNREADABLE), provider=leg.deployment.provider, hidden=leg.provider.hidden
+                    )
             if watcher.failed is not None and not watcher.done:
-                failure = from_failed_event(watcher.failed, provider=leg.deployment.provider)
+                failure = from_failed_event(
+                    watcher.failed, provider=leg.deployment.provider, hidden=leg.provider.hidden
+                )
             if failure is not None:
                 self._outcomes.stream_broke(trip, leg, watcher, failure)
                 # In the words of `classify`: what a provider says of itself is for the receipt and the log.

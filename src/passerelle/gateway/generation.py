@@ -53,6 +53,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     memo: Memo = msgspec.field(default_factory=dict)
     """Eligible sets already computed, by all that they depend on; bounded by `MEMO_BOUND`."""
 
+    limited: frozenset[str] = frozenset()
+    """Ids of the deployments that may be given only so much at once or a minute."""
     label: str = ""
     """What answers carry: `3-9f2c41aa`, the number and the start of the digest."""
     label_bytes: bytes = b""
@@ -60,6 +62,10 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     def __post_init__(self) -> None:
         label = f"{self.number}-{self.digest[:8]}"
         msgspec.structs.force_setattr(self, "label", label)
+        limited = [
+            d.id for d in self.catalog.deployments if d.limits.requests_per_minute or d.limits.concurrency
+        ]
+        msgspec.structs.force_setattr(self, "limited", frozenset(limited))
         msgspec.structs.force_setattr(self, "label_bytes", label.encode())
 
 

@@ -1,7 +1,8 @@
-"""What a worker takes on at once, and how fast each key may come.
+"""What a worker takes on at once, how fast each key may come, and how much each deployment is given.
 
-Rate limits are GCRA per key, in this worker's memory. With N workers each enforces a share of 1/N, so that
-together they never exceed the limit. Concurrency is counted until the last byte is delivered.
+Rates are GCRA: so many a minute, of which a few may come at once. Concurrency is counted until the last byte
+is delivered. With several workers the counters are shared by all of this host (see `counters`), so that it
+makes no difference which worker a connection ends at. Nothing is counted for what has no limit.
 """
 
 from collections.abc import Sequence
@@ -10,26 +11,31 @@ import msgspec
 
 from passerelle.core.clock import Clock
 from passerelle.core.errors import Problem, ProblemError
+from passerelle.core.model import Deployment
+from passerelle.core.plan import Rejection
 from passerelle.core.principal import Principal
 from passerelle.core.receipt import Attempt
+from passerelle.gateway.counters import Counters, OwnCounters
 from passerelle.gateway.generation import Generation
-from passerelle.ledger.limits import START, Gcra
+from passerelle.ledger.limits import Gcra
 
 _MINUTE_NS = 60_000_000_000
-_REMEMBERED = 200_000
+_FEWEST_AT_ONCE = 5
+"""Requests: an SDK opens with a few, and a second one right after the first is no flood."""
+_WAIT_FOR_A_PLACE_S = 1.0
 
 
 class Limits:
-    """One worker's counters."""
+    """One worker's limits."""
 
-    def __init__(self, *, max_in_flight: int, workers: int, clock: Clock) -> None:
+    def __init__(self, *, max_in_flight: int, clock: Clock, counters: Counters | None = None) -> None:
+        """`counters`: those shared with other workers, where there are any."""
         self._max_in_flight = max_in_flight
-        self._workers = workers
         self._clock = clock
+        self._counters = OwnCounters() if counters is None else counters
         self._in_flight = 0
-        self._by_key: dict[str, int] = {}
-        self._drawn: dict[tuple[str, str], tuple[int, Gcra, int]] = {}
-        """Key and what is limited → the limit, its rate, and its state."""
+        self._requests: dict[int, Gcra] = {}
+        self._tokens: dict[int, Gcra] = {}
 
     @property
     def in_flight(self) -> int:
@@ -49,67 +55,139 @@ class Limits:
                     retry_after_s=1,
                 )
             )
-        rights, default, key_id = principal.rights, generation.default_rights, principal.key_id
+        rights, default = principal.rights, generation.default_rights
         concurrency = rights.concurrency or default.concurrency
-        if concurrency is not None and self._by_key.get(key_id, 0) >= concurrency:
-            raise ProblemError(
-                Problem(
-                    "rate_limited",
-                    f"This key may have {concurrency} requests under way; wait for one to end.",
-                    retry_after_s=1,
-                )
-            )
         requests = rights.requests_per_minute or default.requests_per_minute
-        if requests is not None:
-            self._draw(key_id, "requests", requests, 1)
-        token_limit = rights.tokens_per_minute or default.tokens_per_minute
-        if token_limit is not None:
-            self._draw(key_id, "tokens", token_limit, tokens)
+        per_minute = rights.tokens_per_minute or default.tokens_per_minute
+        if concurrency is None and requests is None and per_minute is None:
+            self._in_flight += 1
+            return Ticket(self)
+        refused = self._take(principal.key_id, concurrency, requests, per_minute, tokens)
+        if refused is not None:
+            raise ProblemError(_told(refused, concurrency, requests, per_minute))
         self._in_flight += 1
-        self._by_key[key_id] = self._by_key.get(key_id, 0) + 1
-        return Ticket(self, key_id, None if token_limit is None else tokens)
+        return Ticket(self, principal.key_id, concurrency is not None, per_minute, tokens)
 
-    def _draw(self, key_id: str, what: str, per_minute: int, cost: int) -> None:
-        known = self._drawn.get((key_id, what))
-        if known is None or known[0] != per_minute:
-            if len(self._drawn) >= _REMEMBERED:
-                self._drawn.clear()
-            known = (per_minute, _share(per_minute, self._workers), START)
-        _, limit, state = known
-        state, wait_s = limit.decide(state, self._clock.unix_ns(), cost)
-        self._drawn[key_id, what] = (per_minute, limit, state)
-        if wait_s is not None:
-            raise ProblemError(
-                Problem(
-                    "rate_limited",
-                    f"This key may send {per_minute} {what} a minute; wait as long as `retry-after` says.",
-                    retry_after_s=wait_s,
-                )
-            )
+    def occupy(self, ticket: "Ticket", deployment: Deployment) -> "Full | None":
+        """Give the request a place at a deployment that has limits, or say how full it is. One place at a
+        time: `vacate` the one before.
+        """
+        limits = deployment.limits
+        name = f"@{deployment.id}"
+        refused = self._take(name, limits.concurrency, limits.requests_per_minute, None, 0)
+        if refused is not None:
+            what, wait_s = refused
+            if what == "concurrency":
+                said = f"it works on {limits.concurrency} requests already"
+                return Full(Rejection(deployment.id, "limits.concurrency", said), wait_s)
+            said = f"it was sent its {limits.requests_per_minute} requests a minute"
+            return Full(Rejection(deployment.id, "limits.requests_per_minute", said), wait_s)
+        if limits.concurrency is not None:
+            ticket.place = name
+        return None
 
-    def leave(self, key_id: str, expected_tokens: int | None, used_tokens: int) -> None:
+    def vacate(self, name: str) -> None:
+        """A place counted by `_take` is free again."""
+        counters = self._counters
+        slot = counters.lock(name, self._clock.unix_ns())
+        try:
+            requests_ns, tokens_ns, _ = counters.read(slot)
+            counters.write(slot, requests_ns, tokens_ns, -1)
+        finally:
+            counters.unlock(slot)
+
+    def leave(self, ticket: "Ticket", used_tokens: int) -> None:
         """A request is over. Called once per ticket, by the ticket."""
         self._in_flight -= 1
-        left = self._by_key[key_id] - 1
-        if left:
-            self._by_key[key_id] = left
-        else:
-            del self._by_key[key_id]
-        known = self._drawn.get((key_id, "tokens"))
-        if expected_tokens is not None and known is not None:
-            per_minute, limit, state = known
-            state = limit.correct(state, self._clock.unix_ns(), used_tokens - expected_tokens)
-            self._drawn[key_id, "tokens"] = (per_minute, limit, state)
+        if ticket.place is not None:
+            self.vacate(ticket.place)
+            ticket.place = None
+        if ticket.key_id is None or not (ticket.counted or ticket.per_minute):
+            return
+        now_ns = self._clock.unix_ns()
+        counters = self._counters
+        slot = counters.lock(ticket.key_id, now_ns)
+        try:
+            requests_ns, tokens_ns, _ = counters.read(slot)
+            if ticket.per_minute is not None:
+                limit = self._rate(self._tokens, ticket.per_minute, 1)
+                more = used_tokens - ticket.expected_tokens
+                tokens_ns = _ns(limit, limit.correct(tokens_ns * limit.limit, now_ns, more))
+            counters.write(slot, requests_ns, tokens_ns, -1 if ticket.counted else 0)
+        finally:
+            counters.unlock(slot)
+
+    def _take(
+        self, name: str, concurrency: int | None, requests: int | None, per_minute: int | None, tokens: int
+    ) -> tuple[str, float] | None:
+        """Count one request against every limit of a name, or none: then which refuses, and the seconds to
+        wait.
+        """
+        now_ns = self._clock.unix_ns()
+        counters = self._counters
+        slot = counters.lock(name, now_ns)
+        try:
+            requests_ns, tokens_ns, under_way = counters.read(slot)
+            if concurrency is not None and under_way >= concurrency:
+                return "concurrency", _WAIT_FOR_A_PLACE_S
+            if requests is not None:
+                limit = self._rate(self._requests, requests, _FEWEST_AT_ONCE)
+                state, wait_s = limit.decide(requests_ns * requests, now_ns)
+                if wait_s is not None:
+                    return "requests", wait_s
+                requests_ns = _ns(limit, state)
+            if per_minute is not None:
+                limit = self._rate(self._tokens, per_minute, 1)
+                state, wait_s = limit.decide(tokens_ns * per_minute, now_ns, tokens)
+                if wait_s is not None:
+                    return "tokens", wait_s
+                tokens_ns = _ns(limit, state)
+            counters.write(slot, requests_ns, tokens_ns, 0 if concurrency is None else 1)
+            return None
+        finally:
+            counters.unlock(slot)
+
+    def _rate(self, known: dict[int, Gcra], per_minute: int, fewest: int) -> Gcra:
+        """A tenth of the minute's worth may come at once, and no fewer than `fewest`."""
+        limit = known.get(per_minute)
+        if limit is None:
+            burst = min(per_minute, max(fewest, per_minute // 10))
+            limit = known[per_minute] = Gcra(per_minute, _MINUTE_NS, burst)
+        return limit
+
+
+class Full(msgspec.Struct, frozen=True):
+    """Why a deployment is passed over now."""
+
+    rejection: Rejection
+    wait_s: float
 
 
 class Ticket(msgspec.Struct):
     """A place on the road, given back exactly once."""
 
     limits: Limits
-    key_id: str
-    expected_tokens: int | None
-    """Drawn from the key's tokens a minute, where it has such a limit."""
+    key_id: str | None = None
+    """None when the key has no limits."""
+    counted: bool = False
+    """Among the key's requests under way."""
+    per_minute: int | None = None
+    """The key's tokens a minute, where it has such a limit."""
+    expected_tokens: int = 0
+    """Drawn from them."""
+    place: str | None = None
+    """The deployment with limits at which the request is under way."""
     given_back: bool = False
+
+    def occupy(self, deployment: Deployment) -> "Full | None":
+        """See `Limits.occupy`."""
+        return self.limits.occupy(self, deployment)
+
+    def vacate(self) -> None:
+        """The deployment it was at has failed."""
+        if self.place is not None:
+            self.limits.vacate(self.place)
+            self.place = None
 
     def leave(self, attempts: Sequence[Attempt]) -> None:
         """Give the place back, with what was really used; later calls do nothing."""
@@ -117,11 +195,23 @@ class Ticket(msgspec.Struct):
             return
         self.given_back = True
         used = 0
-        if self.expected_tokens is not None:
+        if self.per_minute is not None:
             used = sum(attempt.usage.total_tokens for attempt in attempts)
-        self.limits.leave(self.key_id, self.expected_tokens, used)
+        self.limits.leave(self, used)
 
 
-def _share(per_minute: int, workers: int) -> Gcra:
-    """One worker's part of a limit: the same number in N times the time, a tenth of it at once."""
-    return Gcra(per_minute, _MINUTE_NS * workers, max(1, per_minute // (10 * workers)))
+def _ns(limit: Gcra, state: int) -> int:
+    """A state as Unix nanoseconds, rounded against the caller: comparable when the limit changes."""
+    return -(-state // limit.limit)
+
+
+def _told(
+    refused: tuple[str, float], concurrency: int | None, requests: int | None, per_minute: int | None
+) -> Problem:
+    what, wait_s = refused
+    if what == "concurrency":
+        said = f"This key may have {concurrency} requests under way; wait for one to end."
+    else:
+        number = requests if what == "requests" else per_minute
+        said = f"This key may send {number} {what} a minute; wait as long as `retry-after` says."
+    return Problem("rate_limited", said, retry_after_s=wait_s)

@@ -35,6 +35,7 @@ class Tour:
         self._jitter = jitter
         self._made = 0
         self._last: str | None = None
+        self._before: str | None = None
         self._repeats = 0
 
     def next(self, failure: Failure | None, remaining_s: Callable[[str], float]) -> Stop | None:
@@ -52,7 +53,7 @@ class Tour:
             return None
         self._made += 1
         if self._waiting:
-            self._last = self._waiting.pop(0)
+            self._before, self._last = self._last, self._waiting.pop(0)
             return Stop(self._last)
         if failure is None or not failure.same_deployment_retry:
             return None
@@ -63,3 +64,8 @@ class Tour:
         if pause_s > min(LONGEST_PAUSE_S, left_s):
             return None
         return Stop(ahead, pause_s)
+
+    def skip(self) -> None:
+        """The stop just given was not called: it counts for nothing, and is not come back to."""
+        self._made -= 1
+        self._last = self._before

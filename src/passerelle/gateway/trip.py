@@ -6,7 +6,7 @@ import msgspec
 
 from passerelle.codecs.base import Envelope, PathTarget
 from passerelle.core.model import DataClass
-from passerelle.core.plan import Mode, Plan
+from passerelle.core.plan import Mode, Plan, Rejection
 from passerelle.core.principal import Principal
 from passerelle.core.receipt import Attempt, HoldSettled
 from passerelle.core.request import Dialect, EmbedRequest, Request
@@ -79,6 +79,18 @@ class Trip(msgspec.Struct):
     """A stream was committed: `Deliverer.flow` ends the trip, not `Road.travel`."""
     ticket: Ticket | None = None
     """Its place among the requests under way."""
+
+
+def pass_over(trip: Trip, rejection: Rejection) -> None:
+    """Write into the plan that a candidate was not called, and why. One that was called before stays."""
+    place = rejection.deployment
+    if any(attempt.deployment == place for attempt in trip.attempts):
+        return
+    trip.plan = msgspec.structs.replace(
+        trip.plan,
+        candidates=tuple([c for c in trip.plan.candidates if c.deployment != place]),
+        rejections=(*trip.plan.rejections, rejection),
+    )
 
 
 class Delivery(msgspec.Struct):

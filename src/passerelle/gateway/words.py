@@ -1,6 +1,7 @@
 """A receipt as it is shown to people and programs: the record, in words, and its proof."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -23,6 +24,39 @@ def shown(signed: SignedReceipt, public_keys: Mapping[str, bytes]) -> dict[str, 
         "signed": msgspec.to_builtins(signed),
         "public_key": key.hex(),
     }
+
+
+def altered(told: Mapping[str, Any], signed: SignedReceipt) -> str | None:
+    """The first field of what `shown` gave that does not say what the signed text says; None when all do.
+
+    Only the signed text is proven by the signature; people read the rest. Parts left out claim nothing.
+    Raises `msgspec.DecodeError` when the signed text is no receipt.
+    """
+    receipt = receipts.read(signed)
+    record = told.get("receipt", msgspec.UNSET)
+    if record is not msgspec.UNSET and _difference(record, msgspec.to_builtins(receipt)) is not None:
+        # Another version's record may hold fields unknown here: then its own text decides.
+        field = _difference(record, msgspec.json.decode(signed.body))
+        if field is not None:
+            return f"receipt{field}"
+    return "words" if told.get("words", words(receipt)) != words(receipt) else None
+
+
+def _difference(said: Any, true: Any) -> str | None:
+    """Path of the first place where two JSON values differ, in type too; None when they are equal."""
+    if isinstance(said, dict) and isinstance(true, dict):
+        for name in (*true, *(name for name in said if name not in true)):
+            if name not in said or name not in true:
+                return f".{name}"
+            if (inner := _difference(said[name], true[name])) is not None:
+                return f".{name}{inner}"
+        return None
+    if isinstance(said, list | tuple) and isinstance(true, list | tuple):
+        for place, (one, other) in enumerate(zip(said, true, strict=False)):
+            if (inner := _difference(one, other)) is not None:
+                return f"[{place}]{inner}"
+        return None if len(said) == len(true) else f"[{min(len(said), len(true))}]"
+    return None if type(said) is type(true) and said == true else ""
 
 
 def words(receipt: Receipt) -> str:

@@ -6,11 +6,13 @@ OpenAI and nearly everybody like it take `Authorization: Bearer`; Azure's own ke
 2026-11-22. Never in the URL: URLs are logged.
 """
 
+from re import Pattern
 from typing import Literal
 
 from passerelle.core.errors import PasserelleError
 from passerelle.providers.base import SendError
 from passerelle.providers.entry import Credential
+from passerelle.providers.failures import hiding
 
 Carrier = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key"]
 
@@ -25,17 +27,27 @@ def openai_carrier(host: str) -> Carrier:
 class AuthHeader:
     """The header that carries a provider's credential, rebuilt only when the credential changes."""
 
-    __slots__ = ("_carrier", "_credential", "_header", "_provider", "_seen")
+    __slots__ = ("_before", "_carrier", "_credential", "_header", "_hidden", "_provider", "_seen")
 
     def __init__(self, provider: str, credential: Credential | None, carrier: Carrier) -> None:
         self._provider = provider
         self._credential = credential
         self._carrier = carrier
         self._seen: str | None = None
+        self._before: str | None = None
+        """What it was before it changed: calls under way still show it."""
+        self._hidden: tuple[str | None, Pattern[str] | None] = (None, None)
         self._header: tuple[bytes, bytes] | None = None
 
     def __repr__(self) -> str:
         return f"AuthHeader({self._provider!r}, {self._carrier!r})"
+
+    @property
+    def hidden(self) -> Pattern[str] | None:
+        """What finds the credential in words of the provider's; None before one was shown."""
+        if self._hidden[0] != self._seen:
+            self._hidden = self._seen, hiding(filter(None, (self._seen, self._before)))
+        return self._hidden[1]
 
     def header(self) -> tuple[bytes, bytes] | None:
         """The header as it must be sent now; None for a provider that needs no credential.
@@ -64,5 +76,5 @@ class AuthHeader:
                 self._header = (b"authorization", b"Bearer " + value.encode())
             else:
                 self._header = (self._carrier.encode(), value.encode())
-            self._seen = value
+            self._before, self._seen = self._seen, value
         return self._header

@@ -11,6 +11,7 @@ Errors raised by `send` and while reading a reply:
 """
 
 from collections.abc import AsyncIterator, Mapping
+from re import Pattern
 from typing import Protocol
 
 import msgspec
@@ -111,6 +112,11 @@ class Provider(Protocol):
     """A configured provider entry."""
 
     name: str
+
+    @property
+    def hidden(self) -> Pattern[str] | None:
+        """What finds its own credential in words that it says, so that they can be repeated without."""
+        ...
 
     async def send(self, call: Call) -> Reply:
         """Send and wait for the final response head (1xx skipped, redirects never followed: a 3xx is

@@ -5,6 +5,7 @@ caller's headers only those in `forward` pass, and never one that could carry a 
 """
 
 from collections.abc import Mapping, Sequence
+from re import Pattern
 from typing import Protocol
 
 from passerelle.core.model import Deployment
@@ -75,6 +76,11 @@ class RemoteProvider:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+    @property
+    def hidden(self) -> Pattern[str] | None:
+        """See `Provider.hidden`."""
+        return self._auth.hidden
 
     def supports(self, operation: Operation, deployment: Deployment) -> bool:
         """Whether `operation` has a path in the deployment's own dialect."""

@@ -20,7 +20,7 @@ from passerelle.server.auth import authenticate, authorise
 from passerelle.server.body import CallerGone
 from passerelle.server.exchange import SCOPE_KEY
 from passerelle.server.route import PUBLIC, WANTED, Arrival, Management, Receive, Route, Scope, Send
-from passerelle.store import Store
+from passerelle.store import Store, StoreUnavailable
 from passerelle.telemetry.metrics import Metrics
 
 log = logging.getLogger("passerelle.server")
@@ -79,6 +79,11 @@ class Entrance:
                 self._metrics.refused_at_edge(told, error.problem.kind)
             if not arrival.answered:
                 await send_problem(arrival, told, error.problem, error.receipt_id)
+        except StoreUnavailable as error:
+            log.warning("the store is not there for a request: %s", error)
+            said = Problem("overloaded", "Keys cannot be checked now; try again shortly.", retry_after_s=5)
+            if not arrival.answered:
+                await send_problem(arrival, dialect or _looks_like(path, arrival), said)
         except CallerGone:
             return
         except asyncio.CancelledError:

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from passerelle.gateway import counters
+
 _RESTART_WINDOW_S = 60.0
 _RESTARTS_PER_WINDOW = 10
 _PR_SET_PDEATHSIG = 1
@@ -27,7 +29,8 @@ class WorkersFailed(Exception):
 
 
 def supervise(command: Sequence[str], sock: socket.socket, count: int, *, grace_s: float) -> int:
-    """Run `count` copies of `command`, each with `--fd` of `sock` appended, until SIGTERM or SIGINT.
+    """Run `count` copies of `command`, each with `--fd` of `sock` appended, until SIGTERM or SIGINT. What
+    they share beside it is given with `--limits-fd` and `--place`: see `gateway.counters`.
 
     Gives the exit status for the parent: 0 after an orderly stop. Raises `WorkersFailed`.
     """
@@ -39,13 +42,16 @@ class _Parent:
     def __init__(
         self, command: Sequence[str], sock: socket.socket, count: int, grace_s: float, shared: Path
     ) -> None:
-        self._command = [*command, "--fd", str(sock.fileno())]
+        self._limits = counters.create(count)
+        self._command = [*command, "--fd", str(sock.fileno()), "--limits-fd", str(self._limits)]
         self._sock = sock
         self._count = count
         self._grace_s = grace_s
         self._shared = shared
         self._environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(shared)}
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._places: dict[int, int] = {}
+        """Child → which of the workers it is."""
         self._stopping = False
         self._starts: list[float] = []
 
@@ -53,8 +59,8 @@ class _Parent:
         signals = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         try:
-            for _ in range(self._count):
-                self._start()
+            for place in range(self._count):
+                self._start(place)
             deadline: float | None = None
             while self._children:
                 timeout = 1.0 if deadline is None else max(0.0, deadline - time.monotonic())
@@ -78,31 +84,34 @@ class _Parent:
             self._tell(signal.SIGKILL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
-    def _start(self) -> None:
+    def _start(self, place: int) -> None:
         now = time.monotonic()
         self._starts = [at for at in self._starts if now - at < _RESTART_WINDOW_S]
         if len(self._starts) >= self._count + _RESTARTS_PER_WINDOW:
             raise WorkersFailed("workers die as fast as they start; read their log above for the cause")
         self._starts.append(now)
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no caller's word in it
-            self._command,
+            [*self._command, "--place", str(place)],
             env=self._environment,
-            pass_fds=[self._sock.fileno()],
+            pass_fds=[self._sock.fileno(), self._limits],
             stdin=subprocess.DEVNULL,
             preexec_fn=partial(_prepare_worker, os.getpid(), _libc()),  # the parent has no threads
         )
         self._children[child.pid] = child
+        self._places[child.pid] = place
 
     def _reap(self) -> None:
         for pid, child in list(self._children.items()):
             if child.poll() is None:
                 continue
             del self._children[pid]
+            place = self._places.pop(pid)
+            counters.clear(self._limits, place)  # what it had under way counts against nobody any more
             for gauge in self._shared.glob(f"gauge_live*_{pid}.db"):
                 gauge.unlink()  # what prometheus-client's `mark_process_dead` does, without importing it
             if not self._stopping:
                 print(f"worker {pid} ended with {child.returncode}; starting another", file=sys.stderr)  # noqa: T201
-                self._start()
+                self._start(place)
 
     def _tell(self, number: int) -> None:
         for child in self._children.values():

@@ -13,6 +13,11 @@ Rows are written many at a time with one statement: each statement executed give
 and must win it back, which under load costs more than the insert (measured: p99 of a busy event loop
 39 ms with a hundred single-row inserts per group, 1 to 5 ms with 32 rows each).
 
+A SQLite file can be removed or exchanged while it is open, and what is committed then goes to a file that has
+no name any more. So every connection is to the one file that lay at the path when the database was opened,
+and a writing transaction looks after its commit whether it still lies there: if not, it did not happen.
+`reopen` takes up another file.
+
 Whatever says that the database cannot be used now becomes `StoreUnavailable`; errors about the data
 itself (`IntegrityError`, `DataError`, `OverflowError`) pass unchanged.
 """
@@ -25,6 +30,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Table, bindparam, create_engine, event, exc, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -72,10 +78,14 @@ class Database:
             parsed, pool_timeout=5, pool_pre_ping=self.kind != "sqlite", hide_parameters=True
         )
         event.listen(self.engine, "connect", _prepare(self.kind, busy_ms))
+        self._path: Path | None = None
         if self.kind == "sqlite":
             if parsed.database and parsed.database != ":memory:":
-                _create_private(Path(parsed.database))
+                self._path = Path(parsed.database)
+                _create_private(self._path)
             event.listen(self.engine, "begin", _begin_with(busy_ms))
+            event.listen(self.engine, "do_connect", self._same_file)
+        self._file = self._found()
         self._writing = self.engine.execution_options(**{_WRITE: True})
 
     @property
@@ -86,8 +96,35 @@ class Database:
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write: committed and on disk when the block ends, undone if it raises."""
-        with translated(), self._writing.begin() as connection:
-            yield connection
+        with translated():
+            with self._writing.begin() as connection:
+                yield connection
+            self._same_file()
+
+    @property
+    def moved(self) -> bool:
+        """Whether another file, or none, lies where the opened one did."""
+        return self._found() != self._file
+
+    def reopen(self) -> None:
+        """Take up the file that lies at the path now. Raises `StoreUnavailable` unless it is one of ours: an
+        empty one would mean that no key is known.
+        """
+        self.engine.dispose()
+        path, found = self._path, self._found()
+        if path is None or found is None:
+            raise StoreUnavailable(f"the database file `{path}` is gone; put it back")
+        try:
+            address = f"file:{quote(str(path.absolute()))}?mode=rw"
+            with contextlib.closing(sqlite3.connect(address, uri=True)) as connection:
+                ours = connection.execute("SELECT count(*) FROM meta").fetchone()[0]
+        except sqlite3.Error as error:
+            raise StoreUnavailable(
+                f"the file that lies at `{path}` now is no database of Passerelle's: {error}; put it back"
+            ) from error
+        if not ours:
+            raise StoreUnavailable(f"the database that lies at `{path}` now is empty; put the true one back")
+        self._file = found
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -98,6 +135,20 @@ class Database:
     def insert(self, table: Table) -> Any:
         """The dialect's own INSERT, which knows ON CONFLICT."""
         return _INSERTS[self.kind](table)
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file lies at the path; None for no file, and for databases that are none."""
+        if self._path is None:
+            return None
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _same_file(self, *_: object) -> None:
+        if self._found() != self._file:
+            raise sqlite3.OperationalError(f"the file `{self._path}` was removed or replaced while in use")
 
     def close(self) -> None:
         """Close every pooled connection."""

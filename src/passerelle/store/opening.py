@@ -187,6 +187,10 @@ class Store:
     def _poll(self) -> None:
         while not self._stopping.wait(_POLL_S):
             try:
+                if self._database.moved:
+                    self._database.reopen()
+                    log.warning("the database was replaced by another, which is in use now")
+                    self._writer.prepare_with(self._prepare)
                 self.identity.refresh()
             except Exception as error:
                 # A thread of its own, so that no stalled commit delays a revocation; it must not end.

@@ -87,6 +87,10 @@ class Writer:
         """Begin writing."""
         self._thread.start()
 
+    def prepare_with(self, prepare: Callable[[], None]) -> None:
+        """Another database was taken up: make it ready before anything is written."""
+        self._prepare = prepare
+
     @property
     def alive(self) -> bool:
         """Whether the thread runs."""
@@ -134,9 +138,11 @@ class Writer:
             self.last_error = None
 
     def _turn(self) -> None:
-        if self._prepare is not None:
-            self._prepare()
-            self._prepare = None
+        prepare = self._prepare
+        if prepare is not None:
+            prepare()
+            if self._prepare is prepare:
+                self._prepare = None
         items = self._journal.take(GROUP)
         self._busy = len(items) >= _BUSY_FROM
         intents = self._journal.unsaid(GROUP)

@@ -7,7 +7,7 @@ from passerelle.providers.failures.classify import (
     from_failed_event,
     from_send_error,
 )
-from passerelle.providers.failures.words import read_error, sanitise
+from passerelle.providers.failures.words import hiding, read_error, sanitise
 
 __all__ = [
     "Failure",
@@ -15,6 +15,7 @@ __all__ = [
     "from_answer_error",
     "from_failed_event",
     "from_send_error",
+    "hiding",
     "read_error",
     "sanitise",
 ]

@@ -8,6 +8,7 @@ receipt and the log. A refused credential of ours is never a 401 to the caller, 
 
 import time
 from collections.abc import Mapping
+from re import Pattern
 from typing import assert_never
 
 import msgspec
@@ -54,14 +55,16 @@ def classify(
     *,
     provider: str,
     now_s: float | None = None,
+    hidden: Pattern[str] | None = None,
 ) -> Failure:
     """What a provider's answer that is not an answer means.
 
     `headers` have lower-case names. `error` is the body, or what a codec read of it. A redirect, a web
     page and an error body under 200 are failures as well: `protocol`, unless the body says better.
-    `now_s` (Unix seconds) is what dates in `headers` are counted from.
+    `now_s` (Unix seconds) is what dates in `headers` are counted from. What `hidden` finds, the provider's
+    own credential, is not repeated.
     """
-    read = read_error(error) if isinstance(error, bytes) else error
+    read = _without(read_error(error) if isinstance(error, bytes) else error, hidden)
     now = time.time() if now_s is None else now_s
     wait = retry_after_s(headers, now_s=now, message=read.message, details=read.details)
     effective = _effective_status(status, read)
@@ -95,30 +98,37 @@ def classify(
     )
 
 
-def from_send_error(error: SendError, *, provider: str) -> Failure:
+def _without(read: ProviderError, hidden: Pattern[str] | None) -> ProviderError:
+    if hidden is None:
+        return read
+    said = [hidden.sub("[removed]", text) for text in (read.message, read.type, read.code, read.param or "")]
+    return msgspec.structs.replace(read, message=said[0], type=said[1], code=said[2], param=said[3] or None)
+
+
+def from_send_error(error: SendError, *, provider: str, hidden: Pattern[str] | None = None) -> Failure:
     """The exchange failed below the dialect; `error` says how."""
     return _failure(
         error.failure,
         provider,
         same=error.failure in RETRY_SAME,
-        detail=sanitise(error.message, _DETAIL_CHARS),
+        detail=sanitise(error.message, _DETAIL_CHARS, hidden),
     )
 
 
-def from_answer_error(error: AnswerError, *, provider: str) -> Failure:
+def from_answer_error(error: AnswerError, *, provider: str, hidden: Pattern[str] | None = None) -> Failure:
     """A codec refused the provider's answer: incomplete, malformed, empty, or an error dressed as success."""
-    words = sanitise(error.message)
+    words = sanitise(error.message, hidden=hidden)
     return _failure(
         error.failure, provider, same=error.failure in RETRY_SAME, words=words, detail=words[:_DETAIL_CHARS]
     )
 
 
-def from_failed_event(event: Failed, *, provider: str) -> Failure:
+def from_failed_event(event: Failed, *, provider: str, hidden: Pattern[str] | None = None) -> Failure:
     """The stream said that it failed, or stopped too soon.
 
     The codec's `failure` stands unless the provider's own status, code or words tell more.
     """
-    read = ProviderError(message=event.message, code=event.code or "")
+    read = _without(ProviderError(message=event.message, code=event.code or ""), hidden)
     status = event.status or 0
     rule = _rule(status, read)
     kind: FailureKind = event.failure
@@ -127,12 +137,12 @@ def from_failed_event(event: Failed, *, provider: str) -> Failure:
             kind = rule.kind
         elif status >= 400:
             kind = BY_STATUS.get(status, "server_error" if status >= 500 else "invalid_request")
-    words = sanitise(event.message)
+    words = sanitise(read.message)
     return _failure(
         kind,
         provider,
         same=kind in RETRY_SAME,
-        wait=retry_after_s({}, now_s=0.0, message=event.message),
+        wait=retry_after_s({}, now_s=0.0, message=read.message),
         words=words,
         detail=_detail(status, read, words),
         status=status,

@@ -16,8 +16,10 @@ never raises. Shapes known (sources in `tables`):
 """
 
 import re
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -31,6 +33,9 @@ MAX_WORDS = 600
 
 HTML = "html"
 """The `type` given to a body that is a web page."""
+
+_SHORTEST_HIDDEN = 6
+_URL_SAFE = str.maketrans("+/", "-_")
 
 _decoder = msgspec.json.Decoder()
 
@@ -59,8 +64,33 @@ _SPACES = re.compile(r"\s{2,}")
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
-def sanitise(words: str, limit: int = MAX_WORDS) -> str:
-    """`words` on one line, at most `limit` characters, with nothing in it that looks like a secret."""
+def hiding(credentials: Iterable[str]) -> re.Pattern[str] | None:
+    """What finds these credentials in a provider's words: as they are, URL-encoded, in hex, and in base64
+    wherever they stand in what was encoded. None when there is nothing to find. Short ones are words that
+    servers without keys want (`EMPTY`): they hide nothing.
+    """
+    forms: set[str] = set()
+    for credential in credentials:
+        if len(credential) < _SHORTEST_HIDDEN:
+            continue
+        raw = credential.encode()
+        forms |= {credential, quote(credential, safe=""), raw.hex()}
+        for before in range(3):
+            # The characters that depend on nothing but the credential, whatever stands on either side.
+            text = b64encode(bytes(before) + raw).decode().rstrip("=")
+            whole = text[(0, 2, 3)[before] : len(text) - bool((before + len(raw)) % 3)]
+            forms |= {whole, whole.translate(_URL_SAFE)}
+    if not forms:
+        return None
+    return re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))), re.IGNORECASE)
+
+
+def sanitise(words: str, limit: int = MAX_WORDS, hidden: re.Pattern[str] | None = None) -> str:
+    """`words` on one line, at most `limit` characters, with nothing in it that looks like a secret, and
+    nothing that `hidden` finds.
+    """
+    if hidden is not None:
+        words = hidden.sub("[removed]", words)
     # The cut comes first so that the patterns never run over a megabyte, with room for what they remove.
     text = _CONTROL.sub(" ", words[: limit * 4])
     text = _SPACES.sub(" ", _SECRETS.sub("[removed]", text)).strip()

@@ -8,6 +8,7 @@ The bound is the connection pool's: as many connections as the engine has slots,
 
 import asyncio
 from collections.abc import Callable
+from re import Pattern
 
 from msgspec.structs import replace
 
@@ -40,6 +41,7 @@ class LocalProvider:
         supervisor: Supervisor | None = None,
     ) -> None:
         self.name = name
+        self.hidden: Pattern[str] | None = None
         self.supervisor = supervisor or Supervisor(options)
         self._make_client = make_client
         self._max_queue = options.max_queue

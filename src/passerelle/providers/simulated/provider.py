@@ -7,6 +7,7 @@ caller-facing side of the codec and answers through the same, so its bytes are a
 
 import asyncio
 import hashlib
+from re import Pattern
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import PathTarget, ReplyContext
@@ -48,6 +49,7 @@ class SimulatedProvider:
         self, name: str, script: Script, *, clock: Clock | None = None, sleep: Sleep = asyncio.sleep
     ) -> None:
         self.name = name
+        self.hidden: Pattern[str] | None = None
         self._script = script
         self._clock = clock or SystemClock()
         self._sleep = sleep
