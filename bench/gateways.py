@@ -119,9 +119,13 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def nginx(upstream: int) -> Iterator[Running]:
-    """nginx as a plain reverse proxy with kept-alive upstream connections: the control."""
+def nginx(upstream: int, *, plain: bool = False) -> Iterator[Running]:
+    """nginx as a reverse proxy: tuned, with kept-alive upstream connections and nothing buffered; or plain,
+    as `proxy_pass` alone makes it, which opens an upstream connection for every request.
+    """
     port = free_port()
+    kept = "" if plain else "keepalive 512; keepalive_requests 10000000;"
+    tuned = "" if plain else 'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;'
     with tempfile.TemporaryDirectory() as folder:
         conf = Path(folder) / "nginx.conf"
         conf.write_text(
@@ -130,10 +134,9 @@ def nginx(upstream: int) -> Iterator[Running]:
             "http { access_log off; client_max_body_size 32m; client_body_buffer_size 256k;\n"
             f"  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;\n"
             f"  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; keepalive_requests 10000000;\n"
-            f"  upstream up {{ server 127.0.0.1:{upstream}; keepalive 512; keepalive_requests 10000000; }}\n"
+            f"  upstream up {{ server 127.0.0.1:{upstream}; {kept} }}\n"
             f"  server {{ listen 127.0.0.1:{port};\n"
-            "    location / { proxy_pass http://up; proxy_http_version 1.1;\n"
-            '    proxy_set_header Connection ""; proxy_buffering off; } } }\n'
+            f"    location / {{ proxy_pass http://up; {tuned} }} }} }}\n"
         )
         began = time.monotonic()
         process = _pinned(["nginx", "-c", str(conf)])

@@ -200,7 +200,7 @@ async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | No
     # cycles behind, so collecting every 700 allocations only costs (a tenth of the hop, measured).
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 50, 50)
+    gc.set_threshold(20_000, 50, 50)
 
     def announce() -> None:
         log.info("ready", extra={"generation": app.generations.current.label})

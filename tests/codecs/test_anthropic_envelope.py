@@ -123,6 +123,14 @@ def test_sealed_redacted_thoughts_are_not_relayed() -> None:
         ({"messages": [{"role": "user"}]}, "messages.0.content"),
         ({"messages": [{"role": "user", "content": 7}]}, "messages.0.content"),
         ({"messages": [{"role": "user", "content": [{"text": "x"}]}]}, "messages.0.content.0.type"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": [1]}]}]},
+            "messages.0.content.0.content.0",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "document", "source": {"type": 5}}]}]},
+            "messages.0.content.0.source.type",
+        ),
         ({"max_tokens": "10"}, "max_tokens"),
         ({"max_tokens": -1}, "max_tokens"),
         ({"stream": "yes"}, "stream"),

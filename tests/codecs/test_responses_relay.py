@@ -102,7 +102,7 @@ def test_lifecycle_frames_are_not_content() -> None:
         assert watcher.feed(frame) == frame
         seen.append((watcher.content, watcher.progress, watcher.done))
     assert seen == [(False, 0, False), (False, 1, False), (True, 2, False), (True, 2, True)]
-    assert (watcher.model, watcher.finish, watcher.text_bytes) == ("gpt-true", "stop", 2)
+    assert (watcher.model, watcher.finish, watcher.text_bytes) == ("gpt-true", "stop", 3)
     assert watcher.usage.total_tokens == 5
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from passerelle.codecs.base import MAX_EVENT_BYTES
 from passerelle.codecs.sse import Frame, SseParser, write_comment, write_data, write_event
 from passerelle.core.errors import AnswerError
+from passerelle.providers.failures import from_answer_error
 
 
 def parse(*pieces: bytes) -> list[tuple[bytes, bytes]]:
@@ -84,6 +85,13 @@ def test_an_event_longer_than_the_cap_is_a_provider_fault() -> None:
         parse(*[b"x" * (MAX_EVENT_BYTES // 2)] * 3)
 
 
+def test_too_long_an_event_is_not_asked_for_again() -> None:
+    with pytest.raises(AnswerError) as caught:
+        parse(b"x" * MAX_EVENT_BYTES, b"x")
+    failure = from_answer_error(caught.value, provider="p")
+    assert (failure.kind, failure.retryable, failure.same_deployment_retry) == ("oversized", False, False)
+
+
 def test_an_endless_line_never_grows_past_the_cap() -> None:
     parser = SseParser()
     endless = iter(lambda: parser.feed(b"\xef\xbb" * 4096), None)
@@ -96,7 +104,7 @@ def test_an_event_in_tiny_pieces_costs_linear_time() -> None:
     parser = SseParser()
     piece = b"x" * 16
     started = time.perf_counter()
-    for _ in range(MAX_EVENT_BYTES // 16 - 8):
+    for _ in range(1 << 17):
         parser.feed(piece)
     # Copying what came before at each piece would take minutes.
     assert time.perf_counter() - started < 5

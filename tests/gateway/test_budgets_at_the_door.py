@@ -83,7 +83,8 @@ def test_what_is_left_is_spent_and_no_more(house: House, stage: Stage) -> None:
     statuses = [ask(caller).status for _ in range(12)]
 
     served = statuses.count(200)
-    assert statuses == [200] * served + [429] * (12 - served)
+    # In any order: a worker that was refused may be served once another has given back its lease.
+    assert sorted(statuses) == [200] * served + [429] * (12 - served)
     assert 3 <= served <= 5
     assert ledger(house, caller) == served * ONE
 

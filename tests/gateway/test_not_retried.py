@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from tests.faultd import LAST_CHUNK, Send, answer
+from tests.faultd import LAST_CHUNK, Send, answer, chunk
 from tests.gateway.door import DIALECTS, error_type, read_error, read_stream, text_of
 from tests.gateway.duos import Theatre, theatre
 from tests.gateway.faulty import SECRET_WORDS, before_content, failing, opened
-from tests.gateway.stage import SECRET, Stage, whole_body
+from tests.gateway.stage import SECRET, Stage, frames, whole_body
 from tests.upstream_answers import TEXT
 
 from passerelle.core.request import Dialect
@@ -184,3 +184,22 @@ def test_a_place_that_keeps_failing_is_tried_last_until_it_recovers(play: Theatr
     assert said.headers["x-passerelle-deployment"] == duo.places[1]
     set_back = play.house.lines("deployment set back: tried last until it recovers")
     assert [line for line in set_back if line["deployment"] == duo.places[0]]
+
+
+def test_an_event_too_large_to_hold_is_not_bought_again(play: Theatre) -> None:
+    duo = play.duo("openai_chat")
+    piece = chunk(b"data: " + b"x" * (1 << 20))
+    event = piece + 33 * chunk(b"x" * (1 << 20))
+    play.stage.always(duo.first, Send(opened(*frames("openai_chat")[:1])), Send(event))
+
+    said = play.ask("openai_chat", duo, stream=True)
+
+    assert said.status == 502
+    assert said.headers["x-should-retry"] == "false"
+    assert read_error("openai_chat", said).code == "provider_oversized"
+    assert len(play.stage.seen(duo.first)) == 1
+    assert play.stage.seen(duo.second) == []
+    receipt = play.receipt(said.headers["x-request-id"])
+    (attempt,) = receipt["attempts"]
+    assert attempt["failure"] == "oversized"
+    assert attempt["usage"]["source"] == "estimated"

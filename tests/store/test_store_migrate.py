@@ -6,18 +6,22 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
-from tests.store.world import a_tenant, sql
+from tests.store.world import Tenant, a_settlement, a_tenant, an_intent, sql
 
 import passerelle.store.migrate as migration
-from passerelle.store import SchemaMismatch, Store, default_url
+from passerelle.core.ids import same
+from passerelle.ledger import receipts
+from passerelle.store import SchemaMismatch, Store, check_signature, default_url
 from passerelle.store.database import Bulk, Database
 from passerelle.store.migrate import HEAD, migrate, upgrade
 from passerelle.store.rows import add_to_sums
@@ -203,3 +207,51 @@ def test_hourly_sums_are_added_to_in_postgresql_as_well() -> None:
 def test_another_kind_of_database_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="mysql"):
         Database("mysql://localhost/x")
+
+
+# --- what a step does to the rows that are there
+
+
+def test_receipts_kept_by_version_0001_are_found_and_verify(tmp_path: Path, opened: Opener) -> None:
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes_raw()
+    tenant = Tenant("org_1", "wsp_1", "prj_1", "key_1", "")
+    kept = [a_settlement(an_intent(tenant)).receipt for _ in range(3)]
+    named = msgspec.structs.replace(kept[1], request_id="the-callers-own")
+    ours = msgspec.structs.replace(kept[2], request_id=same("req", kept[2].id))
+    found = [kept[0], named, ours]
+    bodies = [receipts.body(one) for one in found]
+    batch = receipts.seal(bodies, key.sign, receipts.key_id(public))
+    database = Database(default_url(tmp_path))
+    with database.write() as connection:
+        upgrade(connection, None, to="0001")
+
+        def put(table: str, *values: object) -> None:
+            marks = ", ".join("?" * len(values))
+            connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({marks})", values)
+
+        put("signing_batch", "org_1", "grp_1", batch.signer, 3, batch.root, batch.signature, 1)
+        for leaf, (one, body) in enumerate(zip(found, bodies, strict=True)):
+            put("outcome", "org_1", one.id, one.request_id, 1, "answered", None, 1, "w", "grp_1")
+            put(
+                "receipt", "org_1", one.id, one.request_id, "prj_1", "key_1", 1, body.decode(), "grp_1",
+                leaf, b"",
+            )  # fmt: skip
+        put("outcome", "org_1", "rcp_lost", "req_lost", 1, "unknown", None, 1, "w", "grp_2")
+    database.close()
+
+    store = opened()
+
+    assert sql(tmp_path, "select version_num from alembic_version") == [(HEAD,)]
+    listed = store.receipts.list("org_1", key_id="key_1", project_id="prj_1")
+    assert sorted(one.body.encode() for one in listed) == sorted(bodies)
+    assert all(receipts.verify(one, public, check_signature) for one in listed)
+    for one in found:
+        by_request = store.receipts.by_request("org_1", one.request_id)
+        assert by_request is not None
+        assert by_request == store.receipts.get("org_1", one.id)
+        assert receipts.read(by_request) == one
+    assert sql(tmp_path, "select receipt_id, leaf from outcome where outcome = 'unknown'") == [
+        ("rcp_lost", None)
+    ]
+    assert store.receipts.get("org_1", "rcp_lost") is None

@@ -21,8 +21,9 @@ from passerelle.core.request import Dialect, EmbedRequest, Operation, Request
 from passerelle.core.response import EmbedResponse, Response
 from passerelle.core.usage import NO_USAGE, Usage
 
-MAX_EVENT_BYTES = 1 << 20
-"""A longer stream event is a provider fault (governance: caps)."""
+MAX_EVENT_BYTES = 32 << 20
+"""A longer stream event fails the attempt as `oversized`. As much as a whole answer may be: image models send
+a picture in one event (2 MiB and more of base64)."""
 
 
 class PathTarget(msgspec.Struct, frozen=True):
@@ -54,9 +55,13 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     session: str | None = None
     """A conversation hint in the body (`prompt_cache_key`, `metadata.user_id`…): affinity only."""
     text_bytes: int = 0
-    """Size of the words in it (not inline media), for estimating tokens before the call."""
+    """Size of the body without inline media: no fewer bytes than it has words, whatever they look like."""
     images: int = 0
     """How many pictures, which a byte count cannot price."""
+    answers: int = 1
+    """How many answers are asked for (`n`, `candidateCount`): each may be as long as the limit."""
+    unmeasured: bool = False
+    """It holds what its bytes do not bound in tokens: a document, sound, or anything named by URL or id."""
     stored: bool = False
     """The caller asks the provider to keep the answer (Responses `store`)."""
     relayable: bool = True

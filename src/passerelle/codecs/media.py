@@ -1,4 +1,4 @@
-"""Inline media: `data:` URLs, and how much of a body is words rather than pictures.
+"""Inline media: `data:` URLs and media types.
 
 A data URL is `data:[<media type>][;base64],<data>` (RFC 2397, read 2026-11-22). Dialects carry only
 base64, so a percent-encoded one is turned into base64 here, once.
@@ -7,9 +7,6 @@ base64, so a percent-encoded one is turned into base64 here, once.
 import binascii
 from typing import Final
 from urllib.parse import unquote_to_bytes
-
-_INLINE_AT_LEAST: Final = 512
-"""Shorter runs of base64 are words as often as media, and weigh nothing in an estimate."""
 
 _FORMAT_TYPES: Final = {"wav": "audio/wav", "mp3": "audio/mpeg", "pcm16": "audio/pcm"}
 _TYPE_FORMATS: Final = {
@@ -86,40 +83,3 @@ def media_kind(media_type: str | None) -> str:
         return "pdf"
     major = known.partition("/")[0]
     return major if major in ("image", "audio", "video", "text") else "other"
-
-
-def estimate_text_bytes(body: bytes) -> int:
-    """Roughly how many bytes of a JSON `body` are words: its size without inline base64 media.
-
-    Base64 holds no quote, so media is a long string between two quotes without a space. Only run
-    when a body says it may hold some; otherwise `len(body)` is the answer.
-    """
-    if len(body) < _INLINE_AT_LEAST or not _may_hold_media(body):
-        return len(body)
-    media = 0
-    for string in body.split(b'"'):
-        if len(string) >= _INLINE_AT_LEAST and b" " not in string and _looks_base64(string):
-            media += len(string)
-    return len(body) - media
-
-
-def _may_hold_media(body: bytes) -> bool:
-    return (
-        b";base64," in body
-        or b'"data":' in body
-        or b'"data" :' in body
-        or b'"file_data"' in body
-        or b"inlineData" in body
-        or b"inline_data" in body
-    )
-
-
-def _looks_base64(string: bytes) -> bool:
-    """Judged by its last 256 bytes, which are data whatever prefix a data URL puts before them.
-
-    JSON may write `/` as a backslash and a slash, so the backslash is allowed.
-    """
-    return not string[-256:].translate(None, _BASE64)
-
-
-_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_\\"

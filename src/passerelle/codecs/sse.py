@@ -6,7 +6,7 @@ space after the colon is dropped; several `data` lines join with LF; a leading B
 
 The parser is on the hot path of every stream, so the shape nearly all providers send (whole blocks of
 one `data` line, ended by two LF) is cut with C-speed `split`, and the general rules are the slow path.
-A block that comes in many small pieces is kept in pieces until it ends, so its cost stays linear.
+A block that comes in many small pieces grows in place until it ends, so its cost stays linear.
 """
 
 from typing import NamedTuple
@@ -34,12 +34,11 @@ _frame = Frame._make
 class SseParser:
     """Bytes in whatever pieces → whole frames. Comments and frames without data are dropped."""
 
-    __slots__ = ("_after_cr", "_fresh", "_held", "_size")
+    __slots__ = ("_after_cr", "_fresh", "_held")
 
     def __init__(self) -> None:
-        self._held: list[bytes] = []
-        """Pieces of the block that has not ended; together they hold no blank line."""
-        self._size = 0
+        self._held = bytearray()
+        """What has come of the block that has not ended; there is no blank line in it."""
         self._fresh = True
         self._after_cr = False
 
@@ -66,12 +65,11 @@ class SseParser:
         if self._held:
             if b"\n" not in data:
                 return self._hold(data)
-            if b"\n\n" not in data and not (data[0] == 10 and self._held[-1][-1] == 10):
+            if b"\n\n" not in data and not (data[0] == 10 and self._held[-1] == 10):
                 return self._hold(data)
-            self._held.append(data)
-            data = b"".join(self._held)
-            self._held = []
-            self._size = 0
+            self._held += data
+            data = bytes(self._held)
+            self._held = bytearray()
         *blocks, rest = data.split(b"\n\n")
         if rest:
             self._hold(rest)
@@ -91,22 +89,19 @@ class SseParser:
     @property
     def pending(self) -> bytes:
         """What has come without its blank line: at the end of a stream, a torn event (or nothing)."""
-        return b"".join(self._held).strip()
+        return bytes(self._held).strip()
 
     def _hold(self, piece: bytes) -> list[Frame]:
-        self._held.append(piece)
-        self._size += len(piece)
-        if self._size > MAX_EVENT_BYTES:
-            self._held = []
-            self._size = 0
+        self._held += piece
+        if len(self._held) > MAX_EVENT_BYTES:
+            self._held = bytearray()
             raise _too_long()
         return []
 
     def _skip_bom(self, data: bytes) -> bytes:
         """`data` (with what was held of a torn mark) without a leading byte order mark."""
-        data = b"".join(self._held) + data
-        self._held = []
-        self._size = 0
+        data = bytes(self._held) + data
+        self._held = bytearray()
         if len(data) < len(_BOM) and _BOM.startswith(data):
             if data:
                 self._hold(data)
@@ -129,7 +124,7 @@ class SseParser:
 
 
 def _too_long() -> AnswerError:
-    return AnswerError(f"the provider sent a stream event longer than {MAX_EVENT_BYTES} bytes")
+    return AnswerError(f"the provider sent a stream event longer than {MAX_EVENT_BYTES} bytes", "oversized")
 
 
 def _parse(block: bytes) -> Frame | None:

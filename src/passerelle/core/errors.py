@@ -64,6 +64,7 @@ FailureKind = Literal[
     "timeout",  # one of our deadlines passed
     "transport",  # refused, reset, TLS, or cut in the middle
     "protocol",  # bytes arrived that are not the dialect's complete answer
+    "oversized",  # a part of the answer is longer than we hold: it would be so, and billed, again
     "invalid_request",  # the provider refuses this request as malformed
     "context_length",  # too long for this model
     "content_policy",  # refused by policy: a refusal, not an outage

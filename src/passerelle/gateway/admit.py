@@ -14,19 +14,26 @@ import msgspec
 from passerelle.codecs.base import Envelope
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.model import Deployment
-from passerelle.core.plan import Mode, Rejection
+from passerelle.core.plan import Mode, Plan, Rejection
 from passerelle.core.principal import Principal
 from passerelle.gateway.generation import MEMO_BOUND, Evaluated, Generation
 from passerelle.gateway.trip import Wishes
-from passerelle.policy.eligible import CONTEXT_RULE, RequestClass, classify, eligible, is_about_ability
+from passerelle.policy.eligible import (
+    CONTEXT_RULE,
+    RequestClass,
+    classify,
+    eligible,
+    is_about_ability,
+    least_tokens,
+)
 
 SMART = "smart"
 _HIDDEN = "key.models"
 """The rule of rejections that must not be told: the deployment is not for this key to know of."""
 
 
-class Admission(msgspec.Struct, frozen=True, gc=False):
-    """The answer to "who may?"."""
+class Admission(msgspec.Struct, eq=False):
+    """The answer to "who may?". Kept for the generation, and never changed but for `plan`."""
 
     deployments: tuple[Deployment, ...]
     """Never empty."""
@@ -35,8 +42,8 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     data_class: str
     tiers: Mapping[str, int]
     """An alias's targets are tried in order: the place of each deployment's target, 0 the first."""
-    key: object
-    """Equal keys were admitted alike, within a generation."""
+    plan: Plan | None = None
+    """The plan, where it leaves nothing to choose: kept with the answer it rests on."""
 
 
 class Refusal(ProblemError):
@@ -62,6 +69,20 @@ def admit(
                 f"This key's role `{principal.role}` may not call models; use a key that may.",
             )
         )
+    key = (
+        principal.key_id, rights_revision, envelope.model, envelope.operation, envelope.features,
+        wishes.data_class, wishes.models, wishes.mode, least_tokens(envelope.text_bytes),
+    )  # fmt: skip
+    known = generation.admitted.get(key)
+    if known is None:
+        known = _admit(generation, principal, rights_revision, envelope, wishes)
+        generation.admitted[key] = known
+    return known
+
+
+def _admit(
+    generation: Generation, principal: Principal, rights_revision: int, envelope: Envelope, wishes: Wishes
+) -> Admission:
     request_class = classify(
         generation.policy,
         principal,
@@ -77,7 +98,7 @@ def admit(
         found = _evaluate(generation, principal, request_class, envelope.model)
         if len(generation.memo) >= MEMO_BOUND:
             generation.memo.clear()
-            generation.plans.clear()
+            generation.admitted.clear()
         generation.memo[memo_key] = found
     deployments, rejections, tiers = found
     if not deployments:
@@ -88,7 +109,7 @@ def admit(
         mode: Mode = wishes.mode or generation.smart_mode
     else:
         mode = "named"
-    return Admission(deployments, rejections, mode, request_class.data_class, tiers, memo_key)
+    return Admission(deployments, rejections, mode, request_class.data_class, tiers)
 
 
 def is_smart(model: str) -> bool:

@@ -162,7 +162,7 @@ class Engine:
             self._outcomes.unreadable(trip, leg)
             raise
         leg.model, leg.usage, leg.finish = answer.model, answer.usage, answer.finish
-        leg.answered_bytes = len(answer.body)
+        leg.answered_bytes = answer.said_bytes
         self._outcomes.succeeded(trip, leg)
         return answer
 
@@ -246,9 +246,10 @@ class Engine:
             leg.sent = error.sent
             raise
         leg.status = reply.status
+        said = reply.headers
         for name in _REQUEST_ID_HEADERS:
-            if name in reply.headers:
-                leg.upstream_request_id = reply.headers[name][:120]
+            if name in said:
+                leg.upstream_request_id = said[name][:120]
                 break
         if 200 <= reply.status < 300:
             return reply

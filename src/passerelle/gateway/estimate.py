@@ -6,8 +6,10 @@ holding money).
 """
 
 from passerelle.codecs.base import Envelope
+from passerelle.core.message import AudioPart, ReasoningPart, RefusalPart, TextPart, ToolCallPart
 from passerelle.core.model import Deployment, Price
 from passerelle.core.request import Operation
+from passerelle.core.response import Response
 from passerelle.core.usage import Usage
 from passerelle.ledger.price import cost, upper_bound
 
@@ -21,6 +23,11 @@ MOST_IMAGE_TOKENS = 16_000
 EXPECTED_OUTPUT_TOKENS = 400
 FALLBACK_MAX_OUTPUT_TOKENS = 8_192
 """Held for when neither the caller nor the catalog says where an answer must end."""
+FALLBACK_CONTEXT_TOKENS = 1 << 20
+"""Held for when a request holds what bytes do not bound and the catalog names no context window: the widest
+common one (Gemini, GPT-4.1, Claude with its long context; their model pages, read 2026-11-22)."""
+_MOST_NANOS = 10**18
+"""A milliard of the currency: no hold is larger, so that no number a caller invents overflows the ledger."""
 
 FREE: frozenset[Operation] = frozenset({"count_tokens"})
 """What no provider charges for ("Token counting" at platform.claude.com; "Count tokens" at
@@ -52,12 +59,20 @@ def most_it_can_cost(envelope: Envelope, deployment: Deployment) -> int:
     most_input = envelope.text_bytes // FEWEST_BYTES_PER_TOKEN + envelope.images * MOST_IMAGE_TOKENS
     if envelope.operation != "chat":
         return upper_bound(most_input, 0, price)
-    ceiling = (
-        deployment.limits.max_output_tokens
-        or deployment.model.max_output_tokens
-        or FALLBACK_MAX_OUTPUT_TOKENS
-    )
-    return upper_bound(most_input, min(envelope.max_output_tokens or ceiling, ceiling), price)
+    if envelope.unmeasured or "builtin_tools" in envelope.features:
+        # A provider's own tool brings pages and files into the prompt that nobody has seen yet.
+        most_input = max(most_input, _window(deployment))
+    most_output = deployment.limits.max_output_tokens or deployment.model.max_output_tokens
+    if envelope.max_output_tokens is not None:
+        most_output = min(envelope.max_output_tokens, most_output or _window(deployment))
+    elif most_output is None:
+        most_output = FALLBACK_MAX_OUTPUT_TOKENS
+    return min(upper_bound(most_input, most_output * envelope.answers, price), _MOST_NANOS)
+
+
+def _window(deployment: Deployment) -> int:
+    """No prompt and no answer is longer than this."""
+    return deployment.limits.context_tokens or deployment.model.context_tokens or FALLBACK_CONTEXT_TOKENS
 
 
 def usage_from_bytes(envelope: Envelope, answered_bytes: int) -> Usage:
@@ -67,3 +82,24 @@ def usage_from_bytes(envelope: Envelope, answered_bytes: int) -> Usage:
         output_tokens=-(-answered_bytes // BYTES_PER_TOKEN),
         source="estimated",
     )
+
+
+def said_bytes(response: Response) -> int:
+    """How many bytes of words an answer holds: its text, thoughts and arguments, not its pictures or form."""
+    size = 0
+    for part in response.parts:
+        match part:
+            case TextPart(text=text) | ReasoningPart(text=text) | RefusalPart(text=text):
+                size += text_bytes(text)
+            case ToolCallPart(arguments=arguments):
+                size += text_bytes(arguments)
+            case AudioPart(transcript=transcript):
+                size += text_bytes(transcript or "")
+            case _:
+                pass
+    return size
+
+
+def text_bytes(text: str) -> int:
+    """The size of `text` in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

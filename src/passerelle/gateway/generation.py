@@ -9,13 +9,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
 from passerelle.catalog import Catalog
 from passerelle.codecs.base import Target
 from passerelle.core.model import Deployment
-from passerelle.core.plan import Mode, Plan, Rejection
+from passerelle.core.plan import Mode, Rejection
 from passerelle.core.principal import Rights
 from passerelle.core.request import Operation
 from passerelle.policy.rules import Policy
@@ -57,8 +58,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     """What each provider was built from: equal text, same provider."""
     targets: dict[tuple[str, Operation], Target] = msgspec.field(default_factory=dict)
     """What codecs must know of each deployment, by its id and the operation."""
-    plans: dict[object, Plan] = msgspec.field(default_factory=dict)
-    """Plans that leave nothing to choose, by what they depend on; emptied with `memo`."""
+    admitted: dict[object, Any] = msgspec.field(default_factory=dict)
+    """Admissions (`admit.Admission`) by what the request says; emptied with `memo`."""
     memo: Memo = msgspec.field(default_factory=dict)
     """Eligible sets already computed, by all that they depend on; bounded by `MEMO_BOUND`."""
 

@@ -16,7 +16,9 @@ from passerelle.providers.base import Deadlines, Provider
 
 _DETAIL_BOUND = 300
 _DEFAULT_DEADLINES = Deadlines()
-_MAYBE_BILLED: frozenset[FailureKind] = frozenset({"cancelled", "timeout", "transport", "protocol"})
+_MAYBE_BILLED: frozenset[FailureKind] = frozenset(
+    {"cancelled", "timeout", "transport", "protocol", "oversized"}
+)
 """Failures after which the provider may have worked, and may bill, without telling how much."""
 
 

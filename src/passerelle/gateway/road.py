@@ -125,12 +125,11 @@ class Road:
         """A named model at one place leaves nothing to choose: no cost is estimated, and the plan is kept."""
         if admission.mode != "named" or len(admission.deployments) > 1:
             return self._plan(envelope, generation, admission)
-        known = generation.plans.get(admission.key)
-        if known is None:
+        if admission.plan is None:
             full = self._plan(envelope, generation, admission)
             only = msgspec.structs.replace(full.candidates[0], cost_nanos=None, latency_s=None)
-            known = generation.plans[admission.key] = msgspec.structs.replace(full, candidates=(only,))
-        return known
+            admission.plan = msgspec.structs.replace(full, candidates=(only,))
+        return admission.plan
 
     def _plan(self, envelope: Envelope, generation: Generation, admission: Admission) -> Plan:
         return plan(

@@ -1,7 +1,8 @@
 """Between two dialects: a request encoded for a deployment, and a stream decoded and encoded again."""
 
-from collections.abc import Mapping
-from typing import assert_never
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final, assert_never
 
 import msgspec
 
@@ -9,6 +10,7 @@ from passerelle.codecs import registry
 from passerelle.codecs.base import (
     NOTHING_RENAMED,
     Encoded,
+    ProviderSide,
     ReplyContext,
     StreamDecoder,
     StreamEncoder,
@@ -31,6 +33,7 @@ from passerelle.core.event import (
 from passerelle.core.model import Deployment
 from passerelle.core.request import Dialect, EmbedRequest, Operation, Request
 from passerelle.core.usage import NO_USAGE, Usage
+from passerelle.gateway.estimate import said_bytes, text_bytes, usage_from_bytes
 from passerelle.gateway.generation import Generation
 from passerelle.gateway.trip import Trip
 
@@ -129,6 +132,12 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     model: str
     usage: Usage
     finish: str | None
+    said_bytes: int = 0
+    """The words in it, for an estimate when the provider gave no usage; not counted when it did."""
+
+
+_USAGE_REQUIRED: Final = frozenset({"anthropic"})
+"""Dialects whose answers always state usage: their callers are told the estimate that is booked."""
 
 
 def decode_whole(trip: Trip, outbound: Outbound, data: bytes, context: ReplyContext) -> Answer:
@@ -141,10 +150,25 @@ def decode_whole(trip: Trip, outbound: Outbound, data: bytes, context: ReplyCont
         return Answer(registry.client(trip.ask.dialect).encode_token_count(tokens), "", NO_USAGE, None)
     if outbound.relayed:
         watched = side.watch_response(data)
-        return Answer(data, watched.model, watched.usage, watched.finish)
+        said = _words_of(side, data) * trip.envelope.answers if watched.usage.source == "none" else 0
+        return Answer(data, watched.model, watched.usage, watched.finish, said)
     response = restore(side.decode_response(data), outbound.renamed)
+    said = 0
+    if response.usage.source == "none":
+        said = said_bytes(response)
+        if trip.ask.dialect in _USAGE_REQUIRED:
+            usage = usage_from_bytes(trip.envelope, said)
+            response = msgspec.structs.replace(response, usage=usage)
     body = registry.client(trip.ask.dialect).encode_response(response, _said_of(trip, outbound, context))
-    return Answer(body, response.model, response.usage, response.finish)
+    return Answer(body, response.model, response.usage, response.finish, said)
+
+
+def _words_of(side: ProviderSide, data: bytes) -> int:
+    """What a relayed answer without usage says, for which alone it is decoded."""
+    try:
+        return said_bytes(side.decode_response(data))
+    except AnswerError:  # relaying looks less closely; then all of it is the best guess
+        return len(data)
 
 
 def _embeddings(trip: Trip, outbound: Outbound, data: bytes) -> Answer:
@@ -160,6 +184,8 @@ def _embeddings(trip: Trip, outbound: Outbound, data: bytes) -> Answer:
     response = spoken.decode_embed_response(data)
     if not response.model:
         response = msgspec.structs.replace(response, model=outbound.model)
+    if response.usage.source == "none":  # every answer states it, in either dialect's SDK or in its books
+        response = msgspec.structs.replace(response, usage=usage_from_bytes(trip.envelope, 0))
     return Answer(asked.encode_embed_response(response, trip.request), response.model, response.usage, None)
 
 
@@ -169,7 +195,10 @@ def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> Strea
     if outbound.relayed:
         return side.stream_watcher(trip.envelope)
     encoder = registry.client(trip.ask.dialect).stream_encoder(_said_of(trip, outbound, context))
-    return Translation(side.stream_decoder(), encoder, outbound.renamed)
+    estimate = None
+    if trip.ask.dialect in _USAGE_REQUIRED:
+        estimate = partial(usage_from_bytes, trip.envelope)
+    return Translation(side.stream_decoder(), encoder, outbound.renamed, estimate)
 
 
 def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyContext:
@@ -195,10 +224,18 @@ class Translation:
     """A `StreamWatcher` that decodes one dialect and encodes another."""
 
     def __init__(
-        self, decoder: StreamDecoder, encoder: StreamEncoder, renamed: Mapping[str, str] = NOTHING_RENAMED
+        self,
+        decoder: StreamDecoder,
+        encoder: StreamEncoder,
+        renamed: Mapping[str, str] = NOTHING_RENAMED,
+        estimate: Callable[[int], Usage] | None = None,
     ) -> None:
+        """`estimate` gives the usage to tell of an answer of so many bytes when the provider told none."""
         self._decoder = decoder
         self._renamed = renamed
+        self._estimate = estimate
+        self._media: set[int] = set()
+        """Parts that are pictures or sound: their base64 is no words."""
         self.encoder = encoder
         self.model = ""
         self.usage = NO_USAGE
@@ -223,12 +260,15 @@ class Translation:
         if isinstance(event, PartDelta):
             self.content = True
             self.progress += 1
-            self.text_bytes += len(event.text)
+            if not self._media or event.index not in self._media:
+                self.text_bytes += text_bytes(event.text)
         elif isinstance(event, PartStarted):
             self.progress += 1
             if event.kind == "tool_call":
                 self.content = True
                 event = restore_event(event, self._renamed)
+            elif event.kind in ("image", "audio"):
+                self._media.add(event.index)
         elif isinstance(event, PartEnded):
             self.progress += 1
         elif isinstance(event, Started):
@@ -240,6 +280,9 @@ class Translation:
         elif isinstance(event, Finished):
             self.finish = event.finish
             self.done = True
+            if self.usage.source == "none" and self._estimate is not None:
+                self.usage = self._estimate(self.text_bytes)
+                return self.encoder.encode(UsageReported(self.usage)) + self.encoder.encode(event)
         elif isinstance(event, Failed):
             # Kept back: before content another deployment may take over; after it, `in_band_error` tells.
             self.failed = event

@@ -36,8 +36,10 @@ def cost(usage: Usage, price: Price | None) -> int | None:
     """
     if price is None:
         return None
-    row = tier(price, usage.total_input_tokens)
+    row = price if price.long_context is None else tier(price, usage.total_input_tokens)
     into, out = row.input, row.output
+    if usage.total_tokens == usage.input_tokens + usage.output_tokens:  # nothing in any other bucket
+        return ceil_per_million(usage.input_tokens * into + usage.output_tokens * out)
     write_5m = into if row.cache_write_5m is None else row.cache_write_5m
     write_1h = write_5m if row.cache_write_1h is None else row.cache_write_1h
     return ceil_per_million(

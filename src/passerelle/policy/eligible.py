@@ -60,15 +60,18 @@ def classify(
 ) -> RequestClass:
     """The class of a request. A declaration may only raise the data class, never lower it."""
     floor = principal.rights.data_class or policy.default_data_class
-    # A token is never longer than a dozen bytes on average in any script; powers of two keep classes few.
-    least = text_bytes // 12
     return RequestClass(
-        operation,
-        raised(floor, declared),
-        features,
-        allowed_models,
-        1 << (least.bit_length() - 1) if least > 1024 else 0,
+        operation, raised(floor, declared), features, allowed_models, least_tokens(text_bytes)
     )
+
+
+def least_tokens(text_bytes: int) -> int:
+    """What so many bytes of words surely have at least, rounded down coarsely; 0 for what fits anywhere.
+
+    A token is never longer than a dozen bytes on average in any script; powers of two keep classes few.
+    """
+    least = text_bytes // 12
+    return 1 << (least.bit_length() - 1) if least > 1024 else 0
 
 
 def eligible(

@@ -177,7 +177,7 @@ class Budgets:
             return ()
         with self.lock:
             entries = [self._open.get((one.hold_id, one.budget_id)) for one in held]
-        return tuple("" if entry is None else entry[0].lease_id for entry in entries)
+        return tuple(["" if entry is None else entry[0].lease_id for entry in entries])
 
     def settle(self, settled: Sequence[HoldSettled], leases: Sequence[str]) -> None:
         """End holds with what they cost. `leases` is what `leases()` said when it was journalled."""

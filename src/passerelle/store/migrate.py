@@ -56,8 +56,8 @@ def _bring_up(connection: Connection) -> None:
     upgrade(connection, version)
 
 
-def upgrade(connection: Connection, version: str | None) -> None:
-    """Run every step after `version` (None: all of them)."""
+def upgrade(connection: Connection, version: str | None, *, to: str = "head") -> None:
+    """Run every step after `version` (None: all of them) up to `to`."""
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -75,7 +75,7 @@ def upgrade(connection: Connection, version: str | None) -> None:
                 f"the database is at version `{version}` and this Passerelle knows only up to `{HEAD}`; "
                 "start the newer version again, or restore a backup"
             ) from None
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _version(connection: Connection) -> str | None:

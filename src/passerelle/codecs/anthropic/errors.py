@@ -51,6 +51,7 @@ _TYPE_OF_FAILURE: Final[dict[FailureKind, str]] = {
     "server_error": "api_error",
     "timeout": "timeout_error",
     "transport": "api_error",
+    "oversized": "api_error",
     "protocol": "api_error",
     "invalid_request": "invalid_request_error",
     "context_length": "invalid_request_error",

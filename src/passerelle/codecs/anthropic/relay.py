@@ -1,13 +1,13 @@
 """What the road reads of a request before, and often instead of, decoding it; and relaying its bytes."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from passerelle.codecs.anthropic.fields import BAD_JSON, malformed
-from passerelle.codecs.anthropic.types import BlockSign, CountEnvelope, MessagesEnvelope
+from passerelle.codecs.anthropic.types import BlockSign, CountEnvelope, MessagesEnvelope, SourceSign
 from passerelle.codecs.base import Envelope, PathTarget, Target
-from passerelle.codecs.media import estimate_text_bytes
 from passerelle.codecs.sealed import MARK
 from passerelle.codecs.splice import quoted, splice
 from passerelle.core.errors import ProblemError, invalid
@@ -15,9 +15,12 @@ from passerelle.core.errors import ProblemError, invalid
 _messages = msgspec.json.Decoder(MessagesEnvelope)
 _count = msgspec.json.Decoder(CountEnvelope)
 _blocks = msgspec.json.Decoder(list[BlockSign])
+_source = msgspec.json.Decoder(SourceSign)
 
 _SEAL: Final = MARK.decode()
 _NOTHING: Final[frozenset[str]] = frozenset()
+_DEEPEST: Final = 3
+"""Blocks inside blocks inside blocks: a document's in a tool's result. The API takes none deeper."""
 _NEXT_STEP: Final = "correct it and send it again"
 
 
@@ -41,17 +44,21 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
     if read.system and _first(read.system) not in (b'"', b"[", b"n"):
         raise invalid("`system` must be a string or a list of text blocks; correct it", "system")
 
-    images, files, relayable = _look(read)
+    seen = _Seen()
+    for at, message in enumerate(read.messages):
+        if message.content.__class__ is list:
+            seen.blocks(message.content, f"messages.{at}.content")
     return Envelope(
         operation=target.operation,
         model=read.model,
         stream=bool(read.stream) and not counting,
         max_output_tokens=read.max_tokens,
-        features=_features(read, images, files),
+        features=_features(read, seen.images, seen.files),
         session=read.metadata.user_id if read.metadata is not None else None,
-        text_bytes=estimate_text_bytes(body) if images or files else len(body),
-        images=images,
-        relayable=relayable,
+        text_bytes=len(body) - seen.media_bytes,
+        images=seen.images,
+        unmeasured=seen.unmeasured or _given(read.mcp_servers) or _given(read.container),
+        relayable=seen.relayable,
     )
 
 
@@ -79,36 +86,73 @@ def _features(read: CountEnvelope, images: int, files: int) -> frozenset[str]:
     return frozenset(found) if found else _NOTHING
 
 
-def _look(read: CountEnvelope) -> tuple[int, int, bool]:
-    """How many pictures and documents, and whether the history may go to Anthropic as it is.
+class _Seen:
+    """What a history holds, and whether it may go to Anthropic as it is.
 
     It may not when it holds thoughts of other providers that we sealed, or thoughts without a
     signature: Anthropic refuses both, and only translation takes them out.
     """
-    images = files = 0
-    relayable = True
-    for message in read.messages:
-        if isinstance(message.content, str):
-            continue
-        for block in message.content:
+
+    __slots__ = ("files", "images", "media_bytes", "relayable", "unmeasured")
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.files = 0
+        self.media_bytes = 0
+        self.relayable = True
+        self.unmeasured = False
+
+    def blocks(self, blocks: Iterable[BlockSign], path: str, depth: int = 0) -> None:
+        """Takes note of a message's blocks. Raises `ProblemError` for inner ones of the wrong shape."""
+        for at, block in enumerate(blocks):
             kind = block.type
             if kind == "text":
                 continue
             if kind == "tool_result":
-                if _first(block.content) == b"[":
-                    for inner in _blocks.decode(block.content):
-                        images += inner.type == "image"
-                        files += inner.type == "document"
+                self._inner(block.content, f"{path}.{at}.content", depth)
             elif kind == "image":
-                images += 1
+                self.images += 1
+                self.media_bytes += memoryview(block.source).nbytes
             elif kind == "document":
-                files += 1
+                self.files += 1
+                self._document(block.source, f"{path}.{at}.source", depth)
+            elif kind == "container_upload":
+                self.unmeasured = True
             elif kind == "thinking":
                 signature = block.signature
-                relayable = relayable and bool(signature) and not str(signature).startswith(_SEAL)
+                self.relayable = self.relayable and bool(signature) and not str(signature).startswith(_SEAL)
             elif kind == "redacted_thinking":
-                relayable = relayable and not str(block.data).startswith(_SEAL)
-    return images, files, relayable
+                self.relayable = self.relayable and not str(block.data).startswith(_SEAL)
+
+    def _inner(self, content: msgspec.Raw, path: str, depth: int) -> None:
+        if _first(content) != b"[":
+            return
+        if depth >= _DEEPEST:
+            self.unmeasured = True
+            return
+        try:
+            blocks = _blocks.decode(content)
+        except msgspec.ValidationError as error:
+            raise _wrong_shape(str(error), path) from None
+        self.blocks(blocks, path, depth + 1)
+
+    def _document(self, source: msgspec.Raw, path: str, depth: int) -> None:
+        """A document of words is bound by its bytes; pages, URLs and ids are not."""
+        said = SourceSign()
+        if _first(source) == b"{":
+            try:
+                said = _source.decode(source)
+            except msgspec.ValidationError as error:
+                raise _wrong_shape(str(error), path) from None
+        if said.type == "content":
+            self._inner(said.content, f"{path}.content", depth)
+        elif said.type != "text":
+            self.unmeasured = True
+            self.media_bytes += memoryview(source).nbytes
+
+
+def _given(raw: msgspec.Raw) -> bool:
+    return bool(raw) and _first(raw) != b"n"
 
 
 def _first(raw: msgspec.Raw) -> bytes:
@@ -116,13 +160,13 @@ def _first(raw: msgspec.Raw) -> bytes:
     return bytes(memoryview(raw)[:1])
 
 
-def _wrong_shape(said: str) -> ProblemError:
+def _wrong_shape(said: str, inside: str = "") -> ProblemError:
     """The problem of a body that is JSON but not of the right shape.
 
     msgspec says "Expected `str`, got `int` - at `$.messages[0].role`", or which field is missing.
     """
     what, _, where = said.partition(" - at `$")
-    path = where.rstrip("`").replace("[", ".").replace("]", "").lstrip(".")
+    path = (inside + where.rstrip("`").replace("[", ".").replace("]", "")).lstrip(".")
     if what.startswith("Object missing required field `"):
         path = f"{path}.{what.split('`')[1]}".lstrip(".")
         return invalid(f"`{path}` is missing; add it and send the request again", path)

@@ -22,6 +22,15 @@ class BlockSign(msgspec.Struct):
     """A redacted thinking block's: likewise."""
     content: msgspec.Raw = msgspec.Raw()
     """A tool result's own blocks, or a string."""
+    source: msgspec.Raw = msgspec.Raw()
+    """Where a picture or document comes from."""
+
+
+class SourceSign(msgspec.Struct):
+    """Of a document's source, whether it is words, and their blocks."""
+
+    type: str | None = None
+    content: msgspec.Raw = msgspec.Raw()
 
 
 class MessageSign(msgspec.Struct):
@@ -68,6 +77,8 @@ class CountEnvelope(msgspec.Struct):
     output_format: msgspec.Raw = msgspec.Raw()
     metadata: MetadataSign | None = None
     max_tokens: int | None = None
+    mcp_servers: msgspec.Raw = msgspec.Raw()
+    container: msgspec.Raw = msgspec.Raw()
 
 
 class MessagesEnvelope(CountEnvelope, kw_only=True):

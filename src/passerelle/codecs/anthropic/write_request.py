@@ -124,7 +124,8 @@ class _Writer:
 
     def _tools(self) -> list[Block]:
         choice = self.request.tool_choice
-        allowed = choice.allowed if choice is not None else None
+        narrowed = choice.allowed if choice is not None else None
+        allowed = frozenset(narrowed) if narrowed is not None else None
         written = []
         for tool in self.request.tools:
             if allowed is not None and tool.name not in allowed:

@@ -5,6 +5,7 @@ that name still unanswered. Calls without an id get one made of their place and 
 gives the same ids every turn, and two calls of one function in a turn never collide.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import TypeGuard
 
@@ -15,6 +16,7 @@ from passerelle.codecs.gemini.parts import mint, read_part
 from passerelle.codecs.gemini.signatures import STAND_IN
 from passerelle.codecs.gemini.wire import WireError
 from passerelle.core.message import (
+    Extra,
     Message,
     Part,
     ReasoningPart,
@@ -28,32 +30,79 @@ _OWN = "gemini"
 _ROLES: dict[str, Role] = {"user": "user", "model": "assistant", "function": "user", "": "user"}
 
 
+class _Call:
+    """A call, and whether a response has taken it."""
+
+    __slots__ = ("answered", "id")
+
+    def __init__(self, identifier: str) -> None:
+        self.id = identifier
+        self.answered = False
+
+
 class _Open:
     """The calls that no response has answered yet."""
 
     def __init__(self) -> None:
-        self._calls: list[tuple[str, str]] = []
+        self._by_id: dict[str, deque[_Call]] = {}
+        self._by_name: dict[str, deque[_Call]] = {}
         self._answering = False
 
     def called(self, part: ToolCallPart) -> None:
         if self._answering:  # a new step: what the one before left unanswered stays so
-            self._calls.clear()
+            self._by_id.clear()
+            self._by_name.clear()
             self._answering = False
-        self._calls.append((part.id, part.name))
+        call = _Call(part.id)
+        self._by_id.setdefault(part.id, deque()).append(call)
+        self._by_name.setdefault(part.name, deque()).append(call)
 
     def answered_by(self, identifier: str | None, name: str) -> str | None:
         """The id of the call that a response of `identifier` and `name` belongs to."""
         self._answering = True
-        for at, (call_id, called) in enumerate(self._calls):
-            if call_id == identifier if identifier else called == name:
-                del self._calls[at]
-                return call_id
+        waiting = self._by_id.get(identifier) if identifier else self._by_name.get(name)
+        while waiting:
+            call = waiting.popleft()
+            if not call.answered:
+                call.answered = True
+                return call.id
         return identifier
+
+
+class _Messages:
+    """Messages as they gather. The last turn of the model stays open: a later content may go on with it."""
+
+    def __init__(self) -> None:
+        self._done: list[Message] = []
+        self._open: list[Part] | None = None
+
+    def reopen(self) -> list[Part]:
+        """The parts of the model's last turn, if that was the last message, to go on with."""
+        parts, self._open = self._open, None
+        return parts if parts is not None else []
+
+    def add(self, role: Role, parts: list[Part], extra: Extra) -> None:
+        """The next message; `parts` is the gatherer's from here on."""
+        self._close()
+        if role == "assistant" and extra is None:
+            self._open = parts
+        else:
+            self._done.append(Message(role, tuple(parts), extra=extra))
+
+    def finish(self) -> tuple[Message, ...]:
+        """All of them."""
+        self._close()
+        return tuple(self._done)
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._done.append(Message("assistant", tuple(self._open)))
+            self._open = None
 
 
 def read_contents(contents: list[wire.Content]) -> tuple[Message, ...]:
     """The conversation. Raises `WireError` naming the part at fault."""
-    messages: list[Message] = []
+    messages = _Messages()
     open_calls = _Open()
     for at, content in enumerate(contents):
         role = _ROLES.get(content.role or "")
@@ -62,18 +111,16 @@ def read_contents(contents: list[wire.Content]) -> tuple[Message, ...]:
                 f"`contents[{at}].role` is `{content.role}`: use `user` or `model`", f"contents[{at}].role"
             )
         _read_content(content, role, at, open_calls, messages)
-    return tuple(messages)
+    return messages.finish()
 
 
-def _read_content(
-    content: wire.Content, role: Role, at: int, open_calls: _Open, messages: list[Message]
-) -> None:
+def _read_content(content: wire.Content, role: Role, at: int, open_calls: _Open, messages: _Messages) -> None:
     """Adds what `content` says: function responses stand in a message of role `tool`, in their place."""
     extra = content.extra
     parts: list[Part] = []
     kind: Role = role
-    if role == "assistant" and _continues(messages) and extra is None:
-        parts = list(messages.pop().parts)
+    if role == "assistant" and extra is None:
+        parts = messages.reopen()  # Google's chat helper keeps each chunk of a stream as a content of its own
     for index, said in enumerate(content.parts or ()):
         part = read_at(said, f"contents[{at}].parts[{index}]", lambda: mint(at, index, _name(said)))  # noqa: B023
         of: Role = role
@@ -90,20 +137,13 @@ def _read_content(
         elif part.memo:
             part = _told(part)
         if of != kind and parts:
-            messages.append(Message(kind, tuple(parts), extra=extra))
+            messages.add(kind, parts, extra)
             extra = None
             parts = []
         kind = of
         parts.append(part)
     if parts or extra:
-        messages.append(Message(kind, tuple(parts), extra=extra))
-
-
-def _continues(messages: list[Message]) -> bool:
-    """Whether the model's next content goes on with its turn: Google's chat helper keeps each chunk of a
-    stream as a content of its own.
-    """
-    return bool(messages) and messages[-1].role == "assistant" and messages[-1].extra is None
+        messages.add(kind, parts, extra)
 
 
 def _whole(part: ReasoningPart, before: list[Part]) -> ReasoningPart:
@@ -111,11 +151,11 @@ def _whole(part: ReasoningPart, before: list[Part]) -> ReasoningPart:
 
     Takes the pieces from the end of `before`.
     """
-    text = part.text
+    pieces = [part.text]
     while before and _is_piece(piece := before[-1]):
-        text = piece.text + text
+        pieces.append(piece.text)
         before.pop()
-    return replace(part, text=text)
+    return replace(part, text="".join(reversed(pieces)))
 
 
 def _is_piece(part: Part) -> TypeGuard[ReasoningPart]:

@@ -13,7 +13,7 @@ from passerelle.codecs.base import Envelope, PathTarget
 from passerelle.codecs.gemini.request import model_name, problem, read_body
 from passerelle.codecs.gemini.signatures import is_foreign
 from passerelle.codecs.gemini.wire import WireError, canonical, check_utf8, malformed
-from passerelle.codecs.media import estimate_text_bytes, media_kind
+from passerelle.codecs.media import media_kind
 from passerelle.core.errors import invalid
 
 NAMED: Final = "model"
@@ -31,6 +31,7 @@ class _Typed(msgspec.Struct, frozen=True, rename="camel"):
     """Something with a media type, inline or by URI."""
 
     mime_type: str | None = None
+    data: msgspec.Raw = msgspec.Raw()
     snake: str | None = msgspec.field(default=None, name="mime_type")
 
 
@@ -165,16 +166,19 @@ def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:
             for name in tool:
                 features.add("tools" if name in _FUNCTIONS else "builtin_tools")
     config = seen.generation_config or seen.config_snake
-    limit = _settings(config, features) if config is not None else None
+    limit, answers = _settings(config, features) if config is not None else (None, 1)
+    cached = seen.cached_content or seen.cached_snake
     return Envelope(
         operation=target.operation,
         model=model_name(target.model, seen.model),
         stream=bool(target.stream),
         max_output_tokens=limit,
         features=frozenset(features),
-        session=seen.cached_content or seen.cached_snake,
-        text_bytes=estimate_text_bytes(body) if pictures.inline else len(body),
+        session=cached,
+        text_bytes=max(len(body) - pictures.media_bytes, 0),
         images=pictures.count,
+        answers=answers,
+        unmeasured=pictures.unmeasured or cached is not None,
         stored=bool(seen.store),
         relayable=not target.json_array and not foreign,
         hints=frozenset(hints),
@@ -184,36 +188,40 @@ def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:
 class _Pictures:
     """What media a request holds."""
 
-    __slots__ = ("_features", "count", "inline")
+    __slots__ = ("_features", "count", "media_bytes", "unmeasured")
 
     def __init__(self, features: set[str]) -> None:
         self._features = features
         self.count = 0
-        self.inline = False
+        self.media_bytes = 0
+        self.unmeasured = False
 
     def see(self, part: _Media) -> None:
         """Takes note of `part`'s media, if it is any."""
-        held = part.inline_data or part.inline_snake
-        if held is not None:
-            self.inline = True
-        else:
-            held = part.file_data or part.file_snake
+        for held in (part.inline_data, part.inline_snake, part.file_data, part.file_snake):
             if held is None:
-                return
-        kind = media_kind(held.mime_type or held.snake)
-        if kind == "image":
-            self.count += 1
-            self._features.add("images")
-        else:
-            self._features.add("audio" if kind == "audio" else "files")
+                continue
+            kind = media_kind(held.mime_type or held.snake)
+            if kind == "image":
+                self.count += 1
+                self._features.add("images")
+            else:
+                self._features.add("audio" if kind == "audio" else "files")
+                if kind == "text" and _size(held.data):
+                    continue  # words, no more of them than its bytes
+                self.unmeasured = True
+            self.media_bytes += _size(held.data)
 
 
-def _settings(config: _Config, features: set[str]) -> int | None:
-    """Adds what the settings ask for to `features`; gives the output limit."""
-    for name, value in (
-        ("maxOutputTokens", config.max_output_tokens or config.limit_snake),
-        ("candidateCount", config.candidate_count or config.count_snake),
-    ):
+def _size(raw: msgspec.Raw) -> int:
+    return memoryview(raw).nbytes
+
+
+def _settings(config: _Config, features: set[str]) -> tuple[int | None, int]:
+    """Adds what the settings ask for to `features`; gives the output limit and how many answers."""
+    limit = config.max_output_tokens if config.max_output_tokens is not None else config.limit_snake
+    answers = config.candidate_count if config.candidate_count is not None else config.count_snake
+    for name, value in (("maxOutputTokens", limit), ("candidateCount", answers)):
         if value is not None and value < 1:
             path = f"generationConfig.{name}"
             raise invalid(f"`{path}` is {value}: send a positive integer or leave it out", path)
@@ -227,11 +235,11 @@ def _settings(config: _Config, features: set[str]) -> int | None:
         features.add("json_schema")
     elif (config.response_mime_type or config.type_snake) == "application/json":
         features.add("json")
-    if (config.candidate_count or config.count_snake or 1) > 1:
+    if answers is not None and answers > 1:
         features.add("n")
     if config.response_logprobs or config.logprobs_snake:
         features.add("logprobs")
     thinking = config.thinking_config or config.thinking_snake
     if thinking is not None and 0 not in (thinking.thinking_budget, thinking.budget_snake):
         features.add("reasoning")
-    return config.max_output_tokens if config.max_output_tokens is not None else config.limit_snake
+    return limit, answers or 1

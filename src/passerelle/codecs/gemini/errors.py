@@ -49,6 +49,7 @@ IN_BAND: Final[dict[FailureKind, tuple[int, str]]] = {
     "server_error": (502, "UNAVAILABLE"),
     "timeout": (504, "DEADLINE_EXCEEDED"),
     "transport": (502, "UNAVAILABLE"),
+    "oversized": (502, "UNAVAILABLE"),
     "protocol": (502, "UNAVAILABLE"),
     "invalid_request": (400, "INVALID_ARGUMENT"),
     "context_length": (400, "INVALID_ARGUMENT"),

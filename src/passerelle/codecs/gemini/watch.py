@@ -175,7 +175,10 @@ class StreamWatcher:
         if candidate.content is not None:
             for part in candidate.content.parts or ():
                 if part.text:
-                    self.text_bytes += len(part.text)
+                    text = part.text
+                    self.text_bytes += (
+                        len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+                    )
                 elif part.function_call is not None:
                     self.text_bytes += len(bytes(part.function_call.args))
                     self._called = True

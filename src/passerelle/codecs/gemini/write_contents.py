@@ -7,6 +7,7 @@ messages are gathered into turns, results are put in the order of their calls, a
 answered (the user broke in) gets a response that says so.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
@@ -45,8 +46,8 @@ class Contents:
         self.contents: list[Json] = []
         self._calls: list[ToolCallPart] = []
         """The calls of the last model turn, in order."""
-        self._open: list[ToolCallPart] = []
-        """Those that no result has taken yet."""
+        self._open: dict[str, deque[ToolCallPart]] = {}
+        """Those that no result has taken yet, by id."""
         self._results: list[tuple[ToolCallPart | None, ToolResultPart]] = []
         self._said: list[Json] = []
         self._extra: Json = {}
@@ -83,10 +84,8 @@ class Contents:
         return self.contents or [{"role": "user", "parts": [{"text": ""}]}]
 
     def _take_call(self, call_id: str) -> ToolCallPart | None:
-        for at, call in enumerate(self._open):
-            if call.id == call_id:
-                return self._open.pop(at)
-        return None
+        waiting = self._open.get(call_id)
+        return waiting.popleft() if waiting else None
 
     def _end_turn(self, *, last: bool) -> None:
         if self._role == "model":
@@ -119,7 +118,7 @@ class Contents:
                 written.append(first)
                 media += more
         self._results = []
-        self._open = []
+        self._open = {}
         self._calls = []
         return [*written, *media]
 
@@ -152,7 +151,7 @@ class Contents:
                     return None
                 return write_parts.thought(part, part.signature, own=self._own)
             case ToolCallPart():
-                self._open.append(part)
+                self._open.setdefault(part.id, deque()).append(part)
                 self._calls.append(part)
                 signature = None if take_out(part.signature) else part.signature
                 name = self._sent.get(part.name, part.name)

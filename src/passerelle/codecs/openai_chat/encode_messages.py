@@ -10,6 +10,7 @@ Rules (OpenAI API errors and SDK 3.54 types, read 2026-11-22):
   unsupported"). DeepSeek refuses a tool call in its thinking mode *without* the field, even an empty one.
 """
 
+from collections import deque
 from typing import Any, Final
 
 from passerelle.codecs.names import digest, fit_id, fit_name
@@ -75,7 +76,8 @@ class _Pairs:
         self.ids: dict[tuple[int, int], str] = {}
         self.answers: dict[tuple[int, int], tuple[ToolResultPart, Message]] = {}
         self.orphans: set[tuple[int, int]] = set()
-        open_: dict[str, list[tuple[int, int]]] = {}
+        # By id, the unanswered calls of each turn, the latest turn last.
+        open_: dict[str, list[deque[tuple[int, int]]]] = {}
         times: dict[str, int] = {}
         for at, message in enumerate(messages):
             for place, part in enumerate(message.parts):
@@ -85,14 +87,16 @@ class _Pairs:
                     self.ids[at, place] = (
                         fit_id(part.id, "call_", ID_LIMIT) if seen == 1 else "call_" + digest(again, 32)
                     )
-                    open_.setdefault(part.id, []).append((at, place))
+                    turns = open_.setdefault(part.id, [])
+                    if not turns or turns[-1][0][0] != at:
+                        turns.append(deque())
+                    turns[-1].append((at, place))
                 elif isinstance(part, ToolResultPart):
                     if waiting := open_.get(part.call_id):
                         # Calls of one turn that share an id are answered in order; else the latest is meant.
-                        latest = waiting[-1][0]
-                        first = next(key for key in waiting if key[0] == latest)
-                        waiting.remove(first)
-                        self.answers[first] = (part, message)
+                        self.answers[waiting[-1].popleft()] = (part, message)
+                        if not waiting[-1]:
+                            waiting.pop()
                     else:
                         self.orphans.add((at, place))
 

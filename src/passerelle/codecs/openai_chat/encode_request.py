@@ -91,7 +91,8 @@ def _allowed(request: Request, journey: Journey) -> tuple[tuple[Tool, ...], Tool
     choice = request.tool_choice
     if choice is None or choice.allowed is None or journey.own:
         return request.tools, choice
-    allowed = tuple([tool for tool in request.tools if tool.name in choice.allowed])
+    names = frozenset(choice.allowed)
+    allowed = tuple([tool for tool in request.tools if tool.name in names])
     return allowed, ToolChoice(choice.mode, choice.name)
 
 

@@ -40,6 +40,7 @@ class _Message(msgspec.Struct):
     role: str
     content: msgspec.Raw = _ABSENT
     reasoning_details: msgspec.Raw = _ABSENT
+    audio: msgspec.Raw = _ABSENT
 
 
 class _Part(msgspec.Struct):
@@ -76,6 +77,8 @@ _parts_decoder = msgspec.json.Decoder(list[_Part | str])
 _QUOTE: Final = ord('"')
 _LIST: Final = ord("[")
 _NULL: Final = ord("n")
+_WORDS: Final = frozenset({"text", "refusal", "thinking", "reasoning"})
+"""Parts whose bytes bound their tokens."""
 
 
 def read_envelope(body: bytes) -> Envelope:
@@ -88,14 +91,16 @@ def read_envelope(body: bytes) -> Envelope:
     features: set[str] = set()
     images = media_bytes = 0
     relayable = True
+    unmeasured = False
     for at, message in enumerate(fields.messages):
         content = message.content
         if content is not _ABSENT:
             first = memoryview(content)[0]
             if first == _LIST:
-                seen, inline = _look(content, f"messages[{at}].content", features)
+                seen, inline, unbound = _look(content, f"messages[{at}].content", features)
                 images += seen
                 media_bytes += inline
+                unmeasured = unmeasured or unbound
             elif first != _QUOTE and first != _NULL:
                 path = f"messages[{at}].content"
                 raise invalid(
@@ -103,6 +108,8 @@ def read_envelope(body: bytes) -> Envelope:
                 )
         if message.reasoning_details is not _ABSENT and MARK in bytes(message.reasoning_details):
             relayable = False  # sealed by us for another dialect: only we can unseal it
+        if message.audio is not _ABSENT:
+            unmeasured = True  # an earlier spoken answer, by its id
     if fields.tools or fields.functions:
         _tool_features(fields, features)
     if fields.response_format is not None:
@@ -126,31 +133,39 @@ def read_envelope(body: bytes) -> Envelope:
         stream=stream,
         include_usage=not stream
         or (fields.stream_options is not None and bool(fields.stream_options.include_usage)),
-        max_output_tokens=fields.max_completion_tokens or fields.max_tokens,
+        # Both go to the provider as they are, and nobody can tell which one it will obey.
+        max_output_tokens=max(fields.max_completion_tokens or 0, fields.max_tokens or 0) or None,
         features=frozenset(features),
         session=fields.prompt_cache_key or fields.safety_identifier or fields.user,
         text_bytes=len(body) - media_bytes,
         images=images,
+        answers=fields.n or 1,
+        unmeasured=unmeasured,
         stored=bool(fields.store),
         relayable=relayable,
     )
 
 
-def _look(content: msgspec.Raw, path: str, features: set[str]) -> tuple[int, int]:
-    """How many pictures a list of parts holds, and how many bytes of it are media rather than words."""
+def _look(content: msgspec.Raw, path: str, features: set[str]) -> tuple[int, int, bool]:
+    """How many pictures a list of parts holds, how many bytes of it are media rather than words, and
+    whether it holds what bytes do not bound.
+    """
     images = size = 0
+    unmeasured = False
     try:
         parts = _parts_decoder.decode(content)
     except BAD_JSON as error:
         raise explained(str(error), path) from None
     for part in parts:
-        if isinstance(part, str) or part.type == "text":
+        if isinstance(part, str) or part.type in _WORDS:
             continue
         if part.type == "image_url":
             images += 1
             features.add("images")
             size += _size(part.image_url)
-        elif part.type == "input_audio":
+            continue
+        unmeasured = True
+        if part.type == "input_audio":
             features.add("audio")
             size += _size(part.input_audio)
         elif part.type == "file":
@@ -158,7 +173,7 @@ def _look(content: msgspec.Raw, path: str, features: set[str]) -> tuple[int, int
             size += _size(part.file)
         elif part.type in ("document_url", "video_url"):
             features.add("files")
-    return images, size
+    return images, size, unmeasured
 
 
 def _size(media: msgspec.Raw) -> int:

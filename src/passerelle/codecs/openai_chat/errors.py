@@ -15,6 +15,7 @@ _FAILED: Final[dict[FailureKind, tuple[str, str]]] = {
     "server_error": ("server_error", "upstream_error"),
     "timeout": ("server_error", "upstream_timeout"),
     "transport": ("server_error", "upstream_error"),
+    "oversized": ("server_error", "upstream_error"),
     "protocol": ("server_error", "upstream_error"),
     "invalid_request": ("invalid_request_error", "invalid_request"),
     "context_length": ("invalid_request_error", "context_length_exceeded"),

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from passerelle.codecs.base import Envelope, PathTarget
-from passerelle.codecs.media import estimate_text_bytes
 from passerelle.codecs.openai_reading import decode
 from passerelle.codecs.openai_responses.decode import LOGPROBS, stateful
 from passerelle.codecs.openai_responses.items_in import ROLES, reference
@@ -15,8 +14,14 @@ from passerelle.core.errors import invalid
 _AtLeastOne = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
 
+_ABSENT: Final = msgspec.Raw()
+
+
 class _Part(msgspec.Struct):
     type: str | None = None
+    image_url: msgspec.Raw = _ABSENT
+    file_data: msgspec.Raw = _ABSENT
+    input_audio: msgspec.Raw = _ABSENT
 
 
 class _Item(msgspec.Struct):
@@ -25,11 +30,16 @@ class _Item(msgspec.Struct):
     content: str | list[_Part | str] | _Part | None = None
     output: str | list[_Part | str] | _Part | None = None
     encrypted_content: str | None = None
+    result: msgspec.Raw = _ABSENT
+
+
+class _Nested(msgspec.Struct):
+    type: str | None = None
 
 
 class _Tool(msgspec.Struct):
     type: str
-    tools: list[_Part] | None = None
+    tools: list[_Nested] | None = None
 
 
 class _Format(msgspec.Struct):
@@ -75,6 +85,8 @@ _MEDIA: Final = {
     "input_file": "files",
     "input_audio": "audio",
 }
+_WORDS: Final = frozenset({"input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text"})
+"""Parts whose bytes bound their tokens."""
 
 
 def read_envelope(body: bytes, target: PathTarget) -> Envelope:
@@ -89,7 +101,7 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
     if fields.background:
         raise stateful("background")
     features: set[str] = set()
-    images, relayable = _look(fields, features)
+    seen = _look(fields, features)
     if fields.tools:
         _tools(fields.tools, features)
     form = fields.text.format if fields.text is not None else None
@@ -101,7 +113,6 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         features.add("reasoning")
     if fields.top_logprobs or (fields.include is not None and LOGPROBS in fields.include):
         features.add("logprobs")
-    media = features.isdisjoint(("images", "files", "audio"))
     return Envelope(
         operation=target.operation,
         model=fields.model,
@@ -109,26 +120,59 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         max_output_tokens=fields.max_output_tokens,
         features=frozenset(features),
         session=fields.prompt_cache_key or fields.safety_identifier or fields.user,
-        text_bytes=len(body) if media else estimate_text_bytes(body),
-        images=images,
+        text_bytes=len(body) - seen.media_bytes,
+        images=seen.images,
+        unmeasured=seen.unmeasured or fields.prompt is not None,
         stored=bool(fields.store),
-        relayable=relayable,
+        relayable=seen.relayable,
     )
 
 
-def _look(fields: _Body, features: set[str]) -> tuple[int, bool]:
-    """Checks `input`, notes what media it holds; how many pictures, and whether it may be relayed."""
+class _Seen:
+    """What media `input` holds, and whether it may be relayed."""
+
+    __slots__ = ("features", "images", "media_bytes", "relayable", "unmeasured")
+
+    def __init__(self, features: set[str]) -> None:
+        self.features = features
+        self.images = 0
+        self.media_bytes = 0
+        self.relayable = True
+        self.unmeasured = False
+
+    def media(self, content: str | list[_Part | str] | _Part | None) -> None:
+        """Takes note of the media among an item's parts."""
+        if content is None or isinstance(content, str):
+            return
+        for part in content if isinstance(content, list) else (content,):
+            if isinstance(part, str) or part.type in _WORDS:
+                continue
+            feature = _MEDIA.get(part.type or "")
+            if feature is not None:
+                self.features.add(feature)
+                self.media_bytes += _size(part.image_url) + _size(part.file_data) + _size(part.input_audio)
+            if feature == "images":
+                self.images += 1
+            else:
+                self.unmeasured = True
+
+
+def _size(raw: msgspec.Raw) -> int:
+    return memoryview(raw).nbytes
+
+
+def _look(fields: _Body, features: set[str]) -> _Seen:
+    """Checks `input` and notes what it holds."""
     items = fields.input
+    seen = _Seen(features)
     if items is None:
         if fields.prompt is not None:
-            return 0, True
+            return seen
         raise invalid("`input` is missing; add what to answer, as a string or a list of items.", "input")
     if isinstance(items, str):
-        return 0, True
+        return seen
     if not items:
         raise invalid("`input` is empty; add at least one item.", "input", code="empty_array")
-    images = 0
-    relayable = True
     for i, item in enumerate(items):
         kind = item.type
         if kind is None or kind == "message":
@@ -138,10 +182,14 @@ def _look(fields: _Body, features: set[str]) -> tuple[int, bool]:
         elif kind == "item_reference":
             raise reference(f"input[{i}]")
         elif kind == "reasoning" and item.encrypted_content is not None:
-            relayable = relayable and not item.encrypted_content.startswith(_SEAL)
+            seen.relayable = seen.relayable and not item.encrypted_content.startswith(_SEAL)
+        elif kind == "image_generation_call":
+            seen.images += 1
+            seen.media_bytes += _size(item.result)
         if item.content.__class__ is list or item.output is not None:
-            images += _media(item.content, features) + _media(item.output, features)
-    return images, relayable
+            seen.media(item.content)
+            seen.media(item.output)
+    return seen
 
 
 def _check_message(item: _Item, i: int) -> None:
@@ -153,18 +201,6 @@ def _check_message(item: _Item, i: int) -> None:
     if item.content is None or isinstance(item.content, _Part):
         where = f"input[{i}].content"
         raise invalid(f"`{where}` must be a string or a list of content parts; correct it.", where)
-
-
-def _media(content: str | list[_Part | str] | _Part | None, features: set[str]) -> int:
-    if content is None or isinstance(content, str):
-        return 0
-    images = 0
-    for part in content if isinstance(content, list) else (content,):
-        feature = _MEDIA.get(part.type or "") if not isinstance(part, str) else None
-        if feature is not None:
-            features.add(feature)
-            images += feature == "images"
-    return images
 
 
 def _tools(tools: list[_Tool], features: set[str]) -> None:

@@ -19,6 +19,7 @@ _STREAM_CODES: Final[dict[FailureKind, str]] = {
     "server_error": "server_error",
     "timeout": "server_error",
     "transport": "server_error",
+    "oversized": "server_error",
     "protocol": "server_error",
     "invalid_request": "invalid_prompt",
     "context_length": "context_length_exceeded",

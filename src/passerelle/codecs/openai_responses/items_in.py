@@ -6,11 +6,16 @@ an item says beside that (its id, its status, the model's `phase`) is kept in `m
 
 An item core has no part for (a web search the provider ran, a compaction, next week's novelty) is an
 empty `TextPart` whose `extra` holds it whole under its type: it goes back unchanged to this dialect and
-any other reports it by that name.
+any other reports it by that name. An output goes where its call goes: that of a call core has no part for
+stays whole beside it.
+
+A `local_shell_call` is a call of the function `local_shell`, which other dialects can be told of: Codex
+answers it with a `function_call_output` (openai/codex, `codex-rs/protocol/src/models.rs`).
 """
 
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from passerelle.codecs.openai_reading import (
@@ -39,6 +44,9 @@ from passerelle.core.message import (
     ToolCallPart,
     ToolResultPart,
 )
+
+LOCAL_SHELL: Final = "local_shell"
+"""The tool behind a `local_shell_call`, by the name its declaration has."""
 
 ROLES: dict[str, Role] = {
     "user": "user",
@@ -75,13 +83,22 @@ def messages_in(items: list[Any], names: Names) -> list[Message]:
                 _reasoning(fields, at, turns)
             case "function_call" | "custom_tool_call":
                 _call(fields, at, names, turns)
+            case "local_shell_call" if _has_id(fields) and isinstance(fields.get("action"), dict):
+                turns.call(_shell_call(fields))
+            case "local_shell_call_output" if isinstance(fields.get("output"), str):
+                turns.answer(_shell_result(fields, at))
             case "function_call_output" | "custom_tool_call_output":
-                _result(fields, at, turns)
+                if _has_id(fields) and fields["call_id"] in turns.opaque:
+                    turns.say(raw_part(kind, fields, "item"))
+                else:
+                    _result(fields, at, turns)
             case "item_reference":
                 raise reference(at)
             case "image_generation_call" if isinstance(fields.get("result"), str):
                 turns.say(image_in(fields))
             case str():
+                if _has_id(fields):
+                    turns.opaque.add(fields["call_id"])
                 turns.say(raw_part(kind, fields, "item"))
             case _:
                 raise wrong(f"{at}.type", "a string", kind)
@@ -97,6 +114,8 @@ class _Turns:
         self._results: list[ToolResultPart] = []
         self._calls: dict[str, str] = {}
         self._signatures: dict[str, str] = {}
+        self.opaque: set[str] = set()
+        """Ids of calls that stay whole: their outputs do too."""
 
     def add(self, message: Message) -> None:
         self._flush()
@@ -109,6 +128,7 @@ class _Turns:
 
     def call(self, part: ToolCallPart) -> None:
         self._calls[part.id] = part.name
+        self.opaque.discard(part.id)
         self.say(part)
 
     def answer(self, part: ToolResultPart) -> None:
@@ -240,6 +260,27 @@ def call_in(fields: Json, at: str, names: Names) -> ToolCallPart:
         extra=left(fields),
         memo=memo or None,
     )
+
+
+def _has_id(fields: Json) -> bool:
+    return isinstance(fields.get("call_id"), str) and bool(fields["call_id"])
+
+
+def _shell_call(fields: Json) -> ToolCallPart:
+    """A command for the caller's own shell, as a function call that any dialect can say."""
+    said = {key: value for key, value in fields["action"].items() if key != "type" and value is not None}
+    return ToolCallPart(
+        id=fields["call_id"],
+        name=LOCAL_SHELL,
+        arguments=msgspec.json.encode(said).decode(),
+        memo={"item": fields},
+    )
+
+
+def _shell_result(fields: Json, at: str) -> ToolResultPart:
+    """Its output in the API's own form, where `id` names the call."""
+    called = fields["call_id"] if _has_id(fields) else need_text(dict(fields), "id", at)
+    return ToolResultPart(called, (TextPart(fields["output"]),), memo={"item": fields})
 
 
 def _result(fields: Json, at: str, turns: _Turns) -> None:

@@ -10,7 +10,7 @@ good at the place that made it ("The encrypted content … could not be verified
 led to ("… of type 'reasoning' was provided without its required following item").
 """
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from typing import Any, assert_never
 
@@ -51,7 +51,9 @@ class ItemsOut:
         self.reasoned = False
         """A reasoning block of this dialect goes along."""
         self._used: set[str] = set()
-        self._waiting: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+        self._times: dict[str, int] = {}
+        """How often an id was tried: the next suffix, so that one used for ever is not counted up anew."""
+        self._waiting: dict[str, deque[tuple[str, bool]]] = defaultdict(deque)
         self._results = Counter(
             part.call_id
             for message in request.messages
@@ -224,8 +226,11 @@ class ItemsOut:
 
     def _call(self, part: ToolCallPart, unanswered: list[tuple[str, bool]]) -> None:
         custom = part.kind == "custom"
-        wire = self._wire_id(part.id)
         memo = (part.memo or {}) if self._ours else {}
+        if "item" in memo:
+            self.items.append(memo["item"])
+            return
+        wire = self._wire_id(part.id)
         name = self._name(part, memo)
         item: Json = {"type": "custom_tool_call" if custom else "function_call", **name, "call_id": wire}
         item["input" if custom else "arguments"] = part.arguments if custom else part.arguments or "{}"
@@ -257,18 +262,22 @@ class ItemsOut:
     def _wire_id(self, identifier: str) -> str:
         """The id the API sees: the caller's own, unless it is too long, empty, or used before."""
         wire = fit_id(identifier, "call_")
-        again = 1
+        again = self._times.get(identifier, 1)
         while wire in self._used:
             again += 1
             wire = "call_" + digest(f"{identifier}#{again}", 32)
+        self._times[identifier] = again
         self._used.add(wire)
         return wire
 
     def _result(self, part: ToolResultPart) -> None:
         memo = (part.memo or {}) if self._ours else {}
+        if "item" in memo:
+            self.items.append(memo["item"])
+            return
         waiting = self._waiting.get(part.call_id)
         if waiting:
-            wire, custom = waiting.pop(0)
+            wire, custom = waiting.popleft()
         else:
             wire, custom = fit_id(part.call_id, "call_"), bool(memo.get("custom"))
         content = self._pieces.all(_marked(part))

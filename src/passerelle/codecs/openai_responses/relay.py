@@ -150,7 +150,7 @@ class ResponsesWatcher:
                 return True
             self.progress += 1
             self.content = self._anything = True
-            self.text_bytes += len(delta)
+            self.text_bytes += len(delta) if delta.isascii() else len(delta.encode("utf-8", "surrogatepass"))
             if kind == "response.refusal.delta":
                 self._refused = True
         elif kind in ENDINGS:
@@ -167,17 +167,19 @@ class ResponsesWatcher:
         else:
             self.progress += 1
             if kind in _ITEMS:
-                self._item(data)
+                self._item(data, whole=kind == "response.output_item.done")
             elif kind == "response.image_generation_call.partial_image":
                 self.content = self._anything = True
         return self.failed is None
 
-    def _item(self, data: bytes) -> None:
+    def _item(self, data: bytes, *, whole: bool) -> None:
         item = head_event.decode(data).item
         if item is None:
             return
         if item.type in _CALLS:
             self._called = self.content = self._anything = True
+        elif whole and item.type == "image_generation_call":
+            self.content = self._anything = True
         elif not self._anything and holds_content((item,)):
             self._anything = True
             # A provider that gives words only when they are whole.

@@ -302,6 +302,15 @@ def _problem(
                 retry_after_s=wait,
                 provider=provider,
             )
+        case "oversized":
+            return Problem(
+                "upstream_error",
+                f"{name} sent a larger piece of an answer than this gateway holds; ask for less, or not as a "
+                "stream.",
+                code="provider_oversized",
+                provider=provider,
+                headers=_DO_NOT_RETRY,
+            )
         case "invalid_request":
             return Problem(
                 "invalid_request",

@@ -36,6 +36,7 @@ RETRY_ELSEWHERE: dict[FailureKind, bool] = {
     "timeout": True,
     "transport": True,
     "protocol": True,
+    "oversized": False,  # it would be as large, and billed, again
     "not_found": True,
     "invalid_request": False,
     "context_length": False,  # only when the request asks for it: see `Failure.retryable`
