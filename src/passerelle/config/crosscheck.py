@@ -79,8 +79,8 @@ def _allowed_hosts(value: object, origin: Origin) -> Iterator[Finding]:
     for index, host in enumerate(value if isinstance(value, list | tuple) else ()):
         if not isinstance(host, str) or _HOST.fullmatch(host):
             continue
-        inside = urlsplit(host if "//" in host else f"//{host}").netloc.rpartition("@")[2]
-        name = re.sub(r":\d*\Z", "", inside)
+        after = re.sub(r"\A(?:[A-Za-z][A-Za-z0-9+.-]*:)?//", "", host)  # `urlsplit` refuses some
+        name = re.sub(r":\d*\Z", "", re.split(r"[/?#]", after)[0].rpartition("@")[2])
         yield origin.finding(
             ("server", "allowed_hosts", index),
             f"`{host}` is no host that a request could name, so it would refuse them all",
@@ -102,7 +102,7 @@ def _telemetry(endpoint: object, origin: Origin) -> Iterator[Finding]:
     if not good or any(ord(c) <= 32 for c in endpoint) or parts.query or parts.fragment:
         yield origin.finding(
             ("telemetry", "otlp_endpoint"),
-            f"`{endpoint}` is no address that OTLP over HTTP can be sent to",
+            "this is no address that OTLP over HTTP can be sent to",
             "Write it as `http://host:4318`, without `/v1/traces`",
             code="invalid_value",
         )
