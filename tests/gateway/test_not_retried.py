@@ -8,7 +8,7 @@ from email.utils import format_datetime
 
 import pytest
 from tests.faultd import LAST_CHUNK, Send, answer, chunk
-from tests.gateway.door import DIALECTS, error_type, read_error, read_stream, text_of
+from tests.gateway.door import DIALECTS, asked, error_type, read_error, read_stream, text_of
 from tests.gateway.duos import Theatre, theatre
 from tests.gateway.faulty import SECRET_WORDS, before_content, failing, opened
 from tests.gateway.stage import SECRET, Stage, frames, whole_body
@@ -203,3 +203,17 @@ def test_an_event_too_large_to_hold_is_not_bought_again(play: Theatre) -> None:
     (attempt,) = receipt["attempts"]
     assert attempt["failure"] == "oversized"
     assert attempt["usage"]["source"] == "estimated"
+
+
+def test_what_another_dialect_refuses_is_named_in_the_callers_own(play: Theatre) -> None:
+    duo = play.duo("anthropic")
+    items = [
+        {"role": "user", "content": "a"},
+        {"type": "function_call_output", "call_id": "c", "output": "x"},
+    ]
+
+    said = play.caller.door.send(asked("openai_responses", duo.name, input=items))
+
+    assert said.status == 400
+    assert read_error("openai_responses", said).param == "input[1]"
+    assert play.stage.seen(duo.first) == []

@@ -19,7 +19,8 @@ from passerelle.codecs.base import (
 )
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.names import restore, restore_event
-from passerelle.core.errors import AnswerError, invalid
+from passerelle.codecs.places import named_for_caller
+from passerelle.core.errors import AnswerError, ProblemError, invalid
 from passerelle.core.event import (
     Event,
     Failed,
@@ -122,7 +123,10 @@ def _translate(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
         return spoken.encode_embed_request(trip.request, target)
     if not isinstance(trip.request, Request):
         trip.request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
-    return registry.provider(dialect).encode_request(trip.request, target)
+    try:
+        return registry.provider(dialect).encode_request(trip.request, target)
+    except ProblemError as error:
+        raise named_for_caller(error, ask.body, ask.dialect) from None
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
