@@ -7,7 +7,7 @@ import pytest
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import PathTarget, Target
-from passerelle.codecs.places import named_for_caller
+from passerelle.codecs.places import named_for_caller, nested_too_deeply
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.request import Dialect
 
@@ -103,3 +103,24 @@ def test_an_empty_conversation_is_the_callers_field(
 def test_other_errors_stay_as_they_are() -> None:
     error = ProblemError(Problem("invalid_request", "x", param="y"))
     assert named_for_caller(error, b"{}", "gemini") is error
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body", "place"),
+    [
+        ("openai_chat", {"tools": [{"a": 1}, {"function": {"parameters": 0}}]}, "tools[1].function"),
+        ("openai_responses", {"text": {"format": {"schema": 0}}}, "text.format.schema"),
+        ("anthropic", {"tools": [{"input_schema": 0}]}, "tools.0.input_schema"),
+        ("gemini", {"generationConfig": {"responseSchema": 0}}, "generationConfig.responseSchema.p"),
+    ],
+)
+def test_what_is_nested_too_deeply_is_named(dialect: Dialect, body: Any, place: str) -> None:
+    deep = '{"p":' * 400 + "{}" + "}" * 400
+    raw = json.dumps({"model": "m", **body}).replace(": 0}", f": {deep}}}").encode()
+    problem = nested_too_deeply(raw, dialect).problem
+    assert problem.param == place
+    assert "nested too deeply" in problem.message
+
+
+def test_a_body_nested_too_deeply_to_be_read_is_told_so() -> None:
+    assert nested_too_deeply(b'{"a":' * 100_000, "gemini").problem.param is None

@@ -8,7 +8,17 @@ from email.utils import format_datetime
 
 import pytest
 from tests.faultd import LAST_CHUNK, Send, answer, chunk
-from tests.gateway.door import DIALECTS, asked, error_type, read_error, read_stream, text_of
+from tests.gateway.door import (
+    DIALECTS,
+    Asked,
+    asked,
+    content,
+    error_type,
+    path_of,
+    read_error,
+    read_stream,
+    text_of,
+)
 from tests.gateway.duos import Theatre, theatre
 from tests.gateway.faulty import SECRET_WORDS, before_content, failing, opened
 from tests.gateway.stage import SECRET, Stage, frames, whole_body
@@ -217,3 +227,28 @@ def test_what_another_dialect_refuses_is_named_in_the_callers_own(play: Theatre)
     assert said.status == 400
     assert read_error("openai_responses", said).param == "input[1]"
     assert play.stage.seen(duo.first) == []
+
+
+@pytest.mark.parametrize("depth", [300, 450, 900])
+@pytest.mark.parametrize("provider", DIALECTS)
+@pytest.mark.parametrize("dialect", ["openai_chat", "openai_responses"])
+def test_a_schema_nested_without_end_is_answered_or_refused_by_name(
+    play: Theatre, dialect: Dialect, provider: Dialect, depth: int
+) -> None:
+    schema: dict[str, object] = {"type": "string"}
+    for _ in range(depth // 2):  # each level is two objects
+        schema = {"type": "object", "properties": {"p": schema}, "required": ["p"]}
+    body = {**content(dialect, play.duo(provider).name), **_bound(dialect, schema)}
+    said = play.caller.door.send(Asked(path_of(dialect, ""), json.dumps(body).encode()))
+
+    assert said.status in (200, 400)
+    if said.status == 400:
+        param = read_error(dialect, said).param or ""
+        assert param.startswith(("response_format", "text.format"))
+
+
+def _bound(dialect: Dialect, schema: object) -> dict[str, object]:
+    form = {"name": "x", "schema": schema, "strict": True}
+    if dialect == "openai_chat":
+        return {"response_format": {"type": "json_schema", "json_schema": form}}
+    return {"text": {"format": {"type": "json_schema", **form}}}

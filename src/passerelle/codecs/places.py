@@ -20,6 +20,9 @@ _ROOTS: Final[dict[Dialect, str]] = {
 }
 """The field that holds the conversation."""
 
+_NAMED_STEPS: Final = 3
+"""How far into a value that is nested too deeply its place is told: `tools[0].parameters`."""
+
 
 class UnpairedError(ProblemError):
     """A tool call without its result, or a result without its call, which the dialect spoken to refuses."""
@@ -53,6 +56,34 @@ def named_for_caller(error: ProblemError, body: bytes, dialect: Dialect) -> Prob
         if call_id == error.call_id and result is error.result:
             place = where  # the last: what came before it was paired, or is told next
     return invalid(f"`{place}`: tool call `{error.call_id}` {error.why}", place)
+
+
+def nested_too_deeply(body: bytes, dialect: Dialect) -> ProblemError:
+    """The problem of a body with a value nested deeper than any walk through it can go, naming the value."""
+    what = "is nested too deeply to be said in another dialect; make it flatter, or send less of it"
+    try:
+        fields = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return invalid(f"the body {what}")
+    place, value = "", fields
+    for _ in range(_NAMED_STEPS):
+        entries = value.items() if isinstance(value, dict) else enumerate(value)
+        name, value = max(entries, key=lambda one: _depth(one[1]))
+        place += f"[{name}]" if isinstance(name, int) and dialect != "anthropic" else f".{name}"
+        if not isinstance(value, dict | list):
+            break
+    place = place.removeprefix(".")
+    return invalid(f"`{place}` {what}", place)
+
+
+def _depth(value: Any) -> int:
+    """How many objects and lists stand inside one another."""
+    depth = 0
+    level = [value]
+    while level := [one for one in level if isinstance(one, dict | list)]:
+        depth += 1
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
+    return depth
 
 
 def _tools(conversation: Any, root: str, dialect: Dialect) -> Iterator[tuple[str, Any, bool]]:
