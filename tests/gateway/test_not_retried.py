@@ -252,3 +252,19 @@ def _bound(dialect: Dialect, schema: object) -> dict[str, object]:
     if dialect == "openai_chat":
         return {"response_format": {"type": "json_schema", "json_schema": form}}
     return {"text": {"format": {"type": "json_schema", **form}}}
+
+
+@pytest.mark.parametrize("verb", ["generateContent", "streamGenerateContent", "countTokens", "embedContent"])
+def test_a_method_of_a_model_is_called_with_post(play: Theatre, verb: str) -> None:
+    said = play.caller.door.get(f"/v1beta/models/any:{verb}")
+    assert (said.status, said.headers["allow"]) == (405, "POST")
+    assert read_error("gemini", said).type == "UNIMPLEMENTED"
+
+
+def test_an_unknown_model_is_named_once(play: Theatre) -> None:
+    said = play.caller.door.send(asked("openai_chat", "zzzz-no-such"))
+    assert said.status == 404
+    message = read_error("openai_chat", said).message
+    assert message.count("zzzz-no-such") == 1
+    assert message.endswith(".")
+    assert ".." not in message
