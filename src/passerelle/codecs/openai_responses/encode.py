@@ -291,7 +291,7 @@ def _give_back(extra: Json, memo: Json, body: Json) -> None:
         if name in memo:
             body[name] = memo[name]
     for path, value in extra.items():
-        if path in ("store", "include"):
+        if path in ("store", "include") or path.startswith(("tool_choice.", "tools.")):
             continue  # settled above
         *groups, name = path.split(".") if path.startswith(("text.", "reasoning.")) else [path]
         place = body
