@@ -1,5 +1,6 @@
 """Recognising keys: from memory, at once, everywhere within a second, and while the database is down."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -210,8 +211,14 @@ def test_a_degraded_start_heals_when_the_database_returns(
     (path / "passerelle.db").rmdir()
     for file in path.glob("away-*"):
         file.rename(file.with_name(file.name.removeprefix("away-")))
+
+    def told() -> bool:
+        with contextlib.suppress(StoreUnavailable):
+            return store.audit.open_intents(tenant.org_id, before_ns=2**62) == (intent,)
+        return False
+
+    until(told, 10)
     until(lambda: bool(store.health()["ok"]), 10)
-    until(lambda: store.audit.open_intents(tenant.org_id, before_ns=2**62) == (intent,), 10)
 
 
 def test_without_database_and_copy_opening_is_refused(
