@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.codecs.anthropic_support import HELLO, PING, STOP, block, delta, end, sse, start, stop, text
 
@@ -400,6 +400,7 @@ _EVENTS: list[dict[str, Any]] = [
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(_EVENTS), max_size=10), st.binary(max_size=3))
+@example([start(), end(), next(e for e in _EVENTS if "tool_use" in str(e.get("content_block"))), STOP], b"")
 def test_the_watcher_agrees_with_the_decoder_on_any_events(events: list[dict[str, Any]], tail: bytes) -> None:
     stream = sse(*[{"type": "x", **event} for event in events]) + tail
     read = decode(stream)

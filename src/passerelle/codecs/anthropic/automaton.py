@@ -152,6 +152,8 @@ class Automaton:
         self._blocks.add(event.index)
         if block.type == "tool_use":
             self.called = True
+            if self.finish == "stop":  # said before the call, by an API that minds no order
+                self.finish = "tool_calls"
         self._any = self._any or block.type != "text"
         if block.type not in ("text", "thinking"):  # the name of a tool, the data of a redacted thought
             self.content = True
