@@ -81,7 +81,7 @@ def test_near_names_are_suggested_and_the_same_thing_once() -> None:
 def test_what_is_missing_is_said_in_words() -> None:
     assert "`[providers.bfl]`" in CATALOG.why_unknown("picture")
     assert "did you mean `opus`" in CATALOG.why_unknown("opsu")
-    assert "/v1/models" in CATALOG.why_unknown("zzzz")
+    assert CATALOG.why_unknown("zzzz") == "it does not exist here; list the models with `GET /v1/models`."
     assert len(CATALOG.why_unknown("x" * 10_000)) < 300
 
 

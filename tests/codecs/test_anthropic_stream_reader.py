@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.codecs.anthropic_support import HELLO, PING, STOP, block, delta, end, sse, start, stop, text
 
 from passerelle.codecs.anthropic import PROVIDER
-from passerelle.codecs.base import Envelope, StreamWatcher
+from passerelle.codecs.base import MAX_EVENT_BYTES, Envelope, StreamWatcher
 from passerelle.core.event import (
     Event,
     Failed,
@@ -352,8 +352,8 @@ def test_unknown_events_are_passed_over_and_relayed() -> None:
 
 
 def test_an_event_larger_than_the_cap_fails() -> None:
-    huge = sse(start(), block(0, {"type": "text", "text": ""}), text(0, "x" * (1 << 20)))
-    assert isinstance(decode(huge)[-1], Failed)
+    huge = sse(start(), block(0, {"type": "text", "text": ""}), text(0, "x" * MAX_EVENT_BYTES))
+    assert (last := decode(huge)[-1]) == Failed("oversized", last.message)
     assert watch(huge)[0].failed is not None
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import QUIRKS, PathTarget, Target
-from passerelle.codecs.callers import CALLERS_WORDS, in_callers_words
+from passerelle.codecs.callers import CALLERS_WORDS, in_callers_words, listed
 from passerelle.core.model import Capability
 from passerelle.core.request import Dialect
 
@@ -215,3 +215,19 @@ def test_nothing_lost_goes_unsaid(dropped: tuple[str, ...], dialect: Dialect) ->
     told = in_callers_words(dropped, dialect)
     assert len(set(told)) == len(told)
     assert all(CALLERS_WORDS[dialect].get(name, name) in told for name in dropped)
+
+
+@given(st.lists(st.text("abcdefghij._", min_size=1, max_size=90), max_size=120))
+def test_a_header_tells_every_name_or_how_many_it_left_out(names: list[str]) -> None:
+    said = listed(names)
+    assert len(said) <= 1_024
+    told = said.split(",") if said else []
+    if told != names:
+        last = told.pop()
+        assert told == names[: len(told)]
+        assert last == f"+{len(names) - len(told)}"
+
+
+def test_one_name_longer_than_a_header_is_counted() -> None:
+    assert listed(["x" * 2_000, "y"]) == "+2"
+    assert listed([f"field{n}" for n in range(400)]).rpartition(",")[2].startswith("+")

@@ -19,6 +19,7 @@ from tests.codecs.gemini_support import (
     text,
 )
 
+from passerelle.codecs.base import MAX_EVENT_BYTES
 from passerelle.codecs.gemini import PROVIDER
 from passerelle.core.errors import FailureKind
 from passerelle.core.event import (
@@ -216,7 +217,7 @@ ERROR = {"error": {"code": 503, "message": "The model is overloaded.", "status":
         (b"[" + dump(WORDS[0]) + b"\n,\r\n" + dump(ERROR) + b"]", "overloaded", "overloaded"),
         (dump(WORDS[1]), "protocol", "not an event stream"),
         (b"  \r\n<!doctype html><title>Sign in</title>\n\n<p>", "protocol", "web page"),
-        (b"data: " + b"x" * (1 << 20) + b"xxxxx", "protocol", "longer than"),
+        (b"data: " + b"x" * MAX_EVENT_BYTES, "oversized", "longer than"),
     ],
 )
 def test_what_is_no_complete_answer_fails_and_says_why(data: bytes, failure: FailureKind, words: str) -> None:

@@ -8,7 +8,17 @@ from email.utils import format_datetime
 
 import pytest
 from tests.faultd import LAST_CHUNK, Send, answer, chunk
-from tests.gateway.door import DIALECTS, error_type, read_error, read_stream, text_of
+from tests.gateway.door import (
+    DIALECTS,
+    Asked,
+    asked,
+    content,
+    error_type,
+    path_of,
+    read_error,
+    read_stream,
+    text_of,
+)
 from tests.gateway.duos import Theatre, theatre
 from tests.gateway.faulty import SECRET_WORDS, before_content, failing, opened
 from tests.gateway.stage import SECRET, Stage, frames, whole_body
@@ -203,3 +213,58 @@ def test_an_event_too_large_to_hold_is_not_bought_again(play: Theatre) -> None:
     (attempt,) = receipt["attempts"]
     assert attempt["failure"] == "oversized"
     assert attempt["usage"]["source"] == "estimated"
+
+
+def test_what_another_dialect_refuses_is_named_in_the_callers_own(play: Theatre) -> None:
+    duo = play.duo("anthropic")
+    items = [
+        {"role": "user", "content": "a"},
+        {"type": "function_call_output", "call_id": "c", "output": "x"},
+    ]
+
+    said = play.caller.door.send(asked("openai_responses", duo.name, input=items))
+
+    assert said.status == 400
+    assert read_error("openai_responses", said).param == "input[1]"
+    assert play.stage.seen(duo.first) == []
+
+
+@pytest.mark.parametrize("depth", [300, 450, 900])
+@pytest.mark.parametrize("provider", DIALECTS)
+@pytest.mark.parametrize("dialect", ["openai_chat", "openai_responses"])
+def test_a_schema_nested_without_end_is_answered_or_refused_by_name(
+    play: Theatre, dialect: Dialect, provider: Dialect, depth: int
+) -> None:
+    schema: dict[str, object] = {"type": "string"}
+    for _ in range(depth // 2):  # each level is two objects
+        schema = {"type": "object", "properties": {"p": schema}, "required": ["p"]}
+    body = {**content(dialect, play.duo(provider).name), **_bound(dialect, schema)}
+    said = play.caller.door.send(Asked(path_of(dialect, ""), json.dumps(body).encode()))
+
+    assert said.status in (200, 400)
+    if said.status == 400:
+        param = read_error(dialect, said).param or ""
+        assert param.startswith(("response_format", "text.format"))
+
+
+def _bound(dialect: Dialect, schema: object) -> dict[str, object]:
+    form = {"name": "x", "schema": schema, "strict": True}
+    if dialect == "openai_chat":
+        return {"response_format": {"type": "json_schema", "json_schema": form}}
+    return {"text": {"format": {"type": "json_schema", **form}}}
+
+
+@pytest.mark.parametrize("verb", ["generateContent", "streamGenerateContent", "countTokens", "embedContent"])
+def test_a_method_of_a_model_is_called_with_post(play: Theatre, verb: str) -> None:
+    said = play.caller.door.get(f"/v1beta/models/any:{verb}")
+    assert (said.status, said.headers["allow"]) == (405, "POST")
+    assert read_error("gemini", said).type == "UNIMPLEMENTED"
+
+
+def test_an_unknown_model_is_named_once(play: Theatre) -> None:
+    said = play.caller.door.send(asked("openai_chat", "zzzz-no-such"))
+    assert said.status == 404
+    message = read_error("openai_chat", said).message
+    assert message.count("zzzz-no-such") == 1
+    assert message.endswith(".")
+    assert ".." not in message

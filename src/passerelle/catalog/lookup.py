@@ -110,19 +110,18 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
         return tuple(found.values())[:3]
 
     def why_unknown(self, name: str) -> str:
-        """In words for the caller's 404: what is missing, and the next step."""
+        """In words for the caller's 404, after the model's name: what is missing, and the next step."""
         model = self.model(name)
         if model is not None:
             templates = self.offered_by.get(model.id, ())
             if templates:
                 listed = " or ".join(f"`[providers.{template}]`" for template in templates)
-                return f"no configured provider serves `{model.id}`; the operator can add {listed}"
-            return f"no configured provider serves `{model.id}`; the operator can add one that does"
+                return f"no configured provider serves `{model.id}`; the operator can add {listed}."
+            return f"no configured provider serves `{model.id}`; the operator can add one that does."
         near = " or ".join(f"`{suggestion}`" for suggestion in self.suggest(name))
-        shown = name[:MAX_NAME]
         if near:
-            return f"there is no model `{shown}`; did you mean {near}?"
-        return f"there is no model `{shown}`; list the models with `GET /v1/models`"
+            return f"it does not exist here; did you mean {near}?"
+        return "it does not exist here; list the models with `GET /v1/models`."
 
 
 def _plain_names(

@@ -17,7 +17,7 @@ anthropic 2.12 (`message_create_params`) and google-genai 3.4.0 (`types.Generate
 read 2026-11-22.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -112,3 +112,22 @@ def in_callers_words(dropped: tuple[str, ...], dialect: Dialect, own: Container[
     """
     words = CALLERS_WORDS[dialect]
     return tuple(dict.fromkeys([name if name in own else words.get(name, name) for name in dropped]))
+
+
+def listed(names: Sequence[str]) -> str:
+    """`names` parted by commas, as many as a header holds; the last says how many had no room: `+12`."""
+    said = ",".join(names)
+    if len(said) <= _HEADER_CHARS:
+        return said
+    told: list[str] = []
+    room = _HEADER_CHARS - len(f"+{len(names)}")
+    for name in names:
+        room -= len(name) + 1
+        if room < 0:
+            break
+        told.append(name)
+    return ",".join([*told, f"+{len(names) - len(told)}"])
+
+
+_HEADER_CHARS: Final = 1_024
+"""What is put into one header at most: clients and proxies refuse heads of a few kilobytes."""

@@ -178,7 +178,7 @@ def _unknown_model(generation: Generation, principal: Principal, model: str) -> 
     """What is missing, without naming anything this key may not know of."""
     catalog = generation.catalog
     if not principal.model_patterns:
-        said = catalog.why_unknown(model) + "."
+        said = catalog.why_unknown(model)
     else:
         known = sorted({d.model.id for d in visible_models(generation, principal)})
         near = " or ".join(f"`{name}`" for name in get_close_matches(model[:120], known, n=3))

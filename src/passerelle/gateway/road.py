@@ -16,6 +16,7 @@ import msgspec
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import Envelope, ReplyContext
+from passerelle.codecs.callers import listed
 from passerelle.core.clock import Clock
 from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.money import show
@@ -219,7 +220,7 @@ def _headers(trip: Trip) -> list[tuple[bytes, bytes]]:
     if trip.deployment:
         headers.append((b"x-passerelle-deployment", header_value(trip.deployment)))
     if trip.dropped:
-        headers.append((b"x-passerelle-dropped", header_value(",".join(trip.dropped))))
+        headers.append((b"x-passerelle-dropped", header_value(listed(trip.dropped))))
     return headers
 
 

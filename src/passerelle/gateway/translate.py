@@ -19,7 +19,8 @@ from passerelle.codecs.base import (
 )
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.names import restore, restore_event
-from passerelle.core.errors import AnswerError, invalid
+from passerelle.codecs.places import named_for_caller, nested_too_deeply
+from passerelle.core.errors import AnswerError, ProblemError, invalid
 from passerelle.core.event import (
     Event,
     Failed,
@@ -112,6 +113,19 @@ def _told(trip: Trip, deployment: Deployment, dropped: tuple[str, ...]) -> tuple
 
 
 def _translate(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
+    """The request decoded, once for all attempts, and encoded. Raises `ProblemError` naming the caller's
+    own field.
+    """
+    ask = trip.ask
+    try:
+        return _encoded(trip, dialect, target)
+    except ProblemError as error:
+        raise named_for_caller(error, ask.body, ask.dialect) from None
+    except RecursionError:  # schemas are walked level by level, and a caller may nest them without end
+        raise nested_too_deeply(ask.body, ask.dialect) from None
+
+
+def _encoded(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
     ask = trip.ask
     if trip.envelope.operation == "embed":
         asked, spoken = registry.embed_client(ask.dialect), registry.embed_provider(dialect)

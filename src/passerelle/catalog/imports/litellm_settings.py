@@ -31,7 +31,7 @@ _ADVICE = {
     "callbacks": "Receipts and metrics are built in; see `[telemetry]`",
     "success_callback": "Receipts and metrics are built in; see `[telemetry]`",
     "failure_callback": "Receipts and metrics are built in; see `[telemetry]`",
-    "cache": "Nothing: providers' own prompt caches are used by keeping conversations where they are",
+    "cache": "Nothing: answers are not cached; docs/routing.md says what keeps prompt caches warm",
     "drop_params": "Nothing: what a model cannot take is reported in `x-passerelle-dropped`",
     "max_budget": "Set budgets on organisations, projects or keys",
 }

@@ -21,6 +21,7 @@ class CallIds:
         self._seen: dict[str, int] = {}
         self._open: dict[str, deque[str]] = {}
         self._last: dict[str, str] = {}
+        self._raw: dict[str, str] = {}
 
     def call(self, raw: str) -> str:
         """The id for a call the caller names `raw`."""
@@ -28,7 +29,7 @@ class CallIds:
         self._seen[raw] = count
         fitted = raw if count == 1 and _FITS.match(raw) else _hashed(raw, count)
         self._open.setdefault(raw, deque()).append(fitted)
-        self._last[raw] = fitted
+        self._last[raw] = self._remembered(fitted, raw)
         return fitted
 
     def result(self, raw: str) -> str:
@@ -36,7 +37,16 @@ class CallIds:
         waiting = self._open.get(raw)
         if waiting:
             return waiting.popleft()
-        return self._last.get(raw) or (raw if _FITS.match(raw) else _hashed(raw, 1))
+        return self._last.get(raw) or self._remembered(raw if _FITS.match(raw) else _hashed(raw, 1), raw)
+
+    def raw(self, fitted: str) -> str:
+        """The caller's own name for the call sent as `fitted`."""
+        return self._raw.get(fitted, fitted)
+
+    def _remembered(self, fitted: str, raw: str) -> str:
+        if fitted != raw:
+            self._raw[fitted] = raw
+        return fitted
 
 
 def _hashed(raw: str, count: int) -> str:

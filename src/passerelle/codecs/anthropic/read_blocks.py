@@ -111,21 +111,24 @@ def _text(fields: JsonObject, path: str, _: object) -> TextPart:
 
 def _image(fields: JsonObject, path: str, block: object) -> Part:
     source = obj(fields.pop("source", None), f"{path}.source")
-    kind = need_str(source, "type", f"{path}.source")
+    where = f"{path}.source"
+    kind = need_str(source, "type", where)
     cache = take_cache(fields, path)
-    extra = fields or None
     if kind == "base64":
-        return ImagePart(
-            media_type=need_str(source, "media_type", f"{path}.source"),
-            data=need_str(source, "data", f"{path}.source"),
-            cache=cache,
-            extra=extra,
-        )
+        media_type, data = need_str(source, "media_type", where), need_str(source, "data", where)
+        return ImagePart(media_type=media_type, data=data, cache=cache, extra=_with_source(fields, source))
     if kind == "url":
-        return ImagePart(url=need_str(source, "url", f"{path}.source"), cache=cache, extra=extra)
+        url = need_str(source, "url", where)
+        return ImagePart(url=url, cache=cache, extra=_with_source(fields, source))
     if kind == "file":
-        return ImagePart(file_id=need_str(source, "file_id", f"{path}.source"), cache=cache, extra=extra)
+        file_id = need_str(source, "file_id", where)
+        return ImagePart(file_id=file_id, cache=cache, extra=_with_source(fields, source))
     return opaque_part("image", block)
+
+
+def _with_source(fields: JsonObject, source: JsonObject) -> JsonObject | None:
+    """What nobody took of a block, and of its source under that name."""
+    return ({**fields, "source": source} if source else fields) or None
 
 
 def _document(fields: JsonObject, path: str, block: object) -> Part:
@@ -141,22 +144,25 @@ def _document(fields: JsonObject, path: str, block: object) -> Part:
             data=need_str(source, "data", where),
             name=name,
             cache=cache,
-            extra=extra,
+            extra=_with_source(fields, source),
         )
     if kind == "text":
         data = _base64(need_str(source, "data", where))
         media_type = take_str(source, "media_type", where) or "text/plain"
-        return FilePart(media_type=media_type, data=data, name=name, cache=cache, extra=extra)
+        return FilePart(
+            media_type=media_type, data=data, name=name, cache=cache, extra=_with_source(fields, source)
+        )
     if kind == "url":
         return FilePart(
             media_type="application/pdf",  # SDK 2.12 `URLPDFSourceParam`: PDFs only
             url=need_str(source, "url", where),
             name=name,
             cache=cache,
-            extra=extra,
+            extra=_with_source(fields, source),
         )
     if kind == "file":
-        return FilePart(file_id=need_str(source, "file_id", where), name=name, cache=cache, extra=extra)
+        file_id = need_str(source, "file_id", where)
+        return FilePart(file_id=file_id, name=name, cache=cache, extra=_with_source(fields, source))
     if kind == "content":
         inner = read_content(source.get("content"), f"{where}.content")
         data = _base64("\n".join(part.text for part in inner if isinstance(part, TextPart)))

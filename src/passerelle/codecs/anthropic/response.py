@@ -11,6 +11,7 @@ from passerelle.codecs.anthropic.stops import finish_of, may_be_empty, stop_of
 from passerelle.codecs.anthropic.types import TokenCount, WatchedMessage, WireError, WireUsage
 from passerelle.codecs.anthropic.usage import from_wire, to_wire
 from passerelle.codecs.anthropic.write_blocks import Block, call_input
+from passerelle.codecs.arguments import UniqueIds, ending, is_malformed
 from passerelle.codecs.base import ReplyContext, Watched
 from passerelle.codecs.sealed import Sealed, seal
 from passerelle.core.errors import AnswerError, ProblemError
@@ -82,6 +83,7 @@ def read_token_count(body: bytes) -> int:
 
 def write_response(response: Response, context: ReplyContext) -> bytes:
     """The answer to a caller of this dialect."""
+    malformed = any(map(is_malformed, response.parts))
     content = _content(response.parts, context)
     called = any(block["type"] == "tool_use" for block in content)
     own: JsonObject = dict((response.extra or {}).get("anthropic") or {})
@@ -94,7 +96,7 @@ def write_response(response: Response, context: ReplyContext) -> bytes:
         "model": response.model or context.model,
         "content": content,
         "stop_reason": stop_of(
-            response.finish,
+            ending(response.finish, malformed=malformed),
             called=called,
             refused=any(isinstance(part, RefusalPart) for part in response.parts),
             stop_sequence=response.stop_sequence,
@@ -157,11 +159,14 @@ def call_seal(call_id: str, origin: str | None, signature: str) -> Block:
 
 def _content(parts: tuple[Part, ...], context: ReplyContext) -> list[Block]:
     hidden = hides_thoughts(context)
+    ids = UniqueIds(f"toolu_{context.id}_")
     blocks: list[Block] = []
     for index, part in enumerate(parts):
         if hidden and isinstance(part, ReasoningPart) and part.origin != "anthropic":
             continue
-        block = _block(part, f"toolu_{context.id}_{index}")
+        if is_malformed(part):
+            continue
+        block = _block(part, index, ids)
         if block is not None:
             blocks.append(block)
         if isinstance(part, ToolCallPart) and part.signature is not None and block is not None:
@@ -169,7 +174,7 @@ def _content(parts: tuple[Part, ...], context: ReplyContext) -> list[Block]:
     return blocks
 
 
-def _block(part: Part, call_id: str) -> Block | None:
+def _block(part: Part, index: int, ids: UniqueIds) -> Block | None:
     block: Block
     if isinstance(part, TextPart):
         kept = kept_block(part)
@@ -186,7 +191,8 @@ def _block(part: Part, call_id: str) -> Block | None:
         if block.get("thinking") == "" and not (part.signature or part.encrypted):
             return None
     elif isinstance(part, ToolCallPart):
-        block = {"type": "tool_use", "id": part.id or call_id, "name": part.name, "input": call_input(part)}
+        call_id = ids.take(part.id, index)
+        block = {"type": "tool_use", "id": call_id, "name": part.name, "input": call_input(part)}
     elif isinstance(part, RefusalPart):
         return {"type": "text", "text": part.text} if part.text else None
     else:  # pictures, sound and files are not things this dialect answers with

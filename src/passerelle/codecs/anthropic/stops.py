@@ -28,8 +28,8 @@ _STOP: Final[dict[FinishReason, str]] = {
     "content_filter": "refusal",
     "pause": "pause_turn",
     "context": "model_context_window_exceeded",
-    "malformed_tool_call": "end_turn",
     # Never a natural end; of Anthropic's words this one says that the answer is cut short.
+    "malformed_tool_call": "max_tokens",
     "incomplete": "max_tokens",
 }
 

@@ -226,10 +226,12 @@ class BlockWriter:
         for name, value in (extra or {}).items():
             if name == "anthropic" and isinstance(value, dict):  # an answer's part come back as history
                 block.update(value)
-            elif self._native:
-                block[name] = value
-            else:
+            elif not self._native:
                 self._lose(name)
+            elif name == "source" and isinstance(value, dict):
+                block[name] = {**block.get(name, {}), **value}  # what its writer does not name
+            else:
+                block[name] = value
         return block
 
 

@@ -17,7 +17,7 @@ from passerelle.codecs.anthropic.write_settings import Ask
 from passerelle.codecs.anthropic.write_turns import Turns, check_pairs, trim_last
 from passerelle.codecs.base import NOTHING_RENAMED, Encoded, Target
 from passerelle.codecs.names import fit_names
-from passerelle.core.errors import invalid
+from passerelle.codecs.places import EmptyConversationError
 from passerelle.core.message import Message
 from passerelle.core.request import Request, Tool
 
@@ -46,8 +46,9 @@ class _Writer:
         self.rules: ModelRules = rules_for(target.model)
         self.lose = Losses(request.dropped)
         self.ask = Ask(request, target, self.rules, self.lose)
+        self.ids = CallIds()
         self.blocks = BlockWriter(
-            native=self.native, rules=self.rules, quirks=target.quirks, lose=self.lose, ids=CallIds()
+            native=self.native, rules=self.rules, quirks=target.quirks, lose=self.lose, ids=self.ids
         )
 
     def write(self) -> Block:
@@ -89,10 +90,10 @@ class _Writer:
             # A prompt that is all system: Anthropic wants a turn to answer.
             turns.add("user", [system.pop()], None)
         if not turns.turns:
-            raise invalid("`messages` holds nothing to answer; add a message with content", "messages")
+            raise EmptyConversationError
         written = turns.finish()
         if not self.native:
-            check_pairs(written)
+            check_pairs(written, self.ids)
             trim_last(written)
         return system, written
 

@@ -32,6 +32,7 @@ from passerelle.codecs.anthropic.response import (
 )
 from passerelle.codecs.anthropic.stops import stop_of
 from passerelle.codecs.anthropic.usage import to_wire
+from passerelle.codecs.arguments import UniqueIds, ending, is_whole
 from passerelle.codecs.base import ReplyContext
 from passerelle.codecs.sse import write_event
 from passerelle.core.event import (
@@ -58,11 +59,15 @@ _MESSAGE_STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 class _Part:
     """A part under way: what has come of it, and whether its block is open."""
 
-    __slots__ = ("encrypted", "ended", "extra", "opened", "signature", "start", "waiting")
+    __slots__ = (
+        "arguments", "call_id", "encrypted", "ended", "extra", "opened", "signature", "start", "waiting",
+    )  # fmt: skip
 
     def __init__(self, start: PartStarted) -> None:
         self.start = start
         self.waiting: list[PartDelta] = []
+        self.arguments: list[str] = []
+        self.call_id: str | None = None
         self.ended = False
         self.opened = False
         self.signature: str | None = None
@@ -87,6 +92,8 @@ class Encoder:
         self._index = 0
         self._called = False
         self._refused = False
+        self._malformed = False
+        self._ids = UniqueIds(f"toolu_{context.id}_")
 
     def keepalive(self) -> bytes:
         """Anthropic's own harmless event."""
@@ -207,6 +214,7 @@ class Encoder:
             return b""
         if not event.text:
             return b""
+        part.arguments.append(event.text)
         return self._more(part, "input_json_delta", "partial_json", event.text)
 
     def _more(self, part: _Part, kind: str, field: str, text: str) -> bytes:
@@ -233,7 +241,9 @@ class Encoder:
         return self._block_start(block)
 
     def _call_id(self, part: _Part) -> str:
-        return part.start.id or f"toolu_{self._context.id}_{part.start.index}"
+        if part.call_id is None:
+            part.call_id = self._ids.take(part.start.id, part.start.index)
+        return part.call_id
 
     def _block_start(self, block: dict[str, Any]) -> bytes:
         payload = {"type": "content_block_start", "index": self._index, "content_block": block}
@@ -248,6 +258,8 @@ class Encoder:
             if part.start.tool_kind == "custom":
                 text = _encode({"input": part.encrypted or ""}).decode()
                 written += self._more(part, "input_json_delta", "partial_json", text)
+            elif not is_whole("".join(part.arguments)):
+                self._malformed = True
         elif kind == "reasoning":
             written = self._seal(part)
         elif kind == "text" and not part.opened:
@@ -324,7 +336,7 @@ class Encoder:
         usage.update(own.pop("usage", None) or {})
         delta: dict[str, Any] = {
             "stop_reason": stop_of(
-                event.finish,
+                ending(event.finish, malformed=self._malformed),
                 called=self._called,
                 refused=self._refused,
                 stop_sequence=event.stop_sequence,

@@ -6,9 +6,15 @@ turn; a turn that follows tool calls begins with their results, all of them and 
 assistant turn does not end in white space.
 """
 
+from typing import Final
+
+from passerelle.codecs.anthropic.ids import CallIds
 from passerelle.codecs.anthropic.write_blocks import Block, plain
-from passerelle.core.errors import invalid
+from passerelle.codecs.places import UnpairedError
 from passerelle.core.message import Extra
+
+_NO_RESULT: Final = "has no result right after it; send the result of every tool call"
+_NO_CALL: Final = "answers no tool call of the turn before; send the call as well"
 
 
 class Turns:
@@ -39,21 +45,24 @@ def _not_a_result(block: Block) -> bool:
     return bool(block["type"] != "tool_result")
 
 
-def check_pairs(turns: list[Block]) -> None:
-    """Every call is answered in the next turn, and every answer has its call in the turn before."""
+def check_pairs(turns: list[Block], ids: CallIds) -> None:
+    """Every call is answered in the next turn, and every answer has its call in the turn before.
+
+    Raises `UnpairedError` naming the caller's id.
+    """
     before: set[str] = set()
-    for index, turn in enumerate(turns):
+    for turn in turns:
         blocks = turn["content"] if isinstance(turn["content"], list) else []
         results = {block["tool_use_id"] for block in blocks if block["type"] == "tool_result"}
-        _refuse(before - results, index, "has no result right after it; send the result of every tool call")
-        _refuse(results - before, index, "answers no tool call of the turn before; send the call as well")
+        _refuse(before - results, ids, _NO_RESULT, result=False)
+        _refuse(results - before, ids, _NO_CALL, result=True)
         before = {block["id"] for block in blocks if block["type"] == "tool_use"}
-    _refuse(before, len(turns), "has no result after it; send the result of every tool call")
+    _refuse(before, ids, _NO_RESULT, result=False)
 
 
-def _refuse(ids: set[str], index: int, why: str) -> None:
-    if ids:
-        raise invalid(f"tool call `{min(ids)}` {why}", f"messages.{index}")
+def _refuse(alone: set[str], ids: CallIds, why: str, *, result: bool) -> None:
+    if alone:
+        raise UnpairedError(ids.raw(min(alone)), why, result=result)
 
 
 def trim_last(turns: list[Block]) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from passerelle.codecs.arguments import UniqueIds, ending, is_whole
 from passerelle.codecs.base import ReplyContext
 from passerelle.codecs.gemini.errors import in_band
 from passerelle.codecs.gemini.finish import finish_word
@@ -78,6 +79,8 @@ class StreamEncoder:
         self._usage = NO_USAGE
         self._begun = False
         self._over = False
+        self._malformed = False
+        self._ids = UniqueIds(f"call_{context.id}_")
 
     def encode(self, event: Event) -> bytes:
         """The bytes this event causes, possibly none. Nothing follows `Finished` or `Failed`."""
@@ -186,6 +189,9 @@ class StreamEncoder:
         started = part.started
         match started.kind:
             case "tool_call":
+                if started.tool_kind == "function" and not is_whole("".join(part.held)):
+                    self._malformed = True
+                    return b""
                 return self._chunk(self._call(part))
             case "image":
                 if not part.held:
@@ -206,7 +212,7 @@ class StreamEncoder:
     def _call(self, part: _Part) -> Json:
         started = part.started
         whole = ToolCallPart(
-            id=started.id or "",
+            id=self._ids.take(started.id, started.index) if started.id else "",
             name=started.name or "",
             arguments="".join(part.held) or "{}",
             kind=started.tool_kind,
@@ -223,7 +229,7 @@ class StreamEncoder:
         extra = event.extra or {}
         candidate: Json = {
             "content": {"parts": [{"text": ""}], "role": "model"},
-            "finishReason": finish_word(event.finish, event.raw_finish),
+            "finishReason": finish_word(ending(event.finish, malformed=self._malformed), event.raw_finish),
             "index": 0,
         }
         beside: Json = {}

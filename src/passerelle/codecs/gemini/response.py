@@ -10,6 +10,7 @@ from typing import Any, Final, assert_never
 import msgspec
 from msgspec.structs import replace
 
+from passerelle.codecs.arguments import UniqueIds, ending, is_malformed
 from passerelle.codecs.base import ReplyContext
 from passerelle.codecs.gemini import types as wire
 from passerelle.codecs.gemini import write_parts
@@ -213,9 +214,15 @@ def read_citations(said: wire.CitationMetadata | None) -> tuple[Json, ...]:
 def encode_response(response: Response, context: ReplyContext) -> bytes:
     """A whole answer in Google's dialect."""
     lost = Loss()  # nobody to tell: the headers of an answer are the road's
-    parts = [written for part in response.parts if (written := write_part(part, lost)) is not None]
+    ids = UniqueIds(f"call_{context.id}_")
+    malformed = any(map(is_malformed, response.parts))
+    parts = [
+        written
+        for index, part in enumerate(response.parts)
+        if not is_malformed(part) and (written := write_part(_named_once(part, index, ids), lost)) is not None
+    ]
     candidate: Json = {"content": {"parts": parts, "role": "model"}}
-    candidate["finishReason"] = finish_word(response.finish, response.raw_finish)
+    candidate["finishReason"] = finish_word(ending(response.finish, malformed=malformed), response.raw_finish)
     candidate["index"] = 0
     citations = write_citations(response.parts)
     if citations:
@@ -235,6 +242,14 @@ def encode_response(response: Response, context: ReplyContext) -> bytes:
     body["modelVersion"] = response.model or context.model
     body["responseId"] = context.id
     return _encode(body)
+
+
+def _named_once(part: Part, index: int, ids: UniqueIds) -> Part:
+    """A call under an id of its own; one without any stays so."""
+    if not isinstance(part, ToolCallPart) or not part.id:
+        return part
+    call_id = ids.take(part.id, index)
+    return part if call_id == part.id else replace(part, id=call_id)
 
 
 def place_extra(body: Json, candidate: Json, extra: Json) -> None:

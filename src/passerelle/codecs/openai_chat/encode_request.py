@@ -102,13 +102,22 @@ def _tools(
     written = [encoded for tool in tools if (encoded := _tool(tool, journey)) is not None]
     if written:
         body["tools"] = written
-    if choice is not None and (written or journey.own):
+    if choice is not None and (journey.own or _can_choose(choice, tools, written)):
         body["tool_choice"] = _choice(choice, tools)
+    elif choice is not None and choice.mode in ("required", "tool"):
+        journey.drop("tool_choice")
     if request.parallel_tool_calls is not None and (written or journey.own):
         if "no_parallel_tool_calls_field" not in journey.quirks:
             body["parallel_tool_calls"] = request.parallel_tool_calls
         elif not request.parallel_tool_calls:  # servers without the field call in parallel as they like
             journey.drop("parallel_tool_calls")
+
+
+def _can_choose(choice: ToolChoice, tools: tuple[Tool, ...], written: list[Json]) -> bool:
+    """Whether what is chosen goes along: servers refuse the name of a tool they were not given."""
+    if choice.mode != "tool":
+        return bool(written)
+    return any(tool.name == choice.name and tool.kind != "builtin" for tool in tools)
 
 
 def _tool(tool: Tool, journey: Journey) -> Json | None:

@@ -195,11 +195,26 @@ def _tool_choice(fields: Json) -> ToolChoice | None:
     kind = choice.get("type")
     if kind in ("function", "custom"):
         chosen = need_object(choice, cast("str", kind), "tool_choice")
-        return ToolChoice("tool", name=need_text(chosen, "name", f"tool_choice.{kind}"))
+        named = ToolChoice("tool", name=need_text(chosen, "name", f"tool_choice.{kind}"))
+        _keep_choice(fields, choice, cast("str", kind), chosen)
+        return named
     if kind == "allowed_tools":
-        return _allowed(need_object(choice, "allowed_tools", "tool_choice"))
+        among = need_object(choice, "allowed_tools", "tool_choice")
+        allowed = _allowed(among)
+        _keep_choice(fields, choice, kind, among)
+        return allowed
     fields["tool_choice"] = choice  # some server's own form: for that server only
     return None
+
+
+def _keep_choice(fields: Json, choice: Json, kind: str, inner: Json) -> None:
+    """What nobody took of an object that names tools, for this dialect alone."""
+    choice.pop("type", None)
+    choice.pop(kind, None)
+    if inner:
+        choice[kind] = inner
+    if choice:
+        fields["tool_choice"] = choice
 
 
 def _choice_word(word: str) -> ToolChoice:

@@ -77,6 +77,11 @@ def decode_request(body: bytes, target: PathTarget) -> Request:
         extra["tool_choice"] = unsaid
     elif isinstance(raw_choice, dict):
         memo["tool_choice"] = raw_choice
+        known = _ALLOWED_TOOLS if raw_choice.get("type") == "allowed_tools" else _NAMED_TOOL
+        extra |= {f"tool_choice.{name}": value for name, value in raw_choice.items() if name not in known}
+    for tool in tools:
+        group = (tool.memo or {}).get("namespace") or {}
+        extra |= {f"tools.{name}": value for name, value in group.items() if name not in _NAMESPACE}
     sampling = Sampling(
         temperature=take_number(fields, "temperature"),
         top_p=take_number(fields, "top_p"),
@@ -115,6 +120,12 @@ def decode_request(body: bytes, target: PathTarget) -> Request:
     fields.pop("stream", None)
     extra |= left(fields) or {}
     return msgspec.structs.replace(request, extra=extra) if extra else request
+
+
+_NAMED_TOOL: Final = frozenset({"type", "name", "namespace"})
+_ALLOWED_TOOLS: Final = frozenset({"type", "mode", "tools"})
+_NAMESPACE: Final = frozenset({"type", "name", "description"})
+"""What is understood of a choice and of a group of tools. The rest is only told of: both go back whole."""
 
 
 def _messages(fields: Json, names: Names) -> list[Message]:

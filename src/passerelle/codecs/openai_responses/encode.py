@@ -140,6 +140,8 @@ def _choice(request: Request, memo: Json, ours: bool, body: Json, dropped: list[
     said = choice_out(choice, request.tools, ours=ours)
     if said is not None and (ours or "tools" in body):  # refused when there is no tool to choose
         body["tool_choice"] = said
+    elif choice is not None and choice.mode in ("required", "tool"):
+        dropped.append("tool_choice")
 
 
 def _known(request: Request) -> Names:
@@ -289,7 +291,7 @@ def _give_back(extra: Json, memo: Json, body: Json) -> None:
         if name in memo:
             body[name] = memo[name]
     for path, value in extra.items():
-        if path in ("store", "include"):
+        if path in ("store", "include") or path.startswith(("tool_choice.", "tools.")):
             continue  # settled above
         *groups, name = path.split(".") if path.startswith(("text.", "reasoning.")) else [path]
         place = body

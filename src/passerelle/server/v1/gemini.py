@@ -36,6 +36,9 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
 
     async def get_model(arrival: Arrival) -> None:
         found = models.find(arrival.caller, arrival.rest)
+        if found is None and arrival.rest.rpartition(":")[2] in _VERBS:
+            message = f"`GET` is not allowed on `{arrival.scope['path'][:200]}`; use POST."
+            raise ProblemError(Problem("method_not_allowed", message, headers=(("allow", "POST"),)))
         if found is None:
             raise ProblemError(_unknown(arrival.rest))
         await send_whole(arrival, 200, msgspec.json.encode(gemini_model(found)), [])
