@@ -20,7 +20,7 @@ from passerelle.config import ConfigError, PolicySettings, Settings, load_settin
 from passerelle.core.clock import Clock, SystemClock
 from passerelle.core.principal import Rights
 from passerelle.gateway.attempt import Engine
-from passerelle.gateway.counters import Counters
+from passerelle.gateway.counters import SharedCounters
 from passerelle.gateway.generation import Generation, Generations, Intake, ReloadOutcome, ReloadRefused
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.limits import Limits
@@ -76,7 +76,7 @@ class App:
         settings: Settings,
         *,
         clock: Clock | None = None,
-        counters: Counters | None = None,
+        counters: SharedCounters | None = None,
     ) -> None:
         """Opens the store and builds the first generation. `counters` are those of limits that this host's
         workers share. Raises `ConfigError`, `StoreUnavailable`.

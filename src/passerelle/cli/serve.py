@@ -24,7 +24,7 @@ from passerelle.cli.common import (
 if TYPE_CHECKING:
     from passerelle.app import App
     from passerelle.config import Settings
-    from passerelle.gateway.counters import Counters
+    from passerelle.gateway.counters import SharedCounters
 
 
 @click.command()
@@ -81,7 +81,7 @@ def command(
     _serve(settings, sock, config, said)
 
 
-def _shared_counters(fd: int, place: int) -> "Counters":
+def _shared_counters(fd: int, place: int) -> "SharedCounters":
     """The counters of limits that all workers of the parent share. They go no further than this process."""
     from passerelle.gateway.counters import SharedCounters
 
@@ -94,7 +94,7 @@ def _serve(
     sock: socket.socket,
     config: Path | None,
     said: dict[str, object],
-    counters: "Counters | None" = None,
+    counters: "SharedCounters | None" = None,
 ) -> None:
     """One worker, to its end."""
     from passerelle.telemetry import logs
@@ -124,7 +124,10 @@ def address(settings: "Settings", sock: socket.socket) -> str:
 
 
 def build_app(
-    settings: "Settings", config: Path | None, said: dict[str, object], counters: "Counters | None" = None
+    settings: "Settings",
+    config: Path | None,
+    said: dict[str, object],
+    counters: "SharedCounters | None" = None,
 ) -> "App":
     """Everything joined, or exit 1 with the reason. `said` are the command line's overrides, `counters` what
     this worker shares with others.

@@ -20,11 +20,10 @@ import os
 import struct
 import tempfile
 from hashlib import blake2b
-from typing import Protocol
 
 from passerelle.core.errors import Problem, ProblemError
 
-Numbers = tuple[int, int, int]
+Record = list[int]
 """Unix nanoseconds at which requests, then tokens, are whole again; requests under way."""
 
 _BUCKETS = 4096
@@ -39,65 +38,20 @@ _REMEMBERED = 200_000
 """Names whose place is known here."""
 
 
-class Counters(Protocol):
-    """Numbers by name."""
-
-    def lock(self, name: str, now_ns: int) -> int:
-        """The name's slot, which nobody else reads or writes until `unlock`. Raises `ProblemError`
-        (`overloaded`) when there is no room for another name.
-        """
-        ...
-
-    def unlock(self, slot: int) -> None:
-        """Let go of it."""
-        ...
-
-    def read(self, slot: int) -> Numbers:
-        """What a locked slot says, of all workers."""
-        ...
-
-    def write(self, slot: int, requests_ns: int, tokens_ns: int, more: int) -> None:
-        """Put the minutes in a locked slot, and `more` (1, 0, -1) requests under way in this worker."""
-        ...
-
-
 class OwnCounters:
     """Counters of the only worker: plain memory, nothing to lock."""
 
     def __init__(self) -> None:
-        self._slots: dict[str, int] = {}
-        self._numbers: list[Numbers] = []
+        self.records: dict[str, Record] = {}
+        """By name. A record is changed in place."""
 
-    def lock(self, name: str, now_ns: int) -> int:
-        """See `Counters`."""
-        slot = self._slots.get(name)
-        if slot is None:
-            if len(self._slots) >= _REMEMBERED:
-                self._forget(now_ns)
-            slot = self._slots[name] = len(self._numbers)
-            self._numbers.append((0, 0, 0))
-        return slot
-
-    def unlock(self, slot: int) -> None:
-        """See `Counters`."""
-
-    def read(self, slot: int) -> Numbers:
-        """See `Counters`."""
-        return self._numbers[slot]
-
-    def write(self, slot: int, requests_ns: int, tokens_ns: int, more: int) -> None:
-        """See `Counters`."""
-        self._numbers[slot] = (requests_ns, tokens_ns, self._numbers[slot][2] + more)
-
-    def _forget(self, now_ns: int) -> None:
-        """Drop the names whose numbers say nothing any more."""
-        kept = {
-            name: numbers
-            for name, slot in self._slots.items()
-            if (numbers := self._numbers[slot])[2] or max(numbers[:2]) > now_ns
-        }
-        self._slots = {name: slot for slot, name in enumerate(kept)}
-        self._numbers = list(kept.values())
+    def record(self, name: str, now_ns: int) -> Record:
+        """A fresh record for a name that has none."""
+        if len(self.records) >= _REMEMBERED:
+            # Whose minutes are whole, with nothing under way, says nothing any more.
+            self.records = {n: r for n, r in self.records.items() if r[2] or max(r[0], r[1]) > now_ns}
+        fresh = self.records[name] = [0, 0, 0]
+        return fresh
 
 
 class SharedCounters:
@@ -115,7 +69,9 @@ class SharedCounters:
         """Name → its fingerprint, and the slot it had last."""
 
     def lock(self, name: str, now_ns: int) -> int:
-        """See `Counters`."""
+        """The name's slot, which nobody else reads or writes until `unlock`. Raises `ProblemError`
+        (`overloaded`) when there is no room for another name.
+        """
         known = self._known.get(name)
         if known is None:
             fingerprint = int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) or 1
@@ -135,16 +91,16 @@ class SharedCounters:
         return slot
 
     def unlock(self, slot: int) -> None:
-        """See `Counters`."""
+        """Let go of it."""
         fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, slot // _WAYS)
 
-    def read(self, slot: int) -> Numbers:
-        """See `Counters`."""
+    def read(self, slot: int) -> Record:
+        """What a locked slot says, of all workers."""
         _, requests_ns, tokens_ns = _SLOT.unpack_from(self._memory, slot * _SLOT.size)
-        return requests_ns, tokens_ns, self._under_way(slot)
+        return [requests_ns, tokens_ns, self._under_way(slot)]
 
     def write(self, slot: int, requests_ns: int, tokens_ns: int, more: int) -> None:
-        """See `Counters`."""
+        """Put the minutes in a locked slot, and `more` (1, 0, -1) requests under way in this worker."""
         _MINUTES.pack_into(self._memory, slot * _SLOT.size + 8, requests_ns, tokens_ns)
         if more:
             at = self._mine + slot * _COUNT.size

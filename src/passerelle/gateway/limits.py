@@ -15,7 +15,7 @@ from passerelle.core.model import Deployment
 from passerelle.core.plan import Rejection
 from passerelle.core.principal import Principal
 from passerelle.core.receipt import Attempt
-from passerelle.gateway.counters import Counters, OwnCounters
+from passerelle.gateway.counters import OwnCounters, Record, SharedCounters
 from passerelle.gateway.generation import Generation
 from passerelle.ledger.limits import Gcra
 
@@ -28,10 +28,12 @@ _WAIT_FOR_A_PLACE_S = 1.0
 class Limits:
     """One worker's limits."""
 
-    def __init__(self, *, clock: Clock, counters: Counters | None = None) -> None:
+    def __init__(self, *, clock: Clock, counters: SharedCounters | None = None) -> None:
         """`counters`: those shared with other workers, where there are any."""
         self._clock = clock
-        self._counters = OwnCounters() if counters is None else counters
+        self._shared = counters
+        self._own = OwnCounters()
+        """Where nothing is shared."""
         self._in_flight = 0
         self._requests: dict[int, Gcra] = {}
         self._tokens: dict[int, Gcra] = {}
@@ -87,14 +89,8 @@ class Limits:
         return None
 
     def vacate(self, name: str) -> None:
-        """A place counted by `_take` is free again."""
-        counters = self._counters
-        slot = counters.lock(name, self._clock.unix_ns())
-        try:
-            requests_ns, tokens_ns, _ = counters.read(slot)
-            counters.write(slot, requests_ns, tokens_ns, -1)
-        finally:
-            counters.unlock(slot)
+        """A place counted by `occupy` is free again."""
+        self._give_back(name, 1, None, 0)
 
     def leave(self, ticket: "Ticket", used_tokens: int) -> None:
         """A request is over. Called once per ticket, by the ticket."""
@@ -102,20 +98,31 @@ class Limits:
         if ticket.place is not None:
             self.vacate(ticket.place)
             ticket.place = None
-        if ticket.key_id is None or not (ticket.counted or ticket.per_minute):
-            return
+        if ticket.counted or ticket.per_minute is not None:
+            more = used_tokens - ticket.expected_tokens
+            self._give_back(ticket.key_id, 1 if ticket.counted else 0, ticket.per_minute, more)
+
+    def _give_back(self, name: str, places: int, per_minute: int | None, more_tokens: int) -> None:
+        """End a request of `name`, which used so many tokens more than were drawn for it."""
         now_ns = self._clock.unix_ns()
-        counters = self._counters
-        slot = counters.lock(ticket.key_id, now_ns)
+        shared = self._shared
+        if shared is None:
+            record = self._own.records.get(name) or self._own.record(name, now_ns)
+            self._correct(record, now_ns, per_minute, more_tokens)
+            record[2] -= places
+            return
+        slot = shared.lock(name, now_ns)
         try:
-            requests_ns, tokens_ns, _ = counters.read(slot)
-            if ticket.per_minute is not None:
-                limit = self._rate(self._tokens, ticket.per_minute, 1)
-                more = used_tokens - ticket.expected_tokens
-                tokens_ns = _ns(limit, limit.correct(tokens_ns * limit.limit, now_ns, more))
-            counters.write(slot, requests_ns, tokens_ns, -1 if ticket.counted else 0)
+            record = shared.read(slot)
+            self._correct(record, now_ns, per_minute, more_tokens)
+            shared.write(slot, record[0], record[1], -places)
         finally:
-            counters.unlock(slot)
+            shared.unlock(slot)
+
+    def _correct(self, record: Record, now_ns: int, per_minute: int | None, more_tokens: int) -> None:
+        if per_minute is not None:
+            limit = self._rate(self._tokens, per_minute, 1)
+            record[1] = -(-limit.correct(record[1] * per_minute, now_ns, more_tokens) // per_minute)
 
     def _take(
         self, name: str, concurrency: int | None, requests: int | None, per_minute: int | None, tokens: int
@@ -124,28 +131,52 @@ class Limits:
         wait.
         """
         now_ns = self._clock.unix_ns()
-        counters = self._counters
-        slot = counters.lock(name, now_ns)
+        shared = self._shared
+        if shared is None:
+            record = self._own.records.get(name) or self._own.record(name, now_ns)
+            refused = self._decide(record, now_ns, concurrency, requests, per_minute, tokens)
+            if refused is None and concurrency is not None:
+                record[2] += 1
+            return refused
+        slot = shared.lock(name, now_ns)
         try:
-            requests_ns, tokens_ns, under_way = counters.read(slot)
-            if concurrency is not None and under_way >= concurrency:
-                return "concurrency", _WAIT_FOR_A_PLACE_S
-            if requests is not None:
-                limit = self._rate(self._requests, requests, _FEWEST_AT_ONCE)
-                state, wait_s = limit.decide(requests_ns * requests, now_ns)
-                if wait_s is not None:
-                    return "requests", wait_s
-                requests_ns = _ns(limit, state)
-            if per_minute is not None:
-                limit = self._rate(self._tokens, per_minute, 1)
-                state, wait_s = limit.decide(tokens_ns * per_minute, now_ns, tokens)
-                if wait_s is not None:
-                    return "tokens", wait_s
-                tokens_ns = _ns(limit, state)
-            counters.write(slot, requests_ns, tokens_ns, 0 if concurrency is None else 1)
-            return None
+            record = shared.read(slot)
+            refused = self._decide(record, now_ns, concurrency, requests, per_minute, tokens)
+            if refused is None:
+                shared.write(slot, record[0], record[1], 0 if concurrency is None else 1)
+            return refused
         finally:
-            counters.unlock(slot)
+            shared.unlock(slot)
+
+    def _decide(
+        self,
+        record: Record,
+        now_ns: int,
+        concurrency: int | None,
+        requests: int | None,
+        per_minute: int | None,
+        tokens: int,
+    ) -> tuple[str, float] | None:
+        """Draw from both minutes of a record, or leave it as it is and say which limit refuses. Whole
+        nanoseconds, rounded against the caller, so that they mean the same when the limit changes.
+        """
+        if concurrency is not None and record[2] >= concurrency:
+            return "concurrency", _WAIT_FOR_A_PLACE_S
+        requests_ns = record[0]
+        if requests is not None:
+            limit = self._requests.get(requests) or self._rate(self._requests, requests, _FEWEST_AT_ONCE)
+            state, wait_s = limit.decide(requests_ns * requests, now_ns)
+            if wait_s is not None:
+                return "requests", wait_s
+            requests_ns = -(-state // requests)
+        if per_minute is not None:
+            limit = self._tokens.get(per_minute) or self._rate(self._tokens, per_minute, 1)
+            state, wait_s = limit.decide(record[1] * per_minute, now_ns, tokens)
+            if wait_s is not None:
+                return "tokens", wait_s
+            record[1] = -(-state // per_minute)
+        record[0] = requests_ns
+        return None
 
     def _rate(self, known: dict[int, Gcra], per_minute: int, fewest: int) -> Gcra:
         """A tenth of the minute's worth may come at once, and no fewer than `fewest`."""
@@ -167,8 +198,8 @@ class Ticket(msgspec.Struct):
     """A place on the road, given back exactly once."""
 
     limits: Limits
-    key_id: str | None = None
-    """None when the key has no limits."""
+    key_id: str = ""
+    """Empty when the key has no limits."""
     counted: bool = False
     """Among the key's requests under way."""
     per_minute: int | None = None
@@ -198,11 +229,6 @@ class Ticket(msgspec.Struct):
         if self.per_minute is not None:
             used = sum(attempt.usage.total_tokens for attempt in attempts)
         self.limits.leave(self, used)
-
-
-def _ns(limit: Gcra, state: int) -> int:
-    """A state as Unix nanoseconds, rounded against the caller: comparable when the limit changes."""
-    return -(-state // limit.limit)
 
 
 def _told(
