@@ -37,7 +37,9 @@ class Deadlines(msgspec.Struct, frozen=True):
 
 
 class Caps(msgspec.Struct, frozen=True):
-    """Bounds on what a provider may send, in bytes. Beyond them the attempt fails as `protocol`."""
+    """Bounds on what a provider may send, in bytes. Beyond them the attempt fails: `protocol`, or `oversized` for
+    a body.
+    """
 
     header_bytes: int = 64 << 10
     body_bytes: int = 32 << 20

@@ -136,9 +136,9 @@ async def test_a_body_beyond_the_cap_is_refused_when_announced_and_when_it_comes
     upstream.script(Send(b"HTTP/1.1 200 OK\r\nContent-Length: 100001\r\n\r\n"), Hang())
     assert "100000 bytes" in (await failure_of(client)).message
     upstream.script(Send(chunked_head()), Flood(chunk(b"a" * 1000)))
-    assert (await failure_of(client)).failure == "protocol"
+    assert (await failure_of(client)).failure == "oversized"
     upstream.script(Send(b"HTTP/1.1 200 OK\r\n\r\n"), Flood(b"a" * 1000))
-    assert (await failure_of(client)).failure == "protocol"
+    assert (await failure_of(client)).failure == "oversized"
     upstream.script(Send(answer(b"a" * 100_000)))
     assert len(await fetch(client)) == 100_000
     for session in upstream.sessions[:3]:
@@ -149,7 +149,7 @@ async def test_a_small_body_beyond_a_smaller_cap_is_refused_although_it_is_here(
     upstream: Upstream, connect: MakeClient
 ) -> None:
     upstream.script(Send(answer(b"12345")))
-    assert (await failure_of(connect(upstream, caps=Caps(body_bytes=4)))).failure == "protocol"
+    assert (await failure_of(connect(upstream, caps=Caps(body_bytes=4)))).failure == "oversized"
 
 
 async def test_trailers_without_end_are_refused(upstream: Upstream, connect: MakeClient) -> None:

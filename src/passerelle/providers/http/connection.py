@@ -117,10 +117,10 @@ class Connection(asyncio.Protocol):
         if self._reply is reply:
             self._fail("cancelled", f"the reply of `{self._name}` was closed before its end")
 
-    def refuse(self, reply: HttpReply, message: str) -> None:
-        """Fail `reply` as `protocol` and close the socket."""
+    def refuse(self, reply: HttpReply, message: str, failure: FailureKind = "protocol") -> None:
+        """Fail `reply` and close the socket."""
         if self._reply is reply:
-            self._fail("protocol", f"`{self._name}`: {message}")
+            self._fail(failure, f"`{self._name}`: {message}")
 
     def drop(self) -> None:
         """Close the socket at once. Whatever it carried fails."""

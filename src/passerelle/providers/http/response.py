@@ -31,8 +31,8 @@ class Wire(Protocol):
         """`reply` is wanted no more: close the socket at once, if it still carries it."""
         ...
 
-    def refuse(self, reply: "HttpReply", message: str) -> None:
-        """Fail `reply` as `protocol` and close the socket."""
+    def refuse(self, reply: "HttpReply", message: str, failure: FailureKind = "protocol") -> None:
+        """Fail `reply` and close the socket."""
         ...
 
 
@@ -82,7 +82,7 @@ class HttpReply:
             self._wire.arm(self.deadline)
 
     async def read(self) -> bytes:
-        """The whole body. Raises `SendError`: `protocol` when it is, or says it will be, beyond the cap."""
+        """The whole body. Raises `SendError`: `oversized` when it is, or says it will be, beyond the cap."""
         declared = self.headers.get("content-length")
         if self.unread > self.cap or (declared is not None and not self.done and int(declared) > self.cap):
             self.refuse_size()
@@ -160,8 +160,8 @@ class HttpReply:
     def refuse_size(self) -> None:
         """The whole body is too large: fail, and close the socket if it still comes."""
         self.pieces.clear()
-        message = f"the answer is larger than {self.cap} bytes; raise `body_bytes` if that is expected"
+        message = f"the answer is larger than the {self.cap} bytes one may have"
         if self.done:
-            self.failure = ("protocol", message)
+            self.failure = ("oversized", message)
         else:
-            self._wire.refuse(self, message)
+            self._wire.refuse(self, message, "oversized")
