@@ -37,8 +37,8 @@ class Deadlines(msgspec.Struct, frozen=True):
 
 
 class Caps(msgspec.Struct, frozen=True):
-    """Bounds on what a provider may send, in bytes. Beyond them the attempt fails: `protocol`, or `oversized` for
-    a body.
+    """Bounds on what a provider may send, in bytes. Beyond them the attempt fails as `protocol`, or as
+    `oversized` for a body.
     """
 
     header_bytes: int = 64 << 10
