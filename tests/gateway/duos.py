@@ -36,11 +36,14 @@ class Theatre:
     house: House
     stage: Stage
     caller: Caller
+    duos: int
+    """How many there are of each kind."""
     taken: dict[tuple[Dialect, str], int] = field(default_factory=lambda: defaultdict(int))
 
     def duo(self, dialect: Dialect, first: str = "a") -> Duo:
         """The next unused one whose first place is the provider of that letter."""
         number = self.taken[dialect, first]
+        assert number < self.duos, "the tests of this file need more `duos`"
         self.taken[dialect, first] += 1
         name = f"{short(dialect)}{first}{number}"
         model = f"{name}-model"
@@ -90,4 +93,4 @@ def theatre(
                 name = f"{short(dialect)}{letter}{number}"
                 catalogue.duo(name, f"{short(dialect)}{letter}", f"{short(dialect)}b")
     with running(folder, catalogue.text, **ENV) as house:
-        yield Theatre(house, stage, house.caller(budget_nanos=10**15))
+        yield Theatre(house, stage, house.caller(budget_nanos=10**15), duos)
