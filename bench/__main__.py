@@ -112,18 +112,25 @@ def middle(runs: list[Figures]) -> tuple[Figures, Figures]:
     return medians, spreads
 
 
-def measure(name: str, start: Start, *, runs: int, seconds: int, stream: bool) -> Figures:
-    """Everything about one gateway, each run in a fresh process."""
-    gathered: list[Figures] = []
+def measure(starts: dict[str, Start], *, runs: int, seconds: int) -> dict[str, list[Figures]]:
+    """Everything about each gateway, in rounds: what else the machine does comes over all of them alike."""
+    gathered: dict[str, list[Figures]] = {name: [] for name in starts}
     for number in range(runs):
-        print(f"  {name}: run {number + 1} of {runs}", file=sys.stderr, flush=True)
-        figures = whole(start, seconds)
-        if stream:
-            figures |= streamed(start, count=200, events=150, rate=50)
-        gathered.append(figures)
-    medians, spreads = middle(gathered)
-    return medians | {f"{k}_spread": v for k, v in spreads.items()}
+        for name, start in starts.items():
+            print(f"  {name}: run {number + 1} of {runs}", file=sys.stderr, flush=True)
+            try:
+                figures = whole(start, seconds)
+                if name not in WHOLE_ONLY:
+                    figures |= streamed(start, count=200, events=150, rate=50)
+            except FileNotFoundError as missing:
+                print(f"  {name}: left out, {missing}", file=sys.stderr)
+            else:
+                gathered[name].append(figures)
+    return {name: figures for name, figures in gathered.items() if figures}
 
+
+WHOLE_ONLY = ("litellm", "nginx-plain")
+"""The one delivers no 200 streams, the other buffers them."""
 
 COLUMNS = (
     ("boot_s", "boot s", "{:.2f}"),
@@ -140,31 +147,35 @@ COLUMNS = (
 )
 
 
-def table(found: dict[str, Figures]) -> str:
-    """The figures as Markdown, then our ratios."""
+def table(gathered: dict[str, list[Figures]]) -> str:
+    """Medians as Markdown, then our ratios: each within a round, then their median and range."""
     lines = ["| gateway | " + " | ".join(said for _, said, _ in COLUMNS) + " |"]
     lines.append("|" + "---|" * (len(COLUMNS) + 1))
-    for name, figures in found.items():
+    for name, runs in gathered.items():
+        figures, _ = middle(runs)
         cells = [form.format(figures[key]) if key in figures else "" for key, _, form in COLUMNS]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    ours = found.get("passerelle")
-    if ours is None:
-        return "\n".join(lines)
     lines.append("")
-    for peer, figures in found.items():
-        if peer.startswith("passerelle"):
-            continue
-        lines.append(f"- against {peer}: throughput {ours['per_s'] / figures['per_s']:.2f}×, CPU per request "
-                     f"{ours['cpu_us'] / figures['cpu_us']:.2f}×, added p50 "
-                     f"{ours['added_p50_us'] / max(1.0, figures['added_p50_us']):.2f}×")  # fmt: skip
-        if "cpu_us_piece" in figures and "cpu_us_piece" in ours:
-            lines[-1] += f", CPU per chunk {ours['cpu_us_piece'] / figures['cpu_us_piece']:.2f}×"
-    translated = found.get("passerelle-translated")
-    if translated is not None:
-        request = translated["cpu_us"] / ours["cpu_us"]
-        piece = translated["cpu_us_piece"] / ours["cpu_us_piece"]
-        lines.append(f"- translated against relayed: CPU per request {request:.2f}×, per chunk {piece:.2f}×")
+    ours = gathered.get("passerelle", [])
+    for peer, runs in gathered.items():
+        if not peer.startswith("passerelle") and ours:
+            said = [_ratio("throughput", ours, runs, "per_s"), _ratio("CPU per request", ours, runs, "cpu_us"),
+                    _ratio("added p50", ours, runs, "added_p50_us"),
+                    _ratio("CPU per chunk", ours, runs, "cpu_us_piece")]  # fmt: skip
+            lines.append(f"- against {peer}: " + ", ".join(filter(None, said)))
+    translated = gathered.get("passerelle-translated", [])
+    if translated and ours:
+        said = [_ratio("CPU per request", translated, ours, "cpu_us"),
+                _ratio("per chunk", translated, ours, "cpu_us_piece")]  # fmt: skip
+        lines.append("- translated against relayed: " + ", ".join(filter(None, said)))
     return "\n".join(lines)
+
+
+def _ratio(what: str, ours: list[Figures], theirs: list[Figures], key: str) -> str:
+    found = [a[key] / b[key] for a, b in zip(ours, theirs, strict=False) if a.get(key) and b.get(key, 0) > 0]
+    if not found:
+        return ""
+    return f"{what} {statistics.median(found):.2f}× ({min(found):.2f} to {max(found):.2f})"
 
 
 def main() -> None:
@@ -188,15 +199,7 @@ def main() -> None:
     }
     wanted = asked.only.split(",") if asked.only else list(starts)
     os.sched_setaffinity(0, {int(load.LOAD_CORE)})
-    found: dict[str, Figures] = {}
-    for name in wanted:
-        whole_only = name in ("litellm", "nginx-plain")  # the one delivers no 200 streams, the other buffers
-        try:
-            found[name] = measure(
-                name, starts[name], runs=asked.runs, seconds=asked.seconds, stream=not whole_only
-            )
-        except FileNotFoundError as missing:
-            print(f"  {name}: left out, {missing}", file=sys.stderr)
+    found = measure({name: starts[name] for name in wanted}, runs=asked.runs, seconds=asked.seconds)
     shown = table(found)
     print(shown)
     results = gateways.ROOT / "bench" / "results"

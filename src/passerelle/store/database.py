@@ -180,8 +180,19 @@ class Bulk:
         return done
 
     def _compile(self, count: int) -> tuple[str, list[str] | None]:
-        """The statement for `count` rows, as SQLAlchemy writes it for this dialect and driver."""
+        """The statement for `count` rows, as SQLAlchemy writes it for this dialect and driver.
+
+        Where all parameters look alike, SQLAlchemy writes a single row, and its values are repeated:
+        a statement of 64 rows with 2,000 parameters takes it ten megabytes and a tenth of a second.
+        """
         columns = list(self._table.columns)
+        if count > 1 and self._database.dialect.paramstyle in ("qmark", "format"):
+            text, _ = self._texts.get(1) or self._compile(1)
+            mark = "?" if self._database.dialect.paramstyle == "qmark" else "%s"
+            row = f"({', '.join([mark] * len(columns))})"
+            if text.count(row) == 1:
+                self._texts[count] = (text.replace(row, ", ".join([row] * count)), None)
+                return self._texts[count]
         named = [
             {column.name: bindparam(f"{column.name}_{row}", type_=column.type) for column in columns}
             for row in range(count)

@@ -31,8 +31,8 @@ SUFFIX = ".journal"
 MAX_RECORD_BYTES = 64 << 20
 """A record beyond this is refused when written and taken for damage when read."""
 
-DEFAULT_BYTES = (1 << 20) + (64 << 10)
-"""What a fresh file reserves."""
+DEFAULT_BYTES = 256 << 10
+"""What a fresh file reserves: it doubles as it fills. All of it counts as memory of the process."""
 
 _PAGE = mmap.PAGESIZE
 # Linux maps all pages at once, a fraction of the cost of one fault for each page on the way.

@@ -2,10 +2,10 @@
 
     wait for work ─→ gather ─→ book ≤ 1,000 records + draw leases ─→ commit
                        │                                              │
-      ≤ 4 ms when calm, ≤ 150 ms under load,                          └─→ delete journal segments, resolve
+      ≤ 4 ms when calm, ≤ 100 ms under load,                          └─→ delete journal segments, resolve
       not at all when someone waits                                       durable intents, hand out leases
 
-A request's records are in the database within about 5 ms when the worker is calm and 160 under load, and a
+A request's records are in the database within about 5 ms when the worker is calm and 110 under load, and a
 commit is shared by whatever came in meanwhile. When the database cannot be used the group stays at the head
 of the queue and is tried again, ever more slowly (up to a second). From the second failure on, health says
 so and reservations that need a lease are refused. The queue is bounded where it is filled (`Journal`). This
@@ -33,12 +33,13 @@ log = logging.getLogger(__name__)
 GROUP = 1000
 """Records of one transaction at most."""
 _GATHER_S = 0.004
-_BUSY_GATHER_S = 0.15
+_BUSY_GATHER_S = 0.1
 _BUSY_FROM = 6
 """A group of so many records means load: the next one gathers longer. Every record is in the journal before
 its request is answered, so nothing but the database's view waits; and each group makes the writer thread
 take the interpreter's lock from the requests some thirty times, and costs some milliseconds whatever is in
-it (588 to 472 µs a request at full load with 50 ms instead of 4, to 410 with 150)."""
+it (588 to 472 µs a request at full load with 50 ms instead of 4, to 410 with 100). Every 50 ms more would cost
+3 MiB of memory."""
 _UPKEEP_S = 0.25
 _SWEEP_S = 15.0
 _SLOWEST_RETRY_S = 1.0
