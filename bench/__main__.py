@@ -159,7 +159,8 @@ def table(gathered: dict[str, list[Figures]]) -> str:
     ours = gathered.get("passerelle", [])
     for peer, runs in gathered.items():
         if not peer.startswith("passerelle") and ours:
-            said = [_ratio("throughput", ours, runs, "per_s"), _ratio("CPU per request", ours, runs, "cpu_us"),
+            said = [_ratio("throughput", ours, runs, "per_s"),
+                    _ratio("CPU per request", ours, runs, "cpu_us"),
                     _ratio("added p50", ours, runs, "added_p50_us"),
                     _ratio("CPU per chunk", ours, runs, "cpu_us_piece")]  # fmt: skip
             lines.append(f"- against {peer}: " + ", ".join(filter(None, said)))

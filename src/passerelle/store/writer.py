@@ -38,8 +38,8 @@ _BUSY_FROM = 6
 """A group of so many records means load: the next one gathers longer. Every record is in the journal before
 its request is answered, so nothing but the database's view waits; and each group makes the writer thread
 take the interpreter's lock from the requests some thirty times, and costs some milliseconds whatever is in
-it (588 to 472 µs a request at full load with 50 ms instead of 4, to 410 with 100). Every 50 ms more would cost
-3 MiB of memory."""
+it (588 to 472 µs a request at full load with 50 ms instead of 4, to 410 with 100). Each further 50 ms
+would cost 3 MiB of memory."""
 _UPKEEP_S = 0.25
 _SWEEP_S = 15.0
 _SLOWEST_RETRY_S = 1.0
