@@ -1,5 +1,7 @@
 """Forms, cut anywhere: the same events; what is not a form is refused, never guessed at."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,7 +66,7 @@ def test_a_form_cut_anywhere_gives_what_was_put_in(
     parts = [(b'name="f%d"' % number, value) for number, value in enumerate(values)]
     written = form(boundary, parts)
     places = sorted({0, len(written), *(cut % (len(written) + 1) for cut in cuts)})
-    pieces = [written[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [written[a:b] for a, b in pairwise(places)]
     found = parsed(boundary, pieces)
     assert [(head.name, content) for head, content in found] == [
         (f"f{number}", value) for number, value in enumerate(values)
@@ -87,10 +89,10 @@ def test_any_bytes_are_read_or_refused_and_nothing_else_happens(
 def test_names_of_files_are_read_as_clients_write_them() -> None:
     said = {
         b'name="file"; filename="a.jsonl"': PartHead("file", "a.jsonl"),
-        b'name=file; filename=a.jsonl': PartHead("file", "a.jsonl"),
+        b"name=file; filename=a.jsonl": PartHead("file", "a.jsonl"),
         b'name="file"; filename="say \\"hi\\".txt"': PartHead("file", 'say "hi".txt'),
         b'name="file"; filename="say %22hi%22.txt"': PartHead("file", 'say "hi".txt'),
-        b"name=\"file\"; filename=\"x\"; filename*=UTF-8''na%C3%AFve.txt": PartHead("file", "naïve.txt"),
+        b'name="file"; filename="x"; filename*=UTF-8\'\'na%C3%AFve.txt': PartHead("file", "naïve.txt"),
         'name="file"; filename="naïve.txt"'.encode(): PartHead("file", "naïve.txt"),
         b'name="a;b"; filename=""': PartHead("a;b", ""),
         b'name="plain"': PartHead("plain"),

@@ -1,7 +1,7 @@
 """Files and batches as values: what a caller keeps with us, and many requests asked as one piece of work.
 
-A batch's states are OpenAI's (`types/batch.py` of its Python SDK 3.54, read 2026-11-22); Anthropic's three are a
-coarser view of them (`types/messages/message_batch.py` of its SDK 2.12).
+A batch's states are OpenAI's (`types/batch.py` of its Python SDK 3.54, read 2026-11-22); Anthropic's three
+are a coarser view of them (`types/messages/message_batch.py` of its SDK 2.12).
 
     validating ─→ in_progress ─→ finalizing ─→ completed
         │    │      │      │                └─→ expired      the window passed before every line was answered

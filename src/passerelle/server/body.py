@@ -6,6 +6,8 @@ from passerelle.core.errors import Problem, ProblemError, invalid
 from passerelle.server.protocol import ARRIVED, BODY_S, LATE
 from passerelle.server.route import Arrival
 
+BODY_SETTING = "`server.max_body_bytes`"
+
 
 class CallerGone(Exception):
     """The caller closed the connection before its request was whole: nobody is left to tell."""
@@ -13,12 +15,12 @@ class CallerGone(Exception):
 
 async def read_body(arrival: Arrival, max_bytes: int) -> bytes:
     """The whole body. Raises `ProblemError` (`too_large`, `invalid_request`) or `CallerGone`."""
-    _check_head(arrival, max_bytes, "`server.max_body_bytes`")
+    _check_head(arrival, max_bytes, BODY_SETTING)
     exchange = arrival.exchange
     whole = None if exchange is None else exchange.whole_body()
     if whole is not None and LATE not in arrival.scope:
         if len(whole) > max_bytes:
-            raise _too_large(max_bytes, "`server.max_body_bytes`")
+            raise _too_large(max_bytes, BODY_SETTING)
         return whole
     pieces: list[bytes] = [] if whole is None else [whole]
     size = 0
@@ -31,18 +33,19 @@ async def read_body(arrival: Arrival, max_bytes: int) -> bytes:
         more = message.get("more_body", False)
         size += len(piece)
         if size > max_bytes:
-            raise _too_large(max_bytes, "`server.max_body_bytes`")
+            raise _too_large(max_bytes, BODY_SETTING)
         pieces.append(piece)
     _check_whole(arrival)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-async def pieces_of(arrival: Arrival, max_bytes: int) -> AsyncIterator[bytes]:
+async def pieces_of(arrival: Arrival, max_bytes: int, setting: str = BODY_SETTING) -> AsyncIterator[bytes]:
     """The body as it comes, never held whole; it may take long, as long as it keeps coming (see `protocol`).
+    `setting` is what bounds it, for whoever may have it raised.
 
     Raises `ProblemError` (`too_large`, `invalid_request`) or `CallerGone`.
     """
-    _check_head(arrival, max_bytes, "`files.max_bytes`")
+    _check_head(arrival, max_bytes, setting)
     size, more = 0, True
     arrival.scope[ARRIVED] = 0
     while more:
@@ -53,7 +56,7 @@ async def pieces_of(arrival: Arrival, max_bytes: int) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
         size += len(piece)
         if size > max_bytes:
-            raise _too_large(max_bytes, "`files.max_bytes`")
+            raise _too_large(max_bytes, setting)
         arrival.scope[ARRIVED] = size
         if piece:
             yield piece
@@ -84,5 +87,7 @@ def _check_whole(arrival: Arrival) -> None:
 
 def _too_large(max_bytes: int, setting: str) -> ProblemError:
     return ProblemError(
-        Problem("too_large", f"The body is larger than {max_bytes} bytes; send less, or have {setting} raised.")
+        Problem(
+            "too_large", f"The body is larger than {max_bytes} bytes; send less, or have {setting} raised."
+        )
     )

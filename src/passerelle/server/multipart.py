@@ -1,12 +1,12 @@
 """Multipart forms, as they stream in: fields are kept, files go to wherever the route sends them.
 
-    form = await read_form(arrival, open_file, most_bytes=…)     a file part goes to the sink `open_file` gives
-    form, files = await read_small_form(arrival, most_bytes=…)   everything in memory, for small uploads
+    form = await read_form(arrival, open_file, most_bytes=…)     a file goes to the sink `open_file` gives
+    form, files = await read_small_form(arrival, most_bytes=…)   everything in memory, for small ones
 
-The parser does no I/O: it is fed bytes cut anywhere and gives events. It is strict where leniency has been abused
-(a boundary that is not there, endless heads, parts without a name), and bounded in everything it holds. Grammar:
-RFC 7578 (form-data) and RFC 2046 §5.1 (multipart), read 2026-11-22; what clients do with file names: WHATWG HTML,
-"multipart/form-data encoding algorithm" (`%22`, `%0D`, `%0A`), read 2026-11-22.
+The parser does no I/O: it is fed bytes cut anywhere and gives events. It is strict where leniency has been
+abused (a boundary that is not there, endless heads, parts without a name), and bounded in everything it
+holds. Grammar: RFC 7578 (form-data) and RFC 2046 §5.1 (multipart), read 2026-11-22; what clients do with file
+names: WHATWG HTML, "multipart/form-data encoding algorithm" (`%22`, `%0D`, `%0A`), read 2026-11-22.
 """
 
 import re
@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import msgspec
 
 from passerelle.core.errors import Problem, ProblemError, invalid
-from passerelle.server.body import pieces_of
+from passerelle.server.body import BODY_SETTING, pieces_of
 from passerelle.server.route import Arrival
 
 HEAD_BYTES = 8 << 10
@@ -181,8 +181,11 @@ class Upload(msgspec.Struct, frozen=True):
 OpenFile = Callable[[PartHead], Awaitable[Sink]]
 
 
-async def read_form(arrival: Arrival, open_file: OpenFile, *, most_bytes: int) -> Form:
-    """The form's fields; each file part goes to the sink that `open_file` gives for it.
+async def read_form(
+    arrival: Arrival, open_file: OpenFile, *, most_bytes: int, setting: str = BODY_SETTING
+) -> Form:
+    """The form's fields; each file part goes to the sink that `open_file` gives for it. `setting` is what
+    bounds the body, for whoever may have it raised.
 
     Raises `ProblemError` (`invalid_request`, `too_large`), `CallerGone`, and whatever a sink raises.
     """
@@ -192,7 +195,7 @@ async def read_form(arrival: Arrival, open_file: OpenFile, *, most_bytes: int) -
     value = bytearray()
     sink: Sink | None = None
     try:
-        async for piece in pieces_of(arrival, most_bytes):
+        async for piece in pieces_of(arrival, most_bytes, setting):
             for event in parser.feed(piece):
                 match event:
                     case PartHead():

@@ -1,9 +1,9 @@
 """Batches kept: made, looked at, run by one worker at a time, and over.
 
-A worker runs a batch under a lease: `owner` and `leased_until_ns`. Every write of a running batch says whose it is
-and does nothing when the lease went to another, so two workers can never write one batch's results. A lease not
-renewed is free after its time; that of a worker whose journal was recovered is free at once. Calls block: use a
-thread.
+A worker runs a batch under a lease: `owner` and `leased_until_ns`. Every write of a running batch says whose
+it is and does nothing when the lease went to another, so two workers can never write one batch's results. A
+lease not renewed is free after its time; that of a worker whose journal was recovered is free at once. Calls
+block: use a thread.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -107,7 +107,9 @@ class Batches:
         if before is not None:
             query = query.where(column > before).order_by(column)
         else:
-            query = query.where(True if after is None else column < after).order_by(column.desc())
+            query = query.order_by(column.desc())
+            if after is not None:
+                query = query.where(column < after)
         with self._database.read() as connection:
             found = tuple(_read(row) for row in connection.execute(query.limit(limit)))
         return found if before is None else found[::-1]
@@ -130,21 +132,25 @@ class Batches:
         return msgspec.structs.replace(batch, state="cancelling", reached=reached)
 
     def delete(self, org_id: str, project_id: str, surface: Surface, batch_id: str) -> bool:
-        """Delete a batch that is over; its files are its maker's to delete. Whether there was one."""
-        where = (*_of(org_id, project_id, surface), _batch.c.batch_id == batch_id, _is_over())
+        """Delete a batch that is over; its files are apart. Whether there was one."""
+        over = _batch.c.state.not_in(sorted(ACTIVE))
+        where = (*_of(org_id, project_id, surface), _batch.c.batch_id == batch_id, over)
         with self._database.write() as connection:
             return bool(connection.execute(delete(_batch).where(*where)).rowcount)
 
     # --- for the worker that runs it
 
-    def claim(self, owner: str, *, ttl_s: float, passing: Iterable[str] = ()) -> Batch | None:
-        """Lease the oldest batch that nobody runs, leaving out the ids `passing`; None when there is none."""
+    def claim(
+        self, owner: str, *, ttl_s: float, passing: Iterable[str] = (), passing_orgs: Iterable[str] = ()
+    ) -> Batch | None:
+        """Lease the oldest batch that nobody runs, leaving out the ids `passing` and those of the
+        organisations `passing_orgs`; None when there is none."""
         now_ns = self._clock.unix_ns()
         free = (_batch.c.state.in_(sorted(ACTIVE)), _batch.c.leased_until_ns < now_ns)
-        passed = sorted(passing)
-        query = select(*_COLUMNS).where(*free).order_by(_batch.c.batch_id).limit(1)
-        if passed:
-            query = query.where(_batch.c.batch_id.not_in(passed))
+        query = select(*_COLUMNS).where(
+            *free, _batch.c.batch_id.not_in(sorted(passing)), _batch.c.org_id.not_in(sorted(passing_orgs))
+        )
+        query = query.order_by(_batch.c.created_at_ns).limit(1)
         with self._database.read() as connection:
             if connection.execute(query).one_or_none() is None:
                 return None  # as nearly always: no write transaction for it
@@ -178,9 +184,7 @@ class Batches:
                 .values(owner="", leased_until_ns=0)
             )
 
-    def advance(
-        self, owner: str, batch: Batch, state: BatchState, *, total: int | None = None
-    ) -> Batch:
+    def advance(self, owner: str, batch: Batch, state: BatchState, *, total: int | None = None) -> Batch:
         """Bring a batch to its next state; as it is then. A batch that is being cancelled meanwhile stays so.
         Raises `LeaseLost`."""
         with self._database.write() as connection:
@@ -292,9 +296,7 @@ class Batches:
     def _mine(self, connection: Connection, owner: str, batch: Batch) -> Batch:
         row = connection.execute(
             select(*_COLUMNS)
-            .where(
-                _batch.c.org_id == batch.org_id, _batch.c.batch_id == batch.id, _batch.c.owner == owner
-            )
+            .where(_batch.c.org_id == batch.org_id, _batch.c.batch_id == batch.id, _batch.c.owner == owner)
             .with_for_update()
         ).one_or_none()
         if row is None:
@@ -334,15 +336,11 @@ def _lines_of(batch: Batch) -> tuple[ColumnElement[bool], ...]:
     return (_line.c.org_id == batch.org_id, _line.c.batch_id == batch.id)
 
 
-def _is_over() -> ColumnElement[bool]:
-    return _batch.c.state.not_in(sorted(ACTIVE))
-
-
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _read(row: Row[Any]) -> Batch:
+def _read(row: Row[*tuple[Any, ...]]) -> Batch:
     return Batch(
         id=row.batch_id,
         org_id=row.org_id,

@@ -118,7 +118,7 @@ class Identity:
         return len(self._directory.keys)
 
     def entry(self, key_id: str) -> KeyEntry | None:
-        """A key by its id, for work done in its name while its holder is away; `state` says whether it may."""
+        """A key by its id, for work done in its name while nobody waits; `state` says whether it may."""
         entry = self._directory.entry(key_id)
         if entry is None or entry.state != "active" or entry.key.expires_at_ns is None:
             return entry

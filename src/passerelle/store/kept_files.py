@@ -1,14 +1,15 @@
 """Kept files: who they belong to, how long they live, how much a project may keep. Contents are `vault`'s.
 
-Every method names organisation and project: another's file does not exist for it. An expired file is gone from the
-moment it expires, whenever `expire` takes it away. Calls block: use a thread.
+Every method names organisation and project: another's file does not exist for it. An expired file is gone
+from the moment it expires, whenever `expire` takes it away. Calls block: use a thread.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, exists, func, select
 
-from passerelle.core.batch import SHOWN_PURPOSES, KeptFile
+from passerelle.core.batch import ACTIVE, SHOWN_PURPOSES, KeptFile
 from passerelle.core.clock import Clock
 from passerelle.store import schema
 from passerelle.store.database import Database
@@ -23,6 +24,10 @@ _COLUMNS = (
 
 class QuotaExceeded(Exception):
     """The project keeps as much as it may."""
+
+
+class FileInUse(Exception):
+    """A batch under way still reads the file."""
 
 
 class KeptFiles:
@@ -88,22 +93,33 @@ class KeptFiles:
         with self._database.read() as connection:
             return tuple(_file(row) for row in connection.execute(query))
 
-    def content(self, file: KeptFile) -> Iterator[bytes]:
-        """Its bytes, piece by piece. Raises `ContentGone`."""
-        return self._vault.read(file.org_id, file.id)
+    def content(self, org_id: str, file_id: str) -> Iterator[bytes]:
+        """A file's bytes, piece by piece, also of one that has expired since it was asked for. Raises
+        `ContentGone`."""
+        return self._vault.read(org_id, file_id)
 
     def is_here(self, file_id: str) -> bool:
         """Whether its content lies on this machine."""
         return self._vault.has(file_id)
 
     def delete(self, org_id: str, project_id: str, file_id: str) -> bool:
-        """Delete a file that callers may see; whether there was one."""
+        """Delete a file that callers may see; whether there was one. Raises `FileInUse`."""
         where = (*self._alive(org_id, project_id), _table.c.file_id == file_id, _is_shown())
         with self._database.write() as connection:
+            if connection.scalar(select(_table.c.file_id).where(*where, _is_in_use())) is not None:
+                raise FileInUse(file_id)
             gone = connection.execute(delete(_table).where(*where)).rowcount
         if gone:
             self._vault.remove(file_id)
         return bool(gone)
+
+    def discard(self, org_id: str, file_ids: Iterable[str | None]) -> None:
+        """Delete files of ours, whoever may see them."""
+        ids = [file_id for file_id in file_ids if file_id is not None]
+        with self._database.write() as connection:
+            connection.execute(delete(_table).where(_table.c.org_id == org_id, _table.c.file_id.in_(ids)))
+        for file_id in ids:
+            self._vault.remove(file_id)
 
     def expire(self, *, most: int = 100) -> int:
         """Delete files whose time has come, of all projects; how many."""
@@ -160,14 +176,24 @@ def _is_shown() -> ColumnElement[bool]:
     return _table.c.purpose.in_(SHOWN_PURPOSES)
 
 
-def _used(org_id: str, project_id: str) -> Select[tuple[int]]:
+def _used(org_id: str, project_id: str) -> Select[int]:
     where = (_table.c.org_id == org_id, _table.c.project_id == project_id)
     return select(func.coalesce(func.sum(_table.c.size_bytes), 0)).where(*where)
 
 
-def _due(now_ns: int) -> Select[tuple[str]]:
-    return select(_table.c.file_id).where(_table.c.expires_at_ns <= now_ns).order_by(_table.c.expires_at_ns)
+def _due(now_ns: int) -> Select[str]:
+    where = (_table.c.expires_at_ns <= now_ns, ~_is_in_use())
+    return select(_table.c.file_id).where(*where).order_by(_table.c.expires_at_ns)
 
 
-def _file(row: Row[tuple[str, str, str, str, str, str, str, int, int, int | None]]) -> KeptFile:
+def _is_in_use() -> ColumnElement[bool]:
+    reading = (
+        schema.batch.c.org_id == _table.c.org_id,
+        schema.batch.c.input_file_id == _table.c.file_id,
+        schema.batch.c.state.in_(sorted(ACTIVE)),
+    )
+    return exists().where(*reading)
+
+
+def _file(row: Row[*tuple[Any, ...]]) -> KeptFile:
     return KeptFile(*row)

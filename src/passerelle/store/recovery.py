@@ -3,7 +3,8 @@
 A journal file whose lock is free has lost its process. Its records are booked as the worker would have
 booked them (booking ignores what is there already, so a crash during recovery costs nothing), requests
 it left open are booked as lost (`spending`), its leases are taken back (those on batches too), and only then
-are its files removed. Any worker may do it, at its start and from time to time; the locks see to it that one does.
+are its files removed. Any worker may do it, at its start and from time to time; the locks see to it that one
+does.
 """
 
 import contextlib

@@ -1,10 +1,10 @@
 """Contents of kept files, on disk beside the database: sealed under their tenant's key, written whole or not.
 
-A file is a head and chunks of AES-256-GCM. A chunk's nonce is the file's random prefix, the chunk's number and
-whether it is the last, so chunks can be neither moved, dropped nor cut off unnoticed: the STREAM construction of
-Hoang, Reyhanitabar, Rogaway and Vizár, "Online Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance"
-(CRYPTO 2015). Tenant and file id are additional data. Destroying a tenant's content keys (`Contents.shred`) makes
-its files unreadable, like everything else it stored.
+A file is a head and chunks of AES-256-GCM. A chunk's nonce is the file's random prefix, the chunk's number
+and whether it is the last, so chunks can be neither moved, dropped nor cut off unnoticed: the STREAM
+construction of Hoang, Reyhanitabar, Rogaway and Vizár, "Online Authenticated-Encryption and its Nonce-Reuse
+Misuse-Resistance" (CRYPTO 2015). Tenant and file id are additional data. Destroying a tenant's content keys
+(`Contents.shred`) makes its files unreadable, like everything else it stored.
 
 Names on disk are our own ids; nothing a caller says is ever part of a path. Every call blocks: use a thread.
 """
