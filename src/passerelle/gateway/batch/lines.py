@@ -51,7 +51,7 @@ class _OpenAiLine(msgspec.Struct):
     custom_id: object = None
     method: object = None
     url: object = None
-    body: msgspec.Raw | None = None
+    body: msgspec.Raw = msgspec.Raw()
 
 
 class _MessageLine(msgspec.Struct):
@@ -109,8 +109,10 @@ def read_line(surface: Surface, endpoint: str, number: int, text: bytes | None) 
         said = _openai.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _wrong("invalid_json_line", "This line is not parseable as valid JSON.", number) from error
-    for name in ("custom_id", "method", "url", "body"):
-        if getattr(said, name) is None:
+    body = bytes(said.body)
+    present = {"custom_id": said.custom_id, "method": said.method, "url": said.url, "body": body or None}
+    for name, value in present.items():
+        if value is None:
             raise _missing(name, number)
     custom_id = said.custom_id
     if not isinstance(custom_id, str) or not 0 < len(custom_id) <= CUSTOM_ID_LENGTH:
@@ -125,7 +127,6 @@ def read_line(surface: Surface, endpoint: str, number: int, text: bytes | None) 
     if said.url != endpoint:
         told = f"'url' must be the endpoint of the batch, '{endpoint}'."
         raise _wrong("url_mismatch", told, number, "url")
-    body = bytes(said.body or b"")
     try:
         asked = _asked.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -27,8 +27,8 @@ class Pace:
     async def place(self) -> AsyncIterator[None]:
         """Wait for a place and hold it."""
         async with self._places:
-            while self._in_flight() - self.lines > self._yield_above:
-                await asyncio.sleep(_LOOK_AGAIN_S)  # noqa: ASYNC110 - requests do not announce their end
+            while self._in_flight() - self.lines > self._yield_above:  # noqa: ASYNC110 - no request tells its end
+                await asyncio.sleep(_LOOK_AGAIN_S)
             self.lines += 1
             try:
                 yield

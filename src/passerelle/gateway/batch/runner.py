@@ -26,7 +26,7 @@ log = logging.getLogger("passerelle.batches")
 LEASE_S = 20.0
 LOOK_S = 1.0
 """Between two looks for work, cancellations and leases to renew."""
-_RENEW_EVERY_S = 2.0
+_RENEW_EVERY_S = 1.0
 MOST_AT_ONCE = 4
 MOST_OF_ONE_ORGANISATION = 2
 """Batches in one worker: a tenant with many leaves room for the next."""
@@ -95,8 +95,10 @@ class Runner:
 
     async def _follow(self) -> None:
         while not self._stopping:
+            woken = self._look.is_set()
+            self._look.clear()
             try:
-                await self._turn()
+                await self._turn(woken)
                 self._troubled = False
             except StoreUnavailable as error:
                 if not self._troubled:
@@ -105,14 +107,13 @@ class Runner:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._look.wait()
-            self._look.clear()
 
-    async def _turn(self) -> None:
+    async def _turn(self, woken: bool) -> None:
         if self._draining():
             for run, _ in self._running.values():
                 run.leave()
             return
-        woken, now_s = self._look.is_set(), self._clock.monotonic_s()
+        now_s = self._clock.monotonic_s()
         if self._running and (woken or now_s - self._renewed_s >= _RENEW_EVERY_S):
             self._renewed_s = now_s
             await self._renew()

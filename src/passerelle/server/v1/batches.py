@@ -251,7 +251,7 @@ def _metadata(said: object) -> dict[str, str] | None:
         or not all(isinstance(value, str) and len(value) <= value_length for value in said.values())
     ):
         raise invalid(
-            f"`metadata` may have {most} pairs, with names of {name_length} and texts of {value_length} letters.",
+            f"`metadata` may have {most} pairs, with names of {name_length}, texts of {value_length}.",
             param="metadata",
         )
     return said

@@ -20,8 +20,8 @@ def may_keep(principal: Principal) -> None:
         raise ProblemError(
             Problem(
                 "permission_denied",
-                'This key\'s organisation, workspace or project has `content = "none"`: nothing of what it asks '
-                "may be stored, so neither files nor batches can be kept; send the requests one by one.",
+                'This key\'s organisation, workspace or project has `content = "none"`: nothing of what it '
+                "asks may be stored, so neither files nor batches can be kept; send the requests one by one.",
                 code="content_not_kept",
             )
         )

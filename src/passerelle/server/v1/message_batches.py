@@ -49,7 +49,7 @@ def routes(
 
 class _Request(msgspec.Struct):
     custom_id: object = None
-    params: msgspec.Raw | None = None
+    params: msgspec.Raw = msgspec.Raw()
 
 
 class _Create(msgspec.Struct):
@@ -146,7 +146,7 @@ class _MessageBatches:
                     param=f"{where}.custom_id",
                 )
             seen.add(name)
-            if request.params is None:
+            if not bytes(request.params):
                 raise invalid(f"`{where}.params` is missing.", param=f"{where}.params")
             try:
                 streams = msgspec.json.decode(request.params, type=_Params).stream
@@ -164,7 +164,7 @@ class _MessageBatches:
         try:
             held = bytearray()
             for request in requests:
-                raw = msgspec.Raw(bytes(request.params or b"").replace(b"\n", b" ").replace(b"\r", b" "))
+                raw = msgspec.Raw(bytes(request.params).replace(b"\n", b" ").replace(b"\r", b" "))
                 held += msgspec.json.encode({"custom_id": request.custom_id, "params": raw}) + b"\n"
                 if len(held) >= _WRITE_BYTES:
                     draft.write(bytes(held))
