@@ -10,7 +10,7 @@ and stands in the ledger. A line with a result is never asked again.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import assert_never
 
 import msgspec
@@ -44,8 +44,16 @@ class Run:
     """One batch under our lease. `go` returns when it is over, or `stop` was set."""
 
     def __init__(
-        self, batch: Batch, owner: str, store: Store, asker: Asker, clock: Clock, rules: Rules
+        self,
+        batch: Batch,
+        owner: str,
+        store: Store,
+        asker: Asker,
+        clock: Clock,
+        rules: Rules,
+        draining: Callable[[], bool],
     ) -> None:
+        """`draining()`: the worker takes no more work, from now to its end."""
         self.batch = batch
         self.stop = asyncio.Event()
         """No further line: the batch is cancelled, the worker leaves, or the lease is lost."""
@@ -55,6 +63,7 @@ class Run:
         self._asker = asker
         self._clock = clock
         self._rules = rules
+        self._draining = draining
         self._results: list[LineResult] = []
         self._writing = asyncio.Lock()
 
@@ -115,6 +124,8 @@ class Run:
         async with asyncio.TaskGroup() as group:
             for _ in range(hands):
                 group.create_task(self._hand(source))
+        if self._draining():
+            self.leave()
         if not self._leaving:
             self.batch = await asyncio.to_thread(
                 self._store.batches.advance, self._owner, self.batch, "finalizing"
@@ -127,13 +138,18 @@ class Run:
 
     async def _hand(self, source: "_Source") -> None:
         """Ask one line after another."""
-        while not self.stop.is_set() and self._clock.unix_ns() < self.batch.expires_at_ns:
+        while not (self.stop.is_set() or self._draining() or self._passed):
             line = await source.next()
             if line is None:
                 return
             result = await self._asker.ask(self.batch, line, self.stop)
             if result is not None:
                 await self._keep(result)
+
+    @property
+    def _passed(self) -> bool:
+        """The window has passed: what is not begun is not asked any more."""
+        return self._clock.unix_ns() >= self.batch.expires_at_ns
 
     async def _keep(self, result: LineResult) -> None:
         """Have a result on disk. Whoever comes while another writes is written next, with all that wait."""

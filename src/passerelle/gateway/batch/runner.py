@@ -121,7 +121,7 @@ class Runner:
             batch = await self._claim()
             if batch is None:
                 return
-            run = Run(batch, self._owner, self._store, self._asker, self._clock, self._rules)
+            run = Run(batch, self._owner, self._store, self._asker, self._clock, self._rules, self._draining)
             self._running[batch.id] = run, asyncio.create_task(self._attend(run))
 
     async def _renew(self) -> None:
