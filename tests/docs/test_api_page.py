@@ -21,6 +21,16 @@ from passerelle.server.v1 import gemini
 
 API = page("api.md")
 
+BELOW = {"models": "{model}", "files": "{file_id}", "batches": "{batch_id}"}
+"""What stands below a prefix."""
+BRANCHES = {
+    ("GET", "/v1/files/{file_id}"): ["", "/content"],
+    ("POST", "/v1/batches/{batch_id}"): ["/cancel"],
+    ("GET", "/v1/messages/batches/{batch_id}"): ["", "/results"],
+    ("POST", "/v1/messages/batches/{batch_id}"): ["/cancel"],
+}
+"""What one route serves besides, or instead."""
+
 
 @dataclass(frozen=True, order=True)
 class Said:
@@ -57,11 +67,13 @@ def _data_plane(app: App) -> set[Said]:
     found: set[Said] = set()
     for route in app.entrance.routes:
         for method in route.methods - {"HEAD"}:
-            path = route.path + "{model}" if route.prefix else route.path
-            if route.prefix and method == "POST":  # Gemini's alone
+            path = route.path + BELOW[route.path.rsplit("/", 2)[1]] if route.prefix else route.path
+            if route.prefix and method == "POST" and path.endswith("{model}"):
                 found |= {Said(method, f"{path}:{verb}", route.permission) for verb in gemini._VERBS}
-            else:
-                found.add(Said(method, path, route.permission))
+                continue
+            found |= {
+                Said(method, path + more, route.permission) for more in BRANCHES.get((method, path), [""])
+            }
     return found
 
 
