@@ -19,6 +19,7 @@ from passerelle.catalog import load_catalog
 from passerelle.config import ConfigError, PolicySettings, Settings, load_settings
 from passerelle.core.clock import Clock, SystemClock
 from passerelle.core.principal import Rights
+from passerelle.gateway.attached import Attacher
 from passerelle.gateway.attempt import Engine
 from passerelle.gateway.batch.run import Rules
 from passerelle.gateway.batch.runner import Runner
@@ -114,6 +115,7 @@ class App:
             limits=Limits(clock=self.clock, counters=counters),
             clock=self.clock,
             draw=random.random,
+            attacher=Attacher(self.store),
         )
         self.draining: Callable[[], bool] = lambda: False
         self.batch_rules = Rules(settings.files, settings.batches, settings.server.max_body_bytes)

@@ -22,6 +22,7 @@ from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.money import show
 from passerelle.core.plan import Plan
 from passerelle.gateway.admit import Admission, Refusal, admit
+from passerelle.gateway.attached import FEATURES, MARK, Attacher
 from passerelle.gateway.attempt import Engine
 from passerelle.gateway.count import count_here, counts_natively
 from passerelle.gateway.estimate import expected_cost, input_tokens
@@ -57,8 +58,9 @@ class Road:
         limits: Limits,
         clock: Clock,
         draw: Callable[[], float],
+        attacher: Attacher | None = None,
     ) -> None:
-        """`draw()` gives numbers in [0, 1)."""
+        """`draw()` gives numbers in [0, 1). Without an `attacher`, names of files go on as they are."""
         self.generations = generations
         self.vitals = vitals
         self._store = store
@@ -67,6 +69,7 @@ class Road:
         self._limits = limits
         self._clock = clock
         self._draw = draw
+        self._attacher = attacher
 
     @property
     def in_flight(self) -> int:
@@ -77,6 +80,9 @@ class Road:
         """The whole way. Raises `ProblemError`; settles whatever was begun, cancellation included."""
         generation = self.generations.current
         envelope = read(ask)
+        if self._attacher is not None and not envelope.features.isdisjoint(FEATURES) and MARK in ask.body:
+            ask = await self._attacher.attach(ask, most_bytes=generation.intake.max_body_bytes)
+            envelope = read(ask)
         try:
             admission = admit(generation, ask.principal, self._store.identity.revision, envelope, ask.wishes)
         except Refusal as refusal:

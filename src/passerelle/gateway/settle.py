@@ -81,7 +81,7 @@ class Settler:
             dropped=trip.dropped,
             problem=problem,
             tags=ask.wishes.tags,
-            request_digest=self._mac.digest(ask.body).hex(),
+            request_digest=self._mac.digest(ask.original or ask.body).hex(),
         )
 
 
@@ -90,6 +90,6 @@ def _content(trip: Trip) -> dict[str, str] | None:
     if trip.answer is None:
         return None
     return {
-        "request": trip.ask.body[:_CONTENT_BOUND].decode("utf-8", "replace"),
+        "request": (trip.ask.original or trip.ask.body)[:_CONTENT_BOUND].decode("utf-8", "replace"),
         "response": b"".join(trip.answer)[:_CONTENT_BOUND].decode("utf-8", "replace"),
     }
