@@ -17,7 +17,7 @@ from tests.store.world import StillClock, open_at
 from passerelle.core.batch import ACTIVE, MOVES, Batch, BatchState, LineKind, LineResult, Terms, Tokens
 from passerelle.core.clock import mint
 from passerelle.store import Store, batches
-from passerelle.store.batches import LeaseLost
+from passerelle.store.batches import LeaseLost, TooManyBatches
 from passerelle.store.kept_files import FileInUse
 
 PURGE_NS = 10**19 // 2
@@ -32,7 +32,7 @@ def a_batch(store: Store, clock: StillClock, org_id: str = "org_a", **fields: ob
         "created_at_ns": clock.unix_ns(), "expires_at_ns": clock.unix_ns() + 10**12,
     }  # fmt: skip
     batch = Batch(**{**said, **fields})  # type: ignore[arg-type]
-    store.batches.create(batch)
+    store.batches.create(batch, most_active=100)
     return batch
 
 
@@ -134,6 +134,19 @@ def test_results_lie_sealed_and_leave_with_the_end(store: Store, clock: StillClo
     clock.advance(1)
     assert store.batches.purge() == 1
     assert store.batches.get("org_a", "prj", "openai", batch.id) is None
+
+
+def test_a_project_has_no_more_batches_under_way_than_it_may(store: Store, clock: StillClock) -> None:
+    for _ in range(2):
+        batch = a_batch(store, clock)
+    fresh = msgspec.structs.replace(batch, id=mint("batch"))
+    with pytest.raises(TooManyBatches):
+        store.batches.create(fresh, most_active=2)
+    store.batches.create(msgspec.structs.replace(fresh, project_id="prj2"), most_active=2)
+    store.batches.cancel("org_a", "prj", "openai", batch.id)
+    store.batches.claim("w1", ttl_s=10, passing=[])
+    with pytest.raises(TooManyBatches):
+        store.batches.create(fresh, most_active=2)
 
 
 def test_an_input_that_is_being_read_is_neither_deleted_nor_expired(store: Store, clock: StillClock) -> None:

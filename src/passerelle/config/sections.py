@@ -95,6 +95,7 @@ class BatchSettings(Section):
     attempts: Annotated[Whole, Field(ge=1, le=100)] = 5
     max_lines: Annotated[Whole, Field(ge=1, le=1_000_000)] = 100_000
     max_bytes: Annotated[Whole, Field(ge=1024, le=8 << 30)] = 200 << 20
+    max_active: Positive = 200
     window_s: Seconds = 86_400.0
     retention_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
 

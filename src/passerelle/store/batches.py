@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, select, update
 
 from passerelle.core.batch import (
     ACTIVE,
@@ -49,6 +49,10 @@ class LeaseLost(Exception):
     """Another worker runs the batch now, or it is gone: whoever hears this stops."""
 
 
+class TooManyBatches(Exception):
+    """The project has as many batches under way as it may."""
+
+
 class Batches:
     """Every batch of the installation. What callers may ask names organisation and project."""
 
@@ -59,9 +63,17 @@ class Batches:
 
     # --- for callers
 
-    def create(self, batch: Batch) -> None:
-        """Keep a new batch, which any worker may take up."""
+    def create(self, batch: Batch, *, most_active: int) -> None:
+        """Keep a new batch, which any worker may take up. Raises `TooManyBatches` when its project has as
+        many that are not over as it may."""
+        active = select(func.count()).where(
+            _batch.c.org_id == batch.org_id,
+            _batch.c.project_id == batch.project_id,
+            _batch.c.state.in_(sorted(ACTIVE)),
+        )
         with self._database.write() as connection:
+            if (connection.scalar(active) or 0) >= most_active:
+                raise TooManyBatches(batch.project_id)
             connection.execute(
                 _batch.insert().values(
                     org_id=batch.org_id,

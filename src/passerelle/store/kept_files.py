@@ -22,6 +22,10 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+MOST_FILES = 100_000
+"""Of one project, however small."""
+
+
 class QuotaExceeded(Exception):
     """The project keeps as much as it may."""
 
@@ -52,8 +56,8 @@ class KeptFiles:
             with self._database.write() as connection:
                 insert(connection, file)
                 if most_bytes is not None:
-                    used = connection.scalar(_used(file.org_id, file.project_id)) or 0
-                    if used > most_bytes:
+                    used, count = connection.execute(_used(file.org_id, file.project_id)).one()
+                    if used > most_bytes or count > MOST_FILES:
                         raise QuotaExceeded(file.project_id)
         except BaseException:
             self._vault.remove(file.id)
@@ -62,7 +66,7 @@ class KeptFiles:
     def used_bytes(self, org_id: str, project_id: str) -> int:
         """What a project's files take."""
         with self._database.read() as connection:
-            return connection.scalar(_used(org_id, project_id)) or 0
+            return int(connection.execute(_used(org_id, project_id)).one()[0])
 
     def get(self, org_id: str, project_id: str, file_id: str) -> KeptFile | None:
         """One file, of whatever purpose."""
@@ -176,9 +180,9 @@ def _is_shown() -> ColumnElement[bool]:
     return _table.c.purpose.in_(SHOWN_PURPOSES)
 
 
-def _used(org_id: str, project_id: str) -> Select[int]:
+def _used(org_id: str, project_id: str) -> Select[int, int]:
     where = (_table.c.org_id == org_id, _table.c.project_id == project_id)
-    return select(func.coalesce(func.sum(_table.c.size_bytes), 0)).where(*where)
+    return select(func.coalesce(func.sum(_table.c.size_bytes), 0), func.count()).where(*where)
 
 
 def _due(now_ns: int) -> Select[str]:

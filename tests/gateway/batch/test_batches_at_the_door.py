@@ -161,6 +161,28 @@ def test_a_temporary_failure_is_tried_again_and_a_lasting_one_is_told(house: Hou
     assert len(stage.seen("m-broken.chat")) == 1
 
 
+def test_lines_beyond_their_keys_limit_wait_for_their_turn(house: House) -> None:
+    caller = house.caller("slow", requests_per_minute=240, concurrency=2)
+
+    client = openai_of(house, house.caller("reader of slow"))
+    over = ended(client, begin(openai_of(house, caller), [chat_line(n) for n in range(30)]))
+
+    assert (over.status, over.request_counts.completed) == ("completed", 30)
+
+
+def test_an_empty_budget_ends_lines_and_is_not_overspent(house: House) -> None:
+    caller = house.caller("poor", budget_nanos=2_000_000)
+    client = openai_of(house, caller)
+
+    over = ended(client, begin(client, [chat_line(n, max_tokens=60) for n in range(20)]))
+
+    assert over.status == "completed"
+    assert 0 < over.request_counts.completed < 20
+    codes = {line["response"]["body"]["error"]["code"] for line in read(client, over.error_file_id)}
+    assert codes == {"budget_exhausted"}
+    assert house.spent(caller.budget_id or "") <= 2_000_000
+
+
 def test_a_cancelled_batch_ends_what_it_began_and_begins_nothing_more(house: House, stage: Stage) -> None:
     client = openai_of(house, house.caller("changing"))
     gate = stage.event()

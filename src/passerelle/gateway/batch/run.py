@@ -11,7 +11,8 @@ and stands in the ledger. A line with a result is never asked again.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import assert_never
+from concurrent.futures import Executor
+from typing import TypeVar, assert_never
 
 import msgspec
 
@@ -24,6 +25,7 @@ from passerelle.gateway.batch.outputs import Unasked, unasked
 from passerelle.store import Store, StoreUnavailable
 from passerelle.store.vault import ContentGone, Draft
 
+_T = TypeVar("_T")
 DAY_NS = 86_400 * 1_000_000_000
 _AHEAD_LINES = 64
 _AHEAD_BYTES = 1 << 20
@@ -52,8 +54,9 @@ class Run:
         clock: Clock,
         rules: Rules,
         draining: Callable[[], bool],
+        heavy: Executor,
     ) -> None:
-        """`draining()`: the worker takes no more work, from now to its end."""
+        """`draining()`: the worker takes no more work, from now to its end. `heavy` does what takes long."""
         self.batch = batch
         self.stop = asyncio.Event()
         """No further line: the batch is cancelled, the worker leaves, or the lease is lost."""
@@ -64,6 +67,7 @@ class Run:
         self._clock = clock
         self._rules = rules
         self._draining = draining
+        self._heavy = heavy
         self._results: list[LineResult] = []
         self._writing = asyncio.Lock()
 
@@ -100,7 +104,7 @@ class Run:
 
     async def _validate(self) -> None:
         batch, rules = self.batch, self._rules
-        checked = await asyncio.to_thread(
+        checked = await self._long(
             lambda: check(
                 batch.surface, batch.endpoint, self._input(),
                 longest=rules.longest_line, most=rules.batches.max_lines,
@@ -112,6 +116,10 @@ class Run:
         self.batch = await asyncio.to_thread(
             self._store.batches.advance, self._owner, batch, "in_progress", total=checked.total
         )
+
+    async def _long(self, work: Callable[[], _T]) -> _T:
+        """Work through a whole input, in the thread that batches have for it: no request waits behind it."""
+        return await asyncio.get_running_loop().run_in_executor(self._heavy, work)
 
     def _input(self) -> Iterator[bytes]:
         return self._store.files.content(self.batch.org_id, self.batch.input_file_id)
@@ -168,7 +176,7 @@ class Run:
     # --- closing
 
     async def _close(self) -> None:
-        self.batch = await asyncio.to_thread(self._write_files)
+        self.batch = await self._long(self._write_files)
 
     def _write_files(self) -> Batch:
         """In a thread: the files of what was answered and what was not, and the batch's end."""

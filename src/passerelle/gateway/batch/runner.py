@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from passerelle.core.batch import Batch
 from passerelle.core.clock import Clock
@@ -60,6 +61,7 @@ class Runner:
             in_flight=lambda: road.in_flight,
         )
         self._asker = Asker(road, store, self._pace, clock, jitter, attempts=settings.attempts)
+        self._heavy = ThreadPoolExecutor(1, "passerelle-batches")
         self._running: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._resting: dict[str, float] = {}
         self._look = asyncio.Event()
@@ -92,6 +94,7 @@ class Runner:
             for task in late:  # each settles as cancelled; whoever goes on asks its line again
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        self._heavy.shutdown(cancel_futures=True)
 
     async def _follow(self) -> None:
         while not self._stopping:
@@ -104,6 +107,9 @@ class Runner:
                 if not self._troubled:
                     log.warning("batches wait for the database: %s", error)
                 self._troubled = True
+            except Exception:
+                # Nobody awaits this task, and batches must not stand still for what nobody foresaw.
+                log.exception("looking for batches failed unexpectedly")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._look.wait()
@@ -121,7 +127,10 @@ class Runner:
             batch = await self._claim()
             if batch is None:
                 return
-            run = Run(batch, self._owner, self._store, self._asker, self._clock, self._rules, self._draining)
+            run = Run(
+                batch, self._owner, self._store, self._asker, self._clock, self._rules, self._draining,
+                self._heavy,
+            )  # fmt: skip
             self._running[batch.id] = run, asyncio.create_task(self._attend(run))
 
     async def _renew(self) -> None:

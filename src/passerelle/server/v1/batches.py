@@ -19,7 +19,7 @@ from passerelle.server.answer import send_whole
 from passerelle.server.body import read_body
 from passerelle.server.route import Arrival, Route
 from passerelle.server.v1.files import life_s
-from passerelle.server.v1.keeping import Query, absent, may_keep, named
+from passerelle.server.v1.keeping import Query, absent, may_keep, named, within_bounds
 from passerelle.server.wishes import forwarded, read_wishes
 from passerelle.store import Store
 
@@ -150,7 +150,10 @@ class _Batches:
             expires_at_ns=now_ns + int(self._rules.batches.window_s * 1e9),
             terms=terms,
         )
-        await asyncio.to_thread(self._store.batches.create, batch)
+        with within_bounds(self._rules):
+            await asyncio.to_thread(
+                self._store.batches.create, batch, most_active=self._rules.batches.max_active
+            )
         self._wake()
         await _send(arrival, shown(batch))
 

@@ -15,9 +15,9 @@ from passerelle.gateway.batch.run import DAY_NS, Rules
 from passerelle.server.answer import send_whole
 from passerelle.server.multipart import Form, PartHead, Sink, read_form
 from passerelle.server.route import Arrival, Route
-from passerelle.server.v1.keeping import Query, absent, may_keep, named
+from passerelle.server.v1.keeping import Query, absent, may_keep, named, within_bounds
 from passerelle.store import Store
-from passerelle.store.kept_files import FileInUse, QuotaExceeded
+from passerelle.store.kept_files import FileInUse
 from passerelle.store.vault import ContentGone, Draft
 
 LIFE_S = (3_600, 2_592_000)
@@ -98,17 +98,10 @@ class _Files:
                 created_at_ns=now_ns,
                 expires_at_ns=self._expiry(form, purpose, now_ns),
             )
-            await asyncio.to_thread(
-                self._store.files.keep, upload.draft, file, most_bytes=settings.max_project_bytes
-            )
-        except QuotaExceeded as error:
-            raise ProblemError(
-                Problem(
-                    "too_large",
-                    f"This project's files may take {settings.max_project_bytes} bytes; delete some first.",
-                    code="project_storage_full",
+            with within_bounds(self._rules):
+                await asyncio.to_thread(
+                    self._store.files.keep, upload.draft, file, most_bytes=settings.max_project_bytes
                 )
-            ) from error
         finally:
             upload.drop()
         await _send(arrival, shown(file))

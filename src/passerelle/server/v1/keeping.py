@@ -1,11 +1,16 @@
 """What the routes of files and batches have in common: the right to keep, pages, and what is not there."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import parse_qs
 
 from passerelle.core.errors import Problem, ProblemError, invalid
 from passerelle.core.principal import Principal
+from passerelle.gateway.batch.run import Rules
 from passerelle.server.route import Arrival
+from passerelle.store.batches import TooManyBatches
+from passerelle.store.kept_files import MOST_FILES, QuotaExceeded
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
@@ -25,6 +30,32 @@ def may_keep(principal: Principal) -> None:
                 code="content_not_kept",
             )
         )
+
+
+@contextmanager
+def within_bounds(rules: Rules) -> Iterator[None]:
+    """Tells what the store refuses to keep because the project has enough of it."""
+    try:
+        yield
+    except QuotaExceeded as error:
+        most = rules.files.max_project_bytes
+        raise ProblemError(
+            Problem(
+                "too_large",
+                f"This project's files may be {MOST_FILES} and take {most} bytes; delete some first.",
+                code="project_storage_full",
+            )
+        ) from error
+    except TooManyBatches as error:
+        most = rules.batches.max_active
+        raise ProblemError(
+            Problem(
+                "rate_limited",
+                f"This project has {most} batches under way already; wait until one is over.",
+                code="too_many_batches",
+                retry_after_s=60,
+            )
+        ) from error
 
 
 def named(arrival: Arrival, kind: str) -> str:

@@ -21,7 +21,7 @@ from passerelle.server.answer import send_whole
 from passerelle.server.body import read_body
 from passerelle.server.route import Arrival, Route
 from passerelle.server.v1.files import send_content
-from passerelle.server.v1.keeping import Query, absent, may_keep, named
+from passerelle.server.v1.keeping import Query, absent, may_keep, named, within_bounds
 from passerelle.server.wishes import forwarded, read_wishes
 from passerelle.store import Store
 from passerelle.store.vault import Draft
@@ -123,7 +123,8 @@ class _MessageBatches:
             tally=Tally(total=len(requests)),
             reached={"in_progress": now_ns},
         )
-        await asyncio.to_thread(self._keep, batch, requests)
+        with within_bounds(self._rules):
+            await asyncio.to_thread(self._keep, batch, requests)
         self._wake()
         await _send(arrival, shown(batch))
 
@@ -183,10 +184,14 @@ class _MessageBatches:
                 created_at_ns=batch.created_at_ns,
                 expires_at_ns=batch.created_at_ns + life_ns,
             )
-            self._store.files.keep(draft, file)
+            self._store.files.keep(draft, file, most_bytes=self._rules.files.max_project_bytes)
         finally:
             draft.drop()
-        self._store.batches.create(batch)
+        try:
+            self._store.batches.create(batch, most_active=self._rules.batches.max_active)
+        except BaseException:
+            self._store.files.discard(batch.org_id, [file.id])
+            raise
 
     async def list(self, arrival: Arrival) -> None:
         """A page of the project's batches, newest first."""
