@@ -28,6 +28,9 @@ def house(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ho
         catalogue.model(f"m-{provider}", provider)
     for name in ("m-slow", "m-flaky", "m-broken"):
         catalogue.model(name, "chat")
+    catalogue.lines += ["[providers.simulated]", 'kind = "simulated"', "models = []"]
+    for kind in ("embedding", "verdict"):
+        catalogue.model(f"m-{kind}", "simulated", more=[f'output_modalities = ["{kind}"]'])
     config = _CONFIG + catalogue.text.replace("providers_from_environment = false", "")
     config = "providers_from_environment = false\n" + config
     with running(tmp_path_factory.mktemp("batches"), config, **ENV) as house:
@@ -267,19 +270,23 @@ def test_wishes_of_the_creation_hold_for_every_line(house: House) -> None:
     assert failed["response"]["status_code"] == 403
 
 
-def test_embeddings_and_responses_are_asked_in_batches_too(house: House) -> None:
+@pytest.mark.parametrize(
+    ("endpoint", "body", "kind"),
+    [
+        ("/v1/responses", {"model": "m-chat", "input": "x"}, "response"),
+        ("/v1/embeddings", {"model": "m-embedding", "input": ["a", "b"]}, "list"),
+        ("/v1/moderations", {"model": "m-verdict", "input": "x"}, None),
+    ],
+)
+def test_other_endpoints_are_asked_in_batches_too(
+    house: House, endpoint: str, body: dict[str, object], kind: str | None
+) -> None:
     client = openai_of(house, house.caller("other"))
-    line = {
-        "custom_id": "c1",
-        "method": "POST",
-        "url": "/v1/responses",
-        "body": {"model": "m-chat", "input": "x"},
-    }
-    over = ended(client, begin(client, [line], endpoint="/v1/responses"))
+    line = {"custom_id": "c1", "method": "POST", "url": endpoint, "body": body}
+    over = ended(client, begin(client, [line], endpoint=endpoint))
 
     (answered,) = read(client, over.output_file_id)
-    assert answered["response"]["body"]["object"] == "response"
-    assert over.usage.output_tokens > 0
+    assert answered["response"]["body"].get("object") == kind
 
 
 def test_batches_and_files_are_the_projects_own(house: House) -> None:

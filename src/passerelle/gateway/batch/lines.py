@@ -21,9 +21,11 @@ ENDPOINTS: dict[str, tuple[Dialect, PathTarget]] = {
     "/v1/chat/completions": ("openai_chat", PathTarget("chat")),
     "/v1/responses": ("openai_responses", PathTarget("chat")),
     "/v1/embeddings": ("openai_chat", PathTarget("embed")),
+    "/v1/moderations": ("openai_chat", PathTarget("moderate")),
     "/v1/messages": ("anthropic", PathTarget("chat")),
 }
 """What may be asked in a batch, and how a line of it is read."""
+_MODEL_OPTIONAL = ("/v1/moderations",)
 
 MOST_PROBLEMS = 100
 """Told of one input; the rest will be found when these are mended."""
@@ -131,7 +133,7 @@ def read_line(surface: Surface, endpoint: str, number: int, text: bytes | None) 
         asked = _asked.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _wrong("invalid_type", "'body' must be an object.", number, "body") from error
-    if asked.model is None:
+    if asked.model is None and endpoint not in _MODEL_OPTIONAL:
         raise _missing("body.model", number)
     if asked.stream:
         told = "Streams cannot be asked for in a batch; leave 'stream' out."

@@ -1,13 +1,13 @@
 """Files kept for projects, batches, and the results of a batch's lines until its files are written.
 
-Revision 0004.
+Revision 0005.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
