@@ -34,9 +34,10 @@ from passerelle.core.event import (
 from passerelle.core.model import Deployment
 from passerelle.core.request import Dialect, EmbedRequest, Operation, Request
 from passerelle.core.usage import NO_USAGE, Usage
+from passerelle.gateway import keep
 from passerelle.gateway.estimate import said_bytes, text_bytes, usage_from_bytes
 from passerelle.gateway.generation import Generation
-from passerelle.gateway.trip import Trip
+from passerelle.gateway.trip import Ask, Trip
 
 
 class Outbound(msgspec.Struct, frozen=True, gc=False):
@@ -66,17 +67,21 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     ask, envelope = trip.ask, trip.envelope
     dialect = wire_dialect(trip, deployment)
     target = _target(trip.generation, deployment, envelope.operation)
+    forgotten: tuple[str, ...] = ()
+    if ask.keeping is not None and ask.keeping.opaque:
+        ask, forgotten = keep.readable_by(deployment.provider, ask)
     if dialect == ask.dialect and envelope.relayable:
         if envelope.operation == "embed":
             embed = registry.embed_provider(dialect)
             assert embed is not None  # noqa: S101 - the provider said it supports the operation
             return Outbound(embed.relay_embed_request(ask.body, target), dialect, target.model, relayed=True)
         side = registry.provider(dialect)
-        lost = _told(trip, deployment, side.relay_losses(ask.body, target) if target.quirks else ())
+        refused = side.relay_losses(ask.body, target) if target.quirks or envelope.stored else ()
+        lost = _told(trip, deployment, (*refused, *forgotten))
         body = side.relay_request(ask.body, target, envelope)
         return Outbound(body, dialect, target.model, relayed=True, dropped=lost)
-    encoded = _translate(trip, dialect, target)
-    lost = _told(trip, deployment, encoded.dropped)
+    encoded = _translate(trip, ask, dialect, target)
+    lost = _told(trip, deployment, tuple(dict.fromkeys((*encoded.dropped, *forgotten))))
     return Outbound(encoded.body, dialect, target.model, relayed=False, dropped=lost, renamed=encoded.renamed)
 
 
@@ -112,21 +117,19 @@ def _told(trip: Trip, deployment: Deployment, dropped: tuple[str, ...]) -> tuple
     return told
 
 
-def _translate(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
+def _translate(trip: Trip, ask: Ask, dialect: Dialect, target: Target) -> Encoded:
     """The request decoded, once for all attempts, and encoded. Raises `ProblemError` naming the caller's
     own field.
     """
-    ask = trip.ask
     try:
-        return _encoded(trip, dialect, target)
+        return _encoded(trip, ask, dialect, target)
     except ProblemError as error:
         raise named_for_caller(error, ask.body, ask.dialect) from None
     except RecursionError:  # schemas are walked level by level, and a caller may nest them without end
         raise nested_too_deeply(ask.body, ask.dialect) from None
 
 
-def _encoded(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
-    ask = trip.ask
+def _encoded(trip: Trip, ask: Ask, dialect: Dialect, target: Target) -> Encoded:
     if trip.envelope.operation == "embed":
         asked, spoken = registry.embed_client(ask.dialect), registry.embed_provider(dialect)
         if asked is None or spoken is None:
@@ -134,7 +137,7 @@ def _encoded(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
         if not isinstance(trip.request, EmbedRequest):
             trip.request = asked.decode_embed_request(ask.body, ask.target)
         return spoken.encode_embed_request(trip.request, target)
-    if not isinstance(trip.request, Request):
+    if not isinstance(trip.request, Request) or (trip.ask.keeping is not None and trip.ask.keeping.opaque):
         trip.request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
     return registry.provider(dialect).encode_request(trip.request, target)
 
@@ -205,6 +208,11 @@ def _embeddings(trip: Trip, outbound: Outbound, data: bytes) -> Answer:
 
 def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
     """What a provider's stream goes through on its way to the caller."""
+    watcher = _watcher(trip, outbound, context)
+    return watcher if trip.ask.keeping is None else keep.KeptStream(trip, trip.ask.keeping, watcher)
+
+
+def _watcher(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
     side = registry.provider(outbound.dialect)
     if outbound.relayed:
         return side.stream_watcher(trip.envelope)
@@ -228,6 +236,8 @@ def in_band_error(
 
     `passed`: what was last passed on.
     """
+    if isinstance(watcher, keep.KeptStream):
+        return watcher.broken(in_band_error(trip, watcher.inner, failed, context, passed))
     if isinstance(watcher, Translation):
         return watcher.encoder.encode(failed)
     ending = msgspec.structs.replace(context, passed=passed)

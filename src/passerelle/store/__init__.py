@@ -3,7 +3,8 @@
     store = open_store(default_url(data_dir), data_dir, clock=SystemClock(), worker="w0")
     store.identity   who a token belongs to, from memory            store.receipts  signed records
     store.budgets    holds from leases, from memory                 store.usage     reports, ledger, prices
-    store.journal    intents and settlements, kept before told      store.keys, .tenants, .audit, .contents, .conversations
+    store.journal    intents and settlements, kept before told      store.keys, .tenants, .audit, .contents
+    store.conversations   what callers asked to keep
 
 The first column is for the hot path: sync, microseconds, no database. The second reads and writes the
 database on the calling thread: call it from a worker thread (`asyncio.to_thread`), never the event loop.

@@ -5,7 +5,8 @@ booked before (it is being replayed, or came twice) and changes nothing; for the
 follows in the same transaction, so they are booked whole or not at all.
 
     Intended  → intent, unless its settlement is in the same group
-    Settled   → outcome, ledger (one per attempt), usage_hour, hold, lease or account, signing_batch, content, turn
+    Settled   → outcome, ledger (one per attempt), usage_hour, hold, lease or account, signing_batch, content,
+              turn (see `keeping`)
     Lost      → outcome `unknown`, ledger at the estimate, hold, lease or account (see `spending`)
 """
 

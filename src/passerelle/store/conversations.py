@@ -51,8 +51,11 @@ class Conversations:
         deleted, expired, or never there.
         """
         table = schema.stored_response
-        mine = (_response.org_id == org_id, _response.project_id == project_id)
-        mine = (*mine, _response.expires_at_ns > self._clock.unix_ns())
+        mine = (
+            _response.org_id == org_id,
+            _response.project_id == project_id,
+            _response.expires_at_ns > self._clock.unix_ns(),
+        )
         links = (
             select(_response.response_id, _response.previous_id)
             .where(_response.response_id == response_id, *mine)
@@ -99,7 +102,7 @@ class Conversations:
     def referenced(
         self, org_id: str, project_id: str, item_ids: Sequence[str]
     ) -> dict[str, tuple[bytes, str]]:
-        """Items of stored responses and conversations by their ids, each with its provider, as far as found."""
+        """Items of responses and conversations by their ids, each with its provider, as far as found."""
         output = schema.stored_output.c
         wanted = set(item_ids)
         found: dict[str, tuple[bytes, str]] = {}
@@ -232,13 +235,9 @@ class Conversations:
             found = [self._item(connection, org_id, row) for row in connection.execute(query)]
         return [item for item in found if item is not None]
 
-    def item(
-        self, org_id: str, project_id: str, conversation_id: str, item_id: str
-    ) -> StoredItem | None:
+    def item(self, org_id: str, project_id: str, conversation_id: str, item_id: str) -> StoredItem | None:
         """One item of a conversation."""
-        query = self._spoken(org_id).where(
-            _said.conversation_id == conversation_id, _said.item_id == item_id
-        )
+        query = self._spoken(org_id).where(_said.conversation_id == conversation_id, _said.item_id == item_id)
         with self._database.read() as connection:
             if self._found(connection, org_id, project_id, conversation_id) is None:
                 return None
@@ -251,13 +250,16 @@ class Conversations:
         """Delete one item; its conversation, or None when either is not there."""
         with self._database.write() as connection:
             found = self._found(connection, org_id, project_id, conversation_id)
-            gone = found is not None and connection.execute(
-                delete(schema.conversation_item).where(
-                    _said.org_id == org_id,
-                    _said.conversation_id == conversation_id,
-                    _said.item_id == item_id,
-                )
-            ).rowcount
+            gone = (
+                found is not None
+                and connection.execute(
+                    delete(schema.conversation_item).where(
+                        _said.org_id == org_id,
+                        _said.conversation_id == conversation_id,
+                        _said.item_id == item_id,
+                    )
+                ).rowcount
+            )
             if not gone:
                 return None
             self._told(connection, org_id, actor, "conversation.item_deleted", item_id)
@@ -282,9 +284,7 @@ class Conversations:
         ).where(_said.org_id == org_id, _said.expires_at_ns > self._clock.unix_ns())  # fmt: skip
 
     def _turn(self, connection: Connection, org_id: str, row: Any) -> StoredTurn | None:
-        plain = self._keeper.open(
-            connection, org_id, row.response_id, row.key_version, row.nonce, row.body
-        )
+        plain = self._keeper.open(connection, org_id, row.response_id, row.key_version, row.nonce, row.body)
         if plain is None:
             return None
         body = _body.decode(plain)
