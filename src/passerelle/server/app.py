@@ -126,7 +126,7 @@ class Entrance:
         for route in candidates:
             if method in route.methods:
                 if route.prefix:
-                    arrival.rest = path[len(route.path) :]
+                    arrival.rest = path[len(route.path) :].rstrip("/")
                 return route
         if not candidates:
             raise ProblemError(
