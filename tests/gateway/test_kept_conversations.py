@@ -278,7 +278,7 @@ def test_deleting_deletes_the_words_too(play: Play) -> None:
         with pytest.raises(openai.BadRequestError, match="background"):
             client.responses.cancel(second.id)
     for table in ("stored_response", "stored_output"):
-        assert house.rows(f"select 1 from {table} where response_id = ?", first.id) == []  # noqa: S608
+        assert house.rows(f"select 1 from {table} where response_id = ?", first.id) == []
     found = house.store.audit.list(tenant.org_id)
     assert (first.id, play.keeper.key_id) in [
         (record.target, record.actor) for record in found if record.action == "response.deleted"

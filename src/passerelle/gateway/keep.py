@@ -79,6 +79,8 @@ class Recall:
         body = (
             talk.rebuilt(ask.body, [item for item, _ in (*before, *items)])
             if asked.stateful
+            else ask.body
+            if asked.store is None
             else talk.unstored(ask.body)
         )
         if len(body) > generation.intake.max_body_bytes:
