@@ -262,6 +262,17 @@ def test_a_tenant_that_keeps_nothing_is_served_and_told_so(play: Play, dialect: 
             client.conversations.create()
 
 
+def test_a_provider_keeps_completions_only_where_the_tenant_lets_anybody(play: Play) -> None:
+    ask = asked("openai_chat", "chat-plain", store=True)
+    kept = play.keeper.door.send(ask)
+    assert json.loads(play.seen("chat").body)["store"] is True
+    assert "x-passerelle-dropped" not in kept.headers
+    refused = play.shy.door.send(ask)
+    assert json.loads(play.seen("chat").body)["store"] is False
+    assert refused.headers["x-passerelle-dropped"] == "store"
+    assert play.shy.door.send(ask, x_passerelle_strict="1").status == 400
+
+
 def test_deleting_deletes_the_words_too(play: Play) -> None:
     house, tenant = play.house, play.keeper.tenant
     with play.sdk(play.keeper) as client:

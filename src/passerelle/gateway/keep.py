@@ -39,12 +39,16 @@ _BOOKED_S: Final = 2.0
 _DAY_NS: Final = 86_400 * 1_000_000_000
 
 
+def allowed(principal: Principal) -> bool:
+    """Whether anything this caller says may be kept."""
+    return principal.rights.content in ("conversations", "full")
+
+
 def days(principal: Principal, generation: Generation) -> int:
     """For how many days this caller's conversations are kept; 0 where nothing may be."""
-    rights = principal.rights
-    if rights.content not in ("conversations", "full"):
+    if not allowed(principal):
         return 0
-    most = rights.max_retention_days
+    most = principal.rights.max_retention_days
     return generation.conversation_days if most is None else min(most, generation.conversation_days)
 
 

@@ -20,6 +20,7 @@ from passerelle.codecs.base import (
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.names import restore, restore_event
 from passerelle.codecs.places import named_for_caller, nested_too_deeply
+from passerelle.codecs.splice import splice
 from passerelle.core.errors import AnswerError, ProblemError, invalid
 from passerelle.core.event import (
     Event,
@@ -79,6 +80,9 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
         refused = side.relay_losses(ask.body, target) if target.quirks or envelope.stored else ()
         lost = _told(trip, deployment, (*refused, *forgotten))
         body = side.relay_request(ask.body, target, envelope)
+        if envelope.stored and dialect != "openai_responses" and not keep.allowed(ask.principal):
+            # Nor may a provider keep what the tenant does not let us keep.
+            body, lost = splice(body, {"store": b"false"}), _told(trip, deployment, (*lost, "store"))
         return Outbound(body, dialect, target.model, relayed=True, dropped=lost)
     encoded = _translate(trip, ask, dialect, target)
     lost = _told(trip, deployment, tuple(dict.fromkeys((*encoded.dropped, *forgotten))))

@@ -15,6 +15,7 @@ from passerelle.core.conversation import StoredConversation, StoredItem, StoredT
 from passerelle.store import audit, schema
 from passerelle.store.database import Database
 from passerelle.store.keeping import Body, Keeper
+from passerelle.store.sealing import Keys
 
 MOST_TURNS = 1_000
 """How far back a conversation is followed."""
@@ -71,11 +72,12 @@ class Conversations:
         ).order_by(_response.response_id.desc()).limit(MOST_TURNS + 1)  # fmt: skip
         turns: list[StoredTurn] = []
         wanted: str | None = response_id
+        known: Keys = {}
         with self._database.read() as connection:
             rows = {row.response_id: row for row in connection.execute(query)}
             while wanted is not None:
                 row = rows.pop(wanted, None)
-                turn = None if row is None else self._turn(connection, org_id, row)
+                turn = None if row is None else self._turn(connection, org_id, row, known)
                 if turn is None:
                     return [], wanted
                 turns.append(turn)
@@ -232,7 +234,8 @@ class Conversations:
                 if place is not None:
                     query = query.where(_said.place > place if order == "asc" else _said.place < place)
             query = query.order_by(_said.place if order == "asc" else _said.place.desc()).limit(limit)
-            found = [self._item(connection, org_id, row) for row in connection.execute(query)]
+            known: Keys = {}
+            found = [self._item(connection, org_id, row, known) for row in connection.execute(query)]
         return [item for item in found if item is not None]
 
     def item(self, org_id: str, project_id: str, conversation_id: str, item_id: str) -> StoredItem | None:
@@ -283,8 +286,10 @@ class Conversations:
             _said.nonce, _said.body,
         ).where(_said.org_id == org_id, _said.expires_at_ns > self._clock.unix_ns())  # fmt: skip
 
-    def _turn(self, connection: Connection, org_id: str, row: Any) -> StoredTurn | None:
-        plain = self._keeper.open(connection, org_id, row.response_id, row.key_version, row.nonce, row.body)
+    def _turn(
+        self, connection: Connection, org_id: str, row: Any, known: Keys | None = None
+    ) -> StoredTurn | None:
+        plain = self._keeper.open(connection, org_id, row.response_id, row, known)
         if plain is None:
             return None
         body = _body.decode(plain)
@@ -298,15 +303,10 @@ class Conversations:
             row.provider,
         )
 
-    def _item(self, connection: Connection, org_id: str, row: Any) -> StoredItem | None:
-        plain = self._keeper.open(
-            connection,
-            org_id,
-            f"{row.conversation_id}/{row.place}",
-            row.key_version,
-            row.nonce,
-            row.body,
-        )
+    def _item(
+        self, connection: Connection, org_id: str, row: Any, known: Keys | None = None
+    ) -> StoredItem | None:
+        plain = self._keeper.open(connection, org_id, f"{row.conversation_id}/{row.place}", row, known)
         return None if plain is None else StoredItem(row.item_id, row.place, plain, row.provider)
 
     def _found(
@@ -322,9 +322,7 @@ class Conversations:
         ).one_or_none()
         if row is None:
             return None
-        plain = self._keeper.open(
-            connection, org_id, row.conversation_id, row.key_version, row.nonce, row.body
-        )
+        plain = self._keeper.open(connection, org_id, row.conversation_id, row)
         if plain is None:
             return None
         return StoredConversation(row.conversation_id, row.at_ns, _metadata.decode(plain))

@@ -6,7 +6,7 @@ are compressed, then sealed under the tenant's own key.
 
 import zlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, Table, delete, select, tuple_
@@ -17,7 +17,7 @@ from passerelle.core.receipt import Receipt
 from passerelle.store import schema
 from passerelle.store.database import Bulk, Database
 from passerelle.store.rows import Row
-from passerelle.store.sealing import Sealer
+from passerelle.store.sealing import Keys, Sealer
 
 FORGET: Final = 500
 """Rows of a table deleted in one transaction at most, so that no writer waits long."""
@@ -90,10 +90,15 @@ class Keeper:
         return self._sealer.seal(connection, org_id, name, zlib.compress(plain, _LEVEL))
 
     def open(
-        self, connection: Connection, org_id: str, name: str, version: int, nonce: bytes, body: bytes
+        self,
+        connection: Connection,
+        org_id: str,
+        name: str,
+        row: Any,
+        known: Keys | None = None,
     ) -> bytes | None:
-        """The inverse of `seal`; None when the tenant's key is gone."""
-        plain = self._sealer.open(connection, org_id, name, version, nonce, body)
+        """The inverse of `seal`, of a row; None when the tenant's key is gone. `known`: see `sealing`."""
+        plain = self._sealer.open(connection, org_id, name, row.key_version, row.nonce, row.body, known)
         return None if plain is None else zlib.decompress(plain)
 
     def append(
