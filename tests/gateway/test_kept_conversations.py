@@ -17,6 +17,7 @@ from tests.gateway.stage import ENV, Catalogue, Stage, frames, short
 from tests.upstream_answers import PROOF, TEXT
 
 from passerelle.core.request import Dialect
+from passerelle.server.v1.stored import Stored
 
 FOUR: tuple[Dialect, ...] = ("openai_chat", "openai_responses", "anthropic", "gemini")
 TOOL: Any = {
@@ -392,6 +393,34 @@ def test_what_a_conversation_cannot_hold_is_refused_by_name(play: Play) -> None:
     assert door.send(both).json["error"]["param"] == "previous_response_id"
 
 
+def test_a_bad_item_is_named_by_its_place_in_what_was_sent(play: Play) -> None:
+    with play.sdk(play.keeper) as client:
+        first = client.responses.create(model="chat-plain", input=FIRST)
+        wrong: Any = [{"role": "user", "content": "?"}, {"role": "nobody", "content": "?"}]
+        for more in ({"previous_response_id": first.id}, {}):
+            with pytest.raises(openai.BadRequestError) as caught:
+                client.responses.create(model="chat-plain", input=wrong, **more)  # type: ignore[call-overload]
+            assert caught.value.param == "input[1].role"
+
+
+@pytest.mark.parametrize("name", ["%00", "%ff", "x" * 300, "a%0ab", "%ed%a0%80", "../..", "resp_%27--"])
+def test_what_can_be_no_id_is_simply_not_there(play: Play, name: str) -> None:
+    door = play.keeper.door
+    for path in (
+        f"/v1/responses/{name}",
+        f"/v1/conversations/{name}",
+        f"/v1/conversations/conv_x/items/{name}",
+    ):
+        for method in ("GET", "DELETE"):
+            assert door.send(Asked(path, b"", method)).status == 404
+    for body in (
+        b'{"model": "chat-plain", "input": "x", "previous_response_id": "\\u0000"}',
+        b'{"model": "chat-plain", "input": "x", "conversation": "\\u0000"}',
+        b'{"model": "chat-plain", "input": [{"type": "item_reference", "id": "\\u0000"}]}',
+    ):
+        assert door.send(Asked("/v1/responses", body)).status in (400, 404)
+
+
 # --- who sees it
 
 
@@ -412,6 +441,12 @@ def test_what_another_project_or_tenant_keeps_does_not_exist(play: Play) -> None
             assert bodies[0] == bodies[1]
     for ask in _asks(named)[:2]:
         assert play.keeper.door.send(ask).status == 200
+    table = Stored(None, None, None).routes()  # type: ignore[arg-type]
+    for route in table:
+        done = [
+            ask for ask in _asks(named) if ask.method in route.methods and ask.path.startswith(route.path)
+        ]
+        assert done or not route.prefix, f"nobody asks `{route.path}` of another's"
 
 
 def _asks(names: dict[str, str]) -> list[Asked]:

@@ -113,9 +113,9 @@ class Deliverer:
             if watcher.done:
                 if not trip.settled:
                     self._outcomes.stream_completed(trip, leg, watcher)
-                    reply.set_deadline(loop_time() + _DRAIN_S)
                     if trip.booked is not None:
                         await keep.booked(trip)
+                    reply.set_deadline(loop_time() + _DRAIN_S)
             elif watcher.progress != progress:
                 progress = watcher.progress
                 reply.set_deadline(min(loop_time() + between_s, over_at))

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
+from passerelle.codecs import registry
 from passerelle.codecs.base import StreamWatcher
 from passerelle.core.conversation import StoredTurn, Turn
 from passerelle.core.errors import Problem, ProblemError, invalid
-from passerelle.core.ids import same
+from passerelle.core.ids import plausible, same
 from passerelle.core.principal import Principal
 from passerelle.gateway.generation import Generation, Generations
 from passerelle.gateway.trip import Ask, Keeping, Trip
@@ -76,6 +77,9 @@ class Recall:
         before: list[tuple[bytes, str]] = []
         items: list[tuple[bytes, str]] = [(item, "") for item in asked.items]
         if asked.stateful:
+            if items and not asked.references:
+                # Looked at alone first: what is wrong with an item is told by its place in what was sent.
+                registry.client(ask.dialect).envelope(talk.rebuilt(ask.body, asked.items), ask.target)
             try:
                 before, items = await asyncio.to_thread(self._found, ask.principal, asked)
             except msgspec.DecodeError as error:
@@ -128,18 +132,21 @@ class Recall:
         if asked.previous_id is not None:
             before = spoken(chain_of(self._store, principal, asked.previous_id, "previous_response_id"))
         elif asked.conversation_id is not None:
-            found = stored.items(org_id, project_id, asked.conversation_id)
+            found = None
+            if plausible(asked.conversation_id):
+                found = stored.items(org_id, project_id, asked.conversation_id)
             if found is None:
                 raise ProblemError(no_conversation(asked.conversation_id))
             before = talk.answerable([(item.body, item.provider) for item in found])
         items = [(item, "") for item in asked.items]
         if asked.references:
-            named = stored.referenced(org_id, project_id, [name for _, name in asked.references])
+            names = [name for _, name in asked.references if plausible(name)]
+            named = stored.referenced(org_id, project_id, names)
             for place, name in asked.references:
                 if name not in named:
                     at = f"input[{place}]"
                     raise invalid(
-                        f"Item with id `{name}` not found: `{at}` names nothing that is kept here; "
+                        f"Item with id `{name[:120]}` not found: `{at}` names nothing that is kept here; "
                         "send the whole item.",
                         at,
                     )
@@ -153,7 +160,11 @@ def chain_of(store: Store, principal: Principal, response_id: str, param: str) -
     Source: 400 with `previous_response_not_found` and "Previous response with id '…' not found.", as clients
     quote it (router-for-me/CLIProxyAPI and others, read 2026-11-22).
     """
-    turns, missing = store.conversations.chain(principal.org_id, principal.project_id, response_id)
+    turns: list[StoredTurn] = []
+    response_id = response_id[:120]
+    missing: str | None = response_id
+    if plausible(response_id):
+        turns, missing = store.conversations.chain(principal.org_id, principal.project_id, response_id)
     if missing is not None:
         why = "it" if missing == response_id else f"`{missing}`, which it goes on from,"
         raise invalid(

@@ -14,7 +14,7 @@ from passerelle.core.clock import Clock, mint
 from passerelle.core.conversation import StoredConversation, StoredItem, StoredTurn
 from passerelle.store import audit, schema
 from passerelle.store.database import Database
-from passerelle.store.keeping import Body, Keeper
+from passerelle.store.keeping import Body, Keeper, id_of
 from passerelle.store.sealing import Keys
 
 MOST_TURNS = 1_000
@@ -351,15 +351,10 @@ class _Answer(msgspec.Struct):
     output: list[msgspec.Raw] = []
 
 
-class _Id(msgspec.Struct):
-    id: str | None = None
-
-
 _answer = msgspec.json.Decoder(_Answer)
-_id = msgspec.json.Decoder(_Id)
 
 
 def _outputs(response: bytes) -> list[tuple[str, bytes]]:
     """The items of a response that have an id."""
-    found = [(_id.decode(item).id, bytes(item)) for item in _answer.decode(response).output]
+    found = [(id_of(item), bytes(item)) for item in _answer.decode(response).output]
     return [(identifier, item) for identifier, item in found if identifier]

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, Table, delete, select, tuple_
 
 from passerelle.core.conversation import Turn
-from passerelle.core.ids import same
+from passerelle.core.ids import plausible, same
 from passerelle.core.receipt import Receipt
 from passerelle.store import schema
 from passerelle.store.database import Bulk, Database
@@ -152,9 +152,13 @@ class Keeper:
         )
 
 
-def id_of(item: bytes) -> str | None:
-    """The item's own id, if it has one."""
-    return _id.decode(item).id or None
+def id_of(item: bytes | msgspec.Raw) -> str | None:
+    """The item's own id, if it has one that can be asked for."""
+    try:
+        found = _id.decode(item).id
+    except msgspec.ValidationError:  # an id that is no text
+        return None
+    return found if found is not None and plausible(found) else None
 
 
 def forget(connection: Connection, now_ns: int) -> int:

@@ -22,6 +22,7 @@ from passerelle.codecs.sealed import MARK
 from passerelle.codecs.splice import join, quoted, split
 from passerelle.codecs.sse import SseParser
 from passerelle.core.errors import invalid
+from passerelle.core.ids import plausible
 
 _SEAL: Final = MARK.decode()
 _encoder = msgspec.json.Encoder()
@@ -156,7 +157,9 @@ def outputs(response: bytes) -> list[bytes]:
 def ids(items: Iterable[bytes]) -> tuple[str, ...]:
     """Ids that the items have."""
     found = [_item.decode(item).id for item in items]
-    return tuple([identifier for identifier in found if isinstance(identifier, str) and identifier])
+    return tuple(
+        [identifier for identifier in found if isinstance(identifier, str) and plausible(identifier)]
+    )
 
 
 def is_opaque(item: bytes) -> bool:

@@ -17,6 +17,7 @@ from passerelle.codecs.openai_reading import decode
 from passerelle.core.clock import Clock
 from passerelle.core.conversation import StoredConversation, StoredItem
 from passerelle.core.errors import Problem, ProblemError, invalid
+from passerelle.core.ids import plausible
 from passerelle.gateway.generation import Generations
 from passerelle.gateway.keep import chain_of, days, no_conversation
 from passerelle.server.answer import send_whole
@@ -63,7 +64,8 @@ class _Query:
             arrival.scope.get("query_string", b"").decode("latin-1")
         )
         self.included = frozenset([*self._fields.get("include", ()), *self._fields.get("include[]", ())])
-        self.after = self._one("after")
+        after = self._one("after")
+        self.after = after if after is not None and plausible(after) else None
 
     def _one(self, name: str) -> str | None:
         said = self._fields.get(name)
@@ -129,7 +131,7 @@ class Stored:
         from passerelle.codecs.openai_responses import conversation as talk
         from passerelle.codecs.openai_responses.replay import replayed
 
-        identifier, _, below = arrival.rest.strip("/").partition("/")
+        identifier, below = _named(arrival)
         query = _Query(arrival)
         if below == "input_items":
             await self._input_items(arrival, identifier, query)
@@ -181,7 +183,7 @@ class Stored:
         await send_whole(arrival, 200, _list(shown, more=len(items) > start + len(page)), [])
 
     async def _delete_response(self, arrival: Arrival) -> None:
-        identifier, _, below = arrival.rest.strip("/").partition("/")
+        identifier, below = _named(arrival)
         if below:
             raise _no_such(arrival)
         caller = arrival.caller
@@ -196,7 +198,7 @@ class Stored:
         await send_whole(arrival, 200, msgspec.json.encode(body), [])
 
     async def _cancel(self, arrival: Arrival) -> None:
-        identifier, _, below = arrival.rest.strip("/").partition("/")
+        identifier, below = _named(arrival)
         if below != "cancel":
             raise _no_such(arrival)
         caller = arrival.caller
@@ -233,7 +235,7 @@ class Stored:
     async def _get(self, arrival: Arrival) -> None:
         from passerelle.codecs.openai_responses import conversation as talk
 
-        identifier, _, below = arrival.rest.strip("/").partition("/")
+        identifier, below = _named(arrival)
         caller, query = arrival.caller, _Query(arrival)
         stored = self._store.conversations
         if not below:
@@ -271,7 +273,7 @@ class Stored:
 
     async def _change(self, arrival: Arrival) -> None:
         """New metadata, or further items."""
-        identifier, _, below = arrival.rest.strip("/").partition("/")
+        identifier, below = _named(arrival)
         caller, stored = arrival.caller, self._store.conversations
         raw = await self._body(arrival)
         if below == "items":
@@ -298,7 +300,7 @@ class Stored:
         await send_whole(arrival, 200, _list(shown, more=False), [])
 
     async def _delete(self, arrival: Arrival) -> None:
-        identifier, _, below = arrival.rest.strip("/").partition("/")
+        identifier, below = _named(arrival)
         caller, stored = arrival.caller, self._store.conversations
         where = (caller.org_id, caller.project_id, identifier)
         if below:
@@ -348,6 +350,14 @@ async def _read(look: Callable[[], T]) -> T:
         raise ProblemError(
             Problem("overloaded", "What is kept cannot be reached now; try again shortly.", retry_after_s=5)
         ) from error
+
+
+def _named(arrival: Arrival) -> tuple[str, str]:
+    """The id in the path, and what stands below it. Raises `ProblemError` for what is no id of anything."""
+    identifier, _, below = arrival.rest.partition("/")
+    if not plausible(identifier) or not (below == "" or plausible(below)):
+        raise _no_such(arrival)
+    return identifier, below
 
 
 def _checked(items: list[msgspec.Raw]) -> list[bytes]:
