@@ -81,12 +81,12 @@ def _words(headers: dict[bytes, bytes], name: str) -> tuple[str, ...]:
     raw = headers.get(name.encode())
     if raw is None:
         return ()
-    words = tuple(dict.fromkeys(word for part in _text(raw).split(",") if (word := part.strip())))
+    words = [word for part in _text(raw).split(",") if (word := part.strip())]
     if len(words) > _LIST_BOUND or any(len(word) > _WORD_BOUND for word in words):
         raise invalid(
             f"`{name}` may list {_LIST_BOUND} names of {_WORD_BOUND} characters; send fewer.", param=name
         )
-    return words
+    return tuple(dict.fromkeys(words))
 
 
 def _flag(headers: dict[bytes, bytes], name: str) -> bool:
