@@ -501,3 +501,18 @@ def test_what_was_told_as_kept_survives_a_kill(stage: Stage, tmp_path: Path) -> 
             assert (found.status, found.json["status"]) == (200, "completed")
         again = door.send(asked("openai_responses", "chat-plain", previous_response_id=made))
         assert again.status == 200
+
+
+def test_any_worker_goes_on_with_what_another_just_told(stage: Stage, tmp_path: Path) -> None:
+    """The answer waits for the database, so the next request finds it wherever it lands."""
+    with running(tmp_path, _catalogue(stage).text, workers=2, **ENV) as house:
+        caller, before = house.caller("keeper", content="conversations"), None
+        for turn in range(24):
+            stream = turn % 2 == 0
+            more = {"previous_response_id": before} if before else {}
+            answer = caller.door.send(asked("openai_responses", "claude-plain", stream=stream, **more))
+            assert answer.status == 200, (turn, answer.body)
+            last = json.loads(answer.body.rpartition(b"data: ")[2])
+            before = last["response"]["id"] if stream else last["id"]
+        workers = {row[0] for row in house.rows("select worker from outcome")}
+    assert len(workers) == 2, "one worker took them all: the test says nothing"

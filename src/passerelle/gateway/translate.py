@@ -84,7 +84,8 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
         body = side.relay_request(ask.body, target, envelope)
         if envelope.stored and not keep.allowed(ask.principal):
             # Nor may a provider keep what the tenant does not let us keep.
-            body, refused = splice(body, {"store": b"false"}), tuple(dict.fromkeys((*refused, "store")))
+            no = None if "no_metadata" in target.quirks else b"false"
+            body, refused = splice(body, {"store": no}), tuple(dict.fromkeys((*refused, "store")))
         lost = _told(trip, deployment, (*refused, *forgotten)) if refused or forgotten else ()
         return Outbound(body, dialect, target.model, relayed=True, dropped=lost)
     encoded = _translate(trip, ask, dialect, target)
