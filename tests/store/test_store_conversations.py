@@ -21,7 +21,7 @@ from passerelle.core.principal import ROLE_PERMISSIONS, Principal, Rights
 from passerelle.gateway.generation import Intake
 from passerelle.gateway.keep import Recall, days
 from passerelle.gateway.trip import Ask
-from passerelle.store import Store
+from passerelle.store import ConversationTooLong, Store
 from passerelle.store.keeping import FORGET
 
 Opener = Callable[..., Store]
@@ -105,6 +105,18 @@ def test_a_chain_is_followed_through_branches_and_says_what_is_missing(store: St
     assert store.conversations.delete_response(*where(tenant), right, actor="x")
     assert store.conversations.chain(*where(tenant), last) == ([], right)
     assert len(store.conversations.chain(*where(tenant), left)[0]) == 2
+
+
+def test_a_chain_too_large_for_memory_is_refused_and_none_is_cut_short(store: Store) -> None:
+    tenant = a_tenant(store)
+    last = None
+    for _ in range(4):
+        last = keep(store, tenant, previous_id=last, items=[{"role": "user", "content": "x" * 1_000}])
+    assert store.flush()
+    assert last is not None
+    assert len(store.conversations.chain(*where(tenant), last, most_bytes=6_000)[0]) == 4
+    with pytest.raises(ConversationTooLong):
+        store.conversations.chain(*where(tenant), last, most_bytes=3_000)
 
 
 def test_what_has_had_its_day_is_gone_at_once_and_deleted_in_batches(

@@ -26,7 +26,7 @@ from passerelle.core.ids import plausible, same
 from passerelle.core.principal import Principal
 from passerelle.gateway.generation import Generation, Generations
 from passerelle.gateway.trip import Ask, Keeping, Trip
-from passerelle.store import Store
+from passerelle.store import ConversationTooLong, Store
 
 if TYPE_CHECKING:
     from passerelle.codecs.openai_responses import conversation as talk
@@ -82,6 +82,8 @@ class Recall:
                 registry.client(ask.dialect).envelope(talk.rebuilt(ask.body, asked.items), ask.target)
             try:
                 before, items = await asyncio.to_thread(self._found, ask.principal, asked)
+            except ConversationTooLong:
+                raise too_long() from None
             except msgspec.DecodeError as error:
                 raise invalid(f"`input` cannot be read: {error}; correct it.", "input") from None
         body = (
@@ -92,13 +94,7 @@ class Recall:
             else talk.unstored(ask.body)
         )
         if len(body) > generation.intake.max_body_bytes:
-            raise ProblemError(
-                Problem(
-                    "context_length",
-                    f"The conversation has grown beyond {generation.intake.max_body_bytes} bytes; "
-                    "begin another.",
-                )
-            )
+            raise too_long()
         store = asked.store is not False
         if ask.target.operation != "chat" or not (store or asked.conversation_id):
             return replace(ask, body=body)
@@ -192,6 +188,13 @@ def no_conversation(identifier: str) -> Problem:
     return Problem(
         "not_found",
         f"Conversation with id `{identifier[:120]}` not found; make one with POST /v1/conversations.",
+    )
+
+
+def too_long() -> ProblemError:
+    """More was said than one request may hold."""
+    return ProblemError(
+        Problem("context_length", "The kept conversation has grown too large to be sent; begin another.")
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from passerelle.core.clock import Clock, SystemClock
 from passerelle.core.receipt import Held
 from passerelle.store.budgets import LeaseRules
-from passerelle.store.errors import BudgetDenied, SchemaMismatch, StoreUnavailable
+from passerelle.store.errors import BudgetDenied, ConversationTooLong, SchemaMismatch, StoreUnavailable
 from passerelle.store.journal import Bounds
 from passerelle.store.values import Budget, BudgetState, KeyEntry
 
@@ -28,6 +28,7 @@ __all__ = [
     "Budget",
     "BudgetDenied",
     "BudgetState",
+    "ConversationTooLong",
     "Held",
     "KeyEntry",
     "LeaseRules",

@@ -8,18 +8,21 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Select, delete, select
+from sqlalchemy import Connection, Select, delete, literal, select
 
 from passerelle.core.clock import Clock, mint
 from passerelle.core.conversation import StoredConversation, StoredItem, StoredTurn
 from passerelle.store import audit, schema
 from passerelle.store.database import Database
+from passerelle.store.errors import ConversationTooLong
 from passerelle.store.keeping import Body, Keeper, id_of
 from passerelle.store.sealing import Keys
 
 MOST_TURNS = 1_000
 """How far back a conversation is followed."""
 _MOST_ITEMS = 20_000
+_MOST_BYTES = 64 << 20
+"""Of one conversation held in memory at once."""
 
 _body = msgspec.json.Decoder(Body)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
@@ -47,41 +50,51 @@ class Conversations:
             ).one_or_none()
             return None if row is None else self._turn(connection, org_id, row)
 
-    def chain(self, org_id: str, project_id: str, response_id: str) -> tuple[list[StoredTurn], str | None]:
+    def chain(
+        self, org_id: str, project_id: str, response_id: str, *, most_bytes: int = _MOST_BYTES
+    ) -> tuple[list[StoredTurn], str | None]:
         """The turns that led to a response, oldest first, and the id of the one that is missing, if any:
-        deleted, expired, or never there.
+        deleted, expired, or never there. Raises `ConversationTooLong`.
         """
-        table = schema.stored_response
         mine = (
             _response.org_id == org_id,
             _response.project_id == project_id,
             _response.expires_at_ns > self._clock.unix_ns(),
         )
+        step = (_response.response_id, _response.previous_id)
         links = (
-            select(_response.response_id, _response.previous_id)
+            select(*step, literal(0).label("depth"))
             .where(_response.response_id == response_id, *mine)
             .cte("links", recursive=True)
         )
-        links = links.union(
-            select(_response.response_id, _response.previous_id).join(
-                links, links.c.previous_id == _response.response_id
-            ).where(*mine)
-        )  # fmt: skip
-        query = self._responses(org_id, project_id).join(
-            links, links.c.response_id == table.c.response_id
-        ).order_by(_response.response_id.desc()).limit(MOST_TURNS + 1)  # fmt: skip
+        links = links.union_all(
+            select(*step, links.c.depth + 1)
+            .join(links, links.c.previous_id == _response.response_id)
+            .where(*mine, links.c.depth < MOST_TURNS)
+        )
+        query = (
+            self._responses(org_id, project_id)
+            .join(links, links.c.response_id == _response.response_id)
+            .order_by(links.c.depth)
+        )
         turns: list[StoredTurn] = []
         wanted: str | None = response_id
         known: Keys = {}
+        size = 0
         with self._database.read() as connection:
-            rows = {row.response_id: row for row in connection.execute(query)}
-            while wanted is not None:
-                row = rows.pop(wanted, None)
-                turn = None if row is None else self._turn(connection, org_id, row, known)
+            for row in connection.execute(query):  # newest first
+                turn = self._turn(connection, org_id, row, known) if row.response_id == wanted else None
                 if turn is None:
                     return [], wanted
+                size += len(turn.response) + sum([len(bytes(item)) for item in turn.items])
+                if size > most_bytes:
+                    raise ConversationTooLong(
+                        f"the turns before `{response_id}` hold over {most_bytes} bytes"
+                    )
                 turns.append(turn)
                 wanted = turn.previous_id
+        if wanted is not None:
+            return [], wanted
         return turns[::-1], None
 
     def delete_response(self, org_id: str, project_id: str, response_id: str, *, actor: str) -> bool:
@@ -214,10 +227,10 @@ class Conversations:
         *,
         order: Literal["asc", "desc"] = "asc",
         after: str | None = None,
-        limit: int = _MOST_ITEMS,
+        limit: int = _MOST_ITEMS + 1,
     ) -> list[StoredItem] | None:
         """What was said in it; None when there is no such conversation. `after` is an item's id; one that is
-        not there begins at the start.
+        not there begins at the start. Raises `ConversationTooLong`, never leaves something out unasked.
         """
         query = self._spoken(org_id).where(_said.conversation_id == conversation_id)
         with self._database.read() as connection:
@@ -233,10 +246,19 @@ class Conversations:
                 )
                 if place is not None:
                     query = query.where(_said.place > place if order == "asc" else _said.place < place)
-            query = query.order_by(_said.place if order == "asc" else _said.place.desc()).limit(limit)
+            query = query.order_by(_said.place if order == "asc" else _said.place.desc()).limit(
+                min(limit, _MOST_ITEMS + 1)
+            )
             known: Keys = {}
-            found = [self._item(connection, org_id, row, known) for row in connection.execute(query)]
-        return [item for item in found if item is not None]
+            size, found = 0, []
+            for row in connection.execute(query):
+                item = self._item(connection, org_id, row, known)
+                if item is not None:
+                    found.append(item)
+                    size += len(item.body)
+                if size > _MOST_BYTES or len(found) > _MOST_ITEMS:
+                    raise ConversationTooLong(f"`{conversation_id}` holds too much to be read at once")
+        return found
 
     def item(self, org_id: str, project_id: str, conversation_id: str, item_id: str) -> StoredItem | None:
         """One item of a conversation."""
@@ -335,12 +357,10 @@ class Conversations:
         items: Sequence[bytes],
         expires_at_ns: int,
     ) -> list[StoredItem]:
-        tail = mint("item").partition("_")[2]
         now_ns = self._clock.unix_ns()
         rows = self._keeper.append(
-            connection, org_id, conversation_id, tail, now_ns, expires_at_ns, [(item, "") for item in items]
+            connection, org_id, conversation_id, now_ns, expires_at_ns, [(item, "") for item in items]
         )
-        self._keeper.insert_items(connection, rows)
         return [StoredItem(row[3], row[2], item) for row, item in zip(rows, items, strict=True)]
 
     def _told(self, connection: Connection, org_id: str, actor: str, action: str, target: str) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, select, tuple_
+from sqlalchemy import Connection, Table, delete, func, select, tuple_
 
+from passerelle.core.clock import mint
 from passerelle.core.conversation import Turn
 from passerelle.core.ids import plausible, same
 from passerelle.core.receipt import Receipt
@@ -66,7 +67,6 @@ class Keeper:
         """Keep these turns, whose outcomes are new."""
         responses: list[Row] = []
         outputs: list[Row] = []
-        items: list[Row] = []
         for receipt, turn in kept:
             if turn.kept:
                 response_id = same("resp", receipt.id)
@@ -76,11 +76,10 @@ class Keeper:
                     for item in dict.fromkeys(turn.output)
                 ]
             if turn.conversation_id is not None:
-                items += self._spoken(connection, receipt, turn, turn.conversation_id)
+                self._spoken(connection, receipt, turn, turn.conversation_id)
         for table, rows in (
             (schema.stored_response, responses),
             (schema.stored_output, outputs),
-            (schema.conversation_item, items),
         ):
             if rows:
                 self._bulk[table.name].run(connection, rows)
@@ -106,13 +105,12 @@ class Keeper:
         connection: Connection,
         org_id: str,
         conversation_id: str,
-        tail: str,
         at_ns: int,
         expires_at_ns: int,
         said: Sequence[tuple[bytes, str]],
     ) -> list[Row]:
-        """Rows for items `(body, provider)` said together; `tail` is the ULID of what brought them. The
-        conversation lives as long as its newest item.
+        """Add items `(body, provider)` said together, after all there are; the rows. The conversation lives
+        as long as its newest item, and is locked by this: whoever adds to it takes turns.
         """
         name = schema.conversation.c
         known = connection.execute(
@@ -120,18 +118,20 @@ class Keeper:
             .where(name.org_id == org_id, name.conversation_id == conversation_id)
             .values(expires_at_ns=expires_at_ns)
         ).rowcount
+        if not known or not said:
+            return []
+        item = schema.conversation_item.c
+        last = connection.scalar(
+            select(func.max(item.place)).where(item.org_id == org_id, item.conversation_id == conversation_id)
+        )
         rows: list[Row] = []
-        for number, (body, provider) in enumerate(said if known else ()):
-            place = f"{tail}{number:04d}"
-            item_id = id_of(body) or f"item_{place}"
+        for number, (body, provider) in enumerate(said, 0 if last is None else int(last) + 1):
+            place = f"{number:010d}"
+            item_id = id_of(body) or mint("item")
             sealed = self.seal(connection, org_id, f"{conversation_id}/{place}", body)
             rows.append((org_id, conversation_id, place, item_id, provider, at_ns, expires_at_ns, *sealed))
+        self._bulk[schema.conversation_item.name].run(connection, rows)
         return rows
-
-    def insert_items(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Write rows that `append` gave."""
-        if rows:
-            self._bulk[schema.conversation_item.name].run(connection, rows)
 
     def _response(self, connection: Connection, receipt: Receipt, turn: Turn, response_id: str) -> Row:
         plain = msgspec.json.encode(Body(msgspec.Raw(turn.items), msgspec.Raw(turn.response)))
@@ -141,15 +141,10 @@ class Keeper:
             turn.conversation_id, turn.provider, receipt.at_ns, turn.expires_at_ns, *sealed,
         )  # fmt: skip
 
-    def _spoken(
-        self, connection: Connection, receipt: Receipt, turn: Turn, conversation_id: str
-    ) -> list[Row]:
+    def _spoken(self, connection: Connection, receipt: Receipt, turn: Turn, conversation_id: str) -> None:
         said = [(bytes(item), "") for item in _items.decode(turn.items)]
         said += [(bytes(item), turn.provider) for item in _answer.decode(turn.response).output]
-        tail = receipt.id.partition("_")[2]
-        return self.append(
-            connection, receipt.org_id, conversation_id, tail, receipt.at_ns, turn.expires_at_ns, said
-        )
+        self.append(connection, receipt.org_id, conversation_id, receipt.at_ns, turn.expires_at_ns, said)
 
 
 def id_of(item: bytes | msgspec.Raw) -> str | None:

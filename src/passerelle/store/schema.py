@@ -421,7 +421,7 @@ conversation_item = Table(
     metadata,
     _text("org_id"),
     _text("conversation_id"),
-    _text("place"),  # sorts by when its request began
+    _text("place"),  # a number: the order in which it was said
     _text("item_id"),
     _text("provider"),
     _int("at_ns"),

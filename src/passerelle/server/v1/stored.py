@@ -19,11 +19,11 @@ from passerelle.core.conversation import StoredConversation, StoredItem
 from passerelle.core.errors import Problem, ProblemError, invalid
 from passerelle.core.ids import plausible
 from passerelle.gateway.generation import Generations
-from passerelle.gateway.keep import chain_of, days, no_conversation
+from passerelle.gateway.keep import chain_of, days, no_conversation, too_long
 from passerelle.server.answer import send_whole
 from passerelle.server.body import read_body
 from passerelle.server.route import Arrival, Route
-from passerelle.store import Store, StoreUnavailable
+from passerelle.store import ConversationTooLong, Store, StoreUnavailable
 
 T = TypeVar("T")
 _GET = frozenset({"GET", "HEAD"})
@@ -346,6 +346,8 @@ async def _read(look: Callable[[], T]) -> T:
     """What `look` finds in the database, without holding up other requests."""
     try:
         return await asyncio.to_thread(look)
+    except ConversationTooLong:
+        raise too_long() from None
     except StoreUnavailable as error:
         raise ProblemError(
             Problem("overloaded", "What is kept cannot be reached now; try again shortly.", retry_after_s=5)
