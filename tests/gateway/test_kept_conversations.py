@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import openai
 import pytest
-from tests.faultd import Close, Received, Send
+from tests.faultd import Close, Received, Send, answer
 from tests.gateway.door import Asked, Door, asked
 from tests.gateway.faulty import opened
 from tests.gateway.house import ACTOR, Caller, House, installed, running
-from tests.gateway.stage import ENV, Catalogue, Stage, frames, short
+from tests.gateway.stage import ENV, Catalogue, Stage, frames, short, whole_body
 from tests.upstream_answers import PROOF, TEXT
 
 from passerelle.core.request import Dialect
@@ -331,6 +331,33 @@ def test_a_stream_that_broke_is_not_kept_and_says_so(play: Play) -> None:
         assert events[-1].get("response", {}).get("store", False) is False
         made = events[0]["response"]["id"]
         assert door.get(f"/v1/responses/{made}").status == 404
+
+
+def test_an_answer_that_ran_out_of_room_is_kept_as_what_it_is(play: Play) -> None:
+    cut = json.loads(whole_body("openai_chat"))
+    cut["choices"][0]["finish_reason"] = "length"
+    play.stage.script("chat-plain.chat", Send(answer(json.dumps(cut).encode())))
+    with play.sdk(play.keeper) as client:
+        made = client.responses.create(model="chat-plain", input=FIRST)
+        again = client.responses.retrieve(made.id)
+        with client.responses.retrieve(made.id, stream=True) as stream:
+            last = list(stream)[-1]
+    assert (made.status, again.status, last.type) == ("incomplete", "incomplete", "response.incomplete")
+    assert again.incomplete_details == made.incomplete_details
+
+
+def test_a_plan_and_a_failure_leave_nothing_behind(play: Play) -> None:
+    door, rows = play.keeper.door, play.house.rows
+    before = rows("select count(*) from stored_response")
+    first = door.send(asked("openai_responses", "chat-plain")).json["id"]
+    ask = asked("openai_responses", "chat-plain", previous_response_id=first)
+    assert door.send(ask, x_passerelle_plan="1").json["plan"]
+    for _ in range(3):
+        play.stage.script("chat-plain.chat", Send(answer(b"no", status=500)))
+    failed = door.send(ask)
+    play.stage.clear("chat-plain.chat")
+    assert failed.status >= 500
+    assert rows("select count(*) from stored_response")[0][0] == before[0][0] + 1
 
 
 # --- conversations
