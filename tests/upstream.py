@@ -5,6 +5,7 @@ depend on the request alone. Every exchange is kept for the test to look at.
 """
 
 import asyncio
+import email
 import json
 import threading
 from collections.abc import Callable
@@ -105,7 +106,7 @@ class Upstream:
                 method, path, _ = line.split(" ", 2)
                 headers = {n.lower(): v.strip() for n, _, v in (r.partition(":") for r in rest if r)}
                 raw = await reader.readexactly(int(headers.get("content-length", 0)))
-                body = json.loads(raw) if raw else {}
+                body = _read(raw, headers.get("content-type", ""))
                 self.exchanges.append(Exchange(method, path, headers, body))
                 await self._answer(writer, path.partition("?")[0], body)
                 await writer.drain()
@@ -132,6 +133,24 @@ class Upstream:
         _json(writer, {"error": {"message": "no such path"}}, status=404)
 
 
+def _read(raw: bytes, content_type: str) -> dict[str, Any]:
+    """A JSON body, or a form's fields, files as `(file name, type, bytes)`, lists where a name came again."""
+    if not content_type.startswith("multipart/form-data"):
+        return json.loads(raw) if raw else {}
+    form = email.message_from_bytes(b"content-type: %b\r\n\r\n%b" % (content_type.encode(), raw))
+    found: dict[str, Any] = {}
+    for part in form.get_payload():
+        name = str(part.get_param("name", header="content-disposition"))
+        content: Any = part.get_payload(decode=True)
+        filename = part.get_filename()
+        value = content.decode() if filename is None else (filename, part.get_content_type(), content)
+        if name.endswith("[]"):
+            found.setdefault(name, []).append(value)
+        else:
+            found[name] = value
+    return found
+
+
 _ANSWERS: tuple[tuple[str, Callable[..., Any] | None, Callable[..., list[str]] | None], ...] = (
     ("/chat/completions", openai.chat, openai.chat_stream),
     ("/responses", openai.responses, openai.responses_stream),
@@ -139,6 +158,8 @@ _ANSWERS: tuple[tuple[str, Callable[..., Any] | None, Callable[..., list[str]] |
     (":generateContent", answers.gemini, None),
     (":streamGenerateContent", None, answers.gemini_stream),
     ("/embeddings", openai.embeddings, None),
+    ("/images/generations", openai.images, openai.images_stream),
+    ("/images/edits", openai.images, openai.images_stream),
     ("/moderations", openai.moderations, None),
     ("/rerank", openai.rerank, None),
     (":embedContent", answers.gemini_embedding, None),

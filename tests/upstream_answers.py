@@ -94,6 +94,9 @@ def event_frame(value: Body) -> str:
     return f"event: {value['type']}\ndata: {json.dumps(value)}\n\n"
 
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+"""A picture of one pixel."""
+
 # --- Anthropic
 
 
@@ -195,7 +198,9 @@ _GEMINI_USAGE = {
 
 
 def gemini(path: str, body: Body) -> Body:
-    """A whole generation."""
+    """A whole generation; a picture where pictures are asked for."""
+    if body.get("generationConfig", {}).get("responseModalities") == ["IMAGE"]:
+        return _generation([{"inlineData": {"mimeType": "image/png", "data": PIXEL}}], "STOP")
     return _generation(_gemini_calls(path, body) or [{"text": words(body)[0]}], "STOP")
 
 

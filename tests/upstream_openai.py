@@ -9,6 +9,7 @@ from tests.upstream_answers import (
     INPUT_TOKENS,
     MODELS,
     OUTPUT_TOKENS,
+    PIXEL,
     PROOF,
     REASONING_TOKENS,
     THOUGHT,
@@ -88,6 +89,36 @@ def chat_stream(path: str, body: Body) -> list[str]:
     if body.get("stream_options", {}).get("include_usage"):
         frames.append(data_frame({**base, "choices": [], "usage": _CHAT_USAGE}))
     return [*frames, "data: [DONE]\n\n"]
+
+
+_PICTURE_USAGE = {
+    "input_tokens": 50,
+    "output_tokens": 272,
+    "total_tokens": 322,
+    "input_tokens_details": {"image_tokens": 40, "text_tokens": 10},
+}
+
+
+def images(path: str, body: Body) -> Body:
+    """As many pictures as were asked for; xAI's models give addresses, and count no tokens."""
+    number = int(body.get("n", 1))
+    if "grok" in body["model"] and body.get("response_format") != "b64_json":
+        return {"created": 1767225600, "data": [{"url": "https://imgen.example/1.jpeg"}] * number}
+    picture = {"b64_json": PIXEL}
+    answer: Body = {"created": 1767225600, "data": [picture] * number}
+    if "grok" not in body["model"]:
+        answer |= {"usage": _PICTURE_USAGE, "output_format": "png", "quality": "low", "size": "1024x1024"}
+    return answer
+
+
+def images_stream(path: str, body: Body) -> list[str]:
+    """An unfinished picture, and the finished one."""
+    kind = "image_edit" if path.endswith("edits") else "image_generation"
+    shared = {"b64_json": PIXEL, "created_at": 1767225600, "size": "1024x1024"}
+    shared |= {"quality": "low", "background": "opaque", "output_format": "png"}
+    partial = {"type": f"{kind}.partial_image", "partial_image_index": 0, **shared}
+    completed = {"type": f"{kind}.completed", "usage": _PICTURE_USAGE, **shared}
+    return [event_frame(event) for event in (partial, completed)]
 
 
 def moderations(path: str, body: Body) -> Body:

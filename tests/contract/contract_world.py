@@ -74,6 +74,11 @@ def _config(base_url: str) -> str:
         lines += _model(
             dialect, embedder(dialect), 'price = { input = "2" }\noutput_modalities = ["embedding"]'
         )
+    draws = 'price = { input = "5", input_image = "8", output_image = "30" }\noutput_modalities = ["image"]'
+    takes = 'input_modalities = ["text", "image"]'
+    for dialect in EMBEDDERS:
+        lines += _model(dialect, f"{_SHORT[dialect]}-draws", f"{draws}\n{takes}")
+    lines += _model("openai_chat", "grok-draws", 'price = { image = "0.07" }\noutput_modalities = ["image"]')
     judge = 'price = { input = "1" }\noutput_modalities = ["verdict"]\ninput_modalities = ["text", "image"]'
     lines += _model("openai_chat", "chat-judges", judge)
     lines += _model("openai_chat", "mistral-judges", judge)

@@ -340,6 +340,14 @@ class TaskProviderSide(Protocol[Sent, Found]):
         ...
 
 
+class StreamingTask(Protocol):
+    """A `TaskProviderSide` whose answers may come as a stream, for callers of its own dialect."""
+
+    def stream_watcher(self, envelope: Envelope) -> StreamWatcher:
+        """A fresh watcher for one stream."""
+        ...
+
+
 class ProviderError(msgspec.Struct, frozen=True):
     """A provider's error body, read leniently: what `providers/failures.py` classifies."""
 

@@ -96,11 +96,12 @@ class ImageRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """`1024x1536`, in pixels; None: the model's own choice (also the caller's `auto`)."""
     quality: str | None = None
     """The provider's word: `low`, `medium`, `high`, `standard`, `hd`."""
-    background: Literal["transparent", "opaque"] | None = None
-    form: Literal["png", "jpeg", "webp"] | None = None
+    background: str | None = None
+    """`transparent` or `opaque`."""
+    form: str | None = None
+    """`png`, `jpeg`, `webp`…"""
     compression: int | None = None
     """0 to 100, for `jpeg` and `webp`."""
-    seed: int | None = None
     as_url: bool | None = None
     """True: an address is wanted; False: the bytes; None: whatever the model does."""
     images: tuple[Media, ...] = ()

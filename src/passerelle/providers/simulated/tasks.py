@@ -2,12 +2,18 @@
 
 import hashlib
 import math
+import struct
+import zlib
 from typing import Any
 
 from passerelle.core.request import EmbedRequest, Operation
 from passerelle.core.response import EmbedResponse
 from passerelle.core.tasks import (
+    ImageRequest,
+    ImageResponse,
     Judged,
+    MadeImage,
+    Media,
     ModerateRequest,
     ModerateResponse,
     Ranked,
@@ -17,7 +23,9 @@ from passerelle.core.tasks import (
 from passerelle.core.usage import Usage
 from passerelle.providers.simulated.script import Script
 
-PERFORMED: frozenset[Operation] = frozenset({"embed", "rerank", "moderate"})
+PERFORMED: frozenset[Operation] = frozenset({"embed", "rerank", "moderate", "generate_image", "edit_image"})
+_SIDE = 64
+"""Pixels of a simulated picture, which is never the size that was asked for."""
 
 
 def perform(request: Any, script: Script, *, model: str) -> Any:
@@ -29,6 +37,8 @@ def perform(request: Any, script: Script, *, model: str) -> Any:
             return ranking(request, model=model)
         case ModerateRequest():
             return verdicts(request, model=model)
+        case ImageRequest():
+            return pictures(request, model=model)
         case _:
             raise TypeError(f"nothing simulates {type(request).__name__}")
 
@@ -49,6 +59,25 @@ def verdicts(request: ModerateRequest, *, model: str) -> ModerateResponse:
     return ModerateResponse(
         tuple(Judged(False, {"simulated": False}, {"simulated": 0.0}) for _ in request.inputs), model
     )
+
+
+def pictures(request: ImageRequest, *, model: str) -> ImageResponse:
+    """Plain colour, another one for each prompt."""
+    made = []
+    for at in range(request.n):
+        colour = hashlib.sha256(f"{request.prompt}\0{at}".encode()).digest()[:3]
+        made.append(MadeImage(Media("image/png", _png(colour)), "simulated: a plain colour"))
+    size = f"{_SIDE}x{_SIDE}"
+    return ImageResponse(tuple(made), model, Usage(output_images=request.n), size=size)
+
+
+def _png(colour: bytes) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = (b"\0" + colour * _SIDE) * _SIDE
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def vectors(request: EmbedRequest, *, model: str, dimensions: int) -> EmbedResponse:

@@ -3,18 +3,24 @@
 from typing import Any, Final
 
 from passerelle.codecs.base import TaskClientSide, TaskProviderSide
+from passerelle.codecs.openai_chat.tasks.draw import ImagesProvider
 from passerelle.codecs.openai_chat.tasks.embed import EmbedClient, EmbedProvider
+from passerelle.codecs.openai_chat.tasks.images import ImagesClient
 from passerelle.codecs.openai_chat.tasks.moderate import ModerateClient, ModerateProvider
 from passerelle.codecs.openai_chat.tasks.rerank import RerankClient, RerankProvider
 from passerelle.core.request import Operation
 
 CLIENTS: Final[dict[Operation, TaskClientSide[Any, Any]]] = {
+    "edit_image": ImagesClient("edit_image"),
     "embed": EmbedClient(),
+    "generate_image": ImagesClient("generate_image"),
     "moderate": ModerateClient(),
     "rerank": RerankClient(),
 }
 PROVIDERS: Final[dict[Operation, TaskProviderSide[Any, Any]]] = {
+    "edit_image": ImagesProvider("edit_image"),
     "embed": EmbedProvider(),
+    "generate_image": ImagesProvider("generate_image"),
     "moderate": ModerateProvider(),
     "rerank": RerankProvider(),
 }
