@@ -124,9 +124,14 @@ class Upstream:
             return
         for ending, whole, stream in _ANSWERS:
             if path.endswith(ending):
-                if stream is None or not (whole is None or body.get("stream")):
+                streamed = body.get("stream") or body.get("stream_format") == "sse"
+                if stream is None or not (whole is None or streamed):
                     assert whole is not None
-                    _json(writer, whole(path, body), cut=trouble == "cut")
+                    said = whole(path, body)
+                    if isinstance(said, bytes):
+                        _sound(writer, said)
+                    else:
+                        _json(writer, said, cut=trouble == "cut")
                 else:
                     await _stream(writer, stream(path, body), trouble, path)
                 return
@@ -160,6 +165,9 @@ _ANSWERS: tuple[tuple[str, Callable[..., Any] | None, Callable[..., list[str]] |
     ("/embeddings", openai.embeddings, None),
     ("/images/generations", openai.images, openai.images_stream),
     ("/images/edits", openai.images, openai.images_stream),
+    ("/audio/speech", openai.speech, openai.speech_stream),
+    ("/audio/transcriptions", openai.transcription, openai.transcription_stream),
+    ("/audio/translations", openai.transcription, None),
     ("/moderations", openai.moderations, None),
     ("/rerank", openai.rerank, None),
     (":embedContent", answers.gemini_embedding, None),
@@ -182,6 +190,11 @@ def _json(
     )
     if cut:
         writer.close()
+
+
+def _sound(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: %d\r\n\r\n" % len(data))
+    writer.write(data)
 
 
 async def _stream(writer: asyncio.StreamWriter, frames: list[str], trouble: str | None, path: str) -> None:

@@ -198,7 +198,10 @@ _GEMINI_USAGE = {
 
 
 def gemini(path: str, body: Body) -> Body:
-    """A whole generation; a picture where pictures are asked for."""
+    """A whole generation; a picture or sound where that is asked for."""
+    if body.get("generationConfig", {}).get("responseModalities") == ["AUDIO"]:
+        sound = {"mimeType": "audio/L16;codec=pcm;rate=24000", "data": "AAABAAIAAwA="}
+        return _generation([{"inlineData": sound}], "STOP")
     if body.get("generationConfig", {}).get("responseModalities") == ["IMAGE"]:
         return _generation([{"inlineData": {"mimeType": "image/png", "data": PIXEL}}], "STOP")
     return _generation(_gemini_calls(path, body) or [{"text": words(body)[0]}], "STOP")

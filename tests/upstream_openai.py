@@ -1,5 +1,6 @@
 """What the replayed provider says in OpenAI's two dialects, and its embeddings."""
 
+import base64
 from typing import Any
 
 from tests.upstream_answers import (
@@ -119,6 +120,52 @@ def images_stream(path: str, body: Body) -> list[str]:
     partial = {"type": f"{kind}.partial_image", "partial_image_index": 0, **shared}
     completed = {"type": f"{kind}.completed", "usage": _PICTURE_USAGE, **shared}
     return [event_frame(event) for event in (partial, completed)]
+
+
+SOUND = b"ID3\x04\x00replayed sound"
+SAID = "Sur le pont d'Avignon, l'on y danse."
+
+
+def speech(path: str, body: Body) -> bytes:
+    """A sound."""
+    return SOUND
+
+
+def speech_stream(path: str, body: Body) -> list[str]:
+    """The same in two pieces."""
+    pieces = [base64.b64encode(piece).decode() for piece in (SOUND[:8], SOUND[8:])]
+    deltas = [event_frame({"type": "speech.audio.delta", "audio": piece}) for piece in pieces]
+    usage = {"input_tokens": 9, "output_tokens": 70, "total_tokens": 79}
+    return [*deltas, event_frame({"type": "speech.audio.done", "usage": usage})]
+
+
+_HEARD_USAGE = {
+    "type": "tokens", "input_tokens": 30, "output_tokens": 12, "total_tokens": 42,
+    "input_token_details": {"audio_tokens": 28, "text_tokens": 2},
+}  # fmt: skip
+
+
+def transcription(path: str, body: Body) -> Body:
+    """What was said; Whisper counts seconds, and gives segments when asked for all of it."""
+    if "whisper" not in body["model"]:
+        return {"text": SAID, "usage": _HEARD_USAGE}
+    answer: Body = {"text": SAID, "usage": {"type": "duration", "seconds": 4.5}}
+    if body["response_format"] == "verbose_json":
+        first, second = {"start": 0.0, "end": 2.25}, {"start": 2.25, "end": 4.5}
+        texts = SAID.partition(",")
+        answer |= {"language": "french", "duration": 4.5, "task": "transcribe"}
+        answer["segments"] = [
+            {"id": 0, **first, "text": texts[0] + ","},
+            {"id": 1, **second, "text": texts[2]},
+        ]
+    return answer
+
+
+def transcription_stream(path: str, body: Body) -> list[str]:
+    """The same in two pieces."""
+    deltas = [{"type": "transcript.text.delta", "delta": piece} for piece in (SAID[:8], SAID[8:])]
+    done = {"type": "transcript.text.done", "text": SAID, "usage": _HEARD_USAGE}
+    return [event_frame(event) for event in (*deltas, done)]
 
 
 def moderations(path: str, body: Body) -> Body:

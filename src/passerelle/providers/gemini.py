@@ -21,7 +21,7 @@ FORWARD = frozenset({"traceparent"})
 
 _VERSIONS = ("/v1", "/v1beta", "/v1alpha")
 _OPERATIONS: frozenset[Operation] = frozenset(
-    {"chat", "count_tokens", "embed", "generate_image", "edit_image"}
+    {"chat", "count_tokens", "embed", "generate_image", "edit_image", "speak"}
 )
 
 
@@ -66,7 +66,7 @@ def _method(call: Call) -> str:
         return ":streamGenerateContent?alt=sse" if call.stream else ":generateContent"
     if call.operation == "count_tokens":
         return ":countTokens"
-    if call.operation in ("generate_image", "edit_image"):
+    if call.operation in ("generate_image", "edit_image", "speak"):
         return ":generateContent"
     batch = _batch_decoder.decode(call.body).requests is not _ABSENT
     return ":batchEmbedContents" if batch else ":embedContent"

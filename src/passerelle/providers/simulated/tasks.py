@@ -6,7 +6,7 @@ import struct
 import zlib
 from typing import Any
 
-from passerelle.core.request import EmbedRequest, Operation
+from passerelle.core.request import EmbedRequest
 from passerelle.core.response import EmbedResponse
 from passerelle.core.tasks import (
     ImageRequest,
@@ -19,17 +19,21 @@ from passerelle.core.tasks import (
     Ranked,
     RerankRequest,
     RerankResponse,
+    SpeakRequest,
+    SpeakResponse,
+    TranscribeRequest,
+    TranscribeResponse,
 )
 from passerelle.core.usage import Usage
 from passerelle.providers.simulated.script import Script
 
-PERFORMED: frozenset[Operation] = frozenset({"embed", "rerank", "moderate", "generate_image", "edit_image"})
+_RATE = 8_000
 _SIDE = 64
 """Pixels of a simulated picture, which is never the size that was asked for."""
 
 
 def perform(request: Any, script: Script, *, model: str) -> Any:
-    """The response to a request of one of the operations `PERFORMED`."""
+    """The response to a request of `TASKS`."""
     match request:
         case EmbedRequest():
             return vectors(request, model=model, dimensions=script.dimensions)
@@ -37,6 +41,10 @@ def perform(request: Any, script: Script, *, model: str) -> Any:
             return ranking(request, model=model)
         case ModerateRequest():
             return verdicts(request, model=model)
+        case SpeakRequest():
+            return speech(request, model=model)
+        case TranscribeRequest():
+            return transcript(request, model=model)
         case ImageRequest():
             return pictures(request, model=model)
         case _:
@@ -69,6 +77,26 @@ def pictures(request: ImageRequest, *, model: str) -> ImageResponse:
         made.append(MadeImage(Media("image/png", _png(colour)), "simulated: a plain colour"))
     size = f"{_SIDE}x{_SIDE}"
     return ImageResponse(tuple(made), model, Usage(output_images=request.n), size=size)
+
+
+def speech(request: SpeakRequest, *, model: str) -> SpeakResponse:
+    """Silence as long as the text would take, at fifteen characters a second: a WAV of 8,000 samples."""
+    samples = b"\x80" * (len(request.text) * _RATE // 15)
+    form = struct.pack("<HHIIHH", 1, 1, _RATE, _RATE, 1, 8)
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(samples))
+    sound = b"RIFF" + struct.pack("<I", len(body) + len(samples)) + body + samples
+    return SpeakResponse(Media("audio/wav", sound), model, Usage(input_characters=len(request.text)))
+
+
+def transcript(request: TranscribeRequest, *, model: str) -> TranscribeResponse:
+    """How much was heard, not what."""
+    size = len(request.sound.data)
+    text = f"[simulated] {size} bytes of sound were sent; a simulation does not hear."
+    usage = Usage(input_audio_ms=size // 8)
+    segment = {"id": 0, "start": 0.0, "end": usage.input_audio_ms / 1000, "text": text}
+    return TranscribeResponse(
+        text, model, usage, "en", usage.input_audio_ms / 1000, segments=(segment,), words=()
+    )
 
 
 def _png(colour: bytes) -> bytes:

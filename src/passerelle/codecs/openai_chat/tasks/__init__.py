@@ -8,6 +8,9 @@ from passerelle.codecs.openai_chat.tasks.embed import EmbedClient, EmbedProvider
 from passerelle.codecs.openai_chat.tasks.images import ImagesClient
 from passerelle.codecs.openai_chat.tasks.moderate import ModerateClient, ModerateProvider
 from passerelle.codecs.openai_chat.tasks.rerank import RerankClient, RerankProvider
+from passerelle.codecs.openai_chat.tasks.speech import SpeechClient, SpeechProvider
+from passerelle.codecs.openai_chat.tasks.transcribe import TranscribeClient
+from passerelle.codecs.openai_chat.tasks.write_down import TranscribeProvider
 from passerelle.core.request import Operation
 
 CLIENTS: Final[dict[Operation, TaskClientSide[Any, Any]]] = {
@@ -16,6 +19,9 @@ CLIENTS: Final[dict[Operation, TaskClientSide[Any, Any]]] = {
     "generate_image": ImagesClient("generate_image"),
     "moderate": ModerateClient(),
     "rerank": RerankClient(),
+    "speak": SpeechClient(),
+    "transcribe": TranscribeClient(),
+    "translate": TranscribeClient(into_english=True),
 }
 PROVIDERS: Final[dict[Operation, TaskProviderSide[Any, Any]]] = {
     "edit_image": ImagesProvider("edit_image"),
@@ -23,4 +29,7 @@ PROVIDERS: Final[dict[Operation, TaskProviderSide[Any, Any]]] = {
     "generate_image": ImagesProvider("generate_image"),
     "moderate": ModerateProvider(),
     "rerank": RerankProvider(),
+    "speak": SpeechProvider(),
+    "transcribe": TranscribeProvider(),
+    "translate": TranscribeProvider(),
 }
