@@ -251,14 +251,14 @@ def test_rows_for_a_person_say_what_is_served_and_what_could_be(tmp_path: Path) 
     served = describe(found)
     assert [(r.id, r.status) for r in served] == [
         ("gpt-oss-120b", "served"), ("gpt-oss-20b", "served"), ("orpheus-v1-english", "served"),
-        ("simulated", "demo"), ("whisper-large-v3", "served"), ("whisper-large-v3-turbo", "served"),
+        ("whisper-large-v3", "served"), ("whisper-large-v3-turbo", "served"), ("simulated", "demo"),
     ]  # fmt: skip
     assert (served[0].input_price, served[0].output_price) == ("0.15 USD", "0.6 USD")
     everything = {r.id: r for r in describe(found, everything=True)}
     assert everything["gpt-6-sol"].status == "not configured"
     assert everything["gpt-6-sol"].providers == ("openai", "openrouter")
-    assert everything["flux-2-pro"].status == "known only"
-    assert everything["flux-2-pro"].input_price == "?"
+    assert everything["mai-image-2.6"].status == "known only"
+    assert everything["mai-image-2.6"].input_price == "?"
 
 
 def test_building_tells_when_prices_change_next(tmp_path: Path) -> None:

@@ -92,8 +92,15 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
         dropped=lost,
         renamed=encoded.renamed,
         content_type=encoded.content_type,
-        gathered=envelope.operation in TASKS and envelope.stream and dialect != ask.dialect,
+        gathered=envelope.stream
+        and envelope.operation in TASKS
+        and not _streams(dialect, ask.dialect, target),
     )
+
+
+def _streams(dialect: Dialect, asked: Dialect, target: Target) -> bool:
+    """Whether a task is streamed there, in events that its caller knows."""
+    return dialect == asked and "flux_job" not in target.quirks
 
 
 def _relayed_task(trip: Trip, dialect: Dialect, target: Target) -> Outbound | None:

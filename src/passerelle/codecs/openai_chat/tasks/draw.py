@@ -15,6 +15,7 @@ from passerelle.codecs.base import Encoded, Envelope, Target, Watched
 from passerelle.codecs.media import to_data_url
 from passerelle.codecs.multipart import PartHead, Upload, write_form
 from passerelle.codecs.openai_chat.answers import parse_answer
+from passerelle.codecs.openai_chat.tasks.flux import encode_job
 from passerelle.codecs.openai_chat.tasks.images import completed
 from passerelle.codecs.openai_chat.tasks.stream import EventWatcher
 from passerelle.codecs.openai_chat.wire import BAD_JSON
@@ -75,6 +76,8 @@ class ImagesProvider:
 
     def encode_request(self, request: ImageRequest, target: Target) -> Encoded:
         """JSON; a form when there are files to send."""
+        if "flux_job" in target.quirks:
+            return encode_job(request, target)
         fields: Json = {"model": target.model, "prompt": request.prompt}
         for name, value in (
             ("n", request.n if request.n > 1 else None),
