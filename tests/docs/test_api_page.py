@@ -21,7 +21,7 @@ from passerelle.server.v1 import gemini
 
 API = page("api.md")
 
-BELOW = {"models": "{model}", "files": "{file_id}", "batches": "{batch_id}"}
+BELOW = {"files": "{file_id}", "batches": "{batch_id}"}
 """What stands below a prefix."""
 BRANCHES = {
     ("GET", "/v1/files/{file_id}"): ["", "/content"],
@@ -66,9 +66,12 @@ def _data_plane(app: App) -> set[Said]:
     """The entrance's routes, each under the method it is meant for (GET stands for HEAD too)."""
     found: set[Said] = set()
     for route in app.entrance.routes:
-        for method in route.methods - {"HEAD"}:
-            path = route.path + BELOW[route.path.rsplit("/", 2)[1]] if route.prefix else route.path
-            if route.prefix and method == "POST" and path.endswith("{model}"):
+        for method in route.methods - {"HEAD"} or route.methods:
+            path = route.path
+            if route.prefix:
+                stem = route.path.split("/")[-2]
+                path += BELOW.get(stem) or f"{{{stem.removesuffix('s')}}}"
+            if path.endswith("{model}") and method == "POST":  # Gemini's alone
                 found |= {Said(method, f"{path}:{verb}", route.permission) for verb in gemini._VERBS}
                 continue
             found |= {

@@ -24,9 +24,14 @@ EXAMPLES = {
     "files/": "file-01M80000000000000000000000",
     "/v1/batches/": "batch_01M80000000000000000000000",
     "messages/batches/": "msgbatch_01M80000000000000000000000",
+    "responses/": "resp_01M80000000000000000000000",
+    "conversations/": "conv_01M80000000000000000000000",
 }
 """What stands for a path's parameter. A new parameter needs a word here."""
-BODIES: dict[tuple[str, str], bytes] = {("POST", "/api/keys"): b'{"name": "made by the test"}'}
+BODIES: dict[tuple[str, str], bytes] = {
+    ("POST", "/api/keys"): b'{"name": "made by the test"}',
+    ("POST", "/v1/conversations"): b'{"items": "none"}',  # a good one is refused: these keys keep nothing
+}
 """Bodies that change nothing which another check relies on."""
 
 
@@ -114,8 +119,10 @@ def test_every_route_declares_a_permission_that_exists(entries: list[Entry]) -> 
         assert entry.permission in PERMISSIONS | {PUBLIC}, entry
 
 
-def test_only_the_probes_are_public(entries: list[Entry]) -> None:
-    assert {entry.path for entry in entries if entry.permission == PUBLIC} == {"/livez", "/readyz"}
+def test_only_probes_and_greetings_are_public(entries: list[Entry]) -> None:
+    public = {(entry.method, entry.path) for entry in entries if entry.permission == PUBLIC}
+    probes = {(method, path) for method in ("GET", "HEAD") for path in ("/livez", "/readyz")}
+    assert public == probes | {("HEAD", "/"), ("HEAD", "/api/hello")}
 
 
 def test_every_permission_guards_something_and_some_role_has_it(entries: list[Entry]) -> None:

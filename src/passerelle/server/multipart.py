@@ -1,7 +1,8 @@
 """Multipart forms, as they stream in: fields are kept, files go to wherever the route sends them.
 
     form = await read_form(arrival, open_file, most_bytes=…)     a file goes to the sink `open_file` gives
-    form, files = await read_small_form(arrival, most_bytes=…)   everything in memory, for small ones
+
+For uploads that must not be held in memory; small forms are read whole by `codecs.multipart`.
 
 The parser does no I/O: it is fed bytes cut anywhere and gives events. It is strict where leniency has been
 abused (a boundary that is not there, endless heads, parts without a name), and bounded in everything it
@@ -171,13 +172,6 @@ class Form(msgspec.Struct, frozen=True):
         return found[0] if found else None
 
 
-class Upload(msgspec.Struct, frozen=True):
-    """A file part held in memory."""
-
-    head: PartHead
-    data: bytes
-
-
 OpenFile = Callable[[PartHead], Awaitable[Sink]]
 
 
@@ -218,18 +212,6 @@ async def read_form(
     return Form(tuple(fields))
 
 
-async def read_small_form(arrival: Arrival, *, most_bytes: int) -> tuple[Form, tuple[Upload, ...]]:
-    """A form held in memory, files too. Raises as `read_form`."""
-    gathered: list[tuple[PartHead, _Memory]] = []
-
-    async def open_file(head: PartHead) -> Sink:
-        gathered.append((head, _Memory()))
-        return gathered[-1][1]
-
-    form = await read_form(arrival, open_file, most_bytes=most_bytes)
-    return form, tuple(Upload(head, bytes(memory.data)) for head, memory in gathered)
-
-
 def boundary_of(arrival: Arrival) -> bytes:
     """The boundary that the request's `content-type` names. Raises `ProblemError`."""
     said = arrival.headers.get(b"content-type", b"")
@@ -243,14 +225,6 @@ def boundary_of(arrival: Arrival) -> bytes:
             )
         )
     return found[1] or found[2]
-
-
-class _Memory:
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    async def write(self, data: bytes) -> None:
-        self.data += data
 
 
 def _part_head(head: bytes) -> PartHead:

@@ -238,7 +238,7 @@ def _terms(asked: _Create, arrival: Arrival) -> Terms:
         output_expires_s=(
             None if expires is None else life_s(expires.anchor, expires.seconds, "output_expires_after")
         ),
-        wishes=msgspec.to_builtins(read_wishes(arrival.headers)),
+        wishes=msgspec.to_builtins(read_wishes(arrival.headers, arrival.path_tags)),
         headers=forwarded(arrival.headers),
     )
 

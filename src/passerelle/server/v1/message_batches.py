@@ -118,7 +118,8 @@ class _MessageBatches:
             created_at_ns=now_ns,
             expires_at_ns=now_ns + int(self._rules.batches.window_s * 1e9),
             terms=Terms(
-                wishes=msgspec.to_builtins(read_wishes(arrival.headers)), headers=forwarded(arrival.headers)
+                wishes=msgspec.to_builtins(read_wishes(arrival.headers, arrival.path_tags)),
+                headers=forwarded(arrival.headers),
             ),
             tally=Tally(total=len(requests)),
             reached={"in_progress": now_ns},
