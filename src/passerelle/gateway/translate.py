@@ -8,6 +8,7 @@ import msgspec
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import (
+    CLOUD_QUIRKS,
     NOTHING_RENAMED,
     Encoded,
     ProviderSide,
@@ -16,6 +17,7 @@ from passerelle.codecs.base import (
     StreamEncoder,
     StreamWatcher,
     Target,
+    said_betas,
 )
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.names import restore, restore_event
@@ -66,6 +68,8 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     ask, envelope = trip.ask, trip.envelope
     dialect = wire_dialect(trip, deployment)
     target = _target(trip.generation, deployment, envelope.operation)
+    if dialect == "anthropic" == ask.dialect and target.quirks and not target.quirks.isdisjoint(CLOUD_QUIRKS):
+        target = msgspec.structs.replace(target, betas=said_betas(ask.headers))
     if dialect == ask.dialect and envelope.relayable:
         if envelope.operation == "embed":
             embed = registry.embed_provider(dialect)
