@@ -8,6 +8,8 @@ import binascii
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+
 _FORMAT_TYPES: Final = {"wav": "audio/wav", "mp3": "audio/mpeg", "pcm16": "audio/pcm"}
 _TYPE_FORMATS: Final = {
     "audio/wav": "wav",
@@ -22,10 +24,14 @@ _TYPE_FORMATS: Final = {
 }
 
 
+_MEANT: Final = {"image/jpg": "image/jpeg"}
+
+
 def parse_data_url(url: str) -> tuple[str, str] | None:
     """`(media type, base64)` of a data URL; None when `url` is not one, or cannot be read.
 
-    The media type is lower case and without parameters; RFC 2397 makes an absent one `text/plain`.
+    The media type is lower case and without parameters; RFC 2397 makes an absent one `text/plain`. One that
+    many write and no registry has (`image/jpg`) is given its true name: OpenAI takes it, others do not.
     """
     if url[:5].lower() != "data:":
         return None
@@ -34,6 +40,7 @@ def parse_data_url(url: str) -> tuple[str, str] | None:
         return None
     media_type, *parameters = head.split(";")
     media_type = media_type.strip().lower() or "text/plain"
+    media_type = _MEANT.get(media_type, media_type)
     if parameters and parameters[-1].strip().lower() == "base64":
         return media_type, data
     try:
@@ -83,3 +90,15 @@ def media_kind(media_type: str | None) -> str:
         return "pdf"
     major = known.partition("/")[0]
     return major if major in ("image", "audio", "video", "text") else "other"
+
+
+def is_reference(raw: msgspec.Raw) -> bool:
+    """Whether OpenAI's `image_url`, a text or an object with one under `url`, names an address to fetch from
+    and not the picture itself.
+    """
+    said = bytes(memoryview(raw)[:_HEAD])
+    return b"://" in said and b"data:" not in said
+
+
+_HEAD: Final = 256
+"""Enough for what comes before an address's own words: names, `detail`, the scheme."""
