@@ -70,7 +70,7 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     target = _target(trip.generation, deployment, envelope.operation)
     if dialect == "anthropic" == ask.dialect and target.quirks and not target.quirks.isdisjoint(CLOUD_QUIRKS):
         target = msgspec.structs.replace(target, betas=said_betas(ask.headers))
-    if dialect == ask.dialect and envelope.relayable:
+    if dialect == ask.dialect and envelope.relayable and not _reshaped(envelope.operation, target):
         if envelope.operation == "embed":
             embed = registry.embed_provider(dialect)
             assert embed is not None  # noqa: S101 - the provider said it supports the operation
@@ -84,6 +84,13 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     return Outbound(encoded.body, dialect, target.model, relayed=False, dropped=lost, renamed=encoded.renamed)
 
 
+def _reshaped(operation: Operation, target: Target) -> bool:
+    """Whether a place of the caller's own dialect answers in a shape the caller does not know: embeddings of
+    Vertex AI, which come by `predict`.
+    """
+    return operation == "embed" and "on_vertex" in target.quirks
+
+
 def _target(generation: Generation, deployment: Deployment, operation: Operation) -> Target:
     known = generation.targets.get((deployment.id, operation))
     if known is None:
@@ -91,7 +98,7 @@ def _target(generation: Generation, deployment: Deployment, operation: Operation
             model=deployment.upstream_model,
             provider=deployment.provider,
             quirks=deployment.quirks,
-            capabilities=frozenset(deployment.model.capabilities),
+            capabilities=deployment.capabilities,
             max_output_tokens=deployment.limits.max_output_tokens or deployment.model.max_output_tokens,
             operation=operation,
         )
