@@ -51,7 +51,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     max_output_tokens: int | None = None
     features: frozenset[str] = frozenset()
     """Of `tools`, `images`, `audio`, `files`, `json`, `json_schema`, `reasoning`, `builtin_tools`,
-    `custom_tools`, `n`, `logprobs`: what a deployment must be able to do."""
+    `custom_tools`, `n`, `logprobs`: what a deployment must be able to do; and of `core.model.Feature`: what
+    a place must have."""
     session: str | None = None
     """A conversation hint in the body (`prompt_cache_key`, `metadata.user_id`…): affinity only."""
     text_bytes: int = 0
@@ -103,10 +104,11 @@ QUIRKS: dict[str, str] = {
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
     "on_bedrock": "is Claude behind Bedrock's InvokeModel: model in the path, version and betas in the body",
     "on_foundry": "is Claude on Microsoft Foundry, which knows a list of betas of its own",
-    "on_vertex": "is Claude on Vertex AI: model in the path, version in the body, its own list of betas",
+    "on_vertex": "is Vertex AI: Claude with the model in the path and the version in the body, and Gemini's "
+    "counts and embeddings in other shapes",
 }
 """Every quirk flag a catalog entry may carry, and what it means. The `on_` ones are given by the provider's
-kind to deployments of the dialect `anthropic`; see `codecs/anthropic/clouds.py`."""
+kind to its deployments; see `codecs/anthropic/clouds.py` and `codecs/gemini/vertex.py`."""
 
 CLOUD_QUIRKS = frozenset({"on_bedrock", "on_foundry", "on_vertex"})
 """Quirks of clouds that sell Claude: their targets are told the caller's betas."""
