@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import worlds
 
-from passerelle.core.model import DATA_CLASSES, Attributes, DataClass, Deployment
+from passerelle.core.model import DATA_CLASSES, Attributes, DataClass, Deployment, Model
 from passerelle.core.principal import Rights
 from passerelle.policy.eligible import RequestClass, classify, eligible
 from passerelle.policy.rules import Demands, compile_policy, rank
@@ -124,3 +124,27 @@ def test_a_request_narrows_its_own_models_and_never_widens_them() -> None:
     assert [d.id for d in eligible(policy, caller, narrowed, pool).deployments] == ["p/a"]
     nothing = RequestClass("chat", "public", allowed_models=("other",))
     assert not eligible(policy, caller, nothing, pool).deployments
+
+
+def test_a_place_without_something_is_excluded_for_a_request_that_needs_it() -> None:
+    able = Model("m", "x", "x", capabilities=frozenset({"tools", "web_search"}),
+                 input_modalities=frozenset({"text", "image"}))  # fmt: skip
+    whole = Deployment("a/m", able, "a", "m", "anthropic")
+    narrow = Deployment(
+        "b/m", able, "b", "m", "anthropic", without=frozenset({"image_urls", "tools", "image"})
+    )
+    assert narrow.capabilities == {"web_search"}
+
+    policy = compile_policy({}, default="public", version="v")
+
+    def kept(*features: str) -> tuple[list[str], list[str]]:
+        request = RequestClass("chat", "internal", frozenset(features))
+        found = eligible(policy, worlds.principal(), request, (whole, narrow))
+        return [d.id for d in found.deployments], [r.rule for r in found.rejections]
+
+    assert kept() == (["a/m", "b/m"], [])
+    assert kept("web_search") == (["a/m", "b/m"], [])
+    assert kept("image_urls") == (["a/m"], ["capability.image_urls"])
+    assert kept("tools") == (["a/m"], ["capability.tools"])
+    assert kept("images") == (["a/m"], ["capability.images"])
+    assert kept("a_feature_nobody_knows") == (["a/m", "b/m"], [])
