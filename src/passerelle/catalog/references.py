@@ -18,6 +18,8 @@ DIALECTS_OF = {
     "anthropic": frozenset({"anthropic"}),
     "gemini": frozenset({"gemini"}),
     "openai_like": frozenset({"openai_chat", "openai_responses", "anthropic"}),
+    "azure": frozenset({"openai_chat", "openai_responses", "anthropic"}),
+    "vertex": frozenset({"gemini", "anthropic", "openai_chat"}),
     "local": frozenset({"openai_chat"}),
     "simulated": frozenset({"openai_chat", "openai_responses", "anthropic", "gemini"}),
 }
@@ -96,6 +98,15 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin, known: Builti
                 code="unknown_model",
             )
     declared = any(row.get("provider") == name for _, row in rows(origin.data, "deployments"))
+    if offers and patterns is None and not declared and all(offer.group.named_only for offer in offers):
+        yield origin.finding(
+            path,
+            "nothing will be sent to it: what it serves depends on the deployments you have made there",
+            "Name them: `models`, where a deployment is called like its model, or `[[deployments]]` with its "
+            "name in `upstream_model`",
+            severity="warning",
+            code="nothing_served",
+        )
     if not offers and not declared:
         yield origin.finding(
             path,

@@ -18,7 +18,7 @@ from passerelle.config.types import (
     Text,
     Weight,
 )
-from passerelle.core.model import Capability, Modality
+from passerelle.core.model import Capability, Lack, Modality
 from passerelle.core.money import nanos_from_decimal
 from passerelle.core.request import Dialect
 
@@ -107,5 +107,6 @@ class DeploymentSettings(Section):
     limits: DeploymentLimits = DeploymentLimits()
     attributes: AttributeSettings = AttributeSettings()
     price: PriceSettings | None = None
+    without: Annotated[frozenset[Lack], SORTED] | None = None
     quirks: Annotated[frozenset[Text], SORTED] | None = None
     demo: Flag | None = None

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict
+from pydantic import Field, Strict, StringConstraints
 
 from passerelle.config.sections import DeadlineOverrides
 from passerelle.config.types import (
@@ -21,7 +21,7 @@ from passerelle.config.types import (
 from passerelle.core.model import Attributes, DataClass, Evidence, Hosting, TrainingUse
 from passerelle.core.request import Dialect
 
-ProviderKind = Literal["openai_like", "anthropic", "gemini", "local", "simulated"]
+ProviderKind = Literal["openai_like", "anthropic", "gemini", "azure", "vertex", "local", "simulated"]
 """How a provider is spoken to; `providers/` has one adapter for each."""
 
 
@@ -75,6 +75,24 @@ class ScriptSettings(Section):
     dimensions: Annotated[int, Strict(), Field(ge=1, le=8192)] = 256
 
 
+TenantId = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$")]
+"""A GUID or a verified domain: it stands in the path that a secret is sent to."""
+ProjectId = Annotated[str, Strict(), StringConstraints(pattern=r"^[a-z0-9][a-z0-9.:-]{0,99}$")]
+ApiVersion = Annotated[
+    str, Strict(), StringConstraints(pattern=r"^(?:\d{4}-\d{2}-\d{2}(?:-preview)?|v1|preview|latest)$")
+]
+
+
+class EntraSettings(Section):
+    """`entra`: an application registered with Microsoft Entra, in place of a key."""
+
+    tenant_id: TenantId
+    client_id: TenantId
+    client_secret: Credential
+    cloud: Literal["public", "usgov", "china"] = "public"
+    scope: Text | None = None
+
+
 class ProviderSettings(Section):
     """A provider entry, its template already laid under it."""
 
@@ -85,6 +103,10 @@ class ProviderSettings(Section):
     dialect: Dialect = "openai_chat"
     also: Annotated[frozenset[Dialect], SORTED] = frozenset()
     region: Region | None = None
+    project: ProjectId | None = None
+    api_version: ApiVersion | None = None
+    entra: EntraSettings | None = None
+    token_url: Text | None = None
     models: tuple[Text, ...] | None = None
     weight: Weight = 1.0
     quirks: Annotated[frozenset[Text], SORTED] = frozenset()
