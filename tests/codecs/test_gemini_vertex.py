@@ -12,14 +12,15 @@ from tests.shared import shared_data
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import PathTarget, Target
-from passerelle.codecs.gemini import CLIENT, EMBED_CLIENT, EMBED_PROVIDER, PROVIDER
-from passerelle.codecs.openai_chat import EMBED_CLIENT as OPENAI_EMBED
+from passerelle.codecs.gemini import CLIENT, PROVIDER
+from passerelle.codecs.gemini.embed import EmbedProvider
 from passerelle.core.errors import AnswerError
 from passerelle.core.request import Operation
 
 REAL = shared_data("dialects", "agentgateway")
+EMBED_PROVIDER = EmbedProvider()
+JSON = "application/json"
 COUNT = PathTarget("count_tokens", model="gemini-2.5-flash")
-EMBED = PathTarget("embed", model="text-embedding-005")
 
 
 def at_vertex(model: str = "gemini-2.5-flash", operation: Operation = "chat") -> Target:
@@ -103,9 +104,10 @@ def test_every_content_has_a_role_and_nothing_else_changes(roles: list[str | Non
 
 def embedded(body: dict[str, Any], model: str, *, gemini: bool = False, single: bool = False) -> Any:
     raw = json.dumps(body).encode()
-    side = EMBED_CLIENT if gemini else OPENAI_EMBED
-    request = side.decode_embed_request(raw, PathTarget("embed", model=model, single=single))
-    encoded = EMBED_PROVIDER.encode_embed_request(request, at_vertex(model, "embed"))
+    side = registry.task_client("embed", "gemini" if gemini else "openai_chat")
+    assert side is not None
+    request = side.decode_request(raw, PathTarget("embed", model=model, single=single))
+    encoded = EMBED_PROVIDER.encode_request(request, at_vertex(model, "embed"))
     return json.loads(encoded.body), encoded.dropped
 
 
@@ -156,15 +158,15 @@ def test_gemini_embeds_several_in_a_batch() -> None:
 )
 def test_predictions_without_vectors_are_no_answer(body: Any) -> None:
     with pytest.raises(AnswerError):
-        EMBED_PROVIDER.decode_embed_response(json.dumps(body).encode())
+        EMBED_PROVIDER.decode_response(json.dumps(body).encode(), JSON)
 
 
 def test_predictions_are_counted_when_every_one_says() -> None:
     one = {"embeddings": {"values": [0.5], "statistics": {"token_count": 4, "truncated": False}}}
-    whole = EMBED_PROVIDER.decode_embed_response(json.dumps({"predictions": [one, one]}).encode())
+    whole = EMBED_PROVIDER.decode_response(json.dumps({"predictions": [one, one]}).encode(), JSON)
     assert (whole.vectors, whole.usage.input_tokens) == (((0.5,), (0.5,)), 8)
     partly = {"predictions": [one, {"embeddings": {"values": [0.5]}}]}
-    assert EMBED_PROVIDER.decode_embed_response(json.dumps(partly).encode()).usage.source == "none"
+    assert EMBED_PROVIDER.decode_response(json.dumps(partly).encode(), JSON).usage.source == "none"
 
 
 # --- the corpus
@@ -205,7 +207,7 @@ def test_the_corpus_of_vectors_agrees() -> None:
     assert REAL is not None
     body = (REAL / "response/vertex/embeddings.json").read_bytes()
     expected = snap(REAL / "response/vertex/embeddings.vertex.snap")["response"]
-    whole = EMBED_PROVIDER.decode_embed_response(body)
+    whole = EMBED_PROVIDER.decode_response(body, JSON)
     assert [list(v) for v in whole.vectors] == [row["embedding"] for row in expected["data"]]
     assert whole.usage.input_tokens == expected["usage"]["prompt_tokens"]
 

@@ -185,3 +185,11 @@ def test_no_setting_takes_a_clouds_quirk_away(tmp_path: Path) -> None:
     assert found.quirks == {"no_metadata", "on_vertex"}
     assert found.without == frozenset()
     assert found.dialect == "anthropic"
+
+
+def test_a_lack_that_is_misspelt_is_said(tmp_path: Path) -> None:
+    text = (
+        VERTEX + 'credential = "env:KEY"\n[[deployments]]\nprovider = "vertex"\nmodel = "claude-opus-5-5"\n'
+    )
+    said = wrong(tmp_path, text + 'without = ["image_url"]\n')
+    assert "`image_urls`" in said["deployments[0].without[0]"]

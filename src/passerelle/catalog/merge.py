@@ -14,7 +14,7 @@ from passerelle.config.entries import DeploymentSettings, ModelSettings
 from passerelle.config.providers import AttributeSettings, ProviderSettings
 from passerelle.config.settings import Settings
 from passerelle.config.templates import templates
-from passerelle.core.model import Attributes, Deployment, Limits, Model, Price
+from passerelle.core.model import LACKS, Attributes, Deployment, Limits, Model, Price
 
 MAKER_TEMPLATE = {"google": "gemini", "huggingface": "local", "passerelle": "simulated"}
 """Makers whose own provider template has another name than theirs."""
@@ -248,7 +248,7 @@ def _corrected(
         limits=msgspec.structs.replace(base.limits, **said_limits),
         weight=base.weight if said.weight is None else said.weight,
         price=base.price if said.price is None else from_settings(said.price, _file(settings)),
-        without=base.without if said.without is None else said.without,
+        without=base.without if said.without is None else frozenset(k for k in LACKS if k in said.without),
         quirks=base.quirks if said.quirks is None else said.quirks,
         demo=base.demo if said.demo is None else said.demo,
     )

@@ -12,7 +12,7 @@ from passerelle.codecs.base import QUIRKS
 from passerelle.config.crosscheck import alias_targets, deployment_id, is_reserved
 from passerelle.config.findings import Finding, did_you_mean
 from passerelle.config.origin import Origin, rows, table
-from passerelle.core.model import Model
+from passerelle.core.model import LACKS, Model
 
 DIALECTS_OF = {
     "anthropic": frozenset({"anthropic"}),
@@ -134,6 +134,7 @@ def _deployment(
             code="unknown_model",
         )
     yield from _quirks(row, path, origin)
+    yield from _lacks(row, path, origin)
     provider = row.get("provider")
     entry = providers.get(provider, {}) if isinstance(provider, str) else {}
     yield from _dialects(row, entry.get("kind"), path, origin)
@@ -148,6 +149,18 @@ def _quirks(row: Mapping[str, Any], path: tuple[str | int, ...], origin: Origin)
                 f"there is no quirk `{quirk}`",
                 did_you_mean(quirk, QUIRKS, listed),
                 code="unknown_quirk",
+            )
+
+
+def _lacks(row: Mapping[str, Any], path: tuple[str | int, ...], origin: Origin) -> Iterator[Finding]:
+    for index, lack in enumerate(_texts(row.get("without"))):
+        if lack not in LACKS:
+            listed = "Choose among " + ", ".join(f"`{known}`" for known in LACKS)
+            yield origin.finding(
+                (*path, "without", index),
+                f"there is nothing called `{lack}` that a deployment could be without",
+                did_you_mean(lack, LACKS, listed),
+                code="invalid_value",
             )
 
 

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from passerelle.codecs.anthropic.clouds import CLOUDS
-from passerelle.codecs.gemini import is_single
+from passerelle.codecs.gemini.embed import is_single
 from passerelle.codecs.gemini.vertex import embeds_content
 from passerelle.core.request import Dialect, Operation
 from passerelle.providers.auth import AuthHeader
