@@ -97,7 +97,7 @@ class Clouds(Upstream):
             _json(writer, {"error": {"code": status, "message": words}}, status=status)
         elif path.endswith("token"):
             self.tokens.append(f"token-{len(self.tokens) + 1}-0123456789")
-            self.good[path] = self.tokens[-1]
+            self.good[said.body.get("scope", path)] = self.tokens[-1]
             given = {"access_token": self.tokens[-1], "expires_in": self.life_s, "token_type": "Bearer"}
             _json(writer, given)
         else:
@@ -129,8 +129,8 @@ class Clouds(Upstream):
                 return
         yield 404, f"no such path: {path}"
 
-    def _bearer(self, said: Exchange) -> Iterator[tuple[int, str]]:
-        if said.headers.get("authorization", "").removeprefix("Bearer ") not in self.good.values():
+    def _bearer(self, said: Exchange, issued_for: str = "/token") -> Iterator[tuple[int, str]]:
+        if said.headers.get("authorization", "") != f"Bearer {self.good.get(issued_for)}":
             yield 401, "Request had invalid authentication credentials."
         for carrier in ("api-key", "x-api-key", "x-goog-api-key"):
             if carrier in said.headers:
@@ -138,7 +138,9 @@ class Clouds(Upstream):
 
     def _azure_key(self, said: Exchange, carrier: str) -> Iterator[tuple[int, str]]:
         if "authorization" in said.headers:
-            yield from self._bearer(said)
+            claude = carrier == "x-api-key"
+            audience = "ai" if claude else "cognitiveservices"
+            yield from self._bearer(said, f"https://{audience}.azure.com/.default")
         elif said.headers.get(carrier) != KEY:
             yield 401, "Access denied due to invalid subscription key or wrong API endpoint."
 
@@ -147,9 +149,15 @@ class Clouds(Upstream):
             "grant_type": "client_credentials",
             "client_id": CLIENT,
             "client_secret": SECRET,
-            "scope": "https://cognitiveservices.azure.com/.default",
         }
-        if path["tenant"] != TENANT or said.body != wanted:
+        body = dict(said.body)
+        scope = body.pop("scope", None)
+        if scope not in ("https://cognitiveservices.azure.com/.default", "https://ai.azure.com/.default"):
+            yield (
+                400,
+                f"AADSTS70011: The provided value for the input parameter 'scope' is not valid: {scope}",
+            )
+        if path["tenant"] != TENANT or body != wanted:
             yield 401, f"AADSTS7000215: Invalid client secret provided ({said.body.get('client_secret')})."
 
     def _google(self, said: Exchange, _: re.Match[str], __: Any) -> Iterator[tuple[int, str]]:

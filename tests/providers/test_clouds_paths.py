@@ -28,11 +28,14 @@ class Token:
 
     hidden = None
 
+    def __init__(self, value: str = "t") -> None:
+        self.value = value
+
     async def ready(self, limit_s: float) -> None:
         assert limit_s > 0
 
     def header(self) -> tuple[bytes, bytes]:
-        return (b"authorization", b"Bearer t")
+        return (b"authorization", f"Bearer {self.value}".encode())
 
     async def renew(self, shown: Any, limit_s: float) -> bool:
         return False
@@ -58,9 +61,9 @@ def call(
 
 async def to_azure(ask: Call, base_url: str = "https://r.openai.azure.com", **more: Any) -> Sent:
     recorder = Answering()
-    token: Any = Token() if "entra" in more else None
-    entry = ProviderEntry("p", "azure", base_url, None if token else (lambda: KEY), **more)
-    await azure(entry, recorder, token).send(ask)
+    tokens: Any = (Token(), Token("claude")) if "entra" in more else None
+    entry = ProviderEntry("p", "azure", base_url, None if tokens else (lambda: KEY), **more)
+    await azure(entry, recorder, tokens).send(ask)
     return recorder.sent[0]
 
 
@@ -127,7 +130,8 @@ async def test_an_application_shows_its_token_on_every_surface() -> None:
     entra = EntraEntry("t", "c", lambda: KEY)
     for ask, path, _ in V1:
         sent = await to_azure(ask, entra=entra)
-        assert (sent.path, sent.headers["authorization"]) == (path, "Bearer t")
+        token = "claude" if ask.dialect == "anthropic" else "t"
+        assert (sent.path, sent.headers["authorization"]) == (path, f"Bearer {token}")
         assert not {"api-key", "x-api-key"} & sent.headers.keys()
 
 
@@ -275,6 +279,11 @@ async def test_a_built_provider_asks_its_own_token_endpoint() -> None:
     await provider.aclose()
     entra = EntraEntry("t", "c", lambda: KEY)
     other: Any = build_provider(ProviderEntry("p", "azure", "https://r.openai.azure.com", entra=entra))
-    assert str(other._token._client.origin) == "https://login.microsoftonline.com"
+    for token, scope in (
+        (other._token, "https://cognitiveservices.azure.com/.default"),
+        (other._claude_token, "https://ai.azure.com/.default"),
+    ):
+        assert str(token._client.origin) == "https://login.microsoftonline.com"
+        assert token._grant.scope == scope
     assert KEY not in repr(other)
     await other.aclose()

@@ -10,7 +10,8 @@ Foundry"; and the anthropic SDK 2.12.0, `lib/foundry.py`. All read 2026-11-22:
               Responses has none of these, and is asked for by v1 whatever the entry says
     Claude    `/anthropic/v1/messages`, `/count_tokens`; the deployment is the body's `model`
 
-The key goes in `api-key`, and for Claude in `x-api-key`; a token of Entra's goes in `Authorization`.
+The key goes in `api-key`, and for Claude in `x-api-key`; a token of Entra's goes in `Authorization`, each
+surface with one of its own scope.
 """
 
 import re
@@ -63,6 +64,7 @@ class AzureProvider(RemoteProvider):
         entry: ProviderEntry,
         client: HttpSender,
         auth: "AuthHeader | TokenHeader",
+        claude: "AuthHeader | TokenHeader",
     ) -> None:
         _, base_path = parse_origin(resource_url(entry))
         root = _SURFACES.sub("", base_path)
@@ -78,9 +80,8 @@ class AzureProvider(RemoteProvider):
         }
         fixed: dict[Dialect, tuple[tuple[str, str], ...]] = {"anthropic": (("anthropic-version", VERSION),)}
         super().__init__(entry.name, client, auth, routes=routes, forward=FORWARD, fixed=fixed)
-        self._claude_key = (
-            None if entry.entra is not None else AuthHeader(entry.name, entry.credential, "x-api-key")
-        )
+        self._claude = claude
+        self._claude_token: TokenHeader | None = None if isinstance(claude, AuthHeader) else claude
         self._deployments = f"{root}/openai/deployments"
         self._version = f"?api-version={version}" if classic else None
         # Grows with the deployments of the catalog, never with what callers send.
@@ -89,7 +90,13 @@ class AzureProvider(RemoteProvider):
     @property
     def hidden(self) -> Pattern[str] | None:
         """See `Provider.hidden`."""
-        return super().hidden or (self._claude_key.hidden if self._claude_key is not None else None)
+        return either(super().hidden, self._claude.hidden)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._claude_token is not None:
+            await self._claude_token.aclose()
+        await super().aclose()
 
     def _path(self, call: Call) -> str:
         if self._version is None or call.dialect != "openai_chat" or call.operation not in _CLASSIC:
@@ -106,14 +113,32 @@ class AzureProvider(RemoteProvider):
         return super()._headers(with_known_betas(call, _CLOUD) if call.dialect == "anthropic" else call)
 
     def _shown(self, call: Call) -> tuple[bytes, bytes] | None:
-        if call.dialect == "anthropic" and self._claude_key is not None:
-            return self._claude_key.header()
-        return super()._shown(call)
+        return self._claude.header() if call.dialect == "anthropic" else super()._shown(call)
+
+    def _token_of(self, call: Call) -> "TokenHeader | None":
+        return self._claude_token if call.dialect == "anthropic" else super()._token_of(call)
 
 
-def azure(entry: ProviderEntry, client: HttpSender, token: "TokenHeader | None" = None) -> AzureProvider:
-    """A resource. `client` is bound to the origin of `entry.base_url`; `token` is Entra's, when the entry
-    has an application in place of a key.
+def azure(
+    entry: ProviderEntry,
+    client: HttpSender,
+    tokens: "tuple[TokenHeader, TokenHeader] | None" = None,
+) -> AzureProvider:
+    """A resource. `client` is bound to the origin of `entry.base_url`; `tokens` are Entra's, for OpenAI's
+    surfaces and for Claude's, when the entry has an application in place of a key.
     """
-    auth = token if token is not None else AuthHeader(entry.name, entry.credential, "api-key")
-    return AzureProvider(entry, client, auth)
+    if tokens is not None:
+        return AzureProvider(entry, client, *tokens)
+    return AzureProvider(
+        entry,
+        client,
+        AuthHeader(entry.name, entry.credential, "api-key"),
+        AuthHeader(entry.name, entry.credential, "x-api-key"),
+    )
+
+
+def either(one: Pattern[str] | None, other: Pattern[str] | None) -> Pattern[str] | None:
+    """What finds what either finds."""
+    if one is None or other is None or one is other:
+        return one or other
+    return re.compile(f"{one.pattern}|{other.pattern}", one.flags)

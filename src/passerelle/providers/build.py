@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from passerelle.providers.anthropic import anthropic
 from passerelle.providers.base import Caps, Provider
 from passerelle.providers.egress import EgressRules
-from passerelle.providers.entry import ProviderEntry
+from passerelle.providers.entry import EntraEntry, ProviderEntry
 from passerelle.providers.gemini import gemini
 from passerelle.providers.http import HttpClient, PoolLimits, parse_origin
 from passerelle.providers.local.options import LocalOptions
@@ -46,7 +46,7 @@ def build_provider(entry: ProviderEntry) -> Provider:
             from passerelle.providers.azure import azure, resource_url
 
             reached = replace(entry, base_url=resource_url(entry))
-            return azure(reached, _client(reached), _entra_token(entry))
+            return azure(reached, _client(reached), _entra_tokens(entry))
         case "vertex":
             from passerelle.providers.vertex import vertex, vertex_url
 
@@ -84,14 +84,17 @@ _TOKEN_LIMITS = PoolLimits(max_connections=2, max_waiting=2, max_idle=1)
 _TOKEN_CAPS = Caps(body_bytes=256 << 10)
 
 
-def _entra_token(entry: ProviderEntry) -> "TokenHeader | None":
+def _entra_tokens(entry: ProviderEntry) -> "tuple[TokenHeader, TokenHeader] | None":
     if entry.entra is None:
         return None
     from passerelle.providers.auth.entra import entra_grant
     from passerelle.providers.auth.token import TokenHeader
 
-    url, grant = entra_grant(entry.name, entry.entra)
-    return TokenHeader(entry.name, grant, _token_client(entry, url))
+    def token(said: EntraEntry, *, claude: bool) -> TokenHeader:
+        url, grant = entra_grant(entry.name, said, claude=claude)
+        return TokenHeader(entry.name, grant, _token_client(entry, url))
+
+    return token(entry.entra, claude=False), token(entry.entra, claude=True)
 
 
 def _google_token(entry: ProviderEntry) -> "TokenHeader":

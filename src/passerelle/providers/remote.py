@@ -95,8 +95,9 @@ class RemoteProvider:
 
     async def send(self, call: Call) -> Reply:
         """Send one call. Raises `SendError`; a dialect or operation not spoken here is `not_found`."""
-        if self._token is not None:
-            return await self._send_with(self._token, call)
+        token = self._token_of(call)
+        if token is not None:
+            return await self._send_with(token, call)
         return await self._send(call)
 
     async def _send(self, call: Call) -> Reply:
@@ -171,6 +172,10 @@ class RemoteProvider:
     def _shown(self, call: Call) -> tuple[bytes, bytes] | None:
         """The header with the credential, as this call shows it."""
         return self._auth.header()
+
+    def _token_of(self, call: Call) -> "TokenHeader | None":
+        """The token that this call shows, for a provider that wants one."""
+        return self._token
 
     def _make_usual(self, call: Call, auth: tuple[bytes, bytes] | None) -> tuple[tuple[bytes, bytes], ...]:
         usual = STREAM_HEADERS if call.stream else JSON_HEADERS

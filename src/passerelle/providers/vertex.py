@@ -99,7 +99,7 @@ class VertexProvider(RemoteProvider):
         """See `Provider.send`."""
         if self._below is None:
             self._settle()
-        return await (super().send(call) if self._below else self._send(call))
+        return await super().send(call)
 
     def _settle(self) -> None:
         """Learn from the credential whose project it is, and whether it is a key. Raises `SendError`."""
@@ -142,6 +142,9 @@ class VertexProvider(RemoteProvider):
 
     def _headers(self, call: Call) -> Headers:
         return super()._headers(with_known_betas(call, _CLOUD) if call.dialect == "anthropic" else call)
+
+    def _token_of(self, call: Call) -> "TokenHeader | None":
+        return super()._token_of(call) if self._below else None
 
     def _shown(self, call: Call) -> tuple[bytes, bytes] | None:
         return super()._shown(call) if self._below else self._key.header()

@@ -3,9 +3,8 @@
 From learn.microsoft.com, "OAuth 2.0 client credentials flow on the Microsoft identity platform" (v2.0: POST
 `/{tenant}/oauth2/v2.0/token` with `client_id`, `client_secret`, `scope` ending in `/.default`,
 `grant_type`), "National clouds" (the three hosts), and "Configure Azure OpenAI with Microsoft Entra ID"
-(the scope and the role `Cognitive Services OpenAI User`). The scope serves Claude on Foundry as well
-(anthropic SDK 2.12.0, `lib/foundry.md`, which names the newer `https://ai.azure.com/.default`). All read
-2026-11-22.
+(the scope and the role `Cognitive Services OpenAI User`). Claude on Foundry has a scope of its own (anthropic
+SDK 2.12.0, `lib/foundry.md`). All read 2026-11-22.
 """
 
 from typing import Final
@@ -24,6 +23,8 @@ AUTHORITIES: Final = {
     "china": ("https://login.partner.microsoftonline.cn", "https://cognitiveservices.azure.cn/.default"),
 }
 """By cloud: who gives the tokens, and what for. Nothing else says where a client's secret goes."""
+CLAUDE_SCOPE: Final = "https://ai.azure.com/.default"
+"""What for at Claude's own surface, which the public cloud alone has."""
 
 
 class EntraGrant(msgspec.Struct):
@@ -54,9 +55,13 @@ class EntraGrant(msgspec.Struct):
         return Asking(urlencode(form).encode(), (secret or "",))
 
 
-def entra_grant(provider: str, said: EntraEntry) -> tuple[str, EntraGrant]:
-    """The origin of the token endpoint, and the grant. `said.token_url` replaces the known endpoint."""
+def entra_grant(provider: str, said: EntraEntry, *, claude: bool = False) -> tuple[str, EntraGrant]:
+    """The origin of the token endpoint, and the grant. `said.token_url` replaces the known endpoint, and
+    `said.scope` the known scopes. `claude`: for the surface where Claude is spoken to.
+    """
     authority, scope = AUTHORITIES[said.cloud]
+    if claude and said.cloud == "public":
+        scope = CLAUDE_SCOPE
     url = said.token_url or f"{authority}/{quote(said.tenant_id, safe='')}/oauth2/v2.0/token"
     scheme, _, rest = url.partition("://")
     host, _, path = rest.partition("/")
