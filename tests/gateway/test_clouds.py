@@ -299,3 +299,27 @@ def test_any_clouds_id_reaches_the_model_and_one_that_asks_for_a_place_only_that
         assert answer.status == 404
         assert "asks for `claude-opus-5-5` in `us`" in answer.json["error"]["message"]
         assert clouds.asked == []
+
+
+def test_azures_filter_results_before_any_model_leave_the_true_one_known(
+    door: Door, house: House, caller: Caller
+) -> None:
+    answer = door.send(asked("openai_chat", "azure/legal-sol", stream=True))
+    assert '"prompt_filter_results"' in words(answer)
+    receipt = house.receipt(caller, answer)
+    attempt = receipt["attempts"][0]
+    assert attempt["model"] == "gpt-replay-2026-01-01"
+    assert attempt["usage"]["output_tokens"] > 0
+    assert attempt["finish"] == "stop"
+
+
+@pytest.mark.parametrize(
+    "place", ["azure/legal-sol", "vertex/gemini-2.5-flash", "vertex/claude-opus-5-5@default"]
+)
+def test_a_receipt_names_the_place_and_what_it_cost(
+    door: Door, house: House, caller: Caller, place: str
+) -> None:
+    receipt = house.receipt(caller, door.send(asked("openai_chat", place)))
+    attempt = receipt["attempts"][0]
+    assert (attempt["deployment"], attempt["ok"], attempt["status"]) == (place, True, 200)
+    assert attempt["cost_nanos"] > 0
