@@ -36,6 +36,7 @@ TERMS = {
     "jurisdictions": "laws its operator answers to",
     "hosting": "who runs it",
     "retention_days": "longest time prompts or answers are ordinarily kept, in days",
+    "keeps": "what is kept longer because a request asks for it, in days",
     "training_use": "training on what it is sent",
     "certifications": "certificates",
 }
@@ -159,6 +160,8 @@ def _terms(name: str, template: Template) -> Iterator[str]:
     for field, meaning in TERMS.items():
         value = attributes.get(field)
         listed = value if isinstance(value, list) else [value]
+        if isinstance(value, dict):
+            listed = [f"{feature}: {days}" for feature, days in value.items()]
         said = "unknown" if value is None else ", ".join(f"`{v}`" for v in listed)
         lines.append(f"| `{field}` | {meaning} | {said} |")
     yield "\n".join(lines) + "\n"

@@ -148,3 +148,22 @@ def test_a_place_without_something_is_excluded_for_a_request_that_needs_it() -> 
     assert kept("tools") == (["a/m"], ["capability.tools"])
     assert kept("images") == (["a/m"], ["capability.images"])
     assert kept("a_feature_nobody_knows") == (["a/m", "b/m"], [])
+
+
+def test_what_a_feature_keeps_longer_counts_for_requests_that_use_it() -> None:
+    policy = compile_policy({"internal": Demands(max_retention_days=7)}, default="internal", version="v")
+
+    def reason(retention: int | None, *features: str) -> str | None:
+        attributes = Attributes(retention_days=retention, keeps=(("mcp", 3), ("web_search", 30)))
+        place = Deployment("a/m", Model("m", "x", "x"), "a", "m", "gemini", attributes=attributes)
+        request = RequestClass("chat", "internal", frozenset(features))
+        found = eligible(policy, worlds.principal(), request, (place,))
+        kept = [d.attributes.retention_days for d in found.deployments]
+        assert kept in ([], [retention])  # what is planned with is the deployment itself
+        return found.rejections[0].reason if found.rejections else None
+
+    assert reason(0) is None
+    assert reason(0, "tools", "mcp") is None
+    assert reason(0, "web_search") == "`retention_days` is 30; at most 7 allowed"
+    assert reason(90, "mcp") == "`retention_days` is 90; at most 7 allowed"
+    assert "unknown" in (reason(None, "web_search") or "")

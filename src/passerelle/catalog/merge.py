@@ -201,9 +201,7 @@ def _own_terms(entry: ProviderSettings, terms: Attributes) -> Attributes:
         if name != "evidence" and value is not None and value != getattr(known, name)
     }
     evidence = tuple(item for item in said.evidence if item not in known.evidence)
-    return said.model_copy(
-        update={**dict.fromkeys(type(said).model_fields, None), **own, "evidence": evidence}
-    ).over(terms)
+    return AttributeSettings().model_copy(update={**own, "evidence": evidence}).over(terms)
 
 
 def _is_maker(entry: ProviderSettings, model: Model) -> bool:

@@ -33,6 +33,16 @@ class EvidenceSettings(Section):
     by: Text | None = None
 
 
+class KeepsSettings(Section):
+    """`keeps`: days for which something is kept of a request that asks for it."""
+
+    web_search: Count | None = None
+    web_fetch: Count | None = None
+    code_execution: Count | None = None
+    file_ids: Count | None = None
+    mcp: Count | None = None
+
+
 class AttributeSettings(Section):
     """`attributes`: what compliance rules may ask. Left out means unknown, which is never "no"."""
 
@@ -41,6 +51,7 @@ class AttributeSettings(Section):
     jurisdictions: tuple[Law, ...] | None = None
     hosting: Hosting | None = None
     retention_days: Count | None = None
+    keeps: KeepsSettings = KeepsSettings()
     training_use: TrainingUse | None = None
     certifications: tuple[Text, ...] | None = None
     max_data_class: DataClass | None = None
@@ -48,7 +59,10 @@ class AttributeSettings(Section):
 
     def over(self, base: Attributes) -> Attributes:
         """`base` with what is said here in its place, the evidence of both kept."""
-        said = self.model_dump(exclude_none=True, exclude={"evidence"})
+        said = self.model_dump(exclude_none=True, exclude={"evidence", "keeps"})
+        keeps = self.keeps.model_dump(exclude_none=True)
+        if keeps:
+            said["keeps"] = tuple(sorted(keeps.items()))
         kept = {name: getattr(base, name) for name in Attributes.__struct_fields__ if name != "evidence"}
         own = tuple(Evidence(e.url, e.verified_on, e.by) for e in self.evidence)
         return Attributes(**{**kept, **said}, evidence=base.evidence + own)

@@ -78,6 +78,8 @@ class Attributes(msgspec.Struct, frozen=True, omit_defaults=True):
     hosting: Hosting | None = None
     retention_days: int | None = None
     """Longest the provider keeps prompts or answers; 0 is zero retention."""
+    keeps: tuple[tuple[str, int], ...] = ()
+    """What is kept longer than `retention_days` because a request asks for it: the feature, and the days."""
     training_use: TrainingUse | None = None
     certifications: tuple[str, ...] | None = None
     max_data_class: DataClass | None = None

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from passerelle.core.model import OPERATION_GIVES, DataClass, Deployment, Feature
 from passerelle.core.plan import Rejection
@@ -121,6 +122,7 @@ def _first_objection(
                 "key.models",
                 f"this key may use {', '.join(f'`{p}`' for p in patterns) or 'no model'}",
             )
+    deployment = _as_kept(deployment, request.features)
     if request.allowed_models and not _matches(deployment, request.allowed_models):
         return Rejection(deployment.id, "request.models", "not in the request's own `x-passerelle-models`")
     for rule in rules:
@@ -128,6 +130,17 @@ def _first_objection(
         if reason is not None:
             return Rejection(deployment.id, rule.name, reason)
     return None
+
+
+def _as_kept(deployment: Deployment, features: frozenset[str]) -> Deployment:
+    """A deployment as rules about retention must see it: some keep longer what certain features use."""
+    keeps = deployment.attributes.keeps
+    longest = max((days for feature, days in keeps if feature in features), default=0) if keeps else 0
+    kept = deployment.attributes.retention_days
+    if not longest or kept is None or kept >= longest:
+        return deployment
+    attributes = replace(deployment.attributes, retention_days=longest)
+    return replace(deployment, attributes=attributes)
 
 
 def _matches(deployment: Deployment, patterns: tuple[str, ...]) -> bool:

@@ -217,3 +217,5 @@ def _tools(tools: list[_Tool], features: set[str]) -> None:
                 features.add("custom_tools")
             elif kind != "function":
                 features.add("builtin_tools")
+                if kind is not None and kind.startswith("web_search"):
+                    features.add("web_search")
