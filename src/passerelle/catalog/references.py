@@ -17,6 +17,7 @@ from passerelle.core.model import LACKS, Model
 DIALECTS_OF = {
     "anthropic": frozenset({"anthropic"}),
     "gemini": frozenset({"gemini"}),
+    "bfl": frozenset({"openai_chat"}),
     "openai_like": frozenset({"openai_chat", "openai_responses", "anthropic"}),
     "azure": frozenset({"openai_chat", "openai_responses", "anthropic"}),
     "vertex": frozenset({"gemini", "anthropic", "openai_chat"}),

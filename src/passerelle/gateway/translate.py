@@ -9,12 +9,14 @@ import msgspec
 from passerelle.codecs import registry
 from passerelle.codecs.base import (
     CLOUD_QUIRKS,
+    MAX_EVENT_BYTES,
     NOTHING_RENAMED,
     Encoded,
     ProviderSide,
     ReplyContext,
     StreamDecoder,
     StreamEncoder,
+    StreamingTask,
     StreamWatcher,
     Target,
     TaskClientSide,
@@ -56,6 +58,8 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
     renamed: Mapping[str, str] = NOTHING_RENAMED
     """Tool names the provider would refuse, with the caller's own to put back."""
     content_type: str = "application/json"
+    gathered: bool = False
+    """The provider is asked for the whole answer, which is told as a stream when it is there."""
 
 
 def wire_dialect(trip: Trip, deployment: Deployment) -> Dialect:
@@ -92,7 +96,15 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
         dropped=lost,
         renamed=encoded.renamed,
         content_type=encoded.content_type,
+        gathered=envelope.stream
+        and envelope.operation in TASKS
+        and not _streams(dialect, ask.dialect, target),
     )
+
+
+def _streams(dialect: Dialect, asked: Dialect, target: Target) -> bool:
+    """Whether a task is streamed there, in events that its caller knows."""
+    return dialect == asked and "flux_job" not in target.quirks
 
 
 def _relayed_task(trip: Trip, dialect: Dialect, target: Target) -> Outbound | None:
@@ -245,6 +257,8 @@ def _task_done(
 
 def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
     """What a provider's stream goes through on its way to the caller."""
+    if trip.envelope.operation in TASKS:
+        return _watch_task(trip, outbound, context)
     side = registry.provider(outbound.dialect)
     if outbound.relayed:
         return side.stream_watcher(trip.envelope)
@@ -253,6 +267,14 @@ def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> Strea
     if trip.ask.dialect in _USAGE_REQUIRED:
         estimate = partial(usage_from_bytes, trip.envelope)
     return Translation(side.stream_decoder(), encoder, outbound.renamed, estimate)
+
+
+def _watch_task(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
+    if outbound.gathered:
+        return Gathered(lambda data: _task_done(trip, outbound, data, context, ""))
+    spoken: Any = _spoken(trip, outbound.dialect)
+    side: StreamingTask = spoken  # only tasks that stream have envelopes that ask for it
+    return side.stream_watcher(trip.envelope)
 
 
 def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyContext:
@@ -269,8 +291,47 @@ def in_band_error(
     """
     if isinstance(watcher, Translation):
         return watcher.encoder.encode(failed)
+    if trip.envelope.operation in TASKS:
+        return registry.task_stream_error(failed)
     ending = msgspec.structs.replace(context, passed=passed)
     return registry.client(trip.ask.dialect).stream_encoder(ending).encode(failed)
+
+
+class Gathered:
+    """A `StreamWatcher` for a provider that gives a task's whole answer at once: the stream is made of it."""
+
+    def __init__(self, told: Callable[[bytes], Answer]) -> None:
+        """`told(data)` is the answer as the caller's stream. It raises `AnswerError`."""
+        self._told = told
+        self._held = bytearray()
+        self.model = ""
+        self.usage = NO_USAGE
+        self.finish: str | None = None
+        self.content = False
+        self.progress = 0
+        self.done = False
+        self.failed: Failed | None = None
+        self.text_bytes = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """Nothing yet."""
+        self._held += data
+        if len(self._held) > MAX_EVENT_BYTES:
+            self.failed = Failed("oversized", f"the provider's answer is longer than {MAX_EVENT_BYTES} bytes")
+        return b""
+
+    def close(self) -> bytes:
+        """All of it."""
+        if self.failed is not None:
+            return b""
+        try:
+            answer = self._told(bytes(self._held))
+        except AnswerError as error:
+            self.failed = Failed(error.failure, error.message)
+            return b""
+        self.model, self.usage = answer.model, answer.usage
+        self.content = self.done = True
+        return answer.body
 
 
 class Translation:

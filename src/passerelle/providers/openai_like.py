@@ -32,6 +32,11 @@ def openai_routes(base_path: str, *, host: str = "") -> dict[tuple[Dialect, Oper
     return {
         ("openai_chat", "chat"): f"{root}/chat/completions",
         ("openai_chat", "embed"): f"{root}/embeddings",
+        ("openai_chat", "generate_image"): f"{root}/images/generations",
+        ("openai_chat", "edit_image"): f"{root}/images/edits",
+        ("openai_chat", "speak"): f"{root}/audio/speech",
+        ("openai_chat", "transcribe"): f"{root}/audio/transcriptions",
+        ("openai_chat", "translate"): f"{root}/audio/translations",
         ("openai_chat", "moderate"): f"{root}/moderations",
         ("openai_chat", "rerank"): RERANK_PATHS.get(host) or f"{root}/rerank",
         ("openai_responses", "chat"): f"{root}/responses",

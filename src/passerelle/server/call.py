@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from passerelle.codecs.base import PathTarget
 from passerelle.core.clock import Clock
 from passerelle.core.errors import Problem, ProblemError
@@ -73,6 +75,18 @@ class ModelCalls:
 def fixed(target: PathTarget) -> TargetOf:
     """For routes whose path always says the same."""
     return lambda _: target
+
+
+def form(target: PathTarget) -> TargetOf:
+    """For routes that take a form as well as JSON."""
+
+    def target_of(arrival: Arrival) -> PathTarget:
+        said = arrival.headers.get(b"content-type")
+        if said is None:
+            return target
+        return msgspec.structs.replace(target, content_type=said.decode("latin-1")[:1024])
+
+    return target_of
 
 
 def _traceparent(arrival: Arrival) -> str | None:

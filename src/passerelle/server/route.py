@@ -76,6 +76,7 @@ WANTED = frozenset(
         b"authorization",
         b"content-encoding",
         b"content-length",
+        b"content-type",
         b"openai-beta",
         b"traceparent",
         b"x-api-key",

@@ -5,7 +5,7 @@ import msgspec
 from passerelle.codecs.base import PathTarget
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.server.answer import send_whole
-from passerelle.server.call import ModelCalls, fixed
+from passerelle.server.call import ModelCalls, fixed, form
 from passerelle.server.models import (
     Listing,
     ModelList,
@@ -48,11 +48,21 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
     responses = calls.handler("openai_responses", fixed(PathTarget("chat")))
     embeddings = calls.handler("openai_chat", fixed(PathTarget("embed")))
     moderations = calls.handler("openai_chat", fixed(PathTarget("moderate")))
+    speech = calls.handler("openai_chat", fixed(PathTarget("speak")))
+    transcribe = calls.handler("openai_chat", form(PathTarget("transcribe")))
+    translate = calls.handler("openai_chat", form(PathTarget("translate")))
+    make_image = calls.handler("openai_chat", fixed(PathTarget("generate_image")))
+    edit_image = calls.handler("openai_chat", form(PathTarget("edit_image")))
     rerank = calls.handler("openai_chat", fixed(PathTarget("rerank")))
     return (
         Route("/v1/chat/completions", _POST, "model:call", chat, "openai_chat"),
         Route("/v1/responses", _POST, "model:call", responses, "openai_responses"),
         Route("/v1/embeddings", _POST, "model:call", embeddings, "openai_chat"),
+        Route("/v1/images/generations", _POST, "model:call", make_image, "openai_chat"),
+        Route("/v1/images/edits", _POST, "model:call", edit_image, "openai_chat"),
+        Route("/v1/audio/speech", _POST, "model:call", speech, "openai_chat"),
+        Route("/v1/audio/transcriptions", _POST, "model:call", transcribe, "openai_chat"),
+        Route("/v1/audio/translations", _POST, "model:call", translate, "openai_chat"),
         Route("/v1/moderations", _POST, "model:call", moderations, "openai_chat"),
         Route("/v1/rerank", _POST, "model:call", rerank, "openai_chat"),
         Route("/v2/rerank", _POST, "model:call", rerank, "openai_chat"),
