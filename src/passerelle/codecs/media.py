@@ -24,14 +24,17 @@ _TYPE_FORMATS: Final = {
 }
 
 
-_MEANT: Final = {"image/jpg": "image/jpeg"}
+def true_type(media_type: str) -> str:
+    """The name a registry knows a media type by. Many write `image/jpg`, which OpenAI takes and others do
+    not.
+    """
+    return "image/jpeg" if media_type == "image/jpg" else media_type
 
 
 def parse_data_url(url: str) -> tuple[str, str] | None:
     """`(media type, base64)` of a data URL; None when `url` is not one, or cannot be read.
 
-    The media type is lower case and without parameters; RFC 2397 makes an absent one `text/plain`. One that
-    many write and no registry has (`image/jpg`) is given its true name: OpenAI takes it, others do not.
+    The media type is lower case and without parameters; RFC 2397 makes an absent one `text/plain`.
     """
     if url[:5].lower() != "data:":
         return None
@@ -40,7 +43,6 @@ def parse_data_url(url: str) -> tuple[str, str] | None:
         return None
     media_type, *parameters = head.split(";")
     media_type = media_type.strip().lower() or "text/plain"
-    media_type = _MEANT.get(media_type, media_type)
     if parameters and parameters[-1].strip().lower() == "base64":
         return media_type, data
     try:
