@@ -189,8 +189,11 @@ def _call(part: ToolCallPart, sent: str, journey: Journey) -> Json:
             call["extra_content"] = signed(part.signature)
         else:
             journey.drop("reasoning")
-    if part.cache is not None and not journey.own:
-        journey.drop("cache_control")
+    if part.cache is not None:
+        if journey.own:
+            call["cache_control"] = cache_control(part.cache)
+        else:
+            journey.drop("cache_control")
     return journey.extras(call, part.extra)
 
 
