@@ -11,7 +11,7 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -128,6 +128,8 @@ class ReplyContext(msgspec.Struct, frozen=True, gc=False):
     json_array: bool = False
     request: Request | None = None
     """The decoded request, which Responses echoes back. Always set on translated answers."""
+    named: str = ""
+    """What to call the model instead, for a caller that throws away the thoughts of any other name."""
     passed: bytes = b""
     """The last whole events of a relayed stream that broke, which the encoder is to end: Responses numbers
     its events, and continues."""
@@ -203,6 +205,14 @@ class StreamWatcher(Protocol):
     def close(self) -> bytes:
         """The provider's bytes ended; sets `failed` unless `done`."""
         ...
+
+
+@runtime_checkable
+class NamingWatcher(StreamWatcher, Protocol):
+    """A watcher that can put another name on the model of the stream it passes on."""
+
+    named: str
+    """`ReplyContext.named`; what it reports as `model` stays the provider's."""
 
 
 class ClientSide(Protocol):

@@ -10,6 +10,7 @@ from passerelle.codecs import registry
 from passerelle.codecs.base import (
     NOTHING_RENAMED,
     Encoded,
+    NamingWatcher,
     ProviderSide,
     ReplyContext,
     StreamDecoder,
@@ -20,6 +21,7 @@ from passerelle.codecs.base import (
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.names import restore, restore_event
 from passerelle.codecs.places import named_for_caller, nested_too_deeply
+from passerelle.codecs.splice import quoted, splice
 from passerelle.core.errors import AnswerError, ProblemError, invalid
 from passerelle.core.event import (
     Event,
@@ -165,6 +167,8 @@ def decode_whole(trip: Trip, outbound: Outbound, data: bytes, context: ReplyCont
     if outbound.relayed:
         watched = side.watch_response(data)
         said = _words_of(side, data) * trip.envelope.answers if watched.usage.source == "none" else 0
+        if context.named and watched.model != context.named:
+            data = splice(data, {"model": quoted(context.named)})
         return Answer(data, watched.model, watched.usage, watched.finish, said)
     response = restore(side.decode_response(data), outbound.renamed)
     said = 0
@@ -207,7 +211,10 @@ def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> Strea
     """What a provider's stream goes through on its way to the caller."""
     side = registry.provider(outbound.dialect)
     if outbound.relayed:
-        return side.stream_watcher(trip.envelope)
+        watcher = side.stream_watcher(trip.envelope)
+        if context.named and isinstance(watcher, NamingWatcher):
+            watcher.named = context.named
+        return watcher
     encoder = registry.client(trip.ask.dialect).stream_encoder(_said_of(trip, outbound, context))
     estimate = None
     if trip.ask.dialect in _USAGE_REQUIRED:
@@ -216,7 +223,7 @@ def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> Strea
 
 
 def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyContext:
-    """Translated answers name the true model, never the caller's alias, and may echo the request."""
+    """Translated answers name the true model, not the caller's alias, and may echo the request."""
     request = trip.request if isinstance(trip.request, Request) else None
     return msgspec.structs.replace(context, model=outbound.model, request=request)
 
