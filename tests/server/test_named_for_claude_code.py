@@ -1,6 +1,7 @@
-"""Claude Code drops the thoughts of an answer whose `model` is not what it asked for; it alone is humoured."""
+"""Claude Code drops the thoughts of an answer whose `model` is not what it asked for: it is humoured."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -12,7 +13,7 @@ SESSION = {"x-claude-code-session-id": "f6a205fb-d9ed-4abb-87d7-da7664a9873f"}
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A gateway before a provider of every dialect."""
     folder: Path = tmp_path_factory.mktemp("named")
     with Upstream() as upstream, make_world(folder, upstream) as gateway:
