@@ -62,7 +62,7 @@ def encode_messages(messages: tuple[Message, ...], journey: Journey) -> list[Jso
             if said is not None:
                 written.append(said)
                 written.extend(_answers(message, pairs, at, beside, journey))
-        else:
+        elif message.parts or journey.own:  # one without parts holds what only its dialect can be told
             written.append(_instructions(message, journey))
     if beside or not written:
         written.append({"role": "user", "content": beside or ""})
