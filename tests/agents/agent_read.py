@@ -63,7 +63,8 @@ def _chat(body: Body) -> tuple[Seen, list[str]]:
             turns.append(("end", ""))
         turns += [("call", call["id"]) for call in message.get("tool_calls") or ()]
         for call in message.get("tool_calls") or ():
-            wrong += _arguments(call["function"]["arguments"])
+            if call["type"] == "function":
+                wrong += _arguments(call["function"]["arguments"])
         if message["role"] == "assistant" and not (message.get("content") or message.get("tool_calls")):
             wrong.append("an assistant message says nothing")
     wrong += _pairs(turns, longest=40)
@@ -76,7 +77,8 @@ def _chat(body: Body) -> tuple[Seen, list[str]]:
 def _responses(body: Body) -> tuple[Seen, list[str]]:
     wrong: list[str] = []
     tools: list[Tool] = []
-    for each in body.get("tools", ()):
+    added = [tool for item in body["input"] for tool in item.get("tools", ()) if _adds_tools(item)]
+    for each in [*body.get("tools", ()), *added]:
         if each["type"] == "namespace":
             tools += [_response_tool(inner, each["name"]) for inner in each["tools"]]
         elif each["type"] in ("function", "custom"):
@@ -101,6 +103,10 @@ def _responses(body: Body) -> tuple[Seen, list[str]]:
     schema = body.get("text", {}).get("format", {}).get("schema")
     proofs = sum(item.get("type") == "reasoning" for item in body["input"])
     return Seen(tuple(tools), "\n".join(said), tuple(results), schema, proofs), wrong
+
+
+def _adds_tools(item: Body) -> bool:
+    return item.get("type") == "additional_tools"
 
 
 def _response_tool(tool: Body, namespace: str | None) -> Tool:

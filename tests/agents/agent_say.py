@@ -58,10 +58,12 @@ def _chat(step: list[Call] | str, number: int, proof: bool) -> list[str]:
         deltas += [{"content": piece} for piece in _pieces(step)]
     else:
         for n, call in enumerate(step):
-            function = {"name": call.tool.name, "arguments": ""}
-            opening = {"index": n, "id": f"call_{number}_{n}", "type": "function", "function": function}
+            free = isinstance(call.arguments, str)
+            kind, field = ("custom", "input") if free else ("function", "arguments")
+            named = {"name": call.tool.name, field: ""}
+            opening = {"index": n, "id": f"call_{number}_{n}", "type": kind, kind: named}
             deltas.append({"tool_calls": [opening]})
-            deltas += [{"tool_calls": [{"index": n, "function": {"arguments": p}}]} for p in _spelt(call)]
+            deltas += [{"tool_calls": [{"index": n, kind: {field: p}}]} for p in _spelt(call)]
     base = _completion("chat.completion.chunk", number)
     choices: list[Body] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
     choices.append({"index": 0, "delta": {}, "finish_reason": "stop" if _words(step) else "tool_calls"})
@@ -261,7 +263,7 @@ def _words(step: list[Call] | str) -> bool:
 
 
 def _spelt(call: Call) -> list[str]:
-    return _pieces(json.dumps(call.arguments))
+    return _pieces(call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments))
 
 
 def _pieces(text: str) -> list[str]:

@@ -7,6 +7,7 @@ the secret: only who was given the tool's true result can know it.
 A step is chosen by how many calls were answered so far, so the model holds no state.
 """
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,8 @@ SECRET = re.compile(r"secret-[0-9a-f]{12}")
 _WRITE = ("write", "writefile")
 _READ = ("read", "readfile")
 _SHELL = ("bash", "runshellcommand", "execcommand", "shell", "shellcommand")
+_CODE = ("exec", "functionsexec")
+"""Codex's "code mode": one tool that takes JavaScript, in which the others are functions."""
 _PATHS = ("file_path", "filePath", "absolute_path", "path")
 
 
@@ -102,6 +105,9 @@ def _read(tools: tuple[Tool, ...], folder: str, name: str) -> Call:
 
 def _run(tools: tuple[Tool, ...], command: str, folder: str) -> Call:
     tool = _find(tools, _SHELL)
+    if tool is None and (code := _find(tools, _CODE)) is not None:
+        script = f"const ran = await tools.exec_command({json.dumps({'cmd': command})});\ntext(ran.output);\n"
+        return Call(code, script if code.custom else {"input": script})
     if tool is None:
         raise CannotHelpError(f"no tool runs a command: {[tool.name for tool in tools]}")
     return _call(tool, {"command": command, "folder": folder})

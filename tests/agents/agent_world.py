@@ -26,6 +26,15 @@ UPSTREAM = {
     "gemini": "gemini-3.8-flash",
 }
 """What the model behind each dialect is called there: names decide which settings are sent."""
+ALIASES = {
+    "gpt-6.1-sol": "openai_responses",
+    "gpt-6-sol": "anthropic",
+    "gpt-6-luna": "openai_chat",
+    "gpt-6.1-terra": "gemini",
+    "claude-sonnet-5-5": "openai_responses",
+    "gemini-3.8-flash": "anthropic",
+}
+"""Names that clients know, for models of other makers: what they send depends on the name."""
 LONGEST_S = 90.0
 """For one run of an agent; they take three to ten seconds."""
 SECRET = "secret-" + "4711aa" * 2
@@ -78,6 +87,8 @@ def config(base_url: str) -> str:
             f'model = "errand-{dialect}"',
             f'upstream_model = "{UPSTREAM[dialect]}"',
         ]
+    lines.append("[aliases]")
+    lines += [f'"{name}" = "errand-{dialect}"' for name, dialect in ALIASES.items()]
     return "\n".join(lines)
 
 
@@ -96,13 +107,13 @@ class World:
     token: str
     door: Door
 
-    def run(self, launch: Callable[[Path, str, str], Launch], dialect: str, folder: Path) -> Ran:
-        """Let an agent do its errand with the model of a provider of that dialect."""
+    def run(self, launch: Callable[[Path, str, str], Launch], model: str, folder: Path) -> Ran:
+        """Let an agent do its errand with a model, by the name it is asked for."""
         home, work = folder / "home", folder / "work"
         for each in (home, work, folder / "tmp"):
             each.mkdir(parents=True)
         (work / "secret.txt").write_text(f"{SECRET}\n")
-        started = launch(home, self.token, f"errand-{dialect}")
+        started = launch(home, self.token, model)
         self.replay.folder = work
         self.replay.turns, self.replay.troubles = [], []
         logged = len(self.gateway.log)
