@@ -1,7 +1,9 @@
 """One gateway before the replayed provider, and agents run against it, each alone in a home of its own."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -35,8 +37,8 @@ ALIASES = {
     "gemini-3.8-flash": "anthropic",
 }
 """Names that clients know, for models of other makers: what they send depends on the name."""
-LONGEST_S = 90.0
-"""For one run of an agent; they take three to ten seconds."""
+LONGEST_S = 150.0
+"""For one run of an agent; they take one to eight seconds on a quiet machine."""
 SECRET = "secret-" + "4711aa" * 2
 
 
@@ -119,20 +121,12 @@ class World:
         logged = len(self.gateway.log)
         known = {receipt["id"] for receipt in self.receipts()}
         begun = time.monotonic()
-        done = subprocess.run(
-            [*alone(self.door.path), *started.command],
-            cwd=work,
-            env={**_bare_env(folder), **started.env},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LONGEST_S,
-            check=False,
-        )
+        command = [*alone(self.door.path), *started.command]
+        status, said, grumbled = _bounded(command, work, {**_bare_env(folder), **started.env})
         return Ran(
-            status=done.returncode,
-            said=done.stdout,
-            grumbled=done.stderr,
+            status=status,
+            said=said,
+            grumbled=grumbled,
             took_s=time.monotonic() - begun,
             folder=work,
             turns=self.replay.turns,
@@ -148,6 +142,27 @@ class World:
         with urlopen(asked, timeout=10) as answer:
             found: list[dict[str, Any]] = json.load(answer)["receipts"]
         return found
+
+
+def _bounded(command: list[str], work: Path, env: dict[str, str]) -> tuple[int, str, str]:
+    """Run to the end, or to `LONGEST_S`; then all of its process group ends, and its status is -9."""
+    process = subprocess.Popen(
+        command,
+        cwd=work,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        said, grumbled = process.communicate(timeout=LONGEST_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        said, grumbled = process.communicate()
+        grumbled += f"\nnot done after {LONGEST_S:.0f} s"
+    return process.returncode, said, grumbled
 
 
 def alone(door: Path) -> list[str]:
