@@ -37,6 +37,8 @@ ALIASES = {
     "gemini-3.8-flash": "anthropic",
 }
 """Names that clients know, for models of other makers: what they send depends on the name."""
+SETTLED_S = 10.0
+"""Until a receipt can be read, at the very most."""
 LONGEST_S = 150.0
 """For one run of an agent; they take one to eight seconds on a quiet machine."""
 SECRET = "secret-" + "4711aa" * 2
@@ -131,9 +133,18 @@ class World:
             folder=work,
             turns=self.replay.turns,
             troubles=self.replay.troubles,
-            receipts=[receipt for receipt in self.receipts() if receipt["id"] not in known],
+            receipts=self._new_receipts(known, len(self.replay.turns)),
             log=self.gateway.log[logged:],
         )
+
+    def _new_receipts(self, known: set[str], awaited: int) -> list[dict[str, Any]]:
+        """Those not known. The last is written after its answer has ended, so it may come a moment later."""
+        until = time.monotonic() + SETTLED_S
+        while True:
+            found = [receipt for receipt in self.receipts() if receipt["id"] not in known]
+            if len(found) >= awaited or time.monotonic() > until:
+                return found
+            time.sleep(0.05)
 
     def receipts(self) -> list[dict[str, Any]]:
         """The receipts of all requests so far, the newest first."""
