@@ -11,7 +11,7 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -155,6 +155,8 @@ class ReplyContext(msgspec.Struct, frozen=True, gc=False):
     json_array: bool = False
     request: Request | None = None
     """The decoded request, which Responses echoes back. Always set on translated answers."""
+    named: str = ""
+    """What to call the model instead, for a caller that throws away the thoughts of any other name."""
     passed: bytes = b""
     """The last whole events of a relayed stream that broke, which the encoder is to end: Responses numbers
     its events, and continues."""
@@ -230,6 +232,14 @@ class StreamWatcher(Protocol):
     def close(self) -> bytes:
         """The provider's bytes ended; sets `failed` unless `done`."""
         ...
+
+
+@runtime_checkable
+class NamingWatcher(StreamWatcher, Protocol):
+    """A watcher that can put another name on the model of the stream it passes on."""
+
+    named: str
+    """`ReplyContext.named`; what it reports as `model` stays the provider's."""
 
 
 class ClientSide(Protocol):
