@@ -8,9 +8,11 @@ import msgspec
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import (
+    CLOUD_QUIRKS,
     MAX_EVENT_BYTES,
     NOTHING_RENAMED,
     Encoded,
+    NamingWatcher,
     ProviderSide,
     ReplyContext,
     StreamDecoder,
@@ -20,11 +22,12 @@ from passerelle.codecs.base import (
     Target,
     TaskClientSide,
     TaskProviderSide,
+    said_betas,
 )
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.names import restore, restore_event
 from passerelle.codecs.places import named_for_caller, nested_too_deeply
-from passerelle.codecs.splice import splice
+from passerelle.codecs.splice import quoted, splice
 from passerelle.core.errors import AnswerError, ProblemError, invalid
 from passerelle.core.event import (
     Event,
@@ -75,6 +78,8 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     ask, envelope = trip.ask, trip.envelope
     dialect = wire_dialect(trip, deployment)
     target = _target(trip.generation, deployment, envelope.operation)
+    if dialect == "anthropic" == ask.dialect and target.quirks and not target.quirks.isdisjoint(CLOUD_QUIRKS):
+        target = msgspec.structs.replace(target, betas=said_betas(ask.headers))
     if envelope.operation in TASKS:
         relayed = _relayed_task(trip, dialect, target)
         if relayed is not None:
@@ -146,7 +151,7 @@ def _target(generation: Generation, deployment: Deployment, operation: Operation
             model=deployment.upstream_model,
             provider=deployment.provider,
             quirks=deployment.quirks,
-            capabilities=frozenset(deployment.model.capabilities),
+            capabilities=deployment.capabilities,
             max_output_tokens=deployment.limits.max_output_tokens or deployment.model.max_output_tokens,
             operation=operation,
         )
@@ -222,6 +227,8 @@ def decode_whole(
     if outbound.relayed:
         watched = side.watch_response(data)
         said = _words_of(side, data) * trip.envelope.answers if watched.usage.source == "none" else 0
+        if context.named and watched.model != context.named:
+            data = splice(data, {"model": quoted(context.named)})
         return Answer(data, watched.model, watched.usage, watched.finish, said_bytes=said)
     response = restore(side.decode_response(data), outbound.renamed)
     said = 0
@@ -270,7 +277,10 @@ def _watcher(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWat
         return _watch_task(trip, outbound, context)
     side = registry.provider(outbound.dialect)
     if outbound.relayed:
-        return side.stream_watcher(trip.envelope)
+        watcher = side.stream_watcher(trip.envelope)
+        if context.named and isinstance(watcher, NamingWatcher):
+            watcher.named = context.named
+        return watcher
     encoder = registry.client(trip.ask.dialect).stream_encoder(_said_of(trip, outbound, context))
     estimate = None
     if trip.ask.dialect in _USAGE_REQUIRED:
@@ -287,7 +297,7 @@ def _watch_task(trip: Trip, outbound: Outbound, context: ReplyContext) -> Stream
 
 
 def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyContext:
-    """Translated answers name the true model, never the caller's alias, and may echo the request."""
+    """Translated answers name the true model, not the caller's alias, and may echo the request."""
     return msgspec.structs.replace(context, model=outbound.model, request=trip.request)
 
 

@@ -5,9 +5,11 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.codecs.media import is_reference
 from passerelle.codecs.openai_reading import decode
 from passerelle.codecs.openai_responses.decode import LOGPROBS, stateful
 from passerelle.codecs.openai_responses.items_in import ROLES, reference
+from passerelle.codecs.openai_responses.tools import ADDITIONAL
 from passerelle.codecs.sealed import MARK
 from passerelle.core.errors import invalid
 
@@ -31,6 +33,8 @@ class _Item(msgspec.Struct):
     output: str | list[_Part | str] | _Part | None = None
     encrypted_content: str | None = None
     result: msgspec.Raw = _ABSENT
+    tools: msgspec.Raw = _ABSENT
+    """Of an `additional_tools` item; other kinds give theirs other shapes."""
 
 
 class _Nested(msgspec.Struct):
@@ -76,6 +80,7 @@ class _Body(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Body)
+_tools_decoder = msgspec.json.Decoder(list[_Tool])
 
 _SEAL: Final = MARK.decode()
 
@@ -153,6 +158,8 @@ class _Seen:
                 self.media_bytes += _size(part.image_url) + _size(part.file_data) + _size(part.input_audio)
             if feature == "images":
                 self.images += 1
+                if is_reference(part.image_url):
+                    self.features.add("image_urls")
             else:
                 self.unmeasured = True
 
@@ -183,6 +190,8 @@ def _look(fields: _Body, features: set[str]) -> _Seen:
             raise reference(f"input[{i}]")
         elif kind == "reasoning" and item.encrypted_content is not None:
             seen.relayable = seen.relayable and not item.encrypted_content.startswith(_SEAL)
+        elif kind == ADDITIONAL:
+            _tools(decode(_tools_decoder, bytes(item.tools) or b"[]"), features)
         elif kind == "image_generation_call":
             seen.images += 1
             seen.media_bytes += _size(item.result)
@@ -214,3 +223,5 @@ def _tools(tools: list[_Tool], features: set[str]) -> None:
                 features.add("custom_tools")
             elif kind != "function":
                 features.add("builtin_tools")
+                if kind is not None and kind.startswith("web_search"):
+                    features.add("web_search")
