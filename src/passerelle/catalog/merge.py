@@ -64,6 +64,8 @@ def _laid_over(base: Model | None, said: ModelSettings, settings: Settings) -> M
         changes["aliases"] = tuple(dict.fromkeys((*base.aliases, *said.aliases)))
     if said.price is not None:
         changes["price"] = from_settings(said.price, _file(settings))
+    if said.accepts is not None:
+        changes["accepts"] = said.accepts.as_said(_file(settings))
     return msgspec.structs.replace(base, **changes, source=f"{base.source}, {_file(settings)}".lstrip(", "))
 
 
@@ -156,6 +158,7 @@ def _from_offer(
         # The list price is the model's own: a deployment states only what differs.
         price=None if price == model.price or _is_maker(entry, model) else price,
         quirks=entry.quirks,
+        template=entry.template,
         demo=group.demo,
     )
 
@@ -178,6 +181,7 @@ def _plain(name: str, entry: ProviderSettings, model: Model, said: DeploymentSet
         attributes=provider_attributes(entry),
         weight=entry.weight,
         quirks=entry.quirks,
+        template=entry.template,
         demo=entry.kind == "simulated",
     )
 
@@ -203,6 +207,7 @@ def _corrected(
         weight=base.weight if said.weight is None else said.weight,
         price=base.price if said.price is None else from_settings(said.price, _file(settings)),
         quirks=base.quirks if said.quirks is None else said.quirks,
+        accepts=base.accepts if said.accepts is None else said.accepts.as_said(_file(settings)),
         demo=base.demo if said.demo is None else said.demo,
     )
 

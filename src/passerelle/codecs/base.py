@@ -15,6 +15,7 @@ from typing import Protocol
 
 import msgspec
 
+from passerelle.core.accepts import Accepts
 from passerelle.core.errors import Problem
 from passerelle.core.event import Event, Failed
 from passerelle.core.request import Dialect, EmbedRequest, Operation, Request
@@ -66,6 +67,9 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     """The caller asks the provider to keep the answer (Responses `store`)."""
     relayable: bool = True
     """False when the caller wants a form that only translation can give (Gemini's JSON-array stream)."""
+    settings: frozenset[str] = frozenset()
+    """Which of `core.accepts.Setting` the body names, and `tools` when it has any; `*` when the dialect does
+    not look so closely. A relayed body is looked into only when the model minds one of them."""
     hints: frozenset[str] = frozenset()
     """Notes of a dialect to its own `relay_request`, which need not read the body again."""
 
@@ -82,6 +86,10 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     """The model's capabilities (`core.model.Capability`); empty when unknown."""
     max_output_tokens: int | None = None
     """The model's own ceiling, where known: used when a dialect demands a limit the caller did not give."""
+    accepts: Accepts | None = None
+    """What the model takes of a request's settings in this dialect; None when nothing is known."""
+    watched: frozenset[str] = frozenset()
+    """`accepts.watched`, computed once."""
     operation: Operation = "chat"
     """`count_tokens` asks for the body of the dialect's counting endpoint, which takes fewer fields."""
 

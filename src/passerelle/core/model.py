@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from passerelle.core.accepts import Said
 from passerelle.core.request import Dialect
 
 Modality = Literal["text", "image", "audio", "video", "file", "embedding"]
@@ -117,6 +118,8 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True):
     released: str | None = None
     deprecated: str | None = None
     source: str = ""
+    accepts: Said | None = None
+    """What the operator says of the settings it takes; the catalog's own rows stand in `catalog.parameters`."""
 
 
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -150,6 +153,10 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     price: Price | None = None
     quirks: frozenset[str] = frozenset()
     """How it departs from its dialect; each quirk is documented where codecs define it."""
+    template: str | None = None
+    """The well-known provider its entry started from: whose parameters hold there."""
+    accepts: Said | None = None
+    """What the operator says of the settings taken there."""
     demo: bool = False
     """A demo or simulated model: said wherever a person sees it, never chosen over a real one."""
 

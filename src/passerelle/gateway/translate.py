@@ -6,6 +6,7 @@ from typing import Final, assert_never
 
 import msgspec
 
+from passerelle.catalog.parameters import accepts_of
 from passerelle.codecs import registry
 from passerelle.codecs.base import (
     NOTHING_RENAMED,
@@ -18,8 +19,9 @@ from passerelle.codecs.base import (
     Target,
 )
 from passerelle.codecs.callers import in_callers_words
+from passerelle.codecs.fitting import UnfitError, fit_body, fit_request
 from passerelle.codecs.names import restore, restore_event
-from passerelle.codecs.places import named_for_caller, nested_too_deeply
+from passerelle.codecs.places import conversation_of, named_for_caller, nested_too_deeply
 from passerelle.core.errors import AnswerError, ProblemError, invalid
 from passerelle.core.event import (
     Event,
@@ -54,41 +56,80 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
 
 
 def wire_dialect(trip: Trip, deployment: Deployment) -> Dialect:
-    """The language to speak there: the caller's own where the place knows it."""
-    ours = trip.ask.dialect
-    return ours if ours in deployment.also else deployment.dialect
+    """The language to speak there: the caller's own where the place knows it, but for what it takes in
+    another one only.
+    """
+    ours, envelope = trip.ask.dialect, trip.envelope
+    spoken = ours if ours in deployment.also else deployment.dialect
+    if spoken == "openai_chat" and "tools" in envelope.features and envelope.operation == "chat":
+        target = _target(trip.generation, deployment, "chat", spoken)
+        if "tools" in target.watched and "openai_responses" in deployment.also and not _rests(trip, target):
+            return "openai_responses"
+    return spoken
+
+
+def _rests(trip: Trip, target: Target) -> bool:
+    """The model is not asked to reason, in the way that lets it take functions in Chat Completions."""
+    when = target.accepts.tools if target.accepts is not None else None
+    if when == "never" or "reasoning" in trip.envelope.features:
+        return False
+    if trip.ask.dialect == "openai_chat":  # the effort is named, and it is `none`; or it is not
+        return when == "unasked" or "effort" in trip.envelope.settings
+    return when == "unasked"
 
 
 def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
-    """The request in the deployment's language. Raises `ProblemError` for what cannot be said there,
-    and under `x-passerelle-strict` for anything that would be left out.
+    """The request in the deployment's language. Raises `UnfitError` for what its model cannot do and another
+    may, `ProblemError` for what cannot be said there, and under `x-passerelle-strict` for anything that
+    would be left out.
     """
     ask, envelope = trip.ask, trip.envelope
     dialect = wire_dialect(trip, deployment)
-    target = _target(trip.generation, deployment, envelope.operation)
+    target = _target(trip.generation, deployment, envelope.operation, dialect)
     if dialect == ask.dialect and envelope.relayable:
         if envelope.operation == "embed":
             embed = registry.embed_provider(dialect)
             assert embed is not None  # noqa: S101 - the provider said it supports the operation
             return Outbound(embed.relay_embed_request(ask.body, target), dialect, target.model, relayed=True)
         side = registry.provider(dialect)
-        lost = _told(trip, deployment, side.relay_losses(ask.body, target) if target.quirks else ())
-        body = side.relay_request(ask.body, target, envelope)
+        body, lost = _fitted(trip, target, dialect)
+        if target.quirks:
+            lost += tuple([name for name in side.relay_losses(body, target) if name not in lost])
+        lost = _told(trip, deployment, lost)
+        body = side.relay_request(body, target, envelope)
         return Outbound(body, dialect, target.model, relayed=True, dropped=lost)
     encoded = _translate(trip, dialect, target)
     lost = _told(trip, deployment, encoded.dropped)
     return Outbound(encoded.body, dialect, target.model, relayed=False, dropped=lost, renamed=encoded.renamed)
 
 
-def _target(generation: Generation, deployment: Deployment, operation: Operation) -> Target:
-    known = generation.targets.get((deployment.id, operation))
+def _fitted(trip: Trip, target: Target, dialect: Dialect) -> tuple[bytes, tuple[str, ...]]:
+    """The caller's bytes as the model takes its settings, and what that cost. Nothing, as a rule: then two
+    sets and two numbers were compared.
+    """
+    body, envelope = trip.ask.body, trip.envelope
+    ceiling = target.max_output_tokens
+    if ceiling is not None and (envelope.max_output_tokens or 0) <= ceiling:
+        ceiling = None
+    if envelope.operation != "chat" or target.accepts is None:
+        return body, ()
+    if ceiling is None and target.watched.isdisjoint(envelope.settings):
+        return body, ()
+    return fit_body(body, dialect, target.accepts, most_output_tokens=ceiling)
+
+
+def _target(generation: Generation, deployment: Deployment, operation: Operation, dialect: Dialect) -> Target:
+    known = generation.targets.get((deployment.id, operation, dialect))
     if known is None:
-        known = generation.targets[deployment.id, operation] = Target(
+        accepts = accepts_of(deployment, dialect)
+        known = generation.targets[deployment.id, operation, dialect] = Target(
             model=deployment.upstream_model,
             provider=deployment.provider,
             quirks=deployment.quirks,
             capabilities=frozenset(deployment.model.capabilities),
             max_output_tokens=deployment.limits.max_output_tokens or deployment.model.max_output_tokens,
+            accepts=accepts,
+            watched=accepts.watched,
             operation=operation,
         )
     return known
@@ -112,6 +153,9 @@ def _told(trip: Trip, deployment: Deployment, dropped: tuple[str, ...]) -> tuple
     return told
 
 
+_UNFIT_WORDS: Final = {"effort": "reasoning.effort", "budget": "reasoning.effort"}
+
+
 def _translate(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
     """The request decoded, once for all attempts, and encoded. Raises `ProblemError` naming the caller's
     own field.
@@ -119,6 +163,11 @@ def _translate(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
     ask = trip.ask
     try:
         return _encoded(trip, dialect, target)
+    except UnfitError as error:
+        name = _UNFIT_WORDS.get(error.setting, error.setting)
+        if name == "prefill":
+            raise UnfitError(conversation_of(ask.dialect), error.why) from None
+        raise UnfitError(in_callers_words((name,), ask.dialect)[0], error.why) from None
     except ProblemError as error:
         raise named_for_caller(error, ask.body, ask.dialect) from None
     except RecursionError:  # schemas are walked level by level, and a caller may nest them without end
@@ -136,7 +185,10 @@ def _encoded(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
         return spoken.encode_embed_request(trip.request, target)
     if not isinstance(trip.request, Request):
         trip.request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
-    return registry.provider(dialect).encode_request(trip.request, target)
+    request = trip.request
+    if trip.envelope.operation == "chat":
+        request = fit_request(request, target.accepts, dialect)
+    return registry.provider(dialect).encode_request(request, target)
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

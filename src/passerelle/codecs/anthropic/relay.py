@@ -59,6 +59,7 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         images=seen.images,
         unmeasured=seen.unmeasured or _given(read.mcp_servers) or _given(read.container),
         relayable=seen.relayable,
+        settings=_settings(read),
     )
 
 
@@ -84,6 +85,26 @@ def _features(read: CountEnvelope, images: int, files: int) -> frozenset[str]:
     if schema and _first(schema) == b"{":
         found.append("json_schema")
     return frozenset(found) if found else _NOTHING
+
+
+def _settings(read: CountEnvelope) -> frozenset[str]:
+    """What the body says of how to answer."""
+    named: list[str] = []
+    if read.temperature is not None:
+        named.append("temperature")
+    if read.top_p is not None:
+        named.append("top_p")
+    if read.top_k is not None:
+        named.append("top_k")
+    if read.thinking is not None:
+        named.append("thinking")
+    if read.output_config is not None and read.output_config.effort is not None:
+        named.append("effort")
+    if read.tool_choice is not None:
+        named.append("tool_choice")
+    if read.messages[-1].role == "assistant":
+        named.append("prefill")
+    return frozenset(named) if named else _NOTHING
 
 
 class _Seen:

@@ -53,9 +53,10 @@ class ThinkingSign(msgspec.Struct, gc=False):
 
 
 class OutputConfigSign(msgspec.Struct, gc=False):
-    """Of `output_config`, whether a schema binds the answer."""
+    """Of `output_config`, whether a schema binds the answer, and whether an effort is asked for."""
 
     format: msgspec.Raw = msgspec.Raw()
+    effort: Any = None
 
 
 class MetadataSign(msgspec.Struct, gc=False):
@@ -78,6 +79,10 @@ class CountEnvelope(msgspec.Struct):
     metadata: MetadataSign | None = None
     max_tokens: int | None = None
     mcp_servers: msgspec.Raw = msgspec.Raw()
+    temperature: Any = None
+    top_p: Any = None
+    top_k: Any = None
+    tool_choice: Any = None
     container: msgspec.Raw = msgspec.Raw()
 
 

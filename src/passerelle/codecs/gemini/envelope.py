@@ -105,6 +105,10 @@ _counted: Final = msgspec.json.Decoder(_Counted)
 _FUNCTIONS: Final = frozenset({"functionDeclarations", "function_declarations"})
 
 
+_ANY_SETTING: Final = frozenset({"*"})
+_NO_SETTING: Final[frozenset[str]] = frozenset()
+
+
 def envelope(body: bytes, target: PathTarget) -> Envelope:
     """Raises `ProblemError` naming the field for anything it reads that is wrong."""
     try:
@@ -181,8 +185,14 @@ def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:
         unmeasured=pictures.unmeasured or cached is not None,
         stored=bool(seen.store),
         relayable=not target.json_array and not foreign,
+        settings=_ANY_SETTING if seen.generation_config is not None or _ends_with_answer(seen) else _NO_SETTING,
         hints=frozenset(hints),
     )
+
+
+def _ends_with_answer(seen: _Body) -> bool:
+    contents = seen.contents
+    return isinstance(contents, list) and bool(contents) and contents[-1].role == "model"
 
 
 class _Pictures:

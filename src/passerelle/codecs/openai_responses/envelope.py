@@ -1,5 +1,6 @@
 """What the road must know of a Responses request, by naming only the fields needed."""
 
+from operator import attrgetter
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -48,6 +49,7 @@ class _Format(msgspec.Struct):
 
 class _Text(msgspec.Struct):
     format: _Format | None = None
+    verbosity: Any = None
 
 
 class _Reasoning(msgspec.Struct):
@@ -73,6 +75,11 @@ class _Body(msgspec.Struct):
     prompt_cache_key: str | None = None
     safety_identifier: str | None = None
     user: str | None = None
+    temperature: Any = None
+    top_p: Any = None
+    parallel_tool_calls: Any = None
+    tool_choice: Any = None
+    service_tier: Any = None
 
 
 _decoder = msgspec.json.Decoder(_Body)
@@ -125,7 +132,26 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         unmeasured=seen.unmeasured or fields.prompt is not None,
         stored=bool(fields.store),
         relayable=seen.relayable,
+        settings=_settings(fields),
     )
+
+
+_SETTINGS: Final = ("temperature", "top_p", "top_logprobs", "parallel_tool_calls", "tool_choice", "service_tier")
+_settings_of = attrgetter(*_SETTINGS)
+_UNSET: Final = (None,) * len(_SETTINGS)
+
+
+def _settings(fields: _Body) -> frozenset[str]:
+    """What the body says of how to answer."""
+    values = _settings_of(fields)
+    named: set[str] = set()
+    if values != _UNSET:
+        named.update([name for name, value in zip(_SETTINGS, values, strict=True) if value is not None])
+    if fields.reasoning is not None and fields.reasoning.effort is not None:
+        named.add("effort")
+    if fields.text is not None and fields.text.verbosity is not None:
+        named.add("verbosity")
+    return frozenset(named)
 
 
 class _Seen:
