@@ -106,6 +106,11 @@ QUIRKS: dict[str, str] = {
     "reasoning_content_field": "returns thoughts in `reasoning_content`, and wants them back (DeepSeek)",
     "string_content": "takes a message's content as one string only, never as a list of parts",
     "no_sampling": "refuses `temperature`, `top_p`, penalties and logprobs (OpenAI reasoning models)",
+    "no_name": "refuses the `name` of a message (Groq)",
+    "keeps_prompt_cache_key": "takes `prompt_cache_key`, of all that `no_metadata` speaks of (Mistral)",
+    "random_seed_field": "wants `random_seed`, not `seed` (Mistral)",
+    "prefix_field": "goes on from a last message of the assistant's only with `prefix: true` (Mistral)",
+    "thinking_toggle": "turns thinking off by `thinking: {type: disabled}`, not by an effort (DeepSeek, GLM)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
 }
 """Every quirk flag an OpenAI-compatible catalog entry may carry, and what it means."""
