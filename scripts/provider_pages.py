@@ -123,8 +123,8 @@ def _use(name: str, template: Template) -> Iterator[str]:
     if template.start:
         yield f"```console\n$ {template.start}\n```\n"
         yield (
-            f"```toml\n[providers.{name}]\n\n[[models]]\nid = \"my-model\"\n"
-            f"price = {{ input = 0, output = 0 }}\n\n[[deployments]]\nprovider = \"{name}\"\n"
+            f'```toml\n[providers.{name}]\n\n[[models]]\nid = "my-model"\n'
+            f'price = {{ input = 0, output = 0 }}\n\n[[deployments]]\nprovider = "{name}"\n'
             'model = "my-model"\nupstream_model = "its name there"\n```\n'
         )
         yield _folded(
@@ -174,13 +174,16 @@ def _limits(template: Template) -> Iterator[str]:
 def _quirks(quirks: list[str], sources: dict[str, str]) -> Iterator[str]:
     if quirks:
         yield "## How it departs from the dialect\n"
-        yield "\n".join(
-            _folded(
-                f"- `{quirk}`: {QUIRKS[quirk]}" + (f" ({sources[quirk]})" if quirk in sources else ""),
-                indent="  ",
-            ).rstrip()
-            for quirk in sorted(quirks)
-        ) + "\n"
+        yield (
+            "\n".join(
+                _folded(
+                    f"- `{quirk}`: {QUIRKS[quirk]}" + (f" ({sources[quirk]})" if quirk in sources else ""),
+                    indent="  ",
+                ).rstrip()
+                for quirk in sorted(quirks)
+            )
+            + "\n"
+        )
     others = {name: said for name, said in sources.items() if name not in quirks}
     if others:
         yield "Also read of it:\n"
@@ -213,9 +216,11 @@ def _settings(name: str, catalog: Catalog) -> Iterator[str]:
     )
     lines = [_folded(f"- {', '.join(models)}: {how}.", indent="  ").rstrip() for how, models in said.items()]
     yield "\n".join(lines) + "\n"
-    yield "According to:\n\n" + "\n".join(
-        _folded(f"- {source}", indent="  ").rstrip() for source in sources
-    ) + "\n"
+    yield (
+        "According to:\n\n"
+        + "\n".join(_folded(f"- {source}", indent="  ").rstrip() for source in sources)
+        + "\n"
+    )
 
 
 def _models(name: str, catalog: Catalog) -> Iterator[str]:

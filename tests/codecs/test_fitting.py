@@ -126,7 +126,12 @@ def test_googles_settings_are_found_where_google_has_them() -> None:
         ("openai_chat", chat(reasoning_effort="ultra"), Accepts(efforts=("low",)), "reasoning_effort"),
         ("openai_chat", chat(n=3), CLAUDE_5, "n"),
         ("openai_chat", chat(tools=[{}]), Accepts(tools="never"), "tools"),
-        ("anthropic", messages(messages=[*HELLO, {"role": "assistant", "content": "{"}]), CLAUDE_5, "messages"),
+        (
+            "anthropic",
+            messages(messages=[*HELLO, {"role": "assistant", "content": "{"}]),
+            CLAUDE_5,
+            "messages",
+        ),
         ("anthropic", messages(temperature=1.5), NARROW, "temperature"),
     ],
 )
@@ -170,7 +175,9 @@ tables = st.builds(
 
 
 @given(settings, tables)
-def test_nothing_is_lost_without_a_word_and_what_is_sent_fits(asked: dict[str, Any], accepts: Accepts) -> None:
+def test_nothing_is_lost_without_a_word_and_what_is_sent_fits(
+    asked: dict[str, Any], accepts: Accepts
+) -> None:
     body, told = relayed(chat(**asked), accepts)
     named = {said.partition("=")[0] for said in told}
     for name, value in asked.items():
@@ -214,7 +221,9 @@ def test_an_anthropic_effort_none_is_left_to_its_codec() -> None:
 
 def test_functions_rest_the_model_when_a_translated_request_has_them() -> None:
     hi = (Message("user", (TextPart("hi"),)),)
-    request = Request("m", hi, "anthropic", tools=(Tool("f"),), reasoning=Reasoning(enabled=True, effort="low"))
+    request = Request(
+        "m", hi, "anthropic", tools=(Tool("f"),), reasoning=Reasoning(enabled=True, effort="low")
+    )
     fitted = fit_request(request, Accepts(tools="at_none", efforts=("none", "low")), "openai_chat")
     assert (fitted.reasoning.enabled, fitted.dropped) == (False, ("reasoning.effort=none",))
     encoded = registry.provider("openai_chat").encode_request(
@@ -270,5 +279,7 @@ def test_the_envelope_names_every_setting_that_a_body_has(dialect: Dialect) -> N
     if dialect == "gemini":
         assert envelope.settings == {"*"}
     else:
-        unseen = {"max_tokens", "budget", "stop", "service_tier"} if dialect == "anthropic" else {"max_tokens"}
+        unseen = (
+            {"max_tokens", "budget", "stop", "service_tier"} if dialect == "anthropic" else {"max_tokens"}
+        )
         assert envelope.settings >= PLACES[dialect].keys() - unseen

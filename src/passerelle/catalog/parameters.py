@@ -111,5 +111,3 @@ def in_words(accepts: Accepts) -> Iterator[tuple[str, str]]:
         yield "tools", "through Responses" + ("" if accepts.tools == "never" else " when it reasons")
     for name in sorted(accepts.refuses):
         yield name, "no"
-
-

@@ -120,7 +120,9 @@ class Engine:
                 unfit = error
                 if ticket is not None:
                     ticket.vacate()
-                pass_over(trip, Rejection(deployment.id, f"parameters.{error.setting}", error.problem.message))
+                pass_over(
+                    trip, Rejection(deployment.id, f"parameters.{error.setting}", error.problem.message)
+                )
                 tour.skip()
                 continue
             break

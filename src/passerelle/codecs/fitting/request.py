@@ -112,10 +112,11 @@ def _reasoning(asked: Reasoning, changes: Given) -> Reasoning | None:
         if effort == "none":
             return replace(asked, enabled=False, effort="none", adaptive=False)
         return replace(
-            asked, effort=effort, enabled=None if asked.enabled is False else asked.enabled, budget_tokens=None
+            asked,
+            effort=effort,
+            enabled=None if asked.enabled is False else asked.enabled,
+            budget_tokens=None,
         )
     if "budget" in changes:
         return replace(asked, budget_tokens=changes["budget"])
     return None
-
-

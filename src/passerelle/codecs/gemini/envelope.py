@@ -185,7 +185,9 @@ def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:
         unmeasured=pictures.unmeasured or cached is not None,
         stored=bool(seen.store),
         relayable=not target.json_array and not foreign,
-        settings=_ANY_SETTING if seen.generation_config is not None or _ends_with_answer(seen) else _NO_SETTING,
+        settings=_ANY_SETTING
+        if seen.generation_config is not None or _ends_with_answer(seen)
+        else _NO_SETTING,
         hints=frozenset(hints),
     )
 

@@ -136,7 +136,14 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
     )
 
 
-_SETTINGS: Final = ("temperature", "top_p", "top_logprobs", "parallel_tool_calls", "tool_choice", "service_tier")
+_SETTINGS: Final = (
+    "temperature",
+    "top_p",
+    "top_logprobs",
+    "parallel_tool_calls",
+    "tool_choice",
+    "service_tier",
+)
 _settings_of = attrgetter(*_SETTINGS)
 _UNSET: Final = (None,) * len(_SETTINGS)
 
