@@ -79,8 +79,8 @@ def test_a_relayed_setting_becomes_what_the_model_takes(
 @pytest.mark.parametrize(
     ("accepts", "asked", "left", "told"),
     [
-        (CLAUDE_5, {"thinking": {"type": "enabled", "budget_tokens": 2000}}, {"thinking": {"type": "adaptive"}},
-         ("thinking=adaptive",)),
+        (CLAUDE_5, {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+         {"thinking": {"type": "adaptive"}}, ("thinking=adaptive",)),
         (CLAUDE_5, {"thinking": {"type": "disabled"}}, {}, ("thinking",)),
         (CLAUDE_5, {"output_config": {"effort": "max"}}, {"output_config": {"effort": "high"}},
          ("output_config.effort=high",)),

@@ -22,7 +22,9 @@ def house(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ho
     catalogue.provider("plain", "openai_chat", stage.url)
     for model, provider in (("o3", "gpt"), ("gpt-5.6-sol", "gpt"), ("claude-opus-5-5", "claude")):
         catalogue.deployment(provider, model)
-    catalogue.model("mine", "plain", more=["accepts = { refuses = [\"seed\", \"n\"], stops = 1 }"])
+    catalogue.model("unmarked", "claude", more=['capabilities = ["prompt_cache"]'])
+    catalogue.lines.append('prompt_cache = "caller"')
+    catalogue.model("mine", "plain", more=['accepts = { refuses = ["seed", "n"], stops = 1 }'])
     catalogue.model("able", "plain")
     catalogue.aliases.append('both = ["mine", "able"]')
     with running(tmp_path_factory.mktemp("settings"), catalogue.text, **ENV) as house:
@@ -34,7 +36,9 @@ def caller(house: House) -> Caller:
     return house.caller()
 
 
-def sent_for(stage: Stage, caller: Caller, dialect: Dialect, model: str, **fields: Any) -> tuple[Any, Any, str]:
+def sent_for(
+    stage: Stage, caller: Caller, dialect: Dialect, model: str, **fields: Any
+) -> tuple[Any, Any, str]:
     """The answer, what the provider was sent, and where."""
     since = len(stage.requests)
     answer = caller.door.send(asked(dialect, model, **fields))
@@ -44,7 +48,9 @@ def sent_for(stage: Stage, caller: Caller, dialect: Dialect, model: str, **field
 
 
 def test_a_relayed_temperature_is_taken_out_and_told(stage: Stage, house: House, caller: Caller) -> None:
-    answer, body, _ = sent_for(stage, caller, "openai_chat", "o3", temperature=0.2, reasoning_effort="minimal")
+    answer, body, _ = sent_for(
+        stage, caller, "openai_chat", "o3", temperature=0.2, reasoning_effort="minimal"
+    )
     assert "temperature" not in body
     assert body["reasoning_effort"] == "low"
     assert answer.headers["x-passerelle-dropped"] == "reasoning_effort=low,temperature"
@@ -135,3 +141,19 @@ def test_a_limit_above_the_models_own_becomes_it(stage: Stage, caller: Caller) -
     answer, body, _ = sent_for(stage, caller, "openai_chat", "o3", max_completion_tokens=10**9)
     assert body["max_completion_tokens"] == 100_000
     assert answer.headers["x-passerelle-dropped"] == "max_completion_tokens=100000"
+
+
+def test_a_long_conversation_of_another_dialect_is_marked_for_claudes_cache(
+    stage: Stage, caller: Caller
+) -> None:
+    messages = [
+        {"role": "system", "content": "Sur le pont d'Avignon. " * 1000},
+        {"role": "user", "content": "One?"},
+        {"role": "assistant", "content": "One."},
+        {"role": "user", "content": "Two?"},
+    ]
+    _, body, _ = sent_for(stage, caller, "openai_chat", "claude-opus-5-5", messages=messages)
+    assert body["system"][-1]["cache_control"] == {"type": "ephemeral"}
+    assert body["messages"][-1]["content"][-1]["cache_control"] == {"type": "ephemeral"}
+    _, body, _ = sent_for(stage, caller, "openai_chat", "unmarked", messages=messages)
+    assert "cache_control" not in json.dumps(body)

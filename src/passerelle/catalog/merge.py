@@ -159,6 +159,7 @@ def _from_offer(
         price=None if price == model.price or _is_maker(entry, model) else price,
         quirks=entry.quirks,
         template=entry.template,
+        prompt_cache=entry.prompt_cache,
         demo=group.demo,
     )
 
@@ -182,6 +183,7 @@ def _plain(name: str, entry: ProviderSettings, model: Model, said: DeploymentSet
         weight=entry.weight,
         quirks=entry.quirks,
         template=entry.template,
+        prompt_cache=entry.prompt_cache,
         demo=entry.kind == "simulated",
     )
 
@@ -207,6 +209,7 @@ def _corrected(
         weight=base.weight if said.weight is None else said.weight,
         price=base.price if said.price is None else from_settings(said.price, _file(settings)),
         quirks=base.quirks if said.quirks is None else said.quirks,
+        prompt_cache=said.prompt_cache or base.prompt_cache,
         accepts=base.accepts if said.accepts is None else said.accepts.as_said(_file(settings)),
         demo=base.demo if said.demo is None else said.demo,
     )

@@ -1,7 +1,7 @@
 """What models accept of a request's settings, from `data/parameters.toml` and the operator's corrections.
 
-A row names models, providers and dialects, each of which may be left out; the rows that hold are laid over one
-another in the file's order, then what the operator says of the model, then of the deployment.
+A row names models, providers and dialects, each of which may be left out; the rows that hold are laid over
+one another in the file's order, then what the operator says of the model, then of the deployment.
 """
 
 import tomllib

@@ -90,6 +90,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     """What the model takes of a request's settings in this dialect; None when nothing is known."""
     watched: frozenset[str] = frozenset()
     """`accepts.watched`, computed once."""
+    marks_cache: bool = False
+    """Prompts of callers without marks of their own are to be marked for the provider's cache."""
     operation: Operation = "chat"
     """`count_tokens` asks for the body of the dialect's counting endpoint, which takes fewer fields."""
 

@@ -19,7 +19,7 @@ from passerelle.config.types import (
     Weight,
 )
 from passerelle.core.accepts import EFFORTS, Accepts, Range, Said, Setting
-from passerelle.core.model import Capability, Modality
+from passerelle.core.model import Capability, Modality, PromptCache
 from passerelle.core.money import nanos_from_decimal
 from passerelle.core.request import Dialect, Effort
 
@@ -144,4 +144,5 @@ class DeploymentSettings(Section):
     price: PriceSettings | None = None
     quirks: Annotated[frozenset[Text], SORTED] | None = None
     accepts: AcceptsSettings | None = None
+    prompt_cache: PromptCache | None = None
     demo: Flag | None = None

@@ -58,8 +58,8 @@ class Accepts(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     plain_when_thinking: bool | None = None
     """While it thinks: no sampling but the usual, and no tool that must be called (Claude)."""
     samples: Samples | None = None
-    """Takes `temperature`, `top_p` and `logprobs` only while it does not reason, which is so: `unasked`, unless
-    an effort is asked for; `at_none`, when the effort `none` is."""
+    """Takes `temperature`, `top_p` and `logprobs` only while it does not reason, which is so: `unasked`,
+    unless an effort is asked for; `at_none`, when the effort `none` is."""
     tools: Tools | None = None
     """Functions are refused in this dialect: `unasked`, when an effort but `none` is asked for; `at_none`,
     unless the effort `none` is; `never`, always. The Responses dialect takes them."""

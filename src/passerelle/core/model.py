@@ -30,6 +30,9 @@ DATA_CLASSES: tuple[DataClass, ...] = (
 )  # fmt: skip
 """From least to most sensitive. Classification may only raise a request along this order."""
 
+PromptCache = Literal["auto", "caller"]
+"""`auto`: long conversations of callers whose dialect has no marks get them. `caller`: only callers mark."""
+
 TrainingUse = Literal["no", "opt_in", "yes"]
 Hosting = Literal["self", "eu_sovereign", "hyperscaler", "direct"]
 
@@ -119,7 +122,7 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True):
     deprecated: str | None = None
     source: str = ""
     accepts: Said | None = None
-    """What the operator says of the settings it takes; the catalog's own rows stand in `catalog.parameters`."""
+    """What the operator says of the settings it takes; the catalog's rows stand in `catalog.parameters`."""
 
 
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -157,6 +160,8 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     """The well-known provider its entry started from: whose parameters hold there."""
     accepts: Said | None = None
     """What the operator says of the settings taken there."""
+    prompt_cache: PromptCache = "auto"
+    """Whether prompts that come without marks are marked for its cache (`codecs.caching`)."""
     demo: bool = False
     """A demo or simulated model: said wherever a person sees it, never chosen over a real one."""
 

@@ -18,6 +18,7 @@ from passerelle.codecs.base import (
     StreamWatcher,
     Target,
 )
+from passerelle.codecs.caching import MARKED, with_breakpoints
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.fitting import UnfitError, fit_body, fit_request
 from passerelle.codecs.names import restore, restore_event
@@ -130,6 +131,9 @@ def _target(generation: Generation, deployment: Deployment, operation: Operation
             max_output_tokens=deployment.limits.max_output_tokens or deployment.model.max_output_tokens,
             accepts=accepts,
             watched=accepts.watched,
+            marks_cache=dialect in MARKED
+            and deployment.prompt_cache == "auto"
+            and "prompt_cache" in deployment.model.capabilities,
             operation=operation,
         )
     return known
@@ -188,6 +192,8 @@ def _encoded(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
     request = trip.request
     if trip.envelope.operation == "chat":
         request = fit_request(request, target.accepts, dialect)
+        if target.marks_cache and request.dialect != dialect:
+            request = with_breakpoints(request)
     return registry.provider(dialect).encode_request(request, target)
 
 

@@ -35,7 +35,8 @@ PLACES: Final[Mapping[Dialect, Mapping[str, Path]]] = MappingProxyType(
             **{
                 name: (name,)
                 for name in (
-                    "temperature", "top_p", "top_logprobs", "parallel_tool_calls", "service_tier", "tool_choice",
+                    "temperature", "top_p", "top_logprobs", "parallel_tool_calls", "service_tier",
+                    "tool_choice",
                 )
             },
             "effort": ("reasoning", "effort"),

@@ -117,36 +117,40 @@ def judge(given: Given, accepts: Accepts, dialect: Dialect) -> Verdict:
         value = verdict.changes.get(name, given.get(name))
         if isinstance(value, int | float) and not isinstance(value, bool) and value not in limit.also:
             _in_range(name, value, limit.least, limit.most, dialect, verdict)
-    stops = given.get("stop")
-    if accepts.stops is not None and isinstance(stops, list) and len(stops) > accepts.stops:
-        if "stop" not in verdict.changes:
-            verdict.changes["stop"] = stops[: accepts.stops]
-            verdict.told.append("stop")
+    _stops(given, accepts, verdict)
     return verdict
+
+
+def _stops(given: Given, accepts: Accepts, verdict: Verdict) -> None:
+    stops, most = given.get("stop"), accepts.stops
+    if most is None or not isinstance(stops, list) or "stop" in verdict.changes or len(stops) <= most:
+        return
+    verdict.changes["stop"] = stops[:most]
+    verdict.told.append("stop")
 
 
 def fitting(effort: str, efforts: tuple[str, ...]) -> str:
     """`effort`, or the nearest below it among `efforts` (not empty); the least when none is below."""
     if effort in efforts:
         return effort
-    rank = EFFORTS.index(effort)  # type: ignore[arg-type]
-    below = [word for word in efforts if EFFORTS.index(word) < rank]  # type: ignore[arg-type]
+    ranks = {word: rank for rank, word in enumerate(EFFORTS)}
+    below = [word for word in efforts if ranks[word] < ranks[effort]]
     return below[-1] if below else efforts[0]
 
 
 def _rest_for_tools(given: Given, accepts: Accepts, verdict: Verdict) -> None:
     """Functions only go with a model that does not reason, here where the other dialect is not to be had."""
     effort = given.get("effort")
-    if effort == "none" or (effort is None and accepts.tools == "unasked"):
-        if accepts.tools != "never":
-            return
+    rests = effort == "none" or (effort is None and accepts.tools == "unasked")
+    if rests and accepts.tools != "never":
+        return
     if accepts.tools != "never" and "none" in (accepts.efforts or ()):
         verdict.adapt("effort", "none")
         return
     raise UnfitError(
         "tools",
-        "are not taken by this model in Chat Completions; ask for another, or have `openai_responses` added to "
-        "the `also` of its deployment.",
+        "are not taken by this model in Chat Completions; ask for another, or have `openai_responses` added "
+        "to the `also` of its deployment.",
     )
 
 
@@ -189,13 +193,12 @@ def _thinking(given: Given, accepts: Accepts, verdict: Verdict) -> None:
         elif mode in ("disabled", "between_tools", "enabled", "adaptive"):
             verdict.drop("thinking")
             verdict.drop("budget", silently=True)
-    elif mode == "enabled" and isinstance(given.get("budget"), int) and isinstance(limit, int):
-        if given["budget"] >= limit:
-            if limit > LEAST_BUDGET:
-                verdict.adapt("budget", limit - 1)
-            else:
-                verdict.drop("thinking")
-                verdict.drop("budget", silently=True)
+    elif mode == "enabled" and isinstance(limit, int) and _at_least(given.get("budget"), limit):
+        if limit > LEAST_BUDGET:
+            verdict.adapt("budget", limit - 1)
+        else:
+            verdict.drop("thinking")
+            verdict.drop("budget", silently=True)
     now = verdict.changes.get("thinking", mode)
     if not accepts.plain_when_thinking or now not in ("enabled", "adaptive"):
         return

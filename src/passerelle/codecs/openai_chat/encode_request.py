@@ -64,6 +64,8 @@ def encode_request(request: Request, target: Target) -> Encoded:
         refused = [name for name in ("metadata", "store") if name in extra]
         journey.drop(*refused)
         extra = {name: value for name, value in extra.items() if name not in refused}
+    if "no_metadata" not in target.quirks:
+        extra = journey.shared(body, extra)
     body = journey.extras(body, extra)
     if target.quirks:
         reshape(body, target.quirks, journey.drop)
