@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from passerelle.catalog import load_catalog
+from passerelle.catalog import describe, load_catalog
 from passerelle.catalog.builtin import builtin
 from passerelle.catalog.parameters import accepted, accepts_of, in_words, rows
 from passerelle.codecs.anthropic.models import rules_for
@@ -101,3 +101,14 @@ def test_a_table_in_words_says_each_thing_once() -> None:
     assert ("temperature", "0–1") in lines
     assert ("seed", "no") in lines
     assert len(lines) == len(set(lines))
+
+
+def test_the_models_command_shows_what_each_model_takes(tmp_path: Path) -> None:
+    file = tmp_path / "passerelle.toml"
+    file.write_text('[providers.openai]\ncredential = "env:K"\n')
+    catalog = load_catalog(load_settings(file, {"K": "k", "PASSERELLE_DATA_DIR": str(tmp_path)}))
+    shown = {row.id: row.accepts for row in describe(catalog, everything=True)}
+    assert shown["o3"]["openai_chat"]["temperature"] == "no"
+    assert "max" in shown["gpt-6-astra"]["openai_responses"]["effort"]
+    assert "max" not in shown["gpt-6-astra"]["openai_chat"]["effort"]
+    assert shown["claude-opus-5-5"]["anthropic"]["thinking"] == "adaptive"  # not configured here

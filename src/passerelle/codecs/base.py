@@ -11,7 +11,7 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -25,6 +25,9 @@ from passerelle.core.usage import NO_USAGE, Usage
 MAX_EVENT_BYTES = 32 << 20
 """A longer stream event fails the attempt as `oversized`. As much as a whole answer may be: image models send
 a picture in one event (2 MiB and more of base64)."""
+
+
+NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
 
 
 class PathTarget(msgspec.Struct, frozen=True):
@@ -67,9 +70,10 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     """The caller asks the provider to keep the answer (Responses `store`)."""
     relayable: bool = True
     """False when the caller wants a form that only translation can give (Gemini's JSON-array stream)."""
-    settings: frozenset[str] = frozenset()
-    """Which of `core.accepts.Setting` the body names, and `tools` when it has any; `*` when the dialect does
-    not look so closely. A relayed body is looked into only when the model minds one of them."""
+    settings: Mapping[str, Any] = NOTHING_SET
+    """What the body says of `core.accepts.Setting`, as the dialect writes the values, and `tools` when it has
+    any; `*` when the dialect does not look so closely. Only when the model minds one of them is it looked at.
+    """
     hints: frozenset[str] = frozenset()
     """Notes of a dialect to its own `relay_request`, which need not read the body again."""
 

@@ -114,9 +114,9 @@ def _fitted(trip: Trip, target: Target, dialect: Dialect) -> tuple[bytes, tuple[
         ceiling = None
     if envelope.operation != "chat" or target.accepts is None:
         return body, ()
-    if ceiling is None and target.watched.isdisjoint(envelope.settings):
+    if ceiling is None and target.watched.isdisjoint(envelope.settings):  # nearly always
         return body, ()
-    return fit_body(body, dialect, target.accepts, most_output_tokens=ceiling)
+    return fit_body(body, dialect, target.accepts, envelope.settings, most_output_tokens=ceiling)
 
 
 def _target(generation: Generation, deployment: Deployment, operation: Operation, dialect: Dialect) -> Target:

@@ -1,13 +1,13 @@
 """What the road reads of a request before, and often instead of, decoding it; and relaying its bytes."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import msgspec
 
 from passerelle.codecs.anthropic.fields import BAD_JSON, malformed
 from passerelle.codecs.anthropic.types import BlockSign, CountEnvelope, MessagesEnvelope, SourceSign
-from passerelle.codecs.base import Envelope, PathTarget, Target
+from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget, Target
 from passerelle.codecs.sealed import MARK
 from passerelle.codecs.splice import quoted, splice
 from passerelle.core.errors import ProblemError, invalid
@@ -87,24 +87,27 @@ def _features(read: CountEnvelope, images: int, files: int) -> frozenset[str]:
     return frozenset(found) if found else _NOTHING
 
 
-def _settings(read: CountEnvelope) -> frozenset[str]:
+def _settings(read: CountEnvelope) -> Mapping[str, Any]:
     """What the body says of how to answer."""
-    named: list[str] = []
+    said: dict[str, Any] = {}
     if read.temperature is not None:
-        named.append("temperature")
+        said["temperature"] = read.temperature
     if read.top_p is not None:
-        named.append("top_p")
+        said["top_p"] = read.top_p
     if read.top_k is not None:
-        named.append("top_k")
+        said["top_k"] = read.top_k
     if read.thinking is not None:
-        named.append("thinking")
+        said["thinking"] = read.thinking.type
+        said["max_tokens"] = read.max_tokens  # a budget must leave room in it
+        if read.thinking.budget_tokens is not None:
+            said["budget"] = read.thinking.budget_tokens
     if read.output_config is not None and read.output_config.effort is not None:
-        named.append("effort")
+        said["effort"] = read.output_config.effort
     if read.tool_choice is not None:
-        named.append("tool_choice")
+        said["tool_choice"] = read.tool_choice
     if read.messages[-1].role == "assistant":
-        named.append("prefill")
-    return frozenset(named) if named else _NOTHING
+        said["prefill"] = True
+    return said or NOTHING_SET
 
 
 class _Seen:

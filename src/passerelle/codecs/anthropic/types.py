@@ -46,10 +46,11 @@ class ToolSign(msgspec.Struct, gc=False):
     type: str | None = None
 
 
-class ThinkingSign(msgspec.Struct, gc=False):
-    """Of `thinking`, its mode."""
+class ThinkingSign(msgspec.Struct):
+    """Of `thinking`, its mode, and how many tokens of it."""
 
     type: str = ""
+    budget_tokens: Any = None
 
 
 class OutputConfigSign(msgspec.Struct, gc=False):

@@ -1,8 +1,8 @@
 """A caller's own bytes made to fit the model they go to, in the caller's own dialect.
 
 Only the fields at fault change: the others keep their bytes and their order, and so does the prompt, which
-providers cache by prefix. Called only when the envelope names a setting the model does not take as it
-comes; costs about 5 µs for a body of a kilobyte then.
+providers cache by prefix. A setting that fits costs a microsecond to see it from what the envelope read; one
+that does not, the time to take the body apart and join it again.
 """
 
 from collections.abc import Mapping
@@ -72,6 +72,9 @@ PLACES: Final[Mapping[Dialect, Mapping[str, Path]]] = MappingProxyType(
 )  # fmt: skip
 """Where each dialect writes each setting."""
 
+EVERYTHING: Final[Mapping[str, Any]] = MappingProxyType({"*": True})
+"""Settings nobody has looked at: all the body says."""
+
 _MESSAGES: Final[Mapping[Dialect, str]] = MappingProxyType(
     {"openai_chat": "messages", "anthropic": "messages", "gemini": "contents"}
 )
@@ -87,22 +90,28 @@ _LIMITS: Final[Mapping[Dialect, tuple[Path, ...]]] = MappingProxyType(
 
 
 def fit_body(
-    body: bytes, dialect: Dialect, accepts: Accepts, *, most_output_tokens: int | None = None
+    body: bytes,
+    dialect: Dialect,
+    accepts: Accepts,
+    settings: Mapping[str, Any] = EVERYTHING,
+    *,
+    most_output_tokens: int | None = None,
 ) -> tuple[bytes, tuple[str, ...]]:
     """`body` as the model takes it, and what that cost, by the caller's own paths.
 
-    `most_output_tokens` is the model's ceiling, where the caller's limit lies above it. Raises `UnfitError`
-    naming the caller's path when nothing would fit.
+    `settings` is what the envelope read of it (`Envelope.settings`): when all of it fits, the body is not
+    looked into. `most_output_tokens` is the model's ceiling, where the caller's limit lies above it. Raises
+    `UnfitError` naming the caller's path when nothing would fit.
     """
     places = PLACES.get(dialect)
     if places is None:
         return body, ()
-    tree = _Tree(split(body))
-    given = _read(tree, places, dialect)
-    if "prefill" in accepts.refuses and _ends_with_answer(tree, dialect):
-        given["prefill"] = True
-    if accepts.tools is not None and "tools" in tree.fields:
-        given["tools"] = True
+    tree: _Tree | None = None
+    if "*" in settings:
+        tree = _Tree(split(body))
+        given = _read(tree, places, dialect, accepts)
+    else:
+        given = {name: _plain(name, value, dialect) for name, value in settings.items()}
     try:
         verdict = judge(given, accepts, dialect)
     except UnfitError as error:
@@ -110,6 +119,9 @@ def fit_body(
         if named is None:
             named = (_MESSAGES.get(dialect, "input") if error.setting == "prefill" else error.setting,)
         raise UnfitError(".".join(named), error.why) from None
+    if not verdict.changes and most_output_tokens is None:
+        return body, ()
+    tree = tree or _Tree(split(body))
     told = _write(tree, places, verdict, dialect)
     if most_output_tokens is not None:
         for path in _LIMITS.get(dialect, ()):
@@ -178,22 +190,27 @@ def _set(root: Json, path: Path, value: Any) -> None:
         root[head] = value
 
 
-def _read(tree: _Tree, places: Mapping[str, Path], dialect: Dialect) -> Given:
+def _read(tree: _Tree, places: Mapping[str, Path], dialect: Dialect, accepts: Accepts) -> Given:
     given: Given = {}
     for name, path in places.items():
-        if path[0] not in tree.fields:
-            continue
-        value = tree.get(path)
-        if value is None:
-            continue
-        if name == "tool_choice":
-            value = _mode(value)
-        elif name == "stop" and isinstance(value, str):
-            value = [value]
-        elif name == "effort" and dialect == "gemini" and isinstance(value, str):
-            value = value.lower()
-        given[name] = value
+        if path[0] in tree.fields and (value := tree.get(path)) is not None:
+            given[name] = _plain(name, value, dialect)
+    if "prefill" in accepts.refuses and _ends_with_answer(tree, dialect):
+        given["prefill"] = True
+    if accepts.tools is not None and "tools" in tree.fields:
+        given["tools"] = True
     return given
+
+
+def _plain(name: str, value: Any, dialect: Dialect) -> Any:
+    """A dialect's value as core has it."""
+    if name == "tool_choice":
+        return _mode(value)
+    if name == "stop" and isinstance(value, str):
+        return [value]
+    if name == "effort" and dialect == "gemini" and isinstance(value, str):
+        return value.lower()
+    return value
 
 
 def _mode(choice: Any) -> str:

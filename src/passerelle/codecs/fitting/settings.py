@@ -114,7 +114,9 @@ def judge(given: Given, accepts: Accepts, dialect: Dialect) -> Verdict:
         verdict.drop("top_p", silently=given["top_p"] == 1)
     for limit in accepts.ranges:
         name = limit.setting
-        value = verdict.changes.get(name, given.get(name))
+        if name not in given:
+            continue
+        value = verdict.changes.get(name, given[name])
         if isinstance(value, int | float) and not isinstance(value, bool) and value not in limit.also:
             _in_range(name, value, limit.least, limit.most, dialect, verdict)
     _stops(given, accepts, verdict)

@@ -5,11 +5,12 @@ through the full and forgiving parser, which either names the mistake or gives t
 canonical form, read again here.
 """
 
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
-from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget
 from passerelle.codecs.gemini.request import model_name, problem, read_body
 from passerelle.codecs.gemini.signatures import is_foreign
 from passerelle.codecs.gemini.wire import WireError, canonical, check_utf8, malformed
@@ -105,8 +106,7 @@ _counted: Final = msgspec.json.Decoder(_Counted)
 _FUNCTIONS: Final = frozenset({"functionDeclarations", "function_declarations"})
 
 
-_ANY_SETTING: Final = frozenset({"*"})
-_NO_SETTING: Final[frozenset[str]] = frozenset()
+_ANY_SETTING: Final = MappingProxyType({"*": True})
 
 
 def envelope(body: bytes, target: PathTarget) -> Envelope:
@@ -187,7 +187,7 @@ def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:
         relayable=not target.json_array and not foreign,
         settings=_ANY_SETTING
         if seen.generation_config is not None or _ends_with_answer(seen)
-        else _NO_SETTING,
+        else NOTHING_SET,
         hints=frozenset(hints),
     )
 

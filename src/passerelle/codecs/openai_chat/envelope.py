@@ -4,12 +4,13 @@ Words are skipped, not read; a list of parts is looked into, typed, for the medi
 checks the rest, and a provider what we do not read.
 """
 
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Annotated, Any, Final
 
 import msgspec
 
-from passerelle.codecs.base import Envelope
+from passerelle.codecs.base import NOTHING_SET, Envelope
 from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.codecs.openai_reading import decode, explained
 from passerelle.codecs.sealed import MARK
@@ -92,7 +93,6 @@ _SETTINGS: Final = (
 )  # fmt: skip
 _settings_of = attrgetter(*_SETTINGS)
 _UNSET: Final = (None,) * len(_SETTINGS)
-_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 _body_decoder = msgspec.json.Decoder(_Body)
@@ -170,19 +170,19 @@ def read_envelope(body: bytes) -> Envelope:
     )
 
 
-def _settings(fields: _Body) -> frozenset[str]:
+def _settings(fields: _Body) -> Mapping[str, Any]:
     """What the body says of how to answer. Half a microsecond, most of it when it says something."""
     values = _settings_of(fields)
-    named: set[str] = set()
+    said: dict[str, Any] = {}
     if values != _UNSET:
-        named.update([name for name, value in zip(_SETTINGS, values, strict=True) if value is not None])
+        said = {name: value for name, value in zip(_SETTINGS, values, strict=True) if value is not None}
     if fields.reasoning_effort is not None:
-        named.add("effort")
+        said["effort"] = fields.reasoning_effort
     if fields.tools:
-        named.add("tools")
+        said["tools"] = True
     if fields.messages[-1].role == "assistant":
-        named.add("prefill")
-    return frozenset(named) if named else _NOTHING
+        said["prefill"] = True
+    return said or NOTHING_SET
 
 
 def _look(content: msgspec.Raw, path: str, features: set[str]) -> tuple[int, int, bool]:

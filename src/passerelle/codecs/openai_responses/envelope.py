@@ -1,11 +1,12 @@
 """What the road must know of a Responses request, by naming only the fields needed."""
 
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Annotated, Any, Final
 
 import msgspec
 
-from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget
 from passerelle.codecs.openai_reading import decode
 from passerelle.codecs.openai_responses.decode import LOGPROBS, stateful
 from passerelle.codecs.openai_responses.items_in import ROLES, reference
@@ -148,17 +149,17 @@ _settings_of = attrgetter(*_SETTINGS)
 _UNSET: Final = (None,) * len(_SETTINGS)
 
 
-def _settings(fields: _Body) -> frozenset[str]:
+def _settings(fields: _Body) -> Mapping[str, Any]:
     """What the body says of how to answer."""
     values = _settings_of(fields)
-    named: set[str] = set()
+    said: dict[str, Any] = {}
     if values != _UNSET:
-        named.update([name for name, value in zip(_SETTINGS, values, strict=True) if value is not None])
+        said = {name: value for name, value in zip(_SETTINGS, values, strict=True) if value is not None}
     if fields.reasoning is not None and fields.reasoning.effort is not None:
-        named.add("effort")
+        said["effort"] = fields.reasoning.effort
     if fields.text is not None and fields.text.verbosity is not None:
-        named.add("verbosity")
-    return frozenset(named)
+        said["verbosity"] = fields.text.verbosity
+    return said or NOTHING_SET
 
 
 class _Seen:
