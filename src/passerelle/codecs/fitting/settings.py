@@ -105,7 +105,7 @@ def judge(given: Given, accepts: Accepts, dialect: Dialect) -> Verdict:
         _effort(given, accepts, verdict)
     _thinking(given, accepts, verdict)
     refused = accepts.refuses
-    if accepts.samples is not None and not _rests(given, accepts):
+    if accepts.samples is not None and not _rests(given, accepts, verdict):
         refused = refused | SAMPLERS
     for name in given:
         if name in refused and name not in verdict.changes:
@@ -135,7 +135,7 @@ def fitting(effort: str, efforts: tuple[str, ...]) -> str:
     """`effort`, or the nearest below it among `efforts` (not empty); the least when none is below."""
     if effort in efforts:
         return effort
-    ranks = {word: rank for rank, word in enumerate(EFFORTS)}
+    ranks: dict[str, int] = {word: rank for rank, word in enumerate(EFFORTS)}
     below = [word for word in efforts if ranks[word] < ranks[effort]]
     return below[-1] if below else efforts[0]
 
@@ -221,9 +221,9 @@ def _at_least(value: Any, least: float) -> bool:
     return isinstance(value, int | float) and value >= least
 
 
-def _rests(given: Given, accepts: Accepts) -> bool:
-    """The model does not reason, as far as the request says."""
-    asked = given.get("effort")
+def _rests(given: Given, accepts: Accepts, verdict: Verdict) -> bool:
+    """The model does not reason, as far as the request will say."""
+    asked = verdict.changes["effort"] if "effort" in verdict.changes else given.get("effort")
     if asked is None:
         return accepts.samples == "unasked"
     return bool(asked == "none")
