@@ -119,6 +119,18 @@ def test_googles_settings_are_found_where_google_has_them() -> None:
     )  # fmt: skip
 
 
+def test_googles_other_spelling_is_known_too() -> None:
+    config = {"top_k": 4, "thinking_config": {"thinking_level": "MINIMAL"}, "temperature": 0.5}
+    talk = [{"parts": [{"text": "hi"}]}]
+    body = json.dumps({"contents": talk, "generation_config": config}).encode()
+    seen = registry.client("gemini").envelope(body, PathTarget("chat", model="m")).settings
+    accepts = Accepts(refuses=frozenset({"top_k"}), efforts=("low",))
+    fitted, told = fit_body(body, "gemini", accepts, seen)
+    expected = {"thinking_config": {"thinking_level": "LOW"}, "temperature": 0.5}
+    assert json.loads(fitted)["generation_config"] == expected
+    assert told == ("generation_config.thinking_config.thinking_level=low", "generation_config.top_k")
+
+
 @pytest.mark.parametrize(
     ("dialect", "body", "accepts", "field"),
     [

@@ -1,4 +1,4 @@
-"""Every OpenAI-like provider known by name is sent what it takes, whatever its callers ask in whatever dialect."""
+"""Every OpenAI-like provider known by name is sent what it takes, whatever its callers ask in any dialect."""
 
 import json
 from collections.abc import Iterator
@@ -89,7 +89,8 @@ def test_no_field_goes_where_it_is_known_to_be_refused(
     assert not refused & body.keys()
     for limit in takes.ranges:
         value = body.get(limit.setting, limit.least or 0)
-        assert (limit.least is None or value >= limit.least) and (limit.most is None or value <= limit.most)
+        assert limit.least is None or value >= limit.least
+        assert limit.most is None or value <= limit.most
     if takes.stops is not None:
         assert len(body.get("stop", ())) <= takes.stops
     roles = {message["role"] for message in body["messages"]}

@@ -72,6 +72,14 @@ PLACES: Final[Mapping[Dialect, Mapping[str, Path]]] = MappingProxyType(
 )  # fmt: skip
 """Where each dialect writes each setting."""
 
+_SNAKES: Final[Mapping[str, Path]] = MappingProxyType(
+    {
+        name: tuple("".join(f"_{c.lower()}" if c.isupper() else c for c in step) for step in path)
+        for name, path in PLACES["gemini"].items()
+    }
+)
+"""Google takes its fields in either spelling."""
+
 EVERYTHING: Final[Mapping[str, Any]] = MappingProxyType({"*": True})
 """Settings nobody has looked at: all the body says."""
 
@@ -109,6 +117,8 @@ def fit_body(
     tree: _Tree | None = None
     if "*" in settings:
         tree = _Tree(split(body))
+        if dialect == "gemini" and "generation_config" in tree.fields:
+            places = _SNAKES
         given = _read(tree, places, dialect, accepts)
     else:
         given = {name: _plain(name, value, dialect) for name, value in settings.items()}

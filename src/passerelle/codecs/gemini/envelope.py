@@ -185,9 +185,7 @@ def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:
         unmeasured=pictures.unmeasured or cached is not None,
         stored=bool(seen.store),
         relayable=not target.json_array and not foreign,
-        settings=_ANY_SETTING
-        if seen.generation_config is not None or _ends_with_answer(seen)
-        else NOTHING_SET,
+        settings=_ANY_SETTING if config is not None or _ends_with_answer(seen) else NOTHING_SET,
         hints=frozenset(hints),
     )
 
