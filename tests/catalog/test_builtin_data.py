@@ -8,6 +8,7 @@ import pytest
 
 from passerelle.catalog.builtin import builtin
 from passerelle.catalog.capabilities import contradictions, servable
+from passerelle.catalog.merge import maker_template
 from passerelle.catalog.prices import FIGURES, price_book
 from passerelle.catalog.references import DIALECTS_OF
 from passerelle.codecs.base import QUIRKS
@@ -23,6 +24,10 @@ UNPRICED = {
     ("cohere", "rerank-v4.0-pro"),
     ("cohere", "rerank-v4.0-fast"),
     ("mistral", "mistral-moderation-latest"),
+    # Billed by the megapixel.
+    ("bfl", "flux-2-max"),
+    ("bfl", "flux-2-pro"),
+    ("bfl", "flux-2-flex"),
 }
 """Offers whose price no source of ours states."""
 
@@ -78,20 +83,27 @@ def test_a_template_is_a_valid_entry_whose_terms_are_evidenced(name: str) -> Non
     entry = ProviderSettings.model_validate(template.entry)
     said = entry.attributes
     assert entry.quirks <= QUIRKS.keys()
-    assert entry.kind in ("local", "simulated") or entry.base_url is not None
+    assert entry.kind in ("local", "simulated") or entry.base_url is not None or template.hosts
     private = entry.allow_private_network
     assert entry.base_url is None or objections(entry.base_url, allow_private=private) == []
     assert not private or (entry.base_url or "").startswith("http://127.0.0.1:")
     if entry.kind == "openai_like":
-        assert template.credentials or name == "openai"
+        assert template.credentials or name in ("openai", "azure", "bfl")
         assert entry.quirks <= template.sources.keys()
     if entry.kind not in ("local", "simulated") and not entry.allow_private_network:
         stated = (said.regions, said.storage_regions, said.jurisdictions, said.retention_days,
                   said.training_use, said.certifications)  # fmt: skip
         assert all(value is None for value in stated) or said.evidence
-        assert template.env or 'credential = "env:' in template.note
+        assert template.env or template.example or 'credential = "env:' in template.note
         assert template.key_url is not None
     assert all(e.url.startswith("https://") for e in said.evidence)
+
+
+def list_price(provider: str, model: str) -> bool:
+    """Clouds sell at the maker's list price, where they have no row of their own."""
+    maker = KNOWN.models[model].maker
+    rows = (BOOK.at(maker_template(maker), model), BOOK.at(f"list:{maker}", model))
+    return templates()[provider].hosts != () and rows != (None, None)
 
 
 def test_every_offer_has_a_price() -> None:
@@ -99,7 +111,7 @@ def test_every_offer_has_a_price() -> None:
         (provider, offer.model)
         for provider, offers in KNOWN.offers.items()
         for offer in offers
-        if BOOK.at(provider, offer.model) is not None
+        if BOOK.at(provider, offer.model) is not None or list_price(provider, offer.model)
     }
     offered = {(provider, o.model) for provider, offers in KNOWN.offers.items() for o in offers}
     assert offered - priced == UNPRICED

@@ -149,6 +149,7 @@ class DeploymentSettings(Section):
     limits: DeploymentLimits = DeploymentLimits()
     attributes: AttributeSettings = AttributeSettings()
     price: PriceSettings | None = None
+    without: Annotated[frozenset[Text], SORTED] | None = None
     quirks: Annotated[frozenset[Text], SORTED] | None = None
     accepts: AcceptsSettings | None = None
     prompt_cache: PromptCache | None = None

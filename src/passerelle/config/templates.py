@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -35,6 +36,13 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For each quirk of the entry, and other things said here: who says so. All read 2026-11-22."""
     start: str = ""
     """How to start a server of one's own, as a command."""
+    hosts: tuple[str, ...] = ()
+    """Ends of host names at which it is still the place its attributes speak of, where each customer has an
+    address of his own."""
+    example: str = ""
+    """The lines of an entry, for one that needs more than a key."""
+    more: str = ""
+    """What else its page says, in Markdown."""
 
 
 @cache
@@ -57,8 +65,16 @@ def template_name(name: str, entry: Mapping[str, Any]) -> str | None:
 
 def moved_elsewhere(entry: Mapping[str, Any], template: Template) -> bool:
     """Whether the operator's entry is at another address than the template's."""
-    known = template.entry.get("base_url")
-    return bool(entry.get("base_url", known) != known)
+    said, known = entry.get("base_url"), template.entry.get("base_url")
+    if said is None or said == known:
+        return False
+    if not template.hosts or not isinstance(said, str):
+        return True
+    try:
+        host = urlsplit(said).hostname or ""
+    except ValueError:
+        return True
+    return not host.endswith(template.hosts)
 
 
 def laid_under(entry: Mapping[str, Any], template: Template) -> dict[str, Any]:

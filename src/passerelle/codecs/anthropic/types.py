@@ -85,6 +85,7 @@ class CountEnvelope(msgspec.Struct):
     top_k: Any = None
     tool_choice: Any = None
     container: msgspec.Raw = msgspec.Raw()
+    inference_geo: str | None = None
 
 
 class MessagesEnvelope(CountEnvelope, kw_only=True):
