@@ -11,7 +11,7 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -126,6 +126,7 @@ QUIRKS: dict[str, str] = {
     "random_seed_field": "wants `random_seed`, not `seed` (Mistral)",
     "prefix_field": "goes on from a last message of the assistant's only with `prefix: true` (Mistral)",
     "thinking_toggle": "turns thinking off by `thinking: {type: disabled}`, not by an effort (DeepSeek, GLM)",
+    "images_base64": "gives pictures as base64 and refuses `response_format` (`gpt-image` models)",
     "flux_job": "makes pictures by jobs in its own words (Black Forest Labs)",
     "rerank_top_k": "names the number of documents wanted `top_k` (Voyage)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
@@ -173,6 +174,8 @@ class ReplyContext(msgspec.Struct, frozen=True, gc=False):
     json_array: bool = False
     request: Request | None = None
     """The decoded request, which Responses echoes back. Always set on translated answers."""
+    named: str = ""
+    """What to call the model instead, for a caller that throws away the thoughts of any other name."""
     passed: bytes = b""
     """The last whole events of a relayed stream that broke, which the encoder is to end: Responses numbers
     its events, and continues."""
@@ -248,6 +251,14 @@ class StreamWatcher(Protocol):
     def close(self) -> bytes:
         """The provider's bytes ended; sets `failed` unless `done`."""
         ...
+
+
+@runtime_checkable
+class NamingWatcher(StreamWatcher, Protocol):
+    """A watcher that can put another name on the model of the stream it passes on."""
+
+    named: str
+    """`ReplyContext.named`; what it reports as `model` stays the provider's."""
 
 
 class ClientSide(Protocol):

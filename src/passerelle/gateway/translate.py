@@ -13,6 +13,7 @@ from passerelle.codecs.base import (
     MAX_EVENT_BYTES,
     NOTHING_RENAMED,
     Encoded,
+    NamingWatcher,
     ProviderSide,
     ReplyContext,
     StreamDecoder,
@@ -29,7 +30,7 @@ from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.fitting import UnfitError, fit_body, fit_request
 from passerelle.codecs.names import restore, restore_event
 from passerelle.codecs.places import conversation_of, named_for_caller, nested_too_deeply
-from passerelle.codecs.splice import splice
+from passerelle.codecs.splice import quoted, splice
 from passerelle.core.errors import AnswerError, ProblemError, invalid
 from passerelle.core.event import (
     Event,
@@ -284,6 +285,8 @@ def decode_whole(
     if outbound.relayed:
         watched = side.watch_response(data)
         said = _words_of(side, data) * trip.envelope.answers if watched.usage.source == "none" else 0
+        if context.named and watched.model != context.named:
+            data = splice(data, {"model": quoted(context.named)})
         return Answer(data, watched.model, watched.usage, watched.finish, said_bytes=said)
     response = restore(side.decode_response(data), outbound.renamed)
     said = 0
@@ -332,7 +335,10 @@ def _watcher(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWat
         return _watch_task(trip, outbound, context)
     side = registry.provider(outbound.dialect)
     if outbound.relayed:
-        return side.stream_watcher(trip.envelope)
+        watcher = side.stream_watcher(trip.envelope)
+        if context.named and isinstance(watcher, NamingWatcher):
+            watcher.named = context.named
+        return watcher
     encoder = registry.client(trip.ask.dialect).stream_encoder(_said_of(trip, outbound, context))
     estimate = None
     if trip.ask.dialect in _USAGE_REQUIRED:
@@ -349,7 +355,7 @@ def _watch_task(trip: Trip, outbound: Outbound, context: ReplyContext) -> Stream
 
 
 def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyContext:
-    """Translated answers name the true model, never the caller's alias, and may echo the request."""
+    """Translated answers name the true model, not the caller's alias, and may echo the request."""
     return msgspec.structs.replace(context, model=outbound.model, request=trip.request)
 
 
