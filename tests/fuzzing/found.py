@@ -4,4 +4,8 @@
 from typing import Final
 
 FOUND: Final[tuple[tuple[str, bytes], ...]] = (
+    # A stream's refusal depended on how it was cut: JSON came first, and something else after it.
+    ("openai_chat/stream", b'{"error":{"message":"busy"}}\n\nt":'),
+    ("openai_chat/stream", b"[-1e-300]\x89"),
+    ("openai_chat/watched", b'{"messages":[],"model":"m"}\xe6\xe6'),
 )
