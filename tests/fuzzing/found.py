@@ -8,4 +8,13 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
     ("openai_chat/stream", b'{"error":{"message":"busy"}}\n\nt":'),
     ("openai_chat/stream", b"[-1e-300]\x89"),
     ("openai_chat/watched", b'{"messages":[],"model":"m"}\xe6\xe6'),
+    # Answers that are not UTF-8 where nobody looks closely raised another error than the one that is declared.
+    (
+        "openai_responses/answer",
+        b'{"status":"completed","output":[{"ty\xffpe":"message"}],"usage":{"output_tokens":1}}',
+    ),
+    (
+        "openai_responses/answer",
+        b'{"status":"completed","m\xefdel":"x","output":[],"usage":{"output_tokens":1}}',
+    ),
 )
