@@ -17,4 +17,9 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
         "openai_responses/answer",
         b'{"status":"completed","m\xefdel":"x","output":[],"usage":{"output_tokens":1}}',
     ),
+    # A citation whose `type` is no string, said to a caller of Responses.
+    (
+        "openai_chat/answer",
+        b'{"choices":[{"message":{"content":"x","annotations":[{"type":{"a":1}}]},"finish_reason":"stop"}]}',
+    ),
 )
