@@ -22,4 +22,12 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
         "openai_chat/answer",
         b'{"choices":[{"message":{"content":"x","annotations":[{"type":{"a":1}}]},"finish_reason":"stop"}]}',
     ),
+    # A citation whose places are no numbers was told to Gemini's callers as it came.
+    (
+        "openai_chat/stream",
+        (
+            b'data: {"choices":[{"index":0,"delta":{"content":"x","annotations":[{"type":"url_citation","url_citation":'
+            b'{"url":"https://example.org","start_index":"stop"}}]},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+        ),
+    ),
 )

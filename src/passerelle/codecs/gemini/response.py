@@ -311,8 +311,11 @@ _OWN_CITATION: Final = frozenset(wire.Citation.__struct_encode_fields__) | {"pub
 
 def write_citation(citation: Json) -> Json | None:
     """One source: Google's own as it came, another's by its address and title."""
-    if citation.keys() <= _OWN_CITATION and "uri" in citation:
-        return citation
+    # Whoever sent it may have sent anything: what has another type than Google gives it is left out.
+    if citation.keys() <= _OWN_CITATION and isinstance(citation.get("uri"), str):
+        return {
+            name: value for name, value in citation.items() if type(value) is _CITED.get(name, type(value))
+        }
     inner = citation.get("url_citation")
     said = inner if isinstance(inner, dict) else citation
     uri = said.get("uri") or said.get("url") or said.get("source")
@@ -320,6 +323,9 @@ def write_citation(citation: Json) -> Json | None:
         return None
     written: Json = {"uri": uri}
     for ours, theirs in (("title", "title"), ("start_index", "startIndex"), ("end_index", "endIndex")):
-        if said.get(ours) is not None:
+        if type(said.get(ours)) is _CITED[theirs]:
             written[theirs] = said[ours]
     return written
+
+
+_CITED: Final = {"startIndex": int, "endIndex": int, "uri": str, "title": str, "license": str}
