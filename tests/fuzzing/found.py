@@ -30,4 +30,9 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
             b'{"url":"https://example.org","start_index":"stop"}}]},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
         ),
     ),
+    # Usage before anything was said to start.
+    (
+        "openai_chat/stream",
+        b'data: {"choices":[],"usage":{"prompt_tokens":12,"completion_tokens":101}}\n\ndata: {"\n\n',
+    ),
 )
