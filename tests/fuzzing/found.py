@@ -35,4 +35,9 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
         "openai_chat/stream",
         b'data: {"choices":[],"usage":{"prompt_tokens":12,"completion_tokens":101}}\n\ndata: {"\n\n',
     ),
+    # A thought's signature that looks like one of ours and is no ASCII.
+    (
+        "gemini/stream",
+        b'data: {"candidates":[{"content":{"parts":[{"text":"x","thought":true,"thoughtSignature":"cHNsMSFh\xce\xbd"}]}}]}\n\n',
+    ),
 )
