@@ -40,4 +40,12 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
         "gemini/stream",
         b'data: {"candidates":[{"content":{"parts":[{"text":"x","thought":true,"thoughtSignature":"cHNsMSFh\xce\xbd"}]}}]}\n\n',
     ),
+    # A call without arguments, in a body or an answer that needs the lenient reading, was taken for bad JSON.
+    (
+        "gemini/request",
+        (
+            b'{"contents":[[{"text":"x"}],{"role":"model","parts":[{"functionCall":{"name":"f"}}]},'
+            b'{"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]}]}'
+        ),
+    ),
 )
