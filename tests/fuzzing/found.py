@@ -48,4 +48,12 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
             b'{"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]}]}'
         ),
     ),
+    # A result without its call could not be placed in a history whose turns are bare lists of parts.
+    (
+        "gemini/request",
+        (
+            b'{"contents":[[{"text":"x"}],{"role":"user","parts":[{"functionResponse":{"id":"call_1","name":"f",'
+            b'"response":{"a":1}}}]}]}'
+        ),
+    ),
 )
