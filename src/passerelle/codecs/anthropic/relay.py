@@ -5,9 +5,9 @@ from typing import Final
 
 import msgspec
 
-from passerelle.codecs.anthropic.fields import BAD_JSON, malformed
 from passerelle.codecs.anthropic.types import BlockSign, CountEnvelope, MessagesEnvelope, SourceSign
 from passerelle.codecs.base import Envelope, PathTarget, Target
+from passerelle.codecs.fields import BAD_JSON, malformed
 from passerelle.codecs.sealed import MARK
 from passerelle.codecs.splice import quoted, splice
 from passerelle.core.errors import ProblemError, invalid
