@@ -27,6 +27,10 @@ def client(dialect: Dialect) -> ClientSide:
             from passerelle.codecs import gemini
 
             return gemini.CLIENT
+        case "bedrock":
+            from passerelle.codecs import bedrock
+
+            return bedrock.CLIENT
         case _:
             assert_never(dialect)
 
@@ -51,6 +55,10 @@ def provider(dialect: Dialect) -> ProviderSide:
             from passerelle.codecs import gemini
 
             return gemini.PROVIDER
+        case "bedrock":
+            from passerelle.codecs import bedrock
+
+            return bedrock.PROVIDER
         case _:
             assert_never(dialect)
 
@@ -67,7 +75,7 @@ def embed_client(dialect: Dialect) -> EmbedClientSide | None:
             from passerelle.codecs import gemini
 
             return gemini.EMBED_CLIENT
-        case "openai_responses" | "anthropic":
+        case "openai_responses" | "anthropic" | "bedrock":
             return None
         case _:
             assert_never(dialect)
@@ -85,7 +93,7 @@ def embed_provider(dialect: Dialect) -> EmbedProviderSide | None:
             from passerelle.codecs import gemini
 
             return gemini.EMBED_PROVIDER
-        case "openai_responses" | "anthropic":
+        case "openai_responses" | "anthropic" | "bedrock":
             return None
         case _:
             assert_never(dialect)
