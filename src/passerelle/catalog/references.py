@@ -18,6 +18,7 @@ DIALECTS_OF = {
     "anthropic": frozenset({"anthropic"}),
     "gemini": frozenset({"gemini"}),
     "openai_like": frozenset({"openai_chat", "openai_responses", "anthropic"}),
+    "bedrock": frozenset({"bedrock", "anthropic"}),
     "local": frozenset({"openai_chat"}),
     "simulated": frozenset({"openai_chat", "openai_responses", "anthropic", "gemini"}),
 }

@@ -21,7 +21,7 @@ from passerelle.config.types import (
 from passerelle.core.model import Attributes, DataClass, Evidence, Hosting, TrainingUse
 from passerelle.core.request import Dialect
 
-ProviderKind = Literal["openai_like", "anthropic", "gemini", "local", "simulated"]
+ProviderKind = Literal["openai_like", "anthropic", "gemini", "bedrock", "local", "simulated"]
 """How a provider is spoken to; `providers/` has one adapter for each."""
 
 
@@ -75,6 +75,14 @@ class ScriptSettings(Section):
     dimensions: Annotated[int, Strict(), Field(ge=1, le=8192)] = 256
 
 
+class AwsSettings(Section):
+    """`aws` of a `bedrock` provider: access keys, in place of a Bedrock API key in `credential`."""
+
+    access_key_id: Credential
+    secret_access_key: Credential
+    session_token: Credential | None = None
+
+
 class ProviderSettings(Section):
     """A provider entry, its template already laid under it."""
 
@@ -82,6 +90,7 @@ class ProviderSettings(Section):
     kind: ProviderKind
     base_url: Text | None = None
     credential: Credential | None = None
+    aws: AwsSettings | None = None
     dialect: Dialect = "openai_chat"
     also: Annotated[frozenset[Dialect], SORTED] = frozenset()
     region: Region | None = None

@@ -2,6 +2,8 @@
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from passerelle.providers.anthropic import anthropic
 from passerelle.providers.base import Provider
 from passerelle.providers.egress import EgressRules
@@ -37,6 +39,11 @@ def build_provider(entry: ProviderEntry) -> Provider:
             return anthropic(entry, _client(entry))
         case "gemini":
             return gemini(entry, _client(entry))
+        case "bedrock":
+            from passerelle.providers.bedrock import bedrock, bedrock_url
+
+            reached = entry if entry.base_url else replace(entry, base_url=bedrock_url(entry.region))
+            return bedrock(reached, _client(reached))
         case "simulated":
             return SimulatedProvider(entry.name, read_script(entry.script))
         case "local":
