@@ -37,7 +37,7 @@ from passerelle.server.call import ModelCalls
 from passerelle.server.listen import Listener
 from passerelle.server.models import ModelList
 from passerelle.server.route import Management
-from passerelle.server.v1 import anthropic, gemini, openai
+from passerelle.server.v1 import anthropic, bedrock, gemini, openai
 from passerelle.store import Store, default_url, open_store
 from passerelle.telemetry import trace
 from passerelle.telemetry.metrics import Metrics
@@ -150,6 +150,7 @@ class App:
             (
                 *openai.routes(calls, models),
                 *anthropic.routes(calls),
+                *bedrock.routes(calls),
                 *gemini.routes(calls, models),
                 *health.routes(
                     self.store,

@@ -121,7 +121,8 @@ ASKED: dict[Dialect, dict[str, Any]] = {
         "serviceTier": "flex",
     },
     "bedrock": {
-        "system": [{"text": "S."}, {"cachePoint": {"type": "default"}}, {"guardContent": {"text": {"text": "G"}}}],
+        "system": [{"text": "S."}, {"cachePoint": {"type": "default"}},
+                   {"guardContent": {"text": {"text": "G"}}}],
         "messages": [
             {"role": "user", "content": [
                 {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://bucket/i.png"}}}},
