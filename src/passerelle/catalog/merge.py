@@ -24,6 +24,10 @@ def maker_template(maker: str) -> str:
     return MAKER_TEMPLATE.get(maker, maker)
 
 
+QUIRKS_OF_KINDS = {"vertex": "on_vertex", "bedrock": "on_bedrock", "azure": "on_foundry"}
+"""How Claude is asked at a cloud is the cloud's, whatever quirks the operator gives a deployment there."""
+
+
 PLAIN = ("maker", "family", "name", "aliases", "context_tokens", "max_output_tokens", "input_modalities",
          "output_modalities", "capabilities", "licence", "quality", "released", "deprecated")  # fmt: skip
 """Fields of `[[models]]` that stand in `Model` as they are."""
@@ -83,8 +87,15 @@ def deployments_of(
             model = models[names[said.model]]
             identity = said.id or f"{name}/{said.upstream_model or said.model}"
             base = implied.pop(identity, None) or _plain(name, entry, model, said)
-            yield _corrected(base, model, identity, said, settings)
-        yield from implied.values()
+            yield _at_cloud(_corrected(base, model, identity, said, settings), entry)
+        yield from (_at_cloud(deployment, entry) for deployment in implied.values())
+
+
+def _at_cloud(deployment: Deployment, entry: ProviderSettings) -> Deployment:
+    quirk = QUIRKS_OF_KINDS.get(entry.kind)
+    if quirk is None or "anthropic" not in (deployment.dialect, *deployment.also):
+        return deployment
+    return msgspec.structs.replace(deployment, quirks=deployment.quirks | {quirk})
 
 
 def _implied(

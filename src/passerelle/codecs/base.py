@@ -9,7 +9,7 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 `AnswerError` for a provider answer that is not what its dialect promises.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
@@ -90,6 +90,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     """The model's own ceiling, where known: used when a dialect demands a limit the caller did not give."""
     operation: Operation = "chat"
     """`count_tokens` asks for the body of the dialect's counting endpoint, which takes fewer fields."""
+    betas: tuple[str, ...] = ()
+    """The caller's `anthropic-beta`, told only where a quirk says that the place has its own list."""
 
 
 QUIRKS: dict[str, str] = {
@@ -106,8 +108,21 @@ QUIRKS: dict[str, str] = {
     "no_sampling": "refuses `temperature`, `top_p`, penalties and logprobs (OpenAI reasoning models)",
     "rerank_top_k": "names the number of documents wanted `top_k` (Voyage)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
+    "on_bedrock": "is Claude behind Bedrock's InvokeModel: model in the path, version and betas in the body",
+    "on_foundry": "is Claude on Microsoft Foundry, which knows a list of betas of its own",
+    "on_vertex": "is Claude on Vertex AI: model in the path, version in the body, its own list of betas",
 }
-"""Every quirk flag an OpenAI-compatible catalog entry may carry, and what it means."""
+"""Every quirk flag a catalog entry may carry, and what it means. The `on_` ones are given by the provider's
+kind to deployments of the dialect `anthropic`; see `codecs/anthropic/clouds.py`."""
+
+CLOUD_QUIRKS = frozenset({"on_bedrock", "on_foundry", "on_vertex"})
+"""Quirks of clouds that sell Claude: their targets are told the caller's betas."""
+
+
+def said_betas(headers: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """The betas that `anthropic-beta` headers name, each once, in their order."""
+    names = (beta.strip() for name, value in headers if name == "anthropic-beta" for beta in value.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 NOTHING_RENAMED: Mapping[str, str] = MappingProxyType({})

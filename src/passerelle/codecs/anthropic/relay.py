@@ -5,11 +5,12 @@ from typing import Final
 
 import msgspec
 
+from passerelle.codecs.anthropic.clouds import cloud_of, shape, shape_losses
 from passerelle.codecs.anthropic.types import BlockSign, CountEnvelope, MessagesEnvelope, SourceSign
 from passerelle.codecs.base import Envelope, PathTarget, Target
 from passerelle.codecs.fields import BAD_JSON, malformed
 from passerelle.codecs.sealed import MARK
-from passerelle.codecs.splice import quoted, splice
+from passerelle.codecs.splice import join, quoted, splice, split
 from passerelle.core.errors import ProblemError, invalid
 
 _messages = msgspec.json.Decoder(MessagesEnvelope)
@@ -63,8 +64,22 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
 
 
 def relay_request(body: bytes, target: Target) -> bytes:
-    """The caller's bytes with the provider's name for the model. Usage always comes in this dialect."""
-    return splice(body, {"model": quoted(target.model)})
+    """The caller's bytes with the provider's name for the model, in the form its cloud takes. Usage always
+    comes in this dialect.
+    """
+    cloud = cloud_of(target.quirks) if target.quirks else None
+    if cloud is None:
+        return splice(body, {"model": quoted(target.model)})
+    fields = split(body)
+    fields["model"] = msgspec.Raw(quoted(target.model))
+    shape(fields, target, cloud)
+    return join(fields)
+
+
+def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
+    """What `relay_request`, and the betas the cloud does not know, take from the caller."""
+    cloud = cloud_of(target.quirks)
+    return () if cloud is None else shape_losses(body, target, cloud)
 
 
 def _features(read: CountEnvelope, images: int, files: int) -> frozenset[str]:
