@@ -103,7 +103,6 @@ CALLERS_WORDS: Final[Mapping[Dialect, Mapping[str, str]]] = MappingProxyType(
             "cache_control": "cachePoint",
             "citations": "citationsContent",
             "file": "document",
-            "file_id": "s3Location",
             "filename": "document.name",
             "image_url": "image",
             "input_audio": "audio",

@@ -93,7 +93,11 @@ def task_provider(operation: Operation, dialect: Dialect) -> TaskProviderSide[An
             from passerelle.codecs.gemini import tasks as gemini_tasks
 
             return gemini_tasks.PROVIDERS.get(operation)
-        case "openai_responses" | "anthropic" | "bedrock":
+        case "bedrock":
+            from passerelle.codecs.bedrock.embed import EmbedProvider
+
+            return EmbedProvider() if operation == "embed" else None
+        case "openai_responses" | "anthropic":
             return None
         case _:
             assert_never(dialect)

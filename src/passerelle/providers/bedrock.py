@@ -17,6 +17,7 @@ Boise-State-Development/agentcore-public-stack#430), while some accounts saw the
 (BerriAI/litellm#32683): the model's own id is tried first and, refused, the profile's.
 """
 
+import asyncio
 import binascii
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -42,8 +43,8 @@ _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}")
 _JSON: Final = (b"content-type", CONTENT_TYPE.encode())
 _ACCEPT: Final = (b"accept", b"application/json")
 _ACCEPT_STREAM: Final = (b"accept", EVENT_STREAM.encode())
-_MOST_INVOCATIONS: Final = 96
-"""Bodies of one embedding request: as many as Cohere's models take texts at once."""
+_AT_ONCE: Final = 8
+"""Invocations of one embedding request that are under way together."""
 _encode = msgspec.json.Encoder().encode
 _bodies = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -152,20 +153,29 @@ class BedrockProvider:
         return reply if native else _Counted(reply)
 
     async def _embed(self, call: Call) -> Reply:
-        """Invoke the model once for each body, one after the other; the answers come as one list."""
-        bodies = _bodies.decode(call.body)[:_MOST_INVOCATIONS]
+        """Invoke the model once for each body, a few at a time; the answers come as one list."""
+        bodies = _bodies.decode(call.body)
         answers: list[msgspec.Raw] = []
-        for body in bodies:
-            reply = await self._post(call, "invoke", body=bytes(body))
-            if not 200 <= reply.status < 300:
-                return reply
-            try:
-                answer = await reply.read()
-                tokens = reply.headers.get("x-amzn-bedrock-input-token-count", "")
-            finally:
-                await reply.aclose()
-            answers.append(msgspec.Raw(_counted(answer, tokens)))
-        return _Whole(reply, _encode(answers))
+        for start in range(0, len(bodies), _AT_ONCE):
+            asked = [self._invoked(call, bytes(body)) for body in bodies[start : start + _AT_ONCE]]
+            replies = await asyncio.gather(*asked)
+            refused = next((reply for reply, answer in replies if answer is None), None)
+            if refused is not None:
+                await asyncio.gather(*[reply.aclose() for reply, _ in replies if reply is not refused])
+                return refused
+            answers += [msgspec.Raw(answer or b"null") for _, answer in replies]
+        return _Whole(replies[-1][0], _encode(answers))
+
+    async def _invoked(self, call: Call, body: bytes) -> tuple[Reply, bytes | None]:
+        """A reply and its body; without one, and open, when it is no answer."""
+        reply = await self._post(call, "invoke", body=body)
+        if not 200 <= reply.status < 300:
+            return reply, None
+        try:
+            answer = await reply.read()
+        finally:
+            await reply.aclose()
+        return reply, _counted(answer, reply.headers.get("x-amzn-bedrock-input-token-count", ""))
 
 
 def _counted(answer: bytes, tokens: str) -> bytes:

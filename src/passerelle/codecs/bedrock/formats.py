@@ -72,9 +72,11 @@ def image_format(media_type: str | None) -> str | None:
 def document_format(media_type: str | None, name: str | None, data: str | None) -> str | None:
     """The format of a document by its media type, or its name, or its first bytes; None when it has none."""
     known = (media_type or "").lower()
+    ending = (name or "").rpartition(".")[2].lower()
+    if known == "text/plain" and ending in _WORDS:  # what words are called that nobody looked at
+        return ending
     if known in _DOCUMENTS:
         return _DOCUMENTS[known]
-    ending = (name or "").rpartition(".")[2].lower()
     if ending in _DOCUMENT_TYPES:
         return ending
     if media_kind(known) == "text" or known in _TEXT_TYPES:

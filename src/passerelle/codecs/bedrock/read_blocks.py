@@ -85,6 +85,8 @@ def _block(block: JsonObject, path: str, *, answer: bool) -> Part | Sealed:
         return opaque_part(block)
     value: Any = block[kind]
     where = f"{path}.{kind}"
+    if isinstance(value, dict) and "s3Location" in (value.get("source") or {}):
+        return opaque_part(block)  # nobody but Amazon reads from there
     match kind:
         case "text":
             if not isinstance(value, str):
@@ -97,7 +99,7 @@ def _block(block: JsonObject, path: str, *, answer: bool) -> Part | Sealed:
         case "video":
             return _video(obj(value, where), where)
         case "audio":
-            return _audio(obj(value, where), where, block)
+            return _audio(obj(value, where), where)
         case "toolUse":
             return _tool_use(obj(value, where), where, block)
         case "toolResult":
@@ -112,27 +114,20 @@ def _block(block: JsonObject, path: str, *, answer: bool) -> Part | Sealed:
             return opaque_part(block)
 
 
-def _source(fields: JsonObject, path: str) -> tuple[JsonObject, str | None, str | None]:
-    """What is left of `source`, its base64 bytes, and its place in S3."""
+def _source(fields: JsonObject, path: str) -> tuple[JsonObject, str | None]:
+    """What is left of `source`, and its base64 bytes."""
     source = obj(fields.pop("source", None), f"{path}.source")
-    data = take_str(source, "bytes", f"{path}.source")
-    place = source.get("s3Location")
-    uri = None
-    if isinstance(place, dict):
-        uri = need_str(dict(place), "uri", f"{path}.source.s3Location")
-        if place.keys() == {"uri"}:
-            source.pop("s3Location")
-    return source, data, uri
+    return source, take_str(source, "bytes", f"{path}.source")
 
 
 def _image(fields: JsonObject, path: str) -> ImagePart:
-    left, data, uri = _source(fields, path)
+    left, data = _source(fields, path)
     media_type = f"image/{need_str(fields, 'format', path)}"
-    return ImagePart(media_type=media_type, data=data, file_id=uri, extra=_rest(fields, left))
+    return ImagePart(media_type=media_type, data=data, extra=_rest(fields, left))
 
 
 def _document(fields: JsonObject, path: str) -> FilePart:
-    left, data, uri = _source(fields, path)
+    left, data = _source(fields, path)
     format = take_str(fields, "format", path) or "txt"
     memo = None
     if "text" in left:
@@ -146,7 +141,6 @@ def _document(fields: JsonObject, path: str) -> FilePart:
     return FilePart(
         media_type=document_type(format),
         data=data,
-        file_id=uri,
         name=take_str(fields, "name", path),
         extra=_rest(fields, left),
         memo=memo,
@@ -154,15 +148,13 @@ def _document(fields: JsonObject, path: str) -> FilePart:
 
 
 def _video(fields: JsonObject, path: str) -> FilePart:
-    left, data, uri = _source(fields, path)
+    left, data = _source(fields, path)
     media_type = video_type(need_str(fields, "format", path))
-    return FilePart(media_type=media_type, data=data, file_id=uri, extra=_rest(fields, left))
+    return FilePart(media_type=media_type, data=data, extra=_rest(fields, left))
 
 
-def _audio(fields: JsonObject, path: str, block: JsonObject) -> Part:
-    left, data, uri = _source(fields, path)
-    if uri is not None:
-        return opaque_part(block)  # sound has no file id in core
+def _audio(fields: JsonObject, path: str) -> AudioPart:
+    left, data = _source(fields, path)
     media_type = sound_type(need_str(fields, "format", path))
     return AudioPart(media_type, data=data, extra=_rest(fields, left))
 

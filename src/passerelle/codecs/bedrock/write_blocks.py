@@ -1,6 +1,6 @@
 """Parts as the content blocks of a request, and the names of what could not become one."""
 
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 import msgspec
 
@@ -35,7 +35,6 @@ from passerelle.core.message import (
 Block = dict[str, Any]
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_S3: Final = "s3://"
 
 
 class Losses:
@@ -140,7 +139,7 @@ class BlockWriter:
                 return None
             media_type, data = inline
         format = image_format(media_type)
-        source = self._source(data, part.file_id, "file_id" if part.file_id is not None else "image")
+        source = self._source(data, "file_id" if part.file_id is not None else "image")
         if source is None:
             return None
         if format is None:
@@ -148,11 +147,9 @@ class BlockWriter:
             return None
         return self._media("image", {"format": format, "source": source}, part.extra)
 
-    def _source(self, data: str | None, file_id: str | None, name: str) -> Block | None:
+    def _source(self, data: str | None, name: str) -> Block | None:
         if data is not None:
             return {"bytes": data}
-        if file_id is not None and file_id.startswith(_S3) and self._native:
-            return {"s3Location": {"uri": file_id}}
         self._lose(name)
         return None
 
@@ -163,11 +160,7 @@ class BlockWriter:
                 if name != "bedrock":
                     self._lose(name)
             elif name == "source" and isinstance(value, dict):
-                inner = fields["source"]
-                if "s3Location" in value and "s3Location" in inner:
-                    inner["s3Location"] = value["s3Location"]
-                else:
-                    fields["source"] = {**inner, **value}
+                fields["source"] = {**fields["source"], **value}
             else:
                 fields[name] = value
         return {kind: fields}
@@ -190,7 +183,7 @@ class BlockWriter:
         memo = part.memo if self._native else None
         source = memo.get("source") if memo else None
         if source is None:
-            source = self._source(data, part.file_id, "file_id" if part.file_id is not None else "file")
+            source = self._source(data, "file_id" if part.file_id is not None else "file")
         if source is None:
             return None
         if kind == "video":

@@ -140,9 +140,10 @@ def _budgeted(
 ) -> int | None:
     """A budget that leaves room for the answer; no thinking when even the least does not fit."""
     budget = asked.budget_tokens or _BUDGETS[effort]
+    grown = limit is None
     if limit is None:
         limit = min(budget + _ANSWER_ROOM, ceiling or budget + _ANSWER_ROOM)
-    room = limit - 1 if asked.budget_tokens else limit * 4 // 5
+    room = limit - 1 if asked.budget_tokens or grown else limit * 4 // 5
     budget = max(min(budget, room), _LEAST_BUDGET)
     if budget >= limit:
         lose("reasoning.effort")
