@@ -22,7 +22,10 @@ from passerelle.core.money import NANOS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "providers"
 MARK = "<!-- Written by scripts/provider_pages.py; do not edit. -->\n"
+REGION = "us-east-1"
+"""Where the pages of providers with regions stand: it has the most models."""
 DIALECTS = {
+    "bedrock": "Bedrock Converse",
     "openai_chat": "OpenAI Chat Completions",
     "openai_responses": "OpenAI Responses",
     "anthropic": "Anthropic Messages",
@@ -51,7 +54,7 @@ def _whole_catalog(on: date) -> Catalog:
     """The catalog of an installation that has every provider."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "passerelle.toml"
-        file.write_text("".join(f"[providers.{name}]\n" for name in templates()))
+        file.write_text("".join(_whole_entry(name, template) for name, template in templates().items()))
         keys = {variable: "unused" for template in templates().values() for variable in template.env}
         return load_catalog(load_settings(file, {**keys, "PASSERELLE_DATA_DIR": folder}), on=on)
 
@@ -86,7 +89,7 @@ def _page(name: str, template: Template, catalog: Catalog) -> str:
     facts = [
         ("entry", f"`[providers.{name}]`"),
         ("key", _key(template)),
-        ("address", f"`{entry['base_url']}`" if "base_url" in entry else "none: nothing leaves the machine"),
+        ("address", _address(template)),
         ("spoken to in", ", ".join(_dialects(template))),
         ("its documentation", template.docs_url or ""),
     ]
@@ -100,6 +103,20 @@ def _page(name: str, template: Template, catalog: Catalog) -> str:
         *_models(name, catalog),
     ]
     return "\n".join(parts)
+
+
+def _whole_entry(name: str, template: Template) -> str:
+    """An entry that serves all it can; the page's names are those of this region."""
+    region = f'region = "{REGION}"\n' if template.region_env else ""
+    return f"[providers.{name}]\n{region}"
+
+
+def _address(template: Template) -> str:
+    if template.entry["kind"] == "bedrock":
+        return "`https://bedrock-runtime.{region}.amazonaws.com`"
+    if "base_url" in template.entry:
+        return f"`{template.entry['base_url']}`"
+    return "none: nothing leaves the machine"
 
 
 def _key(template: Template) -> str:
@@ -119,9 +136,11 @@ def _use(name: str, template: Template) -> Iterator[str]:
     if not template.env:
         yield f"```toml\n[providers.{name}]\n```\n"
         return
-    yield f"```console\n$ export {template.env[0]}=…\n$ passerelle serve\n```\n"
+    region = f"$ export {template.region_env[0]}={REGION}\n" if template.region_env else ""
+    yield f"```console\n$ export {template.env[0]}=…\n{region}$ passerelle serve\n```\n"
     yield "With a configuration file, say so in it, and where the key is:\n"
-    yield f'```toml\n[providers.{name}]\ncredential = "env:{template.env[0]}"\n```\n'
+    region = f'region = "{REGION}"\n' if template.region_env else ""
+    yield f'```toml\n[providers.{name}]\n{region}credential = "env:{template.env[0]}"\n```\n'
 
 
 def _terms(name: str, template: Template) -> Iterator[str]:

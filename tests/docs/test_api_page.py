@@ -17,7 +17,7 @@ from passerelle.core.principal import ROLE_PERMISSIONS
 from passerelle.core.request import Dialect
 from passerelle.ledger.reports import DIMENSIONS
 from passerelle.server.route import WANTED
-from passerelle.server.v1 import gemini
+from passerelle.server.v1 import bedrock, gemini
 
 API = page("api.md")
 
@@ -58,7 +58,10 @@ def _data_plane(app: App) -> set[Said]:
     for route in app.entrance.routes:
         for method in route.methods - {"HEAD"}:
             path = route.path + "{model}" if route.prefix else route.path
-            if route.prefix and method == "POST":  # Gemini's alone
+            if route.path == bedrock.PREFIX:
+                path = f"{route.path}{{modelId}}"
+                found |= {Said(method, f"{path}/{name}", route.permission) for name in bedrock._OPERATIONS}
+            elif route.prefix and method == "POST":  # Gemini's
                 found |= {Said(method, f"{path}:{verb}", route.permission) for verb in gemini._VERBS}
             else:
                 found.add(Said(method, path, route.permission))
