@@ -46,6 +46,7 @@ def ask(caller: Caller, dialect: Dialect = "openai_chat", *, stream: bool = Fals
         "openai_responses": {"max_output_tokens": BOUND_TOKENS},
         "anthropic": {"max_tokens": BOUND_TOKENS},
         "gemini": {"generationConfig": {"maxOutputTokens": BOUND_TOKENS}},
+        "bedrock": {"inferenceConfig": {"maxTokens": BOUND_TOKENS}},
     }[dialect]
     return caller.door.send(asked(dialect, model or f"m-{short(dialect)}", stream=stream, **limit))
 
