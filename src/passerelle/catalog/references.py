@@ -19,6 +19,7 @@ from passerelle.core.request import Dialect
 DIALECTS_OF = {
     "anthropic": frozenset({"anthropic"}),
     "gemini": frozenset({"gemini"}),
+    "bfl": frozenset({"openai_chat"}),
     "openai_like": frozenset({"openai_chat", "openai_responses", "anthropic"}),
     "bedrock": frozenset({"bedrock", "anthropic"}),
     "local": frozenset({"openai_chat"}),

@@ -106,6 +106,7 @@ QUIRKS: dict[str, str] = {
     "reasoning_content_field": "returns thoughts in `reasoning_content`, and wants them back (DeepSeek)",
     "string_content": "takes a message's content as one string only, never as a list of parts",
     "no_sampling": "refuses `temperature`, `top_p`, penalties and logprobs (OpenAI reasoning models)",
+    "flux_job": "makes pictures by jobs in its own words (Black Forest Labs)",
     "rerank_top_k": "names the number of documents wanted `top_k` (Voyage)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
     "on_bedrock": "is Claude behind Bedrock's InvokeModel: model in the path, version and betas in the body",
@@ -352,6 +353,14 @@ class TaskProviderSide(Protocol[Sent, Found]):
 
     def watch_response(self, body: bytes) -> Watched:
         """As `decode_response`, reading only what the road needs, of an answer to a relayed request."""
+        ...
+
+
+class StreamingTask(Protocol):
+    """A `TaskProviderSide` whose answers may come as a stream, for callers of its own dialect."""
+
+    def stream_watcher(self, envelope: Envelope) -> StreamWatcher:
+        """A fresh watcher for one stream."""
         ...
 
 

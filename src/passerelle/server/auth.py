@@ -24,7 +24,7 @@ def credential(arrival: Arrival) -> str | None:
             return token.strip().decode("latin-1")
         if scheme.lower() == _SIGV4:
             return _access_key_id(token)
-    for name in (b"x-api-key", b"x-goog-api-key"):
+    for name in (b"x-api-key", b"x-goog-api-key", b"api-key"):
         value = headers.get(name)
         if value:
             return value.strip().decode("latin-1")
