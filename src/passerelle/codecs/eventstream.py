@@ -49,20 +49,23 @@ class Frame(NamedTuple):
 
 
 class EventStreamParser:
-    """Bytes in whatever pieces → whole frames. After an error nothing more can be read: frames have no
-    marks to begin again at."""
+    """Bytes in whatever pieces → whole frames. After a break nothing more can be read: frames have no marks
+    to begin again at."""
 
-    __slots__ = ("_held", "_need")
+    __slots__ = ("_held", "_need", "broken")
 
     def __init__(self) -> None:
         self._held = bytearray()
         self._need = 0
         """How much must be held before there is anything new to see: a prelude, or the frame it told of."""
+        self.broken: AnswerError | None = None
+        """`protocol` for bytes that are no frame or were changed on their way, `oversized` for a frame longer
+        than `MAX_EVENT_BYTES`. To be looked at after each `feed`."""
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Frames completed by `data`. Raises `AnswerError`: `protocol` for bytes that are no frame or were
-        changed on their way, `oversized` for one longer than `MAX_EVENT_BYTES`.
-        """
+        """Frames completed by `data`: all there are before a break, and none after it."""
+        if self.broken is not None:
+            return []
         if self._held:
             self._held += data
             if len(self._held) < self._need:
@@ -70,6 +73,15 @@ class EventStreamParser:
             data = bytes(self._held)
             self._held = bytearray()
         frames: list[Frame] = []
+        try:
+            self._cut(data, frames)
+        except AnswerError as error:
+            self.broken = error
+            self._held = bytearray()
+        return frames
+
+    def _cut(self, data: bytes, frames: list[Frame]) -> None:
+        """Add the whole frames in `data`, and hold the rest. Raises `AnswerError`."""
         at, end = 0, len(data)
         self._need = _PRELUDE.size
         while end - at >= _PRELUDE.size:
@@ -95,7 +107,6 @@ class EventStreamParser:
             at += total
         if at < end:
             self._held += data[at:]
-        return frames
 
     @property
     def pending(self) -> bytes:

@@ -68,13 +68,17 @@ class InvokedStream:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Server-sent events. Raises `SendError`."""
         async for data in self._reply:
+            events: list[bytes] = []
+            broken = None
             try:
-                frames = self._parser.feed(data)
-                events = b"".join([_event(frame) for frame in frames])
+                events.extend(_event(frame) for frame in self._parser.feed(data))
+                broken = self._parser.broken
             except AnswerError as error:
-                raise SendError(error.failure, error.message) from error
+                broken = error
             if events:
-                yield events
+                yield b"".join(events)
+            if broken is not None:
+                raise SendError(broken.failure, broken.message)
         self.complete_by_eof = self._reply.complete_by_eof
         if self._parser.pending:
             raise SendError("transport", "the provider's stream ended inside a frame")

@@ -9,7 +9,6 @@ from passerelle.codecs.bedrock.stops import finish_of
 from passerelle.codecs.bedrock.types import Delta, StreamEvent
 from passerelle.codecs.eventstream import EventStreamParser, Frame
 from passerelle.codecs.fields import BAD_JSON, JsonObject
-from passerelle.core.errors import AnswerError
 from passerelle.core.event import (
     Event,
     Failed,
@@ -57,22 +56,19 @@ class Decoder:
         events: list[Event] = []
         if self._over:
             return events
-        try:
-            frames = self._parser.feed(data)
-        except AnswerError as error:
-            return self._fail(events, Failed(error.failure, error.message))
-        for frame in frames:
+        for frame in self._parser.feed(data):
             event = self._state.step(frame)
             if event is None:
                 if self._state.failed is not None:
                     return self._fail(events, self._state.failed)
-                break
+                return events
             if event is not PASSED_OVER:
                 self._read(event, frame, events)
             if self._state.done:
                 self._finish(events)
-                break
-        return events
+                return events
+        broken = self._parser.broken
+        return events if broken is None else self._fail(events, Failed(broken.failure, broken.message))
 
     def close(self) -> list[Event]:
         """What the end of the bytes means."""

@@ -2,7 +2,6 @@
 
 from passerelle.codecs.bedrock.automaton import Automaton
 from passerelle.codecs.eventstream import EventStreamParser
-from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed
 
 
@@ -19,12 +18,12 @@ class Watcher(Automaton):
         """The whole frames in `data`, up to one that breaks the stream or past its end."""
         if self.done or self.failed is not None:
             return b""
-        try:
-            frames = self._parser.feed(data)
-        except AnswerError as error:
-            self.failed = Failed(error.failure, error.message)
-            return b""
-        return b"".join([frame.raw for frame in frames if self.step(frame) is not None])
+        frames = self._parser.feed(data)
+        passed = b"".join([frame.raw for frame in frames if self.step(frame) is not None])
+        broken = self._parser.broken
+        if broken is not None and not self.done and self.failed is None:
+            self.failed = Failed(broken.failure, broken.message)
+        return passed
 
     def close(self) -> bytes:
         """The bytes ended: an answer without its end has failed."""
