@@ -8,6 +8,7 @@ import pytest
 
 from passerelle.catalog.builtin import builtin
 from passerelle.catalog.capabilities import contradictions, servable
+from passerelle.catalog.merge import maker_template
 from passerelle.catalog.prices import FIGURES, price_book
 from passerelle.catalog.references import DIALECTS_OF
 from passerelle.codecs.base import QUIRKS
@@ -71,8 +72,10 @@ def test_every_offer_is_of_a_known_model_at_a_known_template() -> None:
             assert offer.group.dialect is None or offer.group.dialect in DIALECTS_OF[kind]
 
 
-def test_every_template_serves_something() -> None:
-    assert KNOWN.offers.keys() == templates().keys()
+def test_every_offer_is_a_templates_and_the_models_of_the_rest_are_the_operators_to_name() -> None:
+    assert KNOWN.offers.keys() <= templates().keys()
+    for name in templates().keys() - KNOWN.offers.keys():
+        assert templates()[name].entry["kind"] == "openai_like"
 
 
 @pytest.mark.parametrize("name", sorted(templates()))
@@ -81,15 +84,27 @@ def test_a_template_is_a_valid_entry_whose_terms_are_evidenced(name: str) -> Non
     entry = ProviderSettings.model_validate(template.entry)
     said = entry.attributes
     assert entry.quirks <= QUIRKS.keys()
-    assert entry.kind in ("bedrock", "local", "simulated") or entry.base_url is not None
-    assert entry.base_url is None or objections(entry.base_url, allow_private=False) == []
-    if entry.kind not in ("local", "simulated"):
+    assert entry.kind in ("bedrock", "local", "simulated") or entry.base_url is not None or template.hosts
+    private = entry.allow_private_network
+    assert entry.base_url is None or objections(entry.base_url, allow_private=private) == []
+    assert not private or (entry.base_url or "").startswith("http://127.0.0.1:")
+    if entry.kind == "openai_like":
+        assert template.credentials or name in ("openai", "azure", "bfl")
+        assert entry.quirks <= template.sources.keys()
+    if entry.kind not in ("local", "simulated") and not entry.allow_private_network:
         stated = (said.regions, said.storage_regions, said.jurisdictions, said.retention_days,
                   said.training_use, said.certifications)  # fmt: skip
         assert all(value is None for value in stated) or said.evidence
-        assert template.env
+        assert template.env or template.example or 'credential = "env:' in template.note
         assert template.key_url is not None
     assert all(e.url.startswith("https://") for e in said.evidence)
+
+
+def list_price(provider: str, model: str) -> bool:
+    """Clouds sell at the maker's list price, where they have no row of their own."""
+    maker = KNOWN.models[model].maker
+    rows = (BOOK.at(maker_template(maker), model), BOOK.at(f"list:{maker}", model))
+    return templates()[provider].hosts != () and rows != (None, None)
 
 
 def test_every_offer_has_a_price() -> None:
@@ -97,7 +112,7 @@ def test_every_offer_has_a_price() -> None:
         (provider, offer.model)
         for provider, offers in KNOWN.offers.items()
         for offer in offers
-        if BOOK.at(provider, offer.model) is not None
+        if BOOK.at(provider, offer.model) is not None or list_price(provider, offer.model)
     }
     offered = {(provider, o.model) for provider, offers in KNOWN.offers.items() for o in offers}
     assert offered - priced == UNPRICED

@@ -11,10 +11,11 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from passerelle.core.accepts import Accepts
 from passerelle.core.errors import Problem
 from passerelle.core.event import Event, Failed
 from passerelle.core.request import Dialect, Operation, Request
@@ -24,6 +25,9 @@ from passerelle.core.usage import NO_USAGE, Usage
 MAX_EVENT_BYTES = 32 << 20
 """A longer stream event fails the attempt as `oversized`. As much as a whole answer may be: image models send
 a picture in one event (2 MiB and more of base64)."""
+
+
+NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
 
 
 class PathTarget(msgspec.Struct, frozen=True):
@@ -53,7 +57,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     max_output_tokens: int | None = None
     features: frozenset[str] = frozenset()
     """Of `tools`, `images`, `audio`, `files`, `json`, `json_schema`, `reasoning`, `builtin_tools`,
-    `custom_tools`, `n`, `logprobs`: what a deployment must be able to do."""
+    `custom_tools`, `n`, `logprobs`: what a deployment must be able to do; and of `core.model.Feature`: what
+    a place must have."""
     session: str | None = None
     """A conversation hint in the body (`prompt_cache_key`, `metadata.user_id`…): affinity only."""
     text_bytes: int = 0
@@ -68,6 +73,10 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     """The caller asks the provider to keep the answer (Responses `store`)."""
     relayable: bool = True
     """False when the caller wants a form that only translation can give (Gemini's JSON-array stream)."""
+    settings: Mapping[str, Any] = NOTHING_SET
+    """What the body says of `core.accepts.Setting`, as the dialect writes the values, and `tools` when it has
+    any; `*` when the dialect does not look so closely. Only when the model minds one of them is it looked at.
+    """
     likely: Usage | None = None
     """What a task probably uses, where its bytes do not tell: pictures, characters, length of sound."""
     most: Usage | None = None
@@ -88,6 +97,12 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     """The model's capabilities (`core.model.Capability`); empty when unknown."""
     max_output_tokens: int | None = None
     """The model's own ceiling, where known: used when a dialect demands a limit the caller did not give."""
+    accepts: Accepts | None = None
+    """What the model takes of a request's settings in this dialect; None when nothing is known."""
+    watched: frozenset[str] = frozenset()
+    """`accepts.watched`, computed once."""
+    marks_cache: bool = False
+    """Prompts of callers without marks of their own are to be marked for the provider's cache."""
     operation: Operation = "chat"
     """`count_tokens` asks for the body of the dialect's counting endpoint, which takes fewer fields."""
     betas: tuple[str, ...] = ()
@@ -106,15 +121,22 @@ QUIRKS: dict[str, str] = {
     "reasoning_content_field": "returns thoughts in `reasoning_content`, and wants them back (DeepSeek)",
     "string_content": "takes a message's content as one string only, never as a list of parts",
     "no_sampling": "refuses `temperature`, `top_p`, penalties and logprobs (OpenAI reasoning models)",
+    "no_name": "refuses the `name` of a message (Groq)",
+    "keeps_prompt_cache_key": "takes `prompt_cache_key`, of all that `no_metadata` speaks of (Mistral)",
+    "random_seed_field": "wants `random_seed`, not `seed` (Mistral)",
+    "prefix_field": "goes on from a last message of the assistant's only with `prefix: true` (Mistral)",
+    "thinking_toggle": "turns thinking off by `thinking: {type: disabled}`, not by an effort (DeepSeek, GLM)",
+    "images_base64": "gives pictures as base64 and refuses `response_format` (`gpt-image` models)",
     "flux_job": "makes pictures by jobs in its own words (Black Forest Labs)",
     "rerank_top_k": "names the number of documents wanted `top_k` (Voyage)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
     "on_bedrock": "is Claude behind Bedrock's InvokeModel: model in the path, version and betas in the body",
     "on_foundry": "is Claude on Microsoft Foundry, which knows a list of betas of its own",
-    "on_vertex": "is Claude on Vertex AI: model in the path, version in the body, its own list of betas",
+    "on_vertex": "is Vertex AI: Claude with the model in the path and the version in the body, and Gemini's "
+    "counts and embeddings in other shapes",
 }
 """Every quirk flag a catalog entry may carry, and what it means. The `on_` ones are given by the provider's
-kind to deployments of the dialect `anthropic`; see `codecs/anthropic/clouds.py`."""
+kind to its deployments; see `codecs/anthropic/clouds.py` and `codecs/gemini/vertex.py`."""
 
 CLOUD_QUIRKS = frozenset({"on_bedrock", "on_foundry", "on_vertex"})
 """Quirks of clouds that sell Claude: their targets are told the caller's betas."""
@@ -152,6 +174,8 @@ class ReplyContext(msgspec.Struct, frozen=True, gc=False):
     json_array: bool = False
     request: Request | None = None
     """The decoded request, which Responses echoes back. Always set on translated answers."""
+    named: str = ""
+    """What to call the model instead, for a caller that throws away the thoughts of any other name."""
     passed: bytes = b""
     """The last whole events of a relayed stream that broke, which the encoder is to end: Responses numbers
     its events, and continues."""
@@ -227,6 +251,14 @@ class StreamWatcher(Protocol):
     def close(self) -> bytes:
         """The provider's bytes ended; sets `failed` unless `done`."""
         ...
+
+
+@runtime_checkable
+class NamingWatcher(StreamWatcher, Protocol):
+    """A watcher that can put another name on the model of the stream it passes on."""
+
+    named: str
+    """`ReplyContext.named`; what it reports as `model` stays the provider's."""
 
 
 class ClientSide(Protocol):

@@ -11,12 +11,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from passerelle.config.findings import Finding, did_you_mean
+from passerelle.config.kinds import of_its_kind, reference_findings
 from passerelle.config.network import is_loopback_host, is_private_host, objections
 from passerelle.config.origin import Origin, rows, table
-from passerelle.config.secret import SecretError, SecretRef, looks_like_secret
+from passerelle.config.secret import looks_like_secret
 from passerelle.config.templates import templates
 
-_AWS_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}")
 RESERVED = "smart"
 """A name the router answers to, with or without `/mode` after it."""
 
@@ -127,49 +127,6 @@ def _store(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
         )
 
 
-def reference_findings(text: str, path: tuple[str | int, ...], origin: Origin) -> Iterator[Finding]:
-    """Whether a reference to a secret is well formed and leads to one now."""
-    try:
-        SecretRef.parse(text).resolve(origin.env)
-    except SecretError as error:
-        yield origin.finding(path, error.message, error.next_step, code="unresolved_secret")
-    except ValueError as error:
-        yield origin.finding(path, str(error), "Write `env:NAME` or `file:/path`", code="invalid_value")
-
-
-def bedrock_findings(
-    entry: Mapping[str, Any], path: tuple[str | int, ...], origin: Origin
-) -> Iterator[Finding]:
-    """What a Bedrock entry needs that no other does: a region, and one way of saying who asks."""
-    region, aws = entry.get("region"), entry.get("aws")
-    if region is None:
-        yield origin.finding(
-            path,
-            "`region` is missing: it decides which address is called and what is signed",
-            'Add the region your models are in, such as `region = "eu-central-1"`, or set AWS_REGION',
-            code="missing_field",
-        )
-    elif isinstance(region, str) and not _AWS_REGION.fullmatch(region):
-        yield origin.finding(
-            (*path, "region"),
-            f"`{region}` is no region of AWS",
-            "Write one such as `eu-central-1` or `us-east-1`",
-            code="invalid_value",
-        )
-    if isinstance(aws, dict):
-        if "credential" in entry:
-            yield origin.finding(
-                (*path, "credential"),
-                "both a Bedrock API key and access keys are given, and only one can be shown",
-                "Remove `credential`, or the table `aws`",
-                code="conflict",
-            )
-        for field in ("access_key_id", "secret_access_key", "session_token"):
-            text = aws.get(field)
-            if isinstance(text, str) and text.startswith(("env:", "file:")):
-                yield from reference_findings(text, (*path, "aws", field), origin)
-
-
 def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
     path = ("providers", name)
     if "/" in name:
@@ -191,9 +148,14 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[F
             if field in entry:
                 message = f"a provider of kind `{kind}` calls no one, so this has no meaning"
                 yield origin.finding((*path, field), message, f"Remove `{field}`", code="conflict")
-    elif kind == "bedrock":
-        yield from bedrock_findings(entry, path, origin)
-    elif isinstance(kind, str) and url is None:
+    elif kind == "azure" and url is None:
+        yield origin.finding(
+            path,
+            "`base_url` is missing",
+            "Add the endpoint of your resource, such as `https://NAME.openai.azure.com`",
+            code="missing_field",
+        )
+    elif isinstance(kind, str) and url is None and kind not in ("bedrock", "vertex"):
         yield origin.finding(
             path,
             "`base_url` is missing",
@@ -212,6 +174,8 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[F
             not bad
             and "credential" not in entry
             and "aws" not in entry
+            and "entra" not in entry
+            and kind != "vertex"
             and not is_private_host(urlsplit(url).hostname or "localhost")
         ):
             yield origin.finding(
@@ -221,13 +185,7 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[F
                 severity="warning",
                 code="no_credential",
             )
-    if entry.get("aws") is not None and isinstance(kind, str) and kind != "bedrock":
-        yield origin.finding(
-            (*path, "aws"),
-            f"a provider of kind `{kind}` has no `aws`",
-            "Remove it, or set `kind` to `bedrock`",
-            code="conflict",
-        )
+    yield from of_its_kind(entry, kind, path, origin)
     credential = entry.get("credential")
     if isinstance(credential, str) and credential.startswith(("env:", "file:")):
         yield from reference_findings(credential, (*path, "credential"), origin)

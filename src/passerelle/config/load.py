@@ -224,7 +224,7 @@ def _lay_templates_under(data: dict[str, Any], origin: Origin) -> None:
             found = next((v for v in template.region_env if origin.env.get(v)), None)
             if found is not None:
                 merged["region"] = origin.env[found]
-        if "credential" not in merged and template.env and "aws" not in merged:
+        if "credential" not in merged and template.env and not merged.keys() & {"aws", "entra"}:
             variable = next((v for v in template.env if origin.env.get(v)), template.env[0])
             merged["credential"] = f"env:{variable}"
         merged.setdefault("template", chosen)
@@ -240,7 +240,7 @@ def _referenced(data: Mapping[str, Any]) -> set[str]:
     rows: list[object] = [data.get("store")]
     providers = data.get("providers")
     rows += providers.values() if isinstance(providers, dict) else []
-    rows += [row["aws"] for row in rows if isinstance(row, dict) and "aws" in row]
+    rows += [row[name] for row in rows if isinstance(row, dict) for name in ("aws", "entra") if name in row]
     for row in rows:
         for value in row.values() if isinstance(row, dict) else ():
             if isinstance(value, str) and value.startswith("env:"):

@@ -6,7 +6,7 @@ import msgspec
 
 from passerelle.config import SecretRef, Settings
 from passerelle.config.providers import ProviderSettings
-from passerelle.providers.entry import AwsEntry, ProviderEntry
+from passerelle.providers.entry import AwsEntry, EntraEntry, ProviderEntry
 from passerelle.providers.http.limits import PoolLimits
 from passerelle.providers.local.options import LocalOptions
 
@@ -53,6 +53,10 @@ def configured(name: str, settings: Settings) -> Configured:
         credential=None if said.credential is None else KeptCredential(settings, said.credential),
         region=said.region,
         aws=_aws(said, settings),
+        project=said.project,
+        api_version=said.api_version,
+        token_url=said.token_url,
+        entra=_entra(said, settings),
         allow_private=said.allow_private_network,
         pool=PoolLimits(),
         script={} if said.script is None else said.script.model_dump(),
@@ -70,6 +74,20 @@ def _aws(said: ProviderSettings, settings: Settings) -> AwsEntry | None:
         KeptCredential(settings, aws.access_key_id),
         KeptCredential(settings, aws.secret_access_key),
         None if aws.session_token is None else KeptCredential(settings, aws.session_token),
+    )
+
+
+def _entra(said: ProviderSettings, settings: Settings) -> EntraEntry | None:
+    entra = said.entra
+    if entra is None:
+        return None
+    return EntraEntry(
+        entra.tenant_id,
+        entra.client_id,
+        KeptCredential(settings, entra.client_secret),
+        entra.cloud,
+        entra.scope,
+        said.token_url,
     )
 
 
