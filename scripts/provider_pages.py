@@ -69,6 +69,8 @@ def _whole_entry(name: str, template: Template) -> str:
     """An entry that serves everything, at places that need not be there."""
     said = tomllib.loads(template.example)
     lines = [f"[providers.{name}]"]
+    if template.region_env:
+        lines.append(f'region = "{REGION}"')
     if "base_url" in said:
         lines.append(f'base_url = "{said["base_url"]}"')
     if "models" in said:
