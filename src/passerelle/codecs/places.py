@@ -17,6 +17,7 @@ _ROOTS: Final[dict[Dialect, str]] = {
     "openai_responses": "input",
     "anthropic": "messages",
     "gemini": "contents",
+    "bedrock": "messages",
 }
 """The field that holds the conversation."""
 
@@ -27,6 +28,9 @@ _GEMINI_TOOLS: Final = (
     ("function_response", True),
 )
 """What a part holds that calls or answers, and whether it answers; protobuf takes either spelling."""
+
+_DOTTED: Final = frozenset({"anthropic", "bedrock"})
+"""Dialects whose own errors write a place as `messages.0.content`, not as `messages[0].content`."""
 
 _NAMED_STEPS: Final = 3
 """How far into a value that is nested too deeply its place is told: `tools[0].parameters`."""
@@ -82,7 +86,7 @@ def nested_too_deeply(body: bytes, dialect: Dialect) -> ProblemError:
     for _ in range(_NAMED_STEPS):
         entries = value.items() if isinstance(value, dict) else enumerate(value)
         name, value = max(entries, key=lambda one: _depth(one[1]))
-        place += f"[{name}]" if isinstance(name, int) and dialect != "anthropic" else f".{name}"
+        place += f"[{name}]" if isinstance(name, int) and dialect not in _DOTTED else f".{name}"
         if not isinstance(value, dict | list):
             break
     place = place.removeprefix(".")
@@ -120,5 +124,5 @@ def _tools(conversation: Any, root: str, dialect: Dialect) -> Iterator[tuple[str
                         said = part.get(name)
                         if isinstance(said, dict):
                             yield f"{root}[{index}].parts[{at}]", said.get("id"), result
-            case "anthropic":
+            case "anthropic" | "bedrock":
                 return  # its own callers are relayed, or checked by the provider

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from passerelle.codecs.anthropic.fields import (
+from passerelle.codecs.fields import (
     JsonObject,
     array,
     join,
