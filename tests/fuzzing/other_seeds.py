@@ -2,6 +2,7 @@
 """What the fuzzers start from beside conversations: tasks, frames, forms, HTTP, errors, headers, settings."""
 
 import json
+from base64 import b64encode
 from functools import cache
 from typing import Any, Final
 
@@ -118,6 +119,10 @@ _TASK_ANSWERS: Final[dict[str, tuple[bytes, ...]]] = {
         ),
         b'{"embeddings":[{"values":[0.1,2]}],"usageMetadata":{"promptTokenCount":2}}',
         b'{"embedding":{"values":[1]}}',
+        b'{"embedding":[0.1,2],"inputTextTokenCount":3}',
+        b'{"embeddings":[[0.1,2]],"id":"i","response_type":"embeddings_floats"}',
+        b'{"embeddings":{"float":[[0.1,2]]},"texts":["a"]}',
+        b'{"predictions":[{"embeddings":{"values":[1.0],"statistics":{"token_count":4}}}]}',
     ),
     "rerank": (
         (
@@ -187,6 +192,23 @@ def task_streams(operation: Operation) -> tuple[bytes, ...]:
     )
 
 
+def _chunk(event: Any) -> bytes:
+    return b"event: chunk\ndata: " + _said({"bytes": b64encode(_said(event)).decode(), "p": "abc"})
+
+
+INVOKED: Final = (
+    b"\n\n".join(
+        [
+            _chunk({"type": "message_start", "message": {"id": "i", "usage": {"input_tokens": 1}}}),
+            _chunk(
+                {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+            ),
+            _chunk({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x"}}),
+            _chunk({"type": "message_stop"}),
+        ]
+    ),
+    b'event: !throttlingException\ndata: {"message":"busy"}',
+)
 FRAMES: Final = (
     b"\xef\xbb\xbf: hi\r\nevent: a\r\ndata: 1\r\ndata: 2\r\n\r\ndata:3\n\nid: 4\ndata\n\nretry: 5\n\n",
     b"data: {}\n\ndata: [DONE]\n\n",

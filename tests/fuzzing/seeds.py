@@ -7,6 +7,7 @@ from typing import Any, Final
 from tests.fuzzing.dialogue import BARE, HELLO, context
 
 from passerelle.codecs import registry
+from passerelle.codecs.eventstream import EventStreamParser
 from passerelle.core import event as ev
 from passerelle.core import message as ms
 from passerelle.core import request as rq
@@ -166,6 +167,18 @@ def answers(dialect: Dialect) -> tuple[bytes, ...]:
 
 
 @cache
+def unframed() -> tuple[bytes, ...]:
+    """Bedrock's streams as text: see `dialogue.framed`."""
+    told = []
+    for stream in streams("bedrock"):
+        frames = EventStreamParser().feed(stream)
+        names = [("!" if one.kind.message == "exception" else "") + one.kind.name for one in frames]
+        lines = [b"event: %b\ndata: %b" % (n.encode(), f.payload) for n, f in zip(names, frames, strict=True)]
+        told.append(b"\n\n".join(lines))
+    return tuple(told)
+
+
+@cache
 def streams(dialect: Dialect) -> tuple[bytes, ...]:
     """Streams of events, whole and broken."""
     ends: tuple[tuple[ev.Event, ...], ...] = (
@@ -178,7 +191,8 @@ def streams(dialect: Dialect) -> tuple[bytes, ...]:
         for json_array in (False, True) if dialect == "gemini" else (False,):
             encoder = registry.client(dialect).stream_encoder(context(dialect, json_array=json_array))
             said.append(b"".join([encoder.encode(one) for one in chain(_EVENTS, end)]))
-            said.append(said[-1].replace(b"\n", b"\r\n"))
+            if dialect != "bedrock":
+                said.append(said[-1].replace(b"\n", b"\r\n"))
     return tuple(said)
 
 

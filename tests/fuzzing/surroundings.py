@@ -1,6 +1,6 @@
 """Decoders that are no conversation: tasks, frames, forms, HTTP, errors, headers, settings."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any, cast
 
@@ -18,6 +18,7 @@ from tests.fuzzing.limits import check_json, check_size, check_usage, check_word
 from passerelle.codecs import multipart, registry, sealed
 from passerelle.codecs.arguments import is_whole
 from passerelle.codecs.base import Envelope, PathTarget, StreamingTask
+from passerelle.codecs.eventstream import EventStreamParser
 from passerelle.codecs.media import parse_data_url, sniff_audio
 from passerelle.codecs.names import fit_id, fit_name
 from passerelle.codecs.splice import join, splice, split
@@ -27,10 +28,13 @@ from passerelle.config.load import inspect_document
 from passerelle.core.errors import AnswerError, ProblemError
 from passerelle.core.event import Failed
 from passerelle.core.request import Dialect, Operation
+from passerelle.providers.base import SendError
 from passerelle.providers.failures import classify, from_failed_event
 from passerelle.providers.http.framing import Framing, RefusedError
 from passerelle.providers.http.origin import parse_origin
 from passerelle.providers.http.response import HttpReply
+from passerelle.providers.invoked import InvokedStream
+from passerelle.providers.replies import WholeReply
 from passerelle.server.auth import credential
 from passerelle.server.route import WANTED, Arrival
 from passerelle.server.where import straight
@@ -158,6 +162,52 @@ def frames(data: bytes) -> None:
         assert read(parts) == found, "cut otherwise"
     # What is passed on says the same.
     assert [one[:2] for one in read([one.raw for one in found])] == [one[:2] for one in found]
+
+
+def aws_frames(data: bytes) -> None:
+    """AWS event streams in any pieces; whole frames are written again as they came."""
+
+    def read(parts: list[bytes]) -> tuple[Any, ...]:
+        parser, found = EventStreamParser(), []
+        for part in parts:
+            found += parser.feed(part)
+        broken = parser.broken
+        return found, parser.pending, broken and (broken.failure, broken.message)
+
+    seen = read([data])
+    for parts in pieces(data):
+        assert read(parts) == seen, "cut otherwise"
+    assert b"".join([frame.raw for frame in seen[0]]) + seen[1] == data or seen[2]
+
+
+def invoked(data: bytes) -> None:
+    """Claude's events inside Bedrock's frames."""
+
+    class Source(WholeReply):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for part in self.parts:
+                yield part
+
+    async def read(parts: list[bytes]) -> bytes:
+        said = b""
+        source = Source(200, {}, b"")
+        source.parts = parts
+        with suppress(SendError):
+            async for part in InvokedStream(source):
+                said += part
+        return said
+
+    def now(parts: list[bytes]) -> bytes:
+        try:
+            read(parts).send(None)
+        except StopIteration as done:
+            return bytes(done.value)
+        raise AssertionError("it waits for something")
+
+    seen = now([data])
+    for parts in pieces(data):
+        assert now(parts) == seen, "cut otherwise"
+    registry.provider("anthropic").stream_decoder().feed(seen)
 
 
 def spliced(data: bytes) -> None:

@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from tests.fuzzing import other_seeds, seeds
-from tests.fuzzing.dialogue import DIALECTS, answered, asked, counted, streamed, watched
+from tests.fuzzing.dialogue import DIALECTS, answered, asked, counted, framed, streamed, watched
 from tests.fuzzing.surroundings import (
     FORM,
+    aws_frames,
     content_types,
     failures,
     form,
     frames,
     heads,
     http,
+    invoked,
     spliced,
     task_answered,
     task_asked,
@@ -35,22 +37,26 @@ class Decoder(NamedTuple):
 
 def _decoders() -> Iterable[tuple[str, Decoder]]:
     for dialect in DIALECTS:
-        path = {"model": "m"} if dialect == "gemini" else {}
+        path = {"model": "m"} if dialect in ("gemini", "bedrock") else {}
         yield f"{dialect}/request", Decoder(asked(dialect, **path), seeds.requests(dialect))
         yield f"{dialect}/answer", Decoder(answered(dialect), seeds.answers(dialect))
         yield f"{dialect}/stream", Decoder(streamed(dialect), seeds.streams(dialect))
         yield f"{dialect}/watched", Decoder(watched(dialect), seeds.streams(dialect))
         yield f"{dialect}/tokens", Decoder(counted(dialect), seeds.COUNTS)
-    for dialect in ("anthropic", "gemini"):
-        path = {"model": "m"} if dialect == "gemini" else {}
+    for run, kind in ((streamed("bedrock"), "events"), (watched("bedrock"), "watched events")):
+        yield f"bedrock/{kind}", Decoder(framed(run), seeds.unframed())
+    yield "bedrock/invoked", Decoder(framed(invoked), other_seeds.INVOKED)
+    yield "bedrock/frames", Decoder(aws_frames, seeds.streams("bedrock"))
+    for dialect in ("anthropic", "gemini", "bedrock"):
+        path = {"model": "m"} if dialect in ("gemini", "bedrock") else {}
         yield f"{dialect}/count", Decoder(asked(dialect, "count_tokens", **path), seeds.requests(dialect))
     yield (
         "openai_chat/quiet",
         Decoder(watched("openai_chat", include_usage=False), seeds.streams("openai_chat")),
     )
     for operation in TASKS:
-        for dialect in ("openai_chat", "gemini"):
-            path = {"model": "m"} if dialect == "gemini" else {}
+        for dialect in ("openai_chat", "gemini", "bedrock"):
+            path = {"model": "m"} if dialect in ("gemini", "bedrock") else {}
             plain = other_seeds.task_requests(operation, dialect)
             if registry.task_client(operation, dialect) is not None:
                 run = task_asked(operation, dialect, **path)
