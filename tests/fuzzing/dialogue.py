@@ -1,6 +1,7 @@
 """Decoders of conversations: requests, answers and streams of every dialect, and on to every other."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any, get_args
 
@@ -11,8 +12,11 @@ from passerelle.codecs import registry
 from passerelle.codecs.base import QUIRKS, Envelope, PathTarget, ReplyContext, StreamWatcher, Target
 from passerelle.codecs.callers import in_callers_words, listed
 from passerelle.codecs.eventstream import event_headers, exception_headers, write_frame
+from passerelle.codecs.fitting import UnfitError, fit_body, fit_request
+from passerelle.codecs.fitting.relayed import EVERYTHING
 from passerelle.codecs.names import restore
 from passerelle.codecs.places import named_for_caller, nested_too_deeply
+from passerelle.core.accepts import Accepts, Range
 from passerelle.core.errors import AnswerError, ProblemError
 from passerelle.core.event import Event, Failed, Finished
 from passerelle.core.request import Dialect, Operation, Request
@@ -23,6 +27,19 @@ DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 BARE = Target("there", "provider")
 PLAIN = Target("there", "provider", frozenset(QUIRKS) - {"flux_job", "rerank_top_k"}, max_output_tokens=4096)
 COUNTED = Target("there", "provider", operation="count_tokens")
+PICKY = (
+    Accepts(
+        frozenset({"top_k", "logprobs", "n", "verbosity", "logit_bias"}),
+        (Range("temperature", 0.0, 1.0), Range("top_logprobs", 0, 5)),
+        efforts=("low", "high"),
+        thinking=frozenset({"adaptive"}),
+        stops=1,
+        one_sampler=True,
+        plain_when_thinking=True,
+    ),
+    Accepts(frozenset({"stop", "seed"}), efforts=("none", "medium"), samples="at_none", tools="at_none"),
+)
+"""Models that take little."""
 HELLO: dict[str, bytes] = {
     "openai_chat": b'{"model":"m","messages":[{"role":"user","content":"hi"}]}',
     "openai_responses": b'{"model":"m","input":"hi"}',
@@ -68,6 +85,12 @@ def asked(dialect: Dialect, operation: Operation = "chat", **said: Any) -> Calla
         if envelope.relayable:
             for target in targets:
                 _relay(dialect, data, envelope, target)
+            for accepts in PICKY:
+                for settings in (EVERYTHING, envelope.settings):
+                    with suppress(UnfitError):
+                        body, told = fit_body(data, dialect, accepts, settings, most_output_tokens=100)
+                        check_json(body, data, growth=2)
+                        listed(told).encode("latin-1", "replace")
         try:
             try:
                 request = client.decode_request(data, path)
@@ -77,6 +100,9 @@ def asked(dialect: Dialect, operation: Operation = "chat", **said: Any) -> Calla
             for other in DIALECTS:
                 for target in targets:
                     _encode(request, data, dialect, other, target)
+                for accepts in PICKY:
+                    with suppress(UnfitError):
+                        _encode(fit_request(request, accepts, other), data, dialect, other, BARE)
         except ProblemError as error:
             check_problem(error, dialect)
 
