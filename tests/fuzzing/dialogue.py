@@ -127,8 +127,6 @@ def _relay(dialect: Dialect, data: bytes, envelope: Envelope, target: Target) ->
     fields = check_json(side.relay_request(data, target, envelope), data, growth=2)
     # Gemini and Bedrock are told the model by the path.
     assert dialect in ("gemini", "bedrock") or fields.get("model", "there") == "there", fields["model"]
-        "model"
-    ]  # some say it in the path
 
 
 def _encode(request: Request, data: bytes, dialect: Dialect, other: Dialect, target: Target) -> None:

@@ -48,6 +48,22 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
             b'{"role":"user","parts":[{"functionResponse":{"name":"f","response":{}}}]}]}'
         ),
     ),
+    # Converse: a block begun anew before its end, and a call of no tool.
+    (
+        "bedrock/events",
+        (
+            b'event: messageStart\ndata: {"role":"assistant"}\n\nevent: contentBlockStart\ndata: {"start":{"toolUse":'
+            b'{"toolUseId":"a","name":"f"}}}\n\nevent: contentBlockStart\ndata: {"start":{"toolUse":{"toolUseId":"b",'
+            b'"name":"f"}}}\n\nevent: messageStop\ndata: {"stopReason":"tool_use"}'
+        ),
+    ),
+    (
+        "bedrock/events",
+        (
+            b'event: messageStart\ndata: {"role":"assistant"}\n\nevent: contentBlockStart\ndata: {"start":{"toolUse":'
+            b'{"toolUseId":"a"}}}\n\nevent: messageStop\ndata: {"stopReason":"tool_use"}'
+        ),
+    ),
     # A result without its call could not be placed in a history whose turns are bare lists of parts.
     (
         "gemini/request",
