@@ -1,7 +1,8 @@
 """Write the hashed lock files from pyproject.toml. Run by `make lock`.
 
 `locks/run.txt` is what `make run` installs (with the local engine and telemetry), `locks/dev.txt` adds what
-tests and checks need. Universal for Python 3.11+ and free of registry addresses.
+tests and checks need, `locks/fuzz.txt` is what `make fuzz` installs beside them.
+Universal for Python 3.11+ and free of registry addresses.
 """
 
 import subprocess
@@ -14,10 +15,12 @@ COMMON = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-
 # The build backend is locked too, with what it wants for an editable install: the project itself installs
 # without build isolation.
 BUILD = "hatchling>=1.33\neditables>=0.5\n"
+# The newest with wheels for Python 3.11 to 3.13, all of them for Linux on x86-64.
+FUZZ = "atheris==3.0.0\n"
 
 
 def main() -> None:
-    """Write both locks, `run` a subset of `dev`."""
+    """Write the locks, `run` a subset of `dev`."""
     locks = ROOT / "locks"
     locks.mkdir(exist_ok=True)
     uv = [sys.executable, "-m", "uv", "pip", "compile", *COMMON]
@@ -31,7 +34,13 @@ def main() -> None:
         subprocess.run(run, cwd=ROOT, check=True)  # noqa: S603
     finally:
         build.unlink()
-    for name in ("dev.txt", "run.txt"):
+    fuzz = locks / "fuzz.in"
+    fuzz.write_text(FUZZ)
+    try:
+        subprocess.run([*uv, "locks/fuzz.in", "-o", "locks/fuzz.txt"], cwd=ROOT, check=True)  # noqa: S603
+    finally:
+        fuzz.unlink()
+    for name in ("dev.txt", "run.txt", "fuzz.txt"):
         text = (locks / name).read_text()
         if "://" in text:
             raise SystemExit(f"locks/{name} names an address; lock files must not")
