@@ -147,14 +147,11 @@ def answered(dialect: Dialect) -> Callable[[bytes], None]:
 
     def run(data: bytes) -> None:
         side = registry.provider(dialect)
-        try:
+        with suppress(AnswerError):  # its words are made safe where they are told: see `failures`
             check_usage(side.watch_response(data).usage)
-        except AnswerError as error:
-            check_words(error.message)
         try:
             response = side.decode_response(data)
-        except AnswerError as error:
-            check_words(error.message)
+        except AnswerError:
             return
         check_usage(response.usage)
         assert said_bytes(response) >= 0

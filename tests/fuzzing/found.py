@@ -64,6 +64,14 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
             b'{"toolUseId":"a"}}}\n\nevent: messageStop\ndata: {"stopReason":"tool_use"}'
         ),
     ),
+    # Counts below zero, which would have been paid out.
+    (
+        "gemini/answer",
+        (
+            b'{"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}],"usageMetadata":'
+            b'{"promptTokenCount":9,"candidatesTokenCount":-1,"thoughtsTokenCount":3,"totalTokenCount":17}}'
+        ),
+    ),
     # A result without its call could not be placed in a history whose turns are bare lists of parts.
     (
         "gemini/request",
