@@ -72,6 +72,8 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
             b'{"promptTokenCount":9,"candidatesTokenCount":-1,"thoughtsTokenCount":3,"totalTokenCount":17}}'
         ),
     ),
+    # A document ranked that nobody sent.
+    ("openai_chat/rerank/answer", b'{"results":[{"index":2,"relevance_score":0.9}]}'),
     # A result without its call could not be placed in a history whose turns are bare lists of parts.
     (
         "gemini/request",
