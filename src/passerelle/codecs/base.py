@@ -128,6 +128,7 @@ QUIRKS: dict[str, str] = {
     "thinking_toggle": "turns thinking off by `thinking: {type: disabled}`, not by an effort (DeepSeek, GLM)",
     "images_base64": "gives pictures as base64 and refuses `response_format` (`gpt-image` models)",
     "flux_job": "makes pictures by jobs in its own words (Black Forest Labs)",
+    "agent_api": "is Perplexity's Agent API: a part of Responses, `response_format`, and web search",
     "rerank_top_k": "names the number of documents wanted `top_k` (Voyage)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
     "on_bedrock": "is Claude behind Bedrock's InvokeModel: model in the path, version and betas in the body",
