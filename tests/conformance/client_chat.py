@@ -107,9 +107,7 @@ def _messages(turn: Turn) -> list[Json]:
             case Sound():
                 content.append({"type": "input_audio", "input_audio": {"data": part.data, "format": "wav"}})
             case Thought():
-                more["reasoning_content"] = part.text
-                if part.proof is not None:
-                    more["reasoning_details"] = part.proof
+                more |= part.proof or {"reasoning_content": part.text}
             case Refusal():
                 more["refusal"] = part.text
             case Call():
@@ -140,20 +138,38 @@ _FINISH: dict[str, Finish] = {
 }  # fmt: skip
 
 
-def read(body: Json) -> Answer:
-    """A whole answer. Raises `IllegalError`."""
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details")
+"""Where clients of such servers look for thoughts."""
+
+
+def _pieces(message: Json, parts: list[Part]) -> None:
+    """Mistral's own form of content."""
+    for piece in message["content"]:
+        if piece["type"] == "thinking":
+            words = "".join([inner["text"] for inner in piece["thinking"]])
+            parts.append(Thought(words, {"content": message["content"]}))
+        else:
+            parts.append(Text(piece["text"]))
+
+
+def read(body: Json, *, relayed: bool = False) -> Answer:
+    """A whole answer. Raises `IllegalError`. `relayed`: by a server that has its own way, as its clients know."""
     _frame(body, "chat.completion")
     (choice,) = body["choices"]
     legal(choice["index"] == 0, "the only choice is not the first")
     message = choice["message"]
     legal(message["role"] == "assistant", "the message is not the assistant's")
-    legal({"content", "refusal"} <= message.keys(), "`content` and `refusal` must stand in a message")
+    legal(relayed or {"content", "refusal"} <= message.keys(), "`content` and `refusal` stand in a message")
     parts: list[Part] = []
-    if message.get("reasoning_content"):
-        parts.append(Thought(message["reasoning_content"], message.get("reasoning_details")))
-    if message["content"]:
+    thoughts = {name: message[name] for name in _THOUGHTS if message.get(name)}
+    if thoughts:
+        words = [said for said in thoughts.values() if isinstance(said, str)]
+        parts.append(Thought("".join(words), thoughts))
+    if isinstance(message.get("content"), list):
+        _pieces(message, parts)
+    elif message.get("content"):
         parts.append(Text(message["content"]))
-    if message["refusal"]:
+    if message.get("refusal"):
         parts.append(Refusal(message["refusal"]))
     legal(message.get("tool_calls") != [], "`tool_calls` is left out when there are none")
     parts += [_read_call(call, call) for call in message.get("tool_calls") or ()]
@@ -161,7 +177,7 @@ def read(body: Json) -> Answer:
     return Answer(
         tuple(parts),
         _FINISH[choice["finish_reason"]],
-        _usage(body["usage"]),
+        _usage(body["usage"], relayed=relayed),
         body["model"],
         logprobs=tuple([t["token"] for t in tokens if isinstance(t["logprob"], float)]),
         citations=_cited(message.get("annotations") or ()),
@@ -186,7 +202,9 @@ def _read_call(call: Json, opening: Json) -> Call:
     return Call(call["function"]["name"], args, call["id"], proof=proof)
 
 
-def _usage(usage: Json) -> Usage:
+def _usage(usage: Json, *, relayed: bool) -> Usage:
+    if relayed:
+        return Usage(usage["prompt_tokens"], 0, 0, usage["completion_tokens"], 0)
     prompt, made = usage["prompt_tokens_details"], usage["completion_tokens_details"]
     cached, written = prompt["cached_tokens"], prompt.get("cache_write_tokens") or 0
     reasoning = made["reasoning_tokens"]
@@ -200,7 +218,7 @@ def _cited(annotations: Any) -> tuple[str, ...]:
     return tuple([a["url_citation"]["url"] for a in annotations if a["type"] == "url_citation"])
 
 
-def read_stream(raw: bytes) -> Answer:
+def read_stream(raw: bytes, *, relayed: bool = False) -> Answer:
     """A streamed answer: a role first, whole calls, one ending, usage in a chunk without choices, `[DONE]`."""
     found = events(raw)
     legal(found and found[-1][1] == "[DONE]", "the stream does not end with `[DONE]`")
@@ -211,7 +229,7 @@ def read_stream(raw: bytes) -> Answer:
     legal(len({c["id"] for c in chunks}) == 1, "chunks of one answer have several ids")
     text, thought, refusal, finish = "", "", "", None
     usage: Usage | None = None
-    details: list[Any] = []
+    thoughts: Json = {}
     calls: dict[int, Json] = {}
     tokens: list[str] = []
     cited: tuple[str, ...] = ()
@@ -219,7 +237,7 @@ def read_stream(raw: bytes) -> Answer:
     for chunk in chunks:
         if not chunk["choices"]:
             legal(usage is None and finish is not None, "usage comes once, after the ending")
-            usage = _usage(chunk["usage"])
+            usage = _usage(chunk["usage"], relayed=relayed)
             continue
         legal(usage is None, "a choice after the usage")
         legal(finish is None, "content after the ending")
@@ -228,9 +246,13 @@ def read_stream(raw: bytes) -> Answer:
         delta = choice["delta"]
         roles += "role" in delta
         legal(roles == 1, "the role is said once, first")
-        thought += delta.get("reasoning_content") or ""
-        details += delta.get("reasoning_details") or []
-        text += delta.get("content") or ""
+        for name in _THOUGHTS:
+            if delta.get(name):
+                thoughts[name] = thoughts[name] + delta[name] if name in thoughts else delta[name]
+        if isinstance(delta.get("content"), list):
+            thought += delta["content"][0]["thinking"][0]["text"]
+        else:
+            text += delta.get("content") or ""
         refusal += delta.get("refusal") or ""
         cited += _cited(delta.get("annotations") or ())
         tokens += [t["token"] for t in (choice.get("logprobs") or {}).get("content") or ()]
@@ -238,9 +260,12 @@ def read_stream(raw: bytes) -> Answer:
             _gather(calls, piece)
         if choice["finish_reason"] is not None:
             finish = choice["finish_reason"]
+            if relayed and chunk.get("usage"):
+                usage = _usage(chunk["usage"], relayed=relayed)
     legal(finish is not None, "no `finish_reason`")
     legal(usage is not None, "no usage, though it was asked for")
-    parts: list[Part] = [Thought(thought, details or None)] if thought or details else []
+    thought += "".join([said for said in thoughts.values() if isinstance(said, str)])
+    parts: list[Part] = [Thought(thought, thoughts or None)] if thought or thoughts else []
     parts += [Text(text)] if text else []
     parts += [Refusal(refusal)] if refusal else []
     legal(sorted(calls) == list(range(len(calls))), "calls are not counted from 0")

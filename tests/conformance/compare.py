@@ -128,6 +128,16 @@ def atoms(turns: tuple[Turn, ...]) -> list[Atom]:
                     said.append(("call", part.name, args))
                 case Result():
                     _result(said, part, calls)
+    return _in_order(said)
+
+
+def _in_order(said: list[Atom]) -> list[Atom]:
+    """Results that follow one another stand in the order of their calls."""
+    for at in range(1, len(said)):
+        place = at
+        while place and said[place][0] == said[place - 1][0] == "result" and said[place] < said[place - 1]:
+            said[place - 1], said[place] = said[place], said[place - 1]
+            place -= 1
     return said
 
 

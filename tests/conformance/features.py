@@ -176,10 +176,10 @@ FEATURES: tuple[Feature, ...] = (
         '{"river": "Rhône", "arches": [], "closed": null}'),)), also=("schema",))),
     Feature("JSON without a schema", replace(ASK, json=True, turns=(user("Say it in JSON."),)), Answer((
         Text('{"arches": 4}'),))),
-    Feature("an effort asked for", replace(ASK, effort="high"), role="thinks", kind="effort"),
+    Feature("an effort asked for", replace(ASK, effort="high", max_tokens=32000), role="thinks", kind="effort"),
     Feature("thinking turned off", replace(ASK, effort="off"), role="thinks", also=("effort_off",)),
     Feature("a budget for thinking", replace(ASK, budget=6000, max_tokens=8000), role="thinks"),
-    *_both(Feature("thoughts shown", replace(ASK, show=True, effort="high"), Answer((
+    *_both(Feature("thoughts shown", replace(ASK, show=True, effort="high", max_tokens=32000), Answer((
         _THOUGHT, Text(WORDS)), usage=Usage(40, 0, 0, 21, 9)), role="thinks", kind="effort",
         needs=("thought_given",))),
     *_both(Feature("thoughts and their proof come back with a call", TOOLS, Answer((

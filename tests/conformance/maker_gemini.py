@@ -31,7 +31,7 @@ from tests.conformance.talk import (
 
 _KNOWN = frozenset({
     "contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "safetySettings",
-    "cachedContent", "labels", "serviceTier", "store", "model",
+    "cachedContent", "labels", "serviceTier", "store",
 })  # fmt: skip
 _CONFIG = frozenset({
     "maxOutputTokens", "temperature", "topP", "topK", "seed", "presencePenalty", "frequencyPenalty",
@@ -54,7 +54,7 @@ def hear(body: Json, house: House) -> Ask:
     """The request as Google understands it. Raises `RefusedError`."""
     model = body["model"]
     modern = "gemini-3" in model
-    unknown = sorted(body.keys() - _KNOWN)
+    unknown = sorted(body.keys() - _KNOWN - {"model", "stream"})  # those two stand in the path
     need(not unknown, f"Unknown name {unknown}: Cannot find field.")
     turns = []
     if "systemInstruction" in body:
