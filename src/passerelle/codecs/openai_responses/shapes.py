@@ -7,12 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
+from passerelle.codecs.custom import unwrapped
 from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.tools import DIALECT
 from passerelle.codecs.sealed import Sealed, seal
 from passerelle.core.message import RefusalPart, TextPart
-
-_any = msgspec.json.Decoder()
 
 MALFORMED: Final[Json] = {
     "code": "server_error",
@@ -127,19 +126,7 @@ def free_text(arguments: str, form: CallForm) -> str:
     """What is passed to the tool: JSON for a function, bare words for a custom tool."""
     if form.type == "function_call":
         return arguments or "{}"
-    if not form.unwrap:
-        return arguments
-    try:
-        found = _any.decode(arguments)
-    except (msgspec.DecodeError, RecursionError):
-        return arguments
-    if isinstance(found, dict):
-        if isinstance(found.get("input"), str):
-            return str(found["input"])
-        words = [value for value in found.values() if isinstance(value, str)]
-        if len(found) == len(words) == 1:
-            return words[0]
-    return arguments
+    return unwrapped(arguments) if form.unwrap else arguments
 
 
 def image(identifier: str, data: str | None, media_type: str | None, item: Json | None = None) -> Json:
@@ -161,10 +148,12 @@ def annotation_out(citation: Json, text: str) -> Json | None:
     if citation.get("type") in _ANNOTATIONS:
         nested = citation.get("url_citation")  # Chat Completions nests it
         return {"type": "url_citation", **nested} if isinstance(nested, dict) else citation
-    url = citation.get("url") or citation.get("uri")
+    web = citation.get("web")  # Google nests it
+    source = web if isinstance(web, dict) else citation
+    url = source.get("url") or source.get("uri")
     if not isinstance(url, str):
         return None
-    start, end, title = citation.get("start_index"), citation.get("end_index"), citation.get("title")
+    start, end, title = source.get("start_index"), source.get("end_index"), source.get("title")
     return {
         "type": "url_citation",
         "url": url,
