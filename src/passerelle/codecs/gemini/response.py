@@ -68,7 +68,7 @@ def decode_response(body: bytes) -> Response:
     for name, value in wire.opaque(candidate).items():
         extra[f"candidate.{name}"] = value
     return Response(
-        parts=_with_citations(parts, candidate.citation_metadata),
+        parts=_with_citations(parts, candidate),
         finish=read_finish(word, called=called),
         model=model,
         id=said.response_id,
@@ -180,9 +180,9 @@ def minted(response_id: str | None, at: int, part: wire.Part) -> str:
     return mint(response_id, at, call.name, bytes(call.args))
 
 
-def _with_citations(parts: tuple[Part, ...], said: wire.CitationMetadata | None) -> tuple[Part, ...]:
-    """`parts` with the candidate's citations on its last words."""
-    citations = read_citations(said)
+def _with_citations(parts: tuple[Part, ...], candidate: wire.Candidate) -> tuple[Part, ...]:
+    """`parts` with the candidate's citations and grounds on its last words."""
+    citations = read_citations(candidate.citation_metadata) + read_grounds(candidate.grounding_metadata)
     if not citations:
         return parts
     for at in range(len(parts) - 1, -1, -1):
@@ -205,6 +205,20 @@ def read_citations(said: wire.CitationMetadata | None) -> tuple[Json, ...]:
         )
         kept = {name: value for name, value in words if value is not None and name[0] != "+"}
         found.append({**kept, **(citation.extra or {})})
+    return tuple(found)
+
+
+def read_grounds(said: Any) -> tuple[Json, ...]:
+    """The web pages an answer rests on, each as Google's own `{"web": {"uri", "title"}}`: what the other
+    dialects call citations (ai.google.dev/gemini-api/docs/google-search, `groundingChunks`, read 2026-11-22).
+    The metadata itself goes back whole to callers of this dialect.
+    """
+    chunks = said.get("groundingChunks") if isinstance(said, dict) else None
+    found: list[Json] = []
+    for chunk in chunks if isinstance(chunks, list) else ():
+        web = chunk.get("web") if isinstance(chunk, dict) else None
+        if isinstance(web, dict) and isinstance(web.get("uri"), str):
+            found.append({"web": web})
     return tuple(found)
 
 
@@ -313,6 +327,8 @@ def write_citation(citation: Json) -> Json | None:
     """One source: Google's own as it came, another's by its address and title."""
     if citation.keys() <= _OWN_CITATION and "uri" in citation:
         return citation
+    if "web" in citation:
+        return None  # it goes along as a ground
     inner = citation.get("url_citation")
     said = inner if isinstance(inner, dict) else citation
     uri = said.get("uri") or said.get("url") or said.get("source")
