@@ -1,10 +1,10 @@
 """A cell of the table: one client asks one provider for one thing, through the front door, and both ends judge.
 
-    pass    it reached the provider with its meaning, and the answer the client, nothing left out
-    told    the provider has no such thing: the client was told so, and strictly asked, it was refused before a call
-    none    there is nothing to try: the client's dialect, or the provider's, has no words for it
-    limit   we do not carry it though both could; the client is told so
-    fail    anything else
+pass    it reached the provider with its meaning, and the answer the client, nothing left out
+told    the provider has no such thing: the client was told so, and strictly asked, it was refused before a call
+none    there is nothing to try: the client's dialect, or the provider's, has no words for it
+limit   we do not carry it though both could; the client is told so
+fail    anything else
 """
 
 import json
@@ -65,6 +65,8 @@ def run(world: World, client: ModuleType, house: House, feature: Feature) -> Ver
     """Try it. Never raises for what either end finds wrong."""
     if feature.clients is not None and client.DIALECT not in feature.clients:
         return Verdict("none", feature.why)
+    if client.DIALECT in feature.illegal:
+        return Verdict("none", "not allowed in this dialect itself")
     for key in feature.needs:
         if key in house.unlike:
             return Verdict("none", f"{house.label}: {house.unlike[key]}")
@@ -137,7 +139,9 @@ class Cell:
         usage = answer.usage
         if self.own and self.house.dialect == "openai_chat":
             counted = usage_of(answer, self.house.chat)  # relayed, so in its own way of counting
-            return replace(answer, usage=Usage(counted["prompt_tokens"], 0, 0, counted["completion_tokens"], 0))
+            return replace(
+                answer, usage=Usage(counted["prompt_tokens"], 0, 0, counted["completion_tokens"], 0)
+            )
         if self.house.dialect == "openai_chat" and self.house.chat.counts == "plain":
             given = usage.input + usage.cached + usage.written
             usage = Usage(given, 0, 0, usage.output + usage.reasoning, 0)
@@ -173,14 +177,15 @@ def heard_well(cell: Cell, ask: Ask, told: Told, script: Script) -> dict[str, st
     lacks = {**cell.house.lacks, **LIMITS}
     if cell.house.dialect == "anthropic" and ask.effort == "off" and band(script.heard[0]) is None:
         found.pop("effort_off", None)  # it does not think unless asked to
-    if cell.house.dialect == "gemini":
-        found.pop("name", None) if cell.client.DIALECT == "gemini" else None
+    if cell.house.chat.thinks and "show" in found and word_of(cell, "show") not in told.dropped:
+        del found["show"]  # it shows them unasked
     for key, how in found.items():
         check(key in lacks, f"{key}: {how}")
     words = {key: word_of(cell, key) for key in found}
     missing = {key: word for key, word in words.items() if word not in told.dropped}
     check(not missing or cell.own, f"lost without a word: {missing}, said {sorted(told.dropped)}")
     more = told.dropped - set(words.values()) - _beside(found)
+    more -= {"store"} if ask.metadata else set()  # Chat's callers must store what has metadata
     check(not more, f"said to be lost, and is not: {sorted(more)}")
     return {key: lacks[key] for key in found}
 
@@ -309,7 +314,9 @@ def renamed(cell: Cell) -> Verdict:
 
     script = Script(says)
     ask, told = cell.send(cell.feature.ask, script)
-    check(told.status == 200 and not script.refusals, f"{told.status}: {script.refusals or told.body[:200]!r}")
+    check(
+        told.status == 200 and not script.refusals, f"{told.status}: {script.refusals or told.body[:200]!r}"
+    )
     check(not told.dropped, f"said to be lost: {told.dropped}")
     (call,) = [part for part in cell.read(ask, told).parts if isinstance(part, Call)]
     check(call.name == tool.name, f"the client was told of `{call.name}`")
@@ -329,7 +336,9 @@ def back(cell: Cell) -> Verdict:
     script, told = _again(cell, ask, got)
     check(not script.refusals and told.status == 200, f"{script.refusals or told.body[:300]!r}")
     heard = [atom for atom in atoms(script.heard[0].turns) if atom[0] == "thought"]
-    if cell.house.dialect == "openai_chat" and not cell.house.chat.thoughts:
+    if cell.own and cell.house.dialect == "openai_chat":
+        return PASS  # relayed as the client said it, and not refused
+    if cell.house.dialect == "openai_chat" and cell.house.chat.thoughts != "needed":
         check(not heard, f"the provider heard {heard}")
         check(told.dropped == {word_of(cell, "thought")}, f"said {told.dropped}")
         return Verdict("told", cell.house.lacks["thought"])
@@ -472,9 +481,7 @@ def embed(cell: Cell) -> Verdict:
     asked = f"{cell.house.name}/{name}"
     if cell.client.DIALECT == "gemini":
         texts = [{"model": f"models/{asked}", "content": {"parts": [{"text": t}]}} for t in ("one", "two")]
-        told = cell.world.ask(
-            "gemini", f"/v1beta/models/{asked}:batchEmbedContents", {"requests": texts}
-        )
+        told = cell.world.ask("gemini", f"/v1beta/models/{asked}:batchEmbedContents", {"requests": texts})
         check(told.status == 200, f"{told.status}: {told.body[:200]!r}")
         vectors = [e["values"] for e in told.json()["embeddings"]]
     else:
@@ -538,4 +545,3 @@ KINDS: dict[str, Callable[[Cell], Verdict]] = {
     "unknown": unknown, "raw": raw, "namespace": namespace, "count": count, "embed": embed, "error": error,
     "broken": broken,
 }  # fmt: skip
-

@@ -173,7 +173,9 @@ def _read_block(block: Json) -> Part:
     if kind == "redacted_thinking":
         return Thought("", block)
     legal(kind == "tool_use", f"a block of kind `{kind}`")
-    legal(block["id"].replace("_", "").replace("-", "").isalnum(), f"an id that cannot go back: {block['id']}")
+    legal(
+        block["id"].replace("_", "").replace("-", "").isalnum(), f"an id that cannot go back: {block['id']}"
+    )
     legal(isinstance(block["input"], dict), "arguments are no object")
     return Call(block["name"], block["input"], block["id"])
 

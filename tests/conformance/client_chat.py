@@ -60,7 +60,7 @@ def write(ask: Ask, model: str) -> tuple[str, Json]:
         ("parallel_tool_calls", ask.parallel), ("max_completion_tokens", ask.max_tokens),
         ("temperature", ask.temperature), ("top_p", ask.top_p), ("seed", ask.seed), ("n", ask.n),
         ("presence_penalty", ask.presence), ("frequency_penalty", ask.frequency), ("user", ask.user),
-        ("metadata", ask.metadata), ("service_tier", ask.tier), ("verbosity", ask.verbosity),
+        ("metadata", ask.metadata), ("store", ask.metadata and True), ("service_tier", ask.tier), ("verbosity", ask.verbosity),
         ("prompt_cache_key", ask.cache_key),
         ("reasoning_effort", "none" if ask.effort == "off" else ask.effort),
     ):  # fmt: skip
@@ -230,6 +230,7 @@ def read_stream(raw: bytes, *, relayed: bool = False) -> Answer:
     text, thought, refusal, finish = "", "", "", None
     usage: Usage | None = None
     thoughts: Json = {}
+    pieces: list[Json] = []
     calls: dict[int, Json] = {}
     tokens: list[str] = []
     cited: tuple[str, ...] = ()
@@ -251,6 +252,7 @@ def read_stream(raw: bytes, *, relayed: bool = False) -> Answer:
                 thoughts[name] = thoughts[name] + delta[name] if name in thoughts else delta[name]
         if isinstance(delta.get("content"), list):
             thought += delta["content"][0]["thinking"][0]["text"]
+            pieces += delta["content"]
         else:
             text += delta.get("content") or ""
         refusal += delta.get("refusal") or ""
@@ -264,6 +266,8 @@ def read_stream(raw: bytes, *, relayed: bool = False) -> Answer:
                 usage = _usage(chunk["usage"], relayed=relayed)
     legal(finish is not None, "no `finish_reason`")
     legal(usage is not None, "no usage, though it was asked for")
+    if pieces:
+        thoughts["content"] = [*pieces, *([{"type": "text", "text": text}] if text else [])]
     thought += "".join([said for said in thoughts.values() if isinstance(said, str)])
     parts: list[Part] = [Thought(thought, thoughts or None)] if thought or thoughts else []
     parts += [Text(text)] if text else []

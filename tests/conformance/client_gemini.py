@@ -125,7 +125,8 @@ def _part(part: Part) -> Json:
                 return {"fileData": {"fileUri": part.url, "mimeType": part.media_type}}
             return {"inlineData": {"mimeType": part.media_type, "data": part.data}}
         case Document():
-            return {"inlineData": {"mimeType": part.media_type, "data": part.data}}
+            named = {"displayName": part.name} if part.name else {}
+            return {"inlineData": {"mimeType": part.media_type, "data": part.data, **named}}
         case Sound():
             return {"inlineData": {"mimeType": "audio/wav", "data": part.data}}
         case Thought():

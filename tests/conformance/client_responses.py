@@ -102,36 +102,43 @@ def _tool(tool: Tool) -> Json:
 
 def _items(turn: Turn) -> list[Json]:
     items: list[Json] = []
-    content: list[Json] = []
-    own = turn.role == "assistant"
     for part in turn.parts:
         match part:
-            case Text():
-                unsayable(part.cache, "no `cache_control` in this dialect")
-                kind = {"type": "output_text", "annotations": []} if own else {"type": "input_text"}
-                content.append({**kind, "text": part.text})
-            case Image():
-                content.append(_image(part))
-            case Document():
-                data = f"data:{part.media_type};base64,{part.data}"
-                content.append({"type": "input_file", "filename": part.name, "file_data": data})
-            case Sound():
-                audio = {"data": part.data, "format": "wav"}
-                content.append({"type": "input_audio", "input_audio": audio})
             case Thought():
                 items.append(part.proof or {"type": "reasoning", "id": "rs_1", "summary": []})
-            case Refusal():
-                content.append({"type": "refusal", "refusal": part.text})
             case Call():
                 items.append(_call(part))
             case Result():
                 unsayable(part.error, "no mark for a tool's error in this dialect")
                 items.append(_result(part))
-    if content:
-        message: Json = {"type": "message", "role": turn.role, "content": content}
-        more = {"id": f"msg_{len(items)}", "status": "completed"} if own else {}
-        items.insert(len([i for i in items if i["type"] == "reasoning"]), message | more)
+            case _:
+                _say(items, turn, _piece(part, own=turn.role == "assistant"))
     return items
+
+
+def _say(items: list[Json], turn: Turn, piece: Json) -> None:
+    if not items or items[-1]["type"] != "message":
+        own = {"id": f"msg_{len(items)}", "status": "completed"} if turn.role == "assistant" else {}
+        items.append({"type": "message", "role": turn.role, "content": [], **own})
+    items[-1]["content"].append(piece)
+
+
+def _piece(part: Part, *, own: bool) -> Json:
+    match part:
+        case Text():
+            unsayable(part.cache, "no `cache_control` in this dialect")
+            kind = {"type": "output_text", "annotations": []} if own else {"type": "input_text"}
+            return {**kind, "text": part.text}
+        case Image():
+            return _image(part)
+        case Document():
+            data = f"data:{part.media_type};base64,{part.data}"
+            return {"type": "input_file", "filename": part.name, "file_data": data}
+        case Sound():
+            return {"type": "input_audio", "input_audio": {"data": part.data, "format": "wav"}}
+        case Refusal():
+            return {"type": "refusal", "refusal": part.text}
+    raise AssertionError(part)
 
 
 def _image(part: Image) -> Json:

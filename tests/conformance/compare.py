@@ -193,6 +193,4 @@ def _joined(answer: Answer, kind: type) -> str:
 
 
 def _calls(answer: Answer) -> list[tuple[str, Any]]:
-    return [
-        (p.name, p.free if p.free is not None else p.args) for p in answer.parts if isinstance(p, Call)
-    ]
+    return [(p.name, p.free if p.free is not None else p.args) for p in answer.parts if isinstance(p, Call)]

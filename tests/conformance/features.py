@@ -83,6 +83,8 @@ class Feature:
     clients: tuple[str, ...] | None = None
     """The only dialects that can ask for it; `why` says what the others lack."""
     why: str = ""
+    illegal: tuple[str, ...] = ()
+    """Dialects whose own owner refuses such a request."""
     more: Json = field(default_factory=dict)
 
 
@@ -141,7 +143,8 @@ FEATURES: tuple[Feature, ...] = (
     Feature("many turns", replace(ASK, turns=(user("One?"), model("Two."), user("Three?"), model("Four."),
                                               user("Five?")))),
     Feature("the same role twice, empty words", replace(ASK, turns=(
-        user("One?"), user("And two?"), model("Three."), user("Four?", "")))),
+        user("One?"), user("And two?"), model("Three."), user("Four?", ""))),
+            illegal=("anthropic", "gemini")),
     *_both(Feature("a tool called", TOOLS, _calls(ONE))),
     *_both(Feature("two tools called at once", TOOLS, _calls(ONE, OTHER))),
     *_both(Feature("words, then a tool called", TOOLS, Answer((Text("I shall look."), ONE), "calls"))),
@@ -155,7 +158,8 @@ FEATURES: tuple[Feature, ...] = (
     Feature("a result with a picture", _answered(
         Result("call_1", (Text("Look:"), Image(PNG)), name="weather")), also=("result_image",), role="sees"),
     Feature("ids as long as the dialect takes them", kind="longest"),
-    Feature("ids used again in a later turn", chain("call_1")),
+    Feature("ids used again in a later turn", chain("call_1"),
+            illegal=("openai_responses", "anthropic")),
     Feature("calls without ids", chain(""), clients=("gemini",), why="every call has an id in this dialect"),
     Feature("`tool_choice`: a call is required", replace(TOOLS, choice="required"), _calls(ONE)),
     Feature("`tool_choice`: one tool", replace(TOOLS, tools=(TIDES, WEATHER), choice="=weather"), _calls(ONE)),

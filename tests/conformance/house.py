@@ -42,10 +42,8 @@ class ChatRules:
     """Takes `cache_control`."""
     names: bool = True
     empty_texts: bool = True
-    thoughts: bool = False
-    """Takes `reasoning_content` back."""
-    thoughts_needed: bool = False
-    """Refuses calls of the past without it."""
+    thoughts: Literal["refused", "ignored", "taken", "needed"] = "ignored"
+    """What it does with `reasoning_content` of the past; `needed`: refuses calls without it."""
     user_after_tool: bool = True
     thinks: str | None = None
     """Where its thoughts stand: `reasoning_content`, `reasoning`, or `content` (Mistral)."""

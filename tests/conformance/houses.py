@@ -10,7 +10,6 @@ from tests.conformance.house import ChatRules, House
 _MARKS = "caches prefixes by itself: there are no marks"
 _NO_TOP_K = "no `top_k`"
 _NO_SHOW = "thoughts are not shown, or always are"
-_ONE = "a translated answer carries one choice"
 
 _OPENAI = frozenset({
     "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs",
@@ -45,9 +44,16 @@ OPENAI = House(
         contents=("text", "image_url", "file"),
         efforts=lambda m: ("none", "low", "medium", "high", "xhigh") if m.startswith("gpt-5") else (),
         customs=True,
+        thoughts="refused",
         counts="openai",
     ),
-    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "n": _ONE, "thought": "takes no thoughts back"},
+    lacks={
+        "top_k": _NO_TOP_K,
+        "cache": _MARKS,
+        "show": _NO_SHOW,
+        "thought": "takes no thoughts back",
+        "metadata": "only of what is stored",
+    },
     unable={"sound": "the model takes no sound"},
     unlike={"thought_given": "Chat Completions shows no thoughts"},
 )
@@ -92,7 +98,7 @@ GEMINI = House(
     lacks={
         "parallel": "no choice about parallel calls", "user": "no user", "metadata": "labels are Vertex's",
         "verbosity": "no verbosity", "cache_key": "no cache key", "cache": _MARKS, "name": "files have no names",
-        "n": _ONE, "strict": "2.5 cannot enforce a function's schema",
+        "strict": "2.5 cannot enforce a function's schema",
     },
     unlike={"refusal": "refusals have no words: see content filter", "written": "cache writes are not counted"},
 )  # fmt: skip
@@ -113,6 +119,8 @@ MISTRAL = House(
     models={"plain": "mistral-medium-3-5"},
     chat=ChatRules(
         known=_MISTRAL,
+        contents=("text", "image_url", "thinking"),
+        thoughts="refused",
         efforts=lambda _: ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
         # "Tool call id was … but must be a-z, A-Z, 0-9, with a length of 9" (jackmpcollins/magentic#276).
         ids=re.compile("[a-zA-Z0-9]{9}"),
@@ -123,7 +131,7 @@ MISTRAL = House(
         counts="plain",
         usage_at_end=True,
     ),
-    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "n": _ONE, "user": "no user",
+    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "user": "no user",
            "verbosity": "no verbosity", "thought": "takes no thoughts back"},
     unable={"sound": "the model takes no sound", "document": "the model takes no files"},
     unlike={"cached_given": "does not count them apart", "written": "does not count them",
@@ -133,7 +141,9 @@ MISTRAL = House(
 
 def _xai_refuses(_: str) -> dict[str, str]:
     """docs.x.ai, "Reasoning": the penalties and `stop` are an error on models that reason."""
-    return dict.fromkeys(("presence_penalty", "frequency_penalty", "stop"), "Argument not supported on this model")
+    return dict.fromkeys(
+        ("presence_penalty", "frequency_penalty", "stop"), "Argument not supported on this model"
+    )
 
 
 XAI = House(
@@ -150,7 +160,7 @@ XAI = House(
         reasoning_apart=True,
         whole_calls=True,
     ),
-    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "n": _ONE, "thought": "takes no thoughts back",
+    lacks={"metadata": "only of what is stored", "top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "thought": "takes no thoughts back",
            "stop": "models that reason refuse it", "presence": "models that reason refuse it",
            "frequency": "models that reason refuse it"},
     unable={"sound": "the model takes no sound", "document": "the model takes no files"},
@@ -169,12 +179,11 @@ DEEPSEEK = House(
         formats=("text", "json_object"),
         efforts=lambda _: ("none", "low", "medium", "high", "xhigh", "max"),
         stops=16,
-        thoughts=True,
-        thoughts_needed=True,
+        thoughts="needed",
         thinks="reasoning_content",
         counts="deepseek",
     ),
-    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "n": _ONE, "user": "no user", "metadata": "no metadata",
+    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "user": "no user", "metadata": "no metadata",
            "cache_key": "no cache key"},
     unable={"sound": "the model takes no sound", "document": "the model takes no files",
             "schema": "the model takes no schema"},
@@ -202,9 +211,10 @@ GROQ = House(
         roles=("system", "developer", "user", "assistant", "tool"),
         efforts=lambda _: ("low", "medium", "high"),
         names=False,
+        thoughts="refused",
         thinks="reasoning",
     ),
-    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "n": _ONE, "thought": "takes no thoughts back",
+    lacks={"metadata": "only of what is stored", "top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "thought": "takes no thoughts back",
            "logprobs": "refused with 400", "verbosity": "no verbosity", "cache_key": "no cache key",
            "effort_off": "gpt-oss always reasons"},
     unable={"sound": "the model takes no sound", "document": "the model takes no files",
@@ -234,12 +244,12 @@ COHERE = House(
         counts="plain",
         stops=5,
     ),
-    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "n": _ONE, "thought": "takes no thoughts back",
+    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "thought": "takes no thoughts back",
            "logprobs": "no `top_logprobs`", "verbosity": "no verbosity", "cache_key": "no cache key",
            "user": "no user", "metadata": "no metadata", "tier": "no tiers", "parallel": "no such field"},
     unable={"sound": "the model takes no sound", "document": "the model takes no files"},
     unlike={"refusal": "refusals have no words of their own", "cached_given": "does not count them apart",
-            "logprobs_given": "not in the compatibility API", "written": "does not count them"},
+            "thought_given": "shows no thoughts in this API", "logprobs_given": "not in the compatibility API", "written": "does not count them"},
 )  # fmt: skip
 
 VLLM = House(
@@ -254,15 +264,15 @@ VLLM = House(
         roles=("system", "developer", "user", "assistant", "tool"),
         efforts=lambda _: ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
         thinks="reasoning",
-        thoughts=True,
     ),
-    lacks={"top_k": "not in the dialect", "cache": _MARKS, "show": _NO_SHOW, "n": _ONE,
+    lacks={"metadata": "only of what is stored", "top_k": "not in the dialect", "cache": _MARKS, "show": _NO_SHOW,
            "thought": "takes no thoughts back"},
     unlike={"refusal": "refusals have no words of their own"},
     more="""
 [[models]]
 id = "house-model"
 input_modalities = ["text", "image", "audio", "file"]
+capabilities = ["tools", "parallel_tools", "json_schema", "json", "reasoning", "streaming"]
 [[deployments]]
 provider = "vllm"
 model = "house-model"
@@ -279,12 +289,17 @@ OPENROUTER = House(
         contents=("text", "image_url", "file"),
         roles=("system", "developer", "user", "assistant", "tool"),
         efforts=lambda _: ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
-        thoughts=True,
         thinks="reasoning",
         counts="openai",
         comments=True,
     ),
-    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "n": _ONE, "thought": "takes no thoughts back"},
+    lacks={
+        "metadata": "only of what is stored",
+        "top_k": _NO_TOP_K,
+        "cache": _MARKS,
+        "show": _NO_SHOW,
+        "thought": "takes no thoughts back",
+    },
     unable={"sound": "the model takes no sound"},
 )
 

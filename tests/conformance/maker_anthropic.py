@@ -69,7 +69,9 @@ def hear(body: Json, house: House) -> Ask:
     choice, parallel = _choice(body.get("tool_choice"), tools, thinks=thinking["type"] != "disabled")
     for name in ("temperature", "top_p", "top_k"):
         need(name not in body or not modern, f"`{name}` is not supported by this model")
-    need(not ("temperature" in body and "top_p" in body), "`temperature` and `top_p` cannot both be specified")
+    need(
+        not ("temperature" in body and "top_p" in body), "`temperature` and `top_p` cannot both be specified"
+    )
     need(body.get("temperature") is None or 0 <= body["temperature"] <= 1, "temperature: range: 0..1")
     stops = tuple(body.get("stop_sequences") or ())
     need(all(stop.strip() for stop in stops), "stop_sequences: each must contain non-whitespace")
@@ -93,7 +95,8 @@ def hear(body: Json, house: House) -> Ask:
         body.get("top_p"),
         body.get("top_k"),
         stop=stops,
-        effort=config.get("effort") or ("off" if body.get("thinking", {}).get("type") == "disabled" else None),
+        effort=config.get("effort")
+        or ("off" if body.get("thinking", {}).get("type") == "disabled" else None),
         budget=budget,
         show=thinking.get("display") == "summarized" or (budget is not None and not modern),
         schema=schema,
@@ -189,7 +192,9 @@ def _media(block: Json, kind: str) -> Part:
     if source["type"] == "text":
         return Document(source["data"], block.get("title", ""), "text/plain")
     need(source["type"] == "base64", f"a source of type {source['type']}")
-    kinds = ("image/png", "image/jpeg", "image/gif", "image/webp") if kind == "image" else ("application/pdf",)
+    kinds = (
+        ("image/png", "image/jpeg", "image/gif", "image/webp") if kind == "image" else ("application/pdf",)
+    )
     need(source["media_type"] in kinds, f"media_type {source['media_type']}")
     if kind == "image":
         return Image(source["data"], source["media_type"])
@@ -205,7 +210,11 @@ def _tool(tool: Json, marks: list[int]) -> Tool:
     if tool.get("strict"):
         _closed(schema)
     return Tool(
-        tool["name"], tool.get("description", ""), schema, bool(tool.get("strict")), cache="cache_control" in tool
+        tool["name"],
+        tool.get("description", ""),
+        schema,
+        bool(tool.get("strict")),
+        cache="cache_control" in tool,
     )
 
 
@@ -223,7 +232,10 @@ def _choice(choice: Json | None, tools: tuple[Tool, ...], *, thinks: bool) -> tu
         return None, None
     need(tools, "tool_choice may only be specified while providing tools")
     kind = choice["type"]
-    need(not thinks or kind in ("auto", "none"), "Thinking may not be enabled when tool_choice forces tool use.")
+    need(
+        not thinks or kind in ("auto", "none"),
+        "Thinking may not be enabled when tool_choice forces tool use.",
+    )
     off = choice.get("disable_parallel_tool_use")
     parallel = None if off is None else not off
     need(off is None or kind != "none", "tool_choice.none: Extra inputs are not permitted")

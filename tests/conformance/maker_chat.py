@@ -99,11 +99,15 @@ def hear(body: Json, house: House) -> Ask:
 
 
 def _fields(body: Json, rules: ChatRules, model: str) -> None:
+    need("metadata" not in body or body.get("store") or rules.counts != "openai", _UNSTORED)
     for name, why in rules.refused(model).items():
         need(name not in body, f"{why}: `{name}`")
     if rules.known is not None:
         unknown = sorted(body.keys() - rules.known)
         need(not unknown, f"Unrecognized request argument supplied: {unknown}")
+
+
+_UNSTORED = "The 'metadata' parameter is only allowed when 'store' is enabled."
 
 
 def _conversation(messages: list[Json], rules: ChatRules) -> tuple[Turn, ...]:
@@ -140,13 +144,14 @@ def _message(message: Json, rules: ChatRules, pending: dict[str, None]) -> list[
     role: Role = message["role"]
     if role == "assistant":
         thought = message.get("reasoning_content")
-        need(thought is None or rules.thoughts, "property 'reasoning_content' is unsupported")
-        need("reasoning_details" not in message or rules.thoughts, "'reasoning_details' is unsupported")
-        if thought:
+        for name in ("reasoning_content", "reasoning_details"):
+            need(name not in message or rules.thoughts != "refused", f"property '{name}' is unsupported")
+        if thought and rules.thoughts in ("taken", "needed"):
             parts.append(Thought(thought))
         calls = message.get("tool_calls")
         need(calls != [], "`tool_calls` is too short")
-        need(not calls or thought is not None or not rules.thoughts_needed, "`reasoning_content` is missing")
+        needed = calls and rules.thoughts == "needed"
+        need(not needed or thought is not None, "`reasoning_content` is missing")
         need(message.get("content") or calls or message.get("refusal"), "an assistant's message says nothing")
         parts += _content(message.get("content"), rules) if message.get("content") else []
         if message.get("refusal"):
@@ -184,6 +189,8 @@ def _content(content: Any, rules: ChatRules, *, texts_only: bool = False) -> lis
     for piece in content:
         kind = piece["type"]
         need(kind in rules.contents and (kind == "text" or not texts_only), f"content of type `{kind}`")
+        if kind == "thinking":
+            continue
         if kind == "text":
             need(not piece.keys() - {"type", "text"} or rules.marks, f"unknown fields in a text: {piece}")
             need(piece["text"] or rules.empty_texts, "a text without words")

@@ -179,7 +179,11 @@ def _media(part: Json) -> Part:
     data, kind = part["inlineData"]["data"], part["inlineData"]["mimeType"]
     if kind.startswith("audio/"):
         return Sound(data)
-    return Image(data, kind) if kind.startswith("image/") else Document(data, "", kind)
+    return (
+        Image(data, kind)
+        if kind.startswith("image/")
+        else Document(data, part["inlineData"].get("displayName", ""), kind)
+    )
 
 
 def _result(reply: Json) -> Result:
@@ -325,5 +329,3 @@ def broken(frames: list[str]) -> list[str]:
 def true_call_id(house: House, number: int) -> str:
     """Google's ids, which it makes from Gemini 3 on only: none."""
     return ""
-
-

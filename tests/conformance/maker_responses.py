@@ -142,7 +142,9 @@ def _content(item: Json) -> list[Part]:
 def _piece(piece: Json, role: str) -> Part:
     kind = piece["type"]
     own = role == "assistant"
-    allowed = ("output_text", "refusal") if own else ("input_text", "input_image", "input_file", "input_audio")
+    allowed = (
+        ("output_text", "refusal") if own else ("input_text", "input_image", "input_file", "input_audio")
+    )
     need(kind in allowed, f"Invalid value: '{kind}'. Supported values are: {allowed}")
     if kind == "input_image":
         url = piece["image_url"]
@@ -307,9 +309,7 @@ def _stream_item(at: int, item: Json, answer: Answer, send: Any) -> None:
             told = {"logprobs": [tokens.pop(0)] if tokens else []} if not refusal else {}
             send(f"response.{name}.delta", **spot, delta=piece, **told)
         for number, cited in enumerate(part.get("annotations") or ()):
-            send(
-                "response.output_text.annotation.added", **spot, annotation_index=number, annotation=cited
-            )
+            send("response.output_text.annotation.added", **spot, annotation_index=number, annotation=cited)
         told = {} if refusal else {"logprobs": part["logprobs"]}
         send(f"response.{name}.done", **spot, **{field: part[field]}, **told)
         send("response.content_part.done", **spot, part=part)
@@ -324,7 +324,9 @@ def _stream_item(at: int, item: Json, answer: Answer, send: Any) -> None:
         send("response.reasoning_summary_part.done", **spot, part=item["summary"][0])
     else:
         custom = kind == "custom_tool_call"
-        field, name = ("input", "custom_tool_call_input") if custom else ("arguments", "function_call_arguments")
+        field, name = (
+            ("input", "custom_tool_call_input") if custom else ("arguments", "function_call_arguments")
+        )
         send("response.output_item.added", output_index=at, item={**opening, field: ""})
         for piece in cut(item[field]):
             send(f"response.{name}.delta", **place, delta=piece)
@@ -342,5 +344,3 @@ def broken(frames: list[str]) -> list[str]:
 def true_call_id(house: House, number: int) -> str:
     """An id as OpenAI makes them."""
     return f"call_{number}Zx8"
-
-
