@@ -14,7 +14,10 @@ from passerelle.core.response import Response
 
 URL = "https://example.com/avignon"
 FORMS: dict[str, dict[str, Any]] = {
-    "chat": {"type": "url_citation", "url_citation": {"url": URL, "title": "T", "start_index": 0, "end_index": 3}},
+    "chat": {
+        "type": "url_citation",
+        "url_citation": {"url": URL, "title": "T", "start_index": 0, "end_index": 3},
+    },
     "responses": {"type": "url_citation", "url": URL, "title": "T", "start_index": 0, "end_index": 3},
     "anthropic": {
         "type": "web_search_result_location", "url": URL, "title": "T", "cited_text": "The",
@@ -45,11 +48,12 @@ def test_what_was_made_for_anthropic_s_callers_never_reaches_anthropic() -> None
     response = Response((TextPart("The bridge", citations=(FORMS["chat"],)),), "stop", model="m")
     said = json.loads(registry.client("anthropic").encode_response(response, CONTEXT))["content"]
     assert said[0]["citations"][0]["cited_text"] == "The"
+    both = [*said[0]["citations"], FORMS["anthropic"]]
     asked = {
         "model": "m", "max_tokens": 9,
         "messages": [
             {"role": "user", "content": "Hi."},
-            {"role": "assistant", "content": [{**said[0], "citations": [*said[0]["citations"], FORMS["anthropic"]]}]},
+            {"role": "assistant", "content": [{**said[0], "citations": both}]},
             {"role": "user", "content": "More."},
         ],
     }  # fmt: skip

@@ -98,6 +98,9 @@ QUIRKS: dict[str, str] = {
     "reasoning_content_field": "returns thoughts in `reasoning_content`, and wants them back (DeepSeek)",
     "string_content": "takes a message's content as one string only, never as a list of parts",
     "no_sampling": "refuses `temperature`, `top_p`, penalties and logprobs (OpenAI reasoning models)",
+    "short_call_ids": "takes ids of tool calls of nine letters and digits only (Mistral)",
+    "no_user_after_tool": "refuses a user's turn right after a tool's result (Mistral)",
+    "custom_tools": "knows tools of free text, which others are told of as functions (OpenAI)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
 }
 """Every quirk flag an OpenAI-compatible catalog entry may carry, and what it means."""

@@ -10,7 +10,22 @@ import msgspec
 
 from passerelle.core.request import Request
 
+_encode = msgspec.json.Encoder().encode
 _any: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder()
+
+
+TEXT_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {"input": {"type": "string", "description": "The tool's whole input, as plain text."}},
+    "required": ["input"],
+    "additionalProperties": False,
+}
+"""The parameters of a function that stands for a tool of free text."""
+
+
+def wrap(text: str) -> str:
+    """Free text as the arguments of such a function."""
+    return _encode({"input": text}).decode()
 
 
 def unwrapped(arguments: str) -> str:

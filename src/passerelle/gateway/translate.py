@@ -10,6 +10,7 @@ from passerelle.codecs import registry
 from passerelle.codecs.base import (
     NOTHING_RENAMED,
     Encoded,
+    Envelope,
     ProviderSide,
     ReplyContext,
     StreamDecoder,
@@ -66,7 +67,7 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     ask, envelope = trip.ask, trip.envelope
     dialect = wire_dialect(trip, deployment)
     target = _target(trip.generation, deployment, envelope.operation)
-    if dialect == ask.dialect and envelope.relayable:
+    if dialect == ask.dialect and envelope.relayable and not _must_change(envelope, dialect, target):
         if envelope.operation == "embed":
             embed = registry.embed_provider(dialect)
             assert embed is not None  # noqa: S101 - the provider said it supports the operation
@@ -78,6 +79,11 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     encoded = _translate(trip, dialect, target)
     lost = _told(trip, deployment, encoded.dropped)
     return Outbound(encoded.body, dialect, target.model, relayed=False, dropped=lost, renamed=encoded.renamed)
+
+
+def _must_change(envelope: Envelope, dialect: Dialect, target: Target) -> bool:
+    """Whether the caller's body holds something of its own dialect that only translation makes fit there."""
+    return dialect == "openai_chat" and "custom_tools" in envelope.features - target.quirks
 
 
 def _target(generation: Generation, deployment: Deployment, operation: Operation) -> Target:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Envelope, Target
+from passerelle.codecs.openai_chat.turns import DEMANDS, suited
 from passerelle.codecs.splice import join, quoted, split
 
 _json = msgspec.json.Encoder()
@@ -20,6 +21,9 @@ _IDENTITY: Final = ("metadata", "store", "user", "safety_identifier", "prompt_ca
 _SAMPLING: Final = (
     "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs",
 )  # fmt: skip
+
+_NOT_HERE: Final = frozenset({"custom_tools"})
+"""Quirks that change nothing of a relayed body."""
 
 Fields = dict[str, msgspec.Raw]
 
@@ -33,14 +37,14 @@ def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
         fields.pop("stream_options", None)
     elif envelope.stream and not envelope.include_usage:
         _ask_usage(fields)
-    if quirks:
+    if not quirks <= _NOT_HERE:
         _adapt(fields, quirks)
     return join(fields)
 
 
 def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
     """What `relay_request` takes out of the caller's body because `target` would refuse it."""
-    if not target.quirks:
+    if target.quirks <= _NOT_HERE:
         return ()
     before = split(body)
     after = split(body)
@@ -84,6 +88,8 @@ def _adapt(fields: Fields, quirks: frozenset[str]) -> None:
         _plain_json(fields)
     if "no_developer_role" in quirks or "string_content" in quirks:
         _messages(fields, quirks)
+    if "messages" in fields and not quirks.isdisjoint(DEMANDS):
+        fields["messages"] = suited(fields["messages"], quirks)
 
 
 def _plain_json(fields: Fields) -> None:
