@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from tests.conformance.house import House
-from tests.conformance.maker_chat import LABEL_OF_MOVED
+from tests.conformance.maker_chat import BETWEEN, LABEL_OF_MOVED
 from tests.conformance.talk import (
     Answer,
     Ask,
@@ -145,8 +145,8 @@ def _words(said: list[Atom], role: str, part: Text) -> None:
     text = part.text.strip()
     if role == "user" and text.startswith(_REMINDER[0]) and text.endswith(_REMINDER[1]):
         role, text = "system", text[len(_REMINDER[0]) : -len(_REMINDER[1])].strip()
-    if text.startswith(LABEL_OF_MOVED):
-        return  # our own words about where a picture came from
+    if text.startswith(LABEL_OF_MOVED) or (role == "assistant" and text == BETWEEN):
+        return  # our own words: where a picture came from, and a word between a result and the user
     if text:
         squeezed = "".join(text.split())
         if said and said[-1][0] == "text" and said[-1][1] == role:

@@ -35,6 +35,7 @@ from tests.conformance.talk import (
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 LABEL_OF_MOVED = "From the result of tool call "
+BETWEEN = "I have the results."
 _BELOW = "(the result is in the next user message)"
 
 
