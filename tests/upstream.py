@@ -139,6 +139,8 @@ _ANSWERS: tuple[tuple[str, Callable[..., Any] | None, Callable[..., list[str]] |
     (":generateContent", answers.gemini, None),
     (":streamGenerateContent", None, answers.gemini_stream),
     ("/embeddings", openai.embeddings, None),
+    ("/moderations", openai.moderations, None),
+    ("/rerank", openai.rerank, None),
     (":embedContent", answers.gemini_embedding, None),
     (":batchEmbedContents", answers.gemini_embeddings, None),
     ("/count_tokens", answers.anthropic_count, None),

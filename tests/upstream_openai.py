@@ -90,6 +90,33 @@ def chat_stream(path: str, body: Body) -> list[str]:
     return [*frames, "data: [DONE]\n\n"]
 
 
+def moderations(path: str, body: Body) -> Body:
+    """A verdict per input; several parts are one input. Like Mistral's, without `flagged`, for its models."""
+    given = body["input"]
+    texts = given if isinstance(given, list) and isinstance(given[0], str) else [given]
+    verdicts = []
+    for text in texts:
+        held = "harm" in str(text)
+        verdict: Body = {
+            "categories": {"violence": held, "hate": False},
+            "category_scores": {"violence": 0.9},
+        }
+        if "mistral" not in body["model"]:
+            verdict |= {"flagged": held, "category_applied_input_types": {"violence": ["text"]}}
+        verdicts.append(verdict)
+    return {"id": "modr-replay", "model": "moderation-replay", "results": verdicts}
+
+
+def rerank(path: str, body: Body) -> Body:
+    """The longest document first, in the form of the maker that the model is named after."""
+    order = sorted(range(len(body["documents"])), key=lambda at: -len(body["documents"][at]))
+    wanted = body.get("top_k", body.get("top_n")) or len(order)
+    results = [{"index": at, "relevance_score": 1 / (n + 1)} for n, at in enumerate(order[:wanted])]
+    if "voyage" in body["model"]:
+        return {"object": "list", "data": results, "model": "rerank-replay", "usage": {"total_tokens": 31}}
+    return {"id": "rr-replay", "results": results, "meta": {"billed_units": {"search_units": 1}}}
+
+
 def embeddings(_: str, body: Body) -> Body:
     """Vectors, as numbers or base64."""
     inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]

@@ -8,7 +8,7 @@ import pytest
 
 from passerelle.catalog.builtin import builtin
 from passerelle.catalog.capabilities import contradictions, servable
-from passerelle.catalog.prices import price_book
+from passerelle.catalog.prices import FIGURES, price_book
 from passerelle.catalog.references import DIALECTS_OF
 from passerelle.codecs.base import QUIRKS
 from passerelle.config import templates
@@ -18,7 +18,12 @@ from passerelle.config.providers import ProviderSettings
 ON = date(2026, 11, 22)
 KNOWN = builtin()
 BOOK = price_book(KNOWN.rows, ON, source=KNOWN.price_source)
-UNPRICED = {("cohere", "command-a-plus-05-2026")}
+UNPRICED = {
+    ("cohere", "command-a-plus-05-2026"),
+    ("cohere", "rerank-v4.0-pro"),
+    ("cohere", "rerank-v4.0-fast"),
+    ("mistral", "mistral-moderation-latest"),
+}
 """Offers whose price no source of ours states."""
 
 
@@ -102,10 +107,13 @@ def test_prices_say_where_they_come_from_and_what_they_leave_out() -> None:
 
 
 def test_only_what_runs_here_or_is_given_away_is_free() -> None:
-    free = {key for key, price in BOOK.prices.items() if price.input == price.output == 0}
+    free = {
+        key for key, price in BOOK.prices.items() if not any(getattr(price, figure) for figure in FIGURES)
+    }
     assert free == {
         ("local", "smollm2-135m-instruct"), ("simulated", "simulated"),
         ("gemini", "gemma-4-31b-it"), ("gemini", "gemma-4-26b-a4b-it"),
+        ("openai", "omni-moderation-latest"),
     }  # fmt: skip
 
 

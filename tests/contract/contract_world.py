@@ -74,6 +74,12 @@ def _config(base_url: str) -> str:
         lines += _model(
             dialect, embedder(dialect), 'price = { input = "2" }\noutput_modalities = ["embedding"]'
         )
+    judge = 'price = { input = "1" }\noutput_modalities = ["verdict"]\ninput_modalities = ["text", "image"]'
+    lines += _model("openai_chat", "chat-judges", judge)
+    lines += _model("openai_chat", "mistral-judges", judge)
+    ranks = 'price = { search = "0.002", input = "4" }\noutput_modalities = ["ranking"]'
+    lines += _model("openai_chat", "chat-ranks", ranks)
+    lines += [*_model("openai_chat", "voyage-ranks", ranks), 'quirks = ["rerank_top_k"]']
     return "\n".join(lines)
 
 

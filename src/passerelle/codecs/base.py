@@ -11,14 +11,14 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from passerelle.core.errors import Problem
 from passerelle.core.event import Event, Failed
-from passerelle.core.request import Dialect, EmbedRequest, Operation, Request
-from passerelle.core.response import EmbedResponse, Response
+from passerelle.core.request import Dialect, Operation, Request
+from passerelle.core.response import Response
 from passerelle.core.usage import NO_USAGE, Usage
 
 MAX_EVENT_BYTES = 32 << 20
@@ -27,7 +27,7 @@ a picture in one event (2 MiB and more of base64)."""
 
 
 class PathTarget(msgspec.Struct, frozen=True):
-    """What the URL said, for dialects that put the model or the operation there (Gemini)."""
+    """What was said outside the body: in the URL, by dialects that put the model or the operation there."""
 
     operation: Operation
     model: str | None = None
@@ -36,6 +36,8 @@ class PathTarget(msgspec.Struct, frozen=True):
     """The stream is wanted as one JSON array, not as server-sent events (Gemini without `alt=sse`)."""
     single: bool = False
     """One text is asked, not a batch (Gemini `embedContent`)."""
+    content_type: str = "application/json"
+    """Of the body, as the caller said it: a form's has its boundary."""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -66,6 +68,10 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     """The caller asks the provider to keep the answer (Responses `store`)."""
     relayable: bool = True
     """False when the caller wants a form that only translation can give (Gemini's JSON-array stream)."""
+    likely: Usage | None = None
+    """What a task probably uses, where its bytes do not tell: pictures, characters, length of sound."""
+    most: Usage | None = None
+    """The most it can use, where its bytes do not tell."""
     hints: frozenset[str] = frozenset()
     """Notes of a dialect to its own `relay_request`, which need not read the body again."""
 
@@ -101,6 +107,7 @@ QUIRKS: dict[str, str] = {
     "short_call_ids": "takes ids of tool calls of nine letters and digits only (Mistral)",
     "no_user_after_tool": "refuses a user's turn right after a tool's result (Mistral)",
     "custom_tools": "knows tools of free text, which others are told of as functions (OpenAI)",
+    "rerank_top_k": "names the number of documents wanted `top_k` (Voyage)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
 }
 """Every quirk flag an OpenAI-compatible catalog entry may carry, and what it means."""
@@ -116,6 +123,7 @@ class Encoded(msgspec.Struct, frozen=True, gc=False):
     dropped: tuple[str, ...] = ()
     renamed: Mapping[str, str] = NOTHING_RENAMED
     """Tool names the provider would refuse: the name sent → the caller's. `codecs/names.py` undoes it."""
+    content_type: str = "application/json"
 
 
 class ReplyContext(msgspec.Struct, frozen=True, gc=False):
@@ -279,30 +287,60 @@ class ProviderSide(Protocol):
         ...
 
 
-class EmbedClientSide(Protocol):
-    """Embeddings as asked by callers (OpenAI's and Gemini's shapes)."""
+class Whole(msgspec.Struct, frozen=True, gc=False):
+    """A whole answer as the caller gets it."""
+
+    body: bytes
+    content_type: str = "application/json"
+
+
+Asked = TypeVar("Asked")
+Told = TypeVar("Told", contravariant=True)
+Sent = TypeVar("Sent", contravariant=True)
+Found = TypeVar("Found", covariant=True)
+
+
+class TaskClientSide(Protocol[Asked, Told]):
+    """An operation that is no conversation, as asked by callers: embeddings and the tasks of `core.tasks`.
+
+    `Asked` and `Told` are its request and its response in core.
+    """
 
     dialect: Dialect
 
-    def embed_envelope(self, body: bytes, target: PathTarget) -> Envelope: ...
+    def envelope(self, body: bytes, target: PathTarget) -> Envelope:
+        """Raises `ProblemError` naming the field for anything it reads that is wrong."""
+        ...
 
-    def decode_embed_request(self, body: bytes, target: PathTarget) -> EmbedRequest: ...
+    def decode_request(self, body: bytes, target: PathTarget) -> Asked:
+        """The whole request. Raises `ProblemError`. Unknown fields go to `extra`, never refused."""
+        ...
 
-    def encode_embed_response(self, response: EmbedResponse, request: EmbedRequest) -> bytes: ...
+    def encode_response(self, response: Told, request: Asked, context: ReplyContext) -> Whole:
+        """A whole answer."""
+        ...
 
 
-class EmbedProviderSide(Protocol):
-    """Embeddings as asked of providers."""
+class TaskProviderSide(Protocol[Sent, Found]):
+    """The same, as asked of providers: `Sent` and `Found` in core."""
 
     dialect: Dialect
 
-    def encode_embed_request(self, request: EmbedRequest, target: Target) -> Encoded: ...
+    def encode_request(self, request: Sent, target: Target) -> Encoded:
+        """Raises `ProblemError` for what cannot be said there."""
+        ...
 
-    def relay_embed_request(self, body: bytes, target: Target) -> bytes: ...
+    def relay_request(self, body: bytes, target: Target) -> bytes | None:
+        """The caller's own body with the model spliced, where nothing else must change; else None."""
+        ...
 
-    def decode_embed_response(self, body: bytes) -> EmbedResponse: ...
+    def decode_response(self, body: bytes, content_type: str) -> Found:
+        """Raises `AnswerError` for anything that is not a complete answer."""
+        ...
 
-    def watch_embed_response(self, body: bytes) -> Watched: ...
+    def watch_response(self, body: bytes) -> Watched:
+        """As `decode_response`, reading only what the road needs, of an answer to a relayed request."""
+        ...
 
 
 class ProviderError(msgspec.Struct, frozen=True):

@@ -1,10 +1,10 @@
 """Every dialect by name. A dialect is imported when it is first spoken."""
 
 from functools import cache
-from typing import assert_never
+from typing import Any, assert_never
 
-from passerelle.codecs.base import ClientSide, EmbedClientSide, EmbedProviderSide, ProviderSide
-from passerelle.core.request import Dialect
+from passerelle.codecs.base import ClientSide, ProviderSide, TaskClientSide, TaskProviderSide
+from passerelle.core.request import Dialect, Operation
 
 
 @cache
@@ -56,17 +56,17 @@ def provider(dialect: Dialect) -> ProviderSide:
 
 
 @cache
-def embed_client(dialect: Dialect) -> EmbedClientSide | None:
-    """The dialect's embeddings as callers ask for them, or None where it has none."""
+def task_client(operation: Operation, dialect: Dialect) -> TaskClientSide[Any, Any] | None:
+    """An operation beside chat as callers of the dialect ask for it, or None where it has none."""
     match dialect:
         case "openai_chat":
-            from passerelle.codecs import openai_chat
+            from passerelle.codecs.openai_chat import tasks as openai_tasks
 
-            return openai_chat.EMBED_CLIENT
+            return openai_tasks.CLIENTS.get(operation)
         case "gemini":
-            from passerelle.codecs import gemini
+            from passerelle.codecs.gemini import tasks as gemini_tasks
 
-            return gemini.EMBED_CLIENT
+            return gemini_tasks.CLIENTS.get(operation)
         case "openai_responses" | "anthropic":
             return None
         case _:
@@ -74,17 +74,17 @@ def embed_client(dialect: Dialect) -> EmbedClientSide | None:
 
 
 @cache
-def embed_provider(dialect: Dialect) -> EmbedProviderSide | None:
-    """The dialect's embeddings as providers are asked for them, or None where it has none."""
+def task_provider(operation: Operation, dialect: Dialect) -> TaskProviderSide[Any, Any] | None:
+    """An operation beside chat as providers are asked for it, or None where the dialect has none."""
     match dialect:
         case "openai_chat":
-            from passerelle.codecs import openai_chat
+            from passerelle.codecs.openai_chat import tasks as openai_tasks
 
-            return openai_chat.EMBED_PROVIDER
+            return openai_tasks.PROVIDERS.get(operation)
         case "gemini":
-            from passerelle.codecs import gemini
+            from passerelle.codecs.gemini import tasks as gemini_tasks
 
-            return gemini.EMBED_PROVIDER
+            return gemini_tasks.PROVIDERS.get(operation)
         case "openai_responses" | "anthropic":
             return None
         case _:

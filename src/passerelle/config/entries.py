@@ -26,18 +26,21 @@ from passerelle.core.request import Dialect
 def read_amount(value: object) -> int:
     """An amount in currency units as nanos. Numbers and text with a number both do; text is exact."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError("a price is a number of currency units per million tokens, such as 2.50")
+        raise ValueError("a price is a number of currency units, such as 2.50")
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
-        raise ValueError("a price is a number of currency units per million tokens, such as 2.50") from None
+        raise ValueError("a price is a number of currency units, such as 2.50") from None
     if not amount.is_finite() or amount < 0 or amount > 1_000_000:
-        raise ValueError("a price lies between 0 and 1000000 currency units per million tokens")
+        raise ValueError("a price lies between 0 and 1000000 currency units")
     return nanos_from_decimal(amount)
 
 
 PerMillion = Annotated[int, BeforeValidator(read_amount)]
-"""Written in currency units per million tokens; held in nanos per million tokens."""
+"""Written in currency units per million tokens (or characters); held in nanos per million."""
+
+Amount = Annotated[int, BeforeValidator(read_amount)]
+"""Written in currency units; held in nanos."""
 
 
 class PriceTier(Section):
@@ -58,6 +61,10 @@ class PriceTier(Section):
 class PriceSettings(PriceTier):
     """`price` of a model or a deployment."""
 
+    image: Amount | None = None
+    characters: PerMillion | None = None
+    audio_hour: Amount | None = None
+    search: Amount | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     long_context_above: Positive | None = None
     long_context: PriceTier | None = None

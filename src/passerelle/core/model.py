@@ -8,9 +8,20 @@ from typing import Literal
 
 import msgspec
 
-from passerelle.core.request import Dialect
+from passerelle.core.request import Dialect, Operation
 
-Modality = Literal["text", "image", "audio", "video", "file", "embedding"]
+Modality = Literal[
+    "text", "image", "audio", "video", "file", "embedding", "ranking", "verdict", "transcript", "speech"
+]  # fmt: skip
+"""What goes in or comes out. The last five only come out, each of one operation: see `OPERATION_GIVES`."""
+
+OPERATION_GIVES: dict[Operation, Modality] = {
+    "chat": "text", "count_tokens": "text", "embed": "embedding", "rerank": "ranking",
+    "moderate": "verdict", "generate_image": "image", "edit_image": "image", "transcribe": "transcript",
+    "speak": "speech",
+}  # fmt: skip
+"""What a model must give to serve an operation. `audio` is sound within an answer, `speech` a text read out;
+`text` is words of its own, `transcript` those it heard."""
 
 Capability = Literal[
     "tools", "parallel_tools", "json_schema", "json", "reasoning", "prompt_cache", "streaming",
@@ -64,7 +75,7 @@ class Attributes(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Price(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One versioned row of the price book. Every figure is nanos of `currency` per million tokens.
+    """One versioned row of the price book, in nanos of `currency`: per million tokens unless said otherwise.
 
     A bucket without a figure of its own takes the nearest one above it: cache reads, audio and images
     the input price; 5-minute cache writes the input price; 1-hour writes the 5-minute price;
@@ -83,6 +94,14 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
     output_audio: int | None = None
     input_image: int | None = None
     output_image: int | None = None
+    image: int | None = None
+    """Per picture made."""
+    characters: int | None = None
+    """Per million characters spoken."""
+    audio_hour: int | None = None
+    """Per hour of sound heard."""
+    search: int | None = None
+    """Per search: a ranking of up to a hundred documents."""
     currency: str = "USD"
     long_context_above: int | None = None
     """When a request's total input exceeds this many tokens, `long_context` replaces the row."""

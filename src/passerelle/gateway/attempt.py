@@ -140,7 +140,8 @@ class Engine:
             finally:
                 await reply.aclose()
             leg.first_content_s = self._clock.monotonic_s()
-            answer = decode_whole(trip, leg.outbound, data, context)
+            content_type = reply.headers.get("content-type", "")
+            answer = decode_whole(trip, leg.outbound, data, context, content_type)
         except SendError as error:
             raise self._setback(
                 trip,
@@ -238,6 +239,7 @@ class Engine:
             deadlines=leg.deadlines,
             headers=trip.ask.headers if outbound.relayed else (),
             remaining_s=self._outcomes.remaining_s(leg),
+            content_type=outbound.content_type,
         )
         leg.sent = True
         try:

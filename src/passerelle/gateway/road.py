@@ -21,6 +21,7 @@ from passerelle.core.clock import Clock
 from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.money import show
 from passerelle.core.plan import Plan
+from passerelle.core.request import TASKS
 from passerelle.gateway.admit import Admission, Refusal, admit
 from passerelle.gateway.attempt import Engine
 from passerelle.gateway.count import count_here, counts_natively
@@ -159,7 +160,8 @@ class Road:
         headers = _headers(trip)
         if receipt is not None:
             headers.append((b"x-passerelle-cost", show(receipt.cost_nanos, receipt.currency).encode()))
-        return Delivery(200, headers, trip.generation.label_bytes, body=answer.body)
+        content_type = answer.content_type.encode()
+        return Delivery(200, headers, trip.generation.label_bytes, content_type, body=answer.body)
 
     async def _stream(self, trip: Trip) -> Delivery:
         context = _context(trip)
@@ -190,11 +192,11 @@ class Road:
 
 def read(ask: Ask) -> Envelope:
     """The fields a decision needs. Raises `ProblemError` in no dialect yet, naming the field."""
-    if ask.target.operation == "embed":
-        embed = registry.embed_client(ask.dialect)
-        if embed is None:
-            raise invalid("This dialect has no embeddings; use `/v1/embeddings`.")
-        return embed.embed_envelope(ask.body, ask.target)
+    if ask.target.operation in TASKS:
+        side = registry.task_client(ask.target.operation, ask.dialect)
+        if side is None:
+            raise invalid("This dialect has no such operation; use OpenAI's, `/v1/embeddings` and the like.")
+        return side.envelope(ask.body, ask.target)
     return registry.client(ask.dialect).envelope(ask.body, ask.target)
 
 

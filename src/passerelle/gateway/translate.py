@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 import msgspec
 
@@ -17,6 +17,8 @@ from passerelle.codecs.base import (
     StreamEncoder,
     StreamWatcher,
     Target,
+    TaskClientSide,
+    TaskProviderSide,
 )
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.names import restore, restore_event
@@ -33,7 +35,7 @@ from passerelle.core.event import (
     UsageReported,
 )
 from passerelle.core.model import Deployment
-from passerelle.core.request import Dialect, EmbedRequest, Operation, Request
+from passerelle.core.request import TASKS, Dialect, Operation
 from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.estimate import said_bytes, text_bytes, usage_from_bytes
 from passerelle.gateway.generation import Generation
@@ -52,6 +54,7 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
     """What could not be carried, as the caller's dialect writes it."""
     renamed: Mapping[str, str] = NOTHING_RENAMED
     """Tool names the provider would refuse, with the caller's own to put back."""
+    content_type: str = "application/json"
 
 
 def wire_dialect(trip: Trip, deployment: Deployment) -> Dialect:
@@ -67,18 +70,52 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     ask, envelope = trip.ask, trip.envelope
     dialect = wire_dialect(trip, deployment)
     target = _target(trip.generation, deployment, envelope.operation)
-    if dialect == ask.dialect and envelope.relayable and not _must_change(envelope, dialect, target):
-        if envelope.operation == "embed":
-            embed = registry.embed_provider(dialect)
-            assert embed is not None  # noqa: S101 - the provider said it supports the operation
-            return Outbound(embed.relay_embed_request(ask.body, target), dialect, target.model, relayed=True)
+    if envelope.operation in TASKS:
+        relayed = _relayed_task(trip, dialect, target)
+        if relayed is not None:
+            return relayed
+    elif dialect == ask.dialect and envelope.relayable and not _must_change(envelope, dialect, target):
         side = registry.provider(dialect)
         lost = _told(trip, deployment, side.relay_losses(ask.body, target) if target.quirks else ())
         body = side.relay_request(ask.body, target, envelope)
         return Outbound(body, dialect, target.model, relayed=True, dropped=lost)
     encoded = _translate(trip, dialect, target)
     lost = _told(trip, deployment, encoded.dropped)
-    return Outbound(encoded.body, dialect, target.model, relayed=False, dropped=lost, renamed=encoded.renamed)
+    return Outbound(
+        encoded.body,
+        dialect,
+        target.model,
+        relayed=False,
+        dropped=lost,
+        renamed=encoded.renamed,
+        content_type=encoded.content_type,
+    )
+
+
+def _relayed_task(trip: Trip, dialect: Dialect, target: Target) -> Outbound | None:
+    """The caller's own body, where the task can be relayed."""
+    ask = trip.ask
+    if dialect != ask.dialect:
+        return None
+    body = _spoken(trip, dialect).relay_request(ask.body, target)
+    if body is None:
+        return None
+    return Outbound(body, dialect, target.model, relayed=True, content_type=ask.target.content_type)
+
+
+def _asked(trip: Trip) -> TaskClientSide[Any, Any]:
+    """The task as the caller's dialect has it: reading the envelope made sure that it does."""
+    side = registry.task_client(trip.envelope.operation, trip.ask.dialect)
+    assert side is not None  # noqa: S101
+    return side
+
+
+def _spoken(trip: Trip, dialect: Dialect) -> TaskProviderSide[Any, Any]:
+    """The task as a provider's dialect has it."""
+    side = registry.task_provider(trip.envelope.operation, dialect)
+    if side is None:
+        raise invalid(f"`{trip.envelope.model}` is at a place without this; ask for another model.")
+    return side
 
 
 def _must_change(envelope: Envelope, dialect: Dialect, target: Target) -> bool:
@@ -133,14 +170,11 @@ def _translate(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
 
 def _encoded(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
     ask = trip.ask
-    if trip.envelope.operation == "embed":
-        asked, spoken = registry.embed_client(ask.dialect), registry.embed_provider(dialect)
-        if asked is None or spoken is None:
-            raise invalid("This dialect has no embeddings; use `/v1/embeddings`.")
-        if not isinstance(trip.request, EmbedRequest):
-            trip.request = asked.decode_embed_request(ask.body, ask.target)
-        return spoken.encode_embed_request(trip.request, target)
-    if not isinstance(trip.request, Request):
+    if trip.envelope.operation in TASKS:
+        if trip.task is None:
+            trip.task = _asked(trip).decode_request(ask.body, ask.target)
+        return _spoken(trip, dialect).encode_request(trip.task, target)
+    if trip.request is None:
         trip.request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
     return registry.provider(dialect).encode_request(trip.request, target)
 
@@ -152,6 +186,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     model: str
     usage: Usage
     finish: str | None
+    content_type: str = "application/json"
     said_bytes: int = 0
     """The words in it, for an estimate when the provider gave no usage; not counted when it did."""
 
@@ -160,10 +195,12 @@ _USAGE_REQUIRED: Final = frozenset({"anthropic"})
 """Dialects whose answers always state usage: their callers are told the estimate that is booked."""
 
 
-def decode_whole(trip: Trip, outbound: Outbound, data: bytes, context: ReplyContext) -> Answer:
+def decode_whole(
+    trip: Trip, outbound: Outbound, data: bytes, context: ReplyContext, content_type: str
+) -> Answer:
     """A provider's whole answer in the caller's language. Raises `AnswerError`."""
-    if trip.envelope.operation == "embed":
-        return _embeddings(trip, outbound, data)
+    if trip.envelope.operation in TASKS:
+        return _task_done(trip, outbound, data, context, content_type)
     side = registry.provider(outbound.dialect)
     if trip.envelope.operation == "count_tokens":
         tokens = side.decode_token_count(data)
@@ -171,7 +208,7 @@ def decode_whole(trip: Trip, outbound: Outbound, data: bytes, context: ReplyCont
     if outbound.relayed:
         watched = side.watch_response(data)
         said = _words_of(side, data) * trip.envelope.answers if watched.usage.source == "none" else 0
-        return Answer(data, watched.model, watched.usage, watched.finish, said)
+        return Answer(data, watched.model, watched.usage, watched.finish, said_bytes=said)
     response = restore(side.decode_response(data), outbound.renamed)
     said = 0
     if response.usage.source == "none":
@@ -180,7 +217,7 @@ def decode_whole(trip: Trip, outbound: Outbound, data: bytes, context: ReplyCont
             usage = usage_from_bytes(trip.envelope, said)
             response = msgspec.structs.replace(response, usage=usage)
     body = registry.client(trip.ask.dialect).encode_response(response, _said_of(trip, outbound, context))
-    return Answer(body, response.model, response.usage, response.finish, said)
+    return Answer(body, response.model, response.usage, response.finish, said_bytes=said)
 
 
 def _words_of(side: ProviderSide, data: bytes) -> int:
@@ -191,22 +228,21 @@ def _words_of(side: ProviderSide, data: bytes) -> int:
         return len(data)
 
 
-def _embeddings(trip: Trip, outbound: Outbound, data: bytes) -> Answer:
-    spoken = registry.embed_provider(outbound.dialect)
-    asked = registry.embed_client(trip.ask.dialect)
-    if spoken is None or asked is None:
-        raise AnswerError("no embeddings in this dialect")
+def _task_done(
+    trip: Trip, outbound: Outbound, data: bytes, context: ReplyContext, content_type: str
+) -> Answer:
+    spoken = _spoken(trip, outbound.dialect)
     if outbound.relayed:
-        watched = spoken.watch_embed_response(data)
+        watched = spoken.watch_response(data)
         return Answer(data, watched.model, watched.usage, None)
-    if not isinstance(trip.request, EmbedRequest):
-        raise AnswerError("no decoded request to answer")
-    response = spoken.decode_embed_response(data)
+    response = spoken.decode_response(data, content_type)
     if not response.model:
         response = msgspec.structs.replace(response, model=outbound.model)
     if response.usage.source == "none":  # every answer states it, in either dialect's SDK or in its books
         response = msgspec.structs.replace(response, usage=usage_from_bytes(trip.envelope, 0))
-    return Answer(asked.encode_embed_response(response, trip.request), response.model, response.usage, None)
+    told = msgspec.structs.replace(context, model=outbound.model)
+    whole = _asked(trip).encode_response(response, trip.task, told)
+    return Answer(whole.body, response.model, response.usage, None, whole.content_type)
 
 
 def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
@@ -223,8 +259,7 @@ def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> Strea
 
 def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyContext:
     """Translated answers name the true model, never the caller's alias, and may echo the request."""
-    request = trip.request if isinstance(trip.request, Request) else None
-    return msgspec.structs.replace(context, model=outbound.model, request=request)
+    return msgspec.structs.replace(context, model=outbound.model, request=trip.request)
 
 
 def in_band_error(

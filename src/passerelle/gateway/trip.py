@@ -1,6 +1,7 @@
 """One request on the road: what the edge brings, and what gathers on the way."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 
@@ -9,7 +10,7 @@ from passerelle.core.model import DataClass
 from passerelle.core.plan import Mode, Plan, Rejection
 from passerelle.core.principal import Principal
 from passerelle.core.receipt import Attempt, HoldSettled
-from passerelle.core.request import Dialect, EmbedRequest, Request
+from passerelle.core.request import Dialect, Request
 from passerelle.gateway.generation import Generation
 from passerelle.gateway.limits import Ticket
 
@@ -66,8 +67,10 @@ class Trip(msgspec.Struct):
     """Open holds; settled with what was really spent."""
     hold_id: str = ""
     estimate_nanos: int = 0
-    request: Request | EmbedRequest | None = None
+    request: Request | None = None
     """Decoded at the first attempt that translates."""
+    task: Any = None
+    """The same, of an operation that is no conversation: see `core.tasks`."""
     dropped: tuple[str, ...] = ()
     relayed: bool = False
     model: str | None = None

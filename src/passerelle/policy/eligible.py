@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from passerelle.core.model import DataClass, Deployment
+from passerelle.core.model import OPERATION_GIVES, DataClass, Deployment
 from passerelle.core.plan import Rejection
 from passerelle.core.principal import Principal, Rights
 from passerelle.core.request import Operation
@@ -160,13 +160,17 @@ def _in_rotation(deployment: Deployment) -> str | None:
 
 
 def _operation(request: RequestClass) -> Test:
-    wants_vectors = request.operation == "embed"
+    wanted = OPERATION_GIVES[request.operation]
+    takes_pictures = request.operation == "edit_image"
 
     def test(deployment: Deployment) -> str | None:
-        gives_vectors = "embedding" in deployment.model.output_modalities
-        if wants_vectors == gives_vectors:
-            return None
-        return "gives no embeddings" if wants_vectors else "gives embeddings only, no answers"
+        model = deployment.model
+        if wanted not in model.output_modalities:
+            gives = " and ".join(f"`{given}`" for given in sorted(model.output_modalities))
+            return f"gives {gives or 'nothing'}, not `{wanted}`"
+        if takes_pictures and "image" not in model.input_modalities:
+            return "makes pictures, but takes none"
+        return None
 
     return test
 

@@ -19,6 +19,9 @@ ROOT_HOSTS = frozenset({"api.perplexity.ai"})
 """Servers whose OpenAI paths stand at the root, without `/v1` (docs.perplexity.ai/guides/
 chat-completions-guide, read 2026-11-22)."""
 
+RERANK_PATHS = {"api.cohere.ai": "/v2/rerank", "api.cohere.com": "/v2/rerank"}
+"""Rankings that do not stand beside the chat (docs.cohere.com/reference/rerank, read 2026-11-22)."""
+
 FORWARD = frozenset({"idempotency-key", "traceparent", "anthropic-beta", "anthropic-version"})
 
 
@@ -29,6 +32,8 @@ def openai_routes(base_path: str, *, host: str = "") -> dict[tuple[Dialect, Oper
     return {
         ("openai_chat", "chat"): f"{root}/chat/completions",
         ("openai_chat", "embed"): f"{root}/embeddings",
+        ("openai_chat", "moderate"): f"{root}/moderations",
+        ("openai_chat", "rerank"): RERANK_PATHS.get(host) or f"{root}/rerank",
         ("openai_responses", "chat"): f"{root}/responses",
         ("anthropic", "chat"): messages,
         ("anthropic", "count_tokens"): f"{messages}/count_tokens",

@@ -117,6 +117,9 @@ class RemoteProvider:
 
     def _headers(self, call: Call) -> Headers:
         auth = self._auth.header()
+        if call.content_type != "application/json":
+            kind = (b"content-type", call.content_type.encode())
+            return (kind, *[pair for pair in self._make_usual(call, auth) if pair[0] != b"content-type"])
         if not call.headers:
             known = self._usual.get((call.dialect, call.stream))
             if known is None or known[0] is not auth:

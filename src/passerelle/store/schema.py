@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from passerelle.core.usage import BUCKETS
+from passerelle.core.usage import TOKENS, UNITS
 
 INSTALLATION = ""
 """The `org_id` of rows that belong to no tenant."""
@@ -44,6 +44,11 @@ def _text(name: str, *, null: bool = False) -> Column[str]:
 
 def _int(name: str, *, null: bool = False) -> Column[int]:
     return Column(name, BigInteger, nullable=null)
+
+
+def _added_int(name: str) -> Column[int]:
+    """A figure that rows of an earlier version do not have."""
+    return Column(name, BigInteger, nullable=False, server_default="0")
 
 
 def _flag(name: str) -> Column[bool]:
@@ -211,13 +216,14 @@ ledger = Table(
     _int("status", null=True),
     _int("duration_ns"),
     _int("first_content_ns", null=True),
-    *[_int(bucket) for bucket in BUCKETS],
+    *[_int(bucket) for bucket in TOKENS],
     _text("source"),  # provider | estimated | none
     _text("price_version", null=True),
     _int("amount_nanos"),
     _text("currency"),
     _flag("late"),
     _flag("unknown"),  # the outcome was lost in a crash: `amount_nanos` is the estimate
+    *[_added_int(unit) for unit in UNITS],
     # Ids sort by time, and an attempt's begins with its receipt's ULID: neither needs an index of its own.
     PrimaryKeyConstraint("org_id", "attempt_id"),
     sqlite_with_rowid=False,
@@ -241,7 +247,8 @@ usage_hour = Table(
     _int("unpriced"),
     _int("estimated_nanos"),
     _int("amount_nanos"),
-    *[_int(bucket) for bucket in BUCKETS],
+    *[_int(bucket) for bucket in TOKENS],
+    *[_added_int(unit) for unit in UNITS],
     PrimaryKeyConstraint(
         "org_id", "hour", "workspace_id", "project_id", "key_id", "provider", "deployment", "model",
         "currency", "shard",

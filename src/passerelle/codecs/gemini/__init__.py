@@ -28,7 +28,6 @@ from passerelle.codecs.gemini import (
     write_request,
 )
 from passerelle.codecs.gemini import envelope as envelopes
-from passerelle.codecs.gemini.embed import EmbedClient, EmbedProvider, is_single
 from passerelle.codecs.gemini.wire import WireError, check_utf8, parse
 from passerelle.core.errors import AnswerError, Problem
 from passerelle.core.request import Dialect, Request
@@ -116,7 +115,5 @@ class Provider:
 
 CLIENT: Final = Client()
 PROVIDER: Final = Provider()
-EMBED_CLIENT: Final = EmbedClient()
-EMBED_PROVIDER: Final = EmbedProvider()
 
-__all__ = ["CLIENT", "EMBED_CLIENT", "EMBED_PROVIDER", "PROVIDER", "is_single"]
+__all__ = ["CLIENT", "PROVIDER"]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from passerelle.codecs.base import Encoded, Envelope, PathTarget, Target, Watched
+from passerelle.codecs.base import Encoded, Envelope, PathTarget, ReplyContext, Target, Watched, Whole
 from passerelle.codecs.gemini import types as wire
 from passerelle.codecs.gemini.errors import read_failure
 from passerelle.codecs.gemini.request import model_name, problem
@@ -79,11 +79,11 @@ def is_single(body: bytes) -> bool:
 
 
 class EmbedClient:
-    """Obeys `codecs.base.EmbedClientSide`."""
+    """Obeys `codecs.base.TaskClientSide`."""
 
     dialect: Dialect = "gemini"
 
-    def embed_envelope(self, body: bytes, target: PathTarget) -> Envelope:
+    def envelope(self, body: bytes, target: PathTarget) -> Envelope:
         """Raises `ProblemError` naming the field for anything that is wrong."""
         try:
             ones = _read(body, single=target.single)
@@ -94,7 +94,7 @@ class EmbedClient:
             raise problem(error) from None
         return Envelope("embed", model, text_bytes=len(body))
 
-    def decode_embed_request(self, body: bytes, target: PathTarget) -> EmbedRequest:
+    def decode_request(self, body: bytes, target: PathTarget) -> EmbedRequest:
         """The whole request. Core asks the same of all texts: differing settings are refused."""
         try:
             ones = _read(body, single=target.single)
@@ -115,22 +115,22 @@ class EmbedClient:
             extra=first.extra,
         )
 
-    def encode_embed_response(self, response: EmbedResponse, request: EmbedRequest) -> bytes:
+    def encode_response(self, response: EmbedResponse, request: EmbedRequest, context: ReplyContext) -> Whole:
         """The vectors as Google gives them."""
         vectors = [{"values": _floats(vector)} for vector in response.vectors]
         body: dict[str, Any] = {"embedding": vectors[0]} if request.single else {"embeddings": vectors}
         if response.usage.source != "none":
             count = response.usage.total_input_tokens
             body["usageMetadata"] = {"promptTokenCount": count, "totalTokenCount": count}
-        return _encode(body)
+        return Whole(_encode(body))
 
 
 class EmbedProvider:
-    """Obeys `codecs.base.EmbedProviderSide`."""
+    """Obeys `codecs.base.TaskProviderSide`."""
 
     dialect: Dialect = "gemini"
 
-    def encode_embed_request(self, request: EmbedRequest, target: Target) -> Encoded:
+    def encode_request(self, request: EmbedRequest, target: Target) -> Encoded:
         """A batch, or one text when the caller sent one by `embedContent`.
 
         Raises `ProblemError` for token ids, which only OpenAI reads.
@@ -159,7 +159,7 @@ class EmbedProvider:
         body = ones[0] if request.single and len(ones) == 1 else {"requests": ones}
         return Encoded(_encode(body), tuple(dropped))
 
-    def relay_embed_request(self, body: bytes, target: Target) -> bytes:
+    def relay_request(self, body: bytes, target: Target) -> bytes:
         """The caller's bytes with every model in them spliced."""
         model = quoted("models/" + target.model.removeprefix("models/"))
         fields = _fields.decode(body)
@@ -168,7 +168,7 @@ class EmbedProvider:
         spliced = [msgspec.Raw(splice(bytes(one), {"model": model})) for one in _list(fields["requests"])]
         return splice(body, {"requests": _encode(spliced)})
 
-    def decode_embed_response(self, body: bytes) -> EmbedResponse:
+    def decode_response(self, body: bytes, content_type: str = "application/json") -> EmbedResponse:
         """Raises `AnswerError` unless it holds vectors."""
         try:
             check_utf8(body)
@@ -184,15 +184,15 @@ class EmbedProvider:
         values = tuple(tuple(vector.values or ()) for vector in vectors)
         return EmbedResponse(values, usage=_usage(said.usage_metadata))
 
-    def watch_embed_response(self, body: bytes) -> Watched:
-        """As `decode_embed_response`, without reading the vectors."""
+    def watch_response(self, body: bytes) -> Watched:
+        """As `decode_response`, without reading the vectors."""
         try:
             check_utf8(body)
             said = _glance.decode(body)
         except (WireError, msgspec.DecodeError, RecursionError):
-            return Watched(usage=self.decode_embed_response(body).usage)
+            return Watched(usage=self.decode_response(body).usage)
         if said.error is not None or not (said.embedding or said.embeddings):
-            self.decode_embed_response(body)  # says what is wrong
+            self.decode_response(body)  # says what is wrong
         return Watched(usage=_usage(said.usage_metadata))
 
 

@@ -47,10 +47,15 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
     chat = calls.handler("openai_chat", fixed(PathTarget("chat")))
     responses = calls.handler("openai_responses", fixed(PathTarget("chat")))
     embeddings = calls.handler("openai_chat", fixed(PathTarget("embed")))
+    moderations = calls.handler("openai_chat", fixed(PathTarget("moderate")))
+    rerank = calls.handler("openai_chat", fixed(PathTarget("rerank")))
     return (
         Route("/v1/chat/completions", _POST, "model:call", chat, "openai_chat"),
         Route("/v1/responses", _POST, "model:call", responses, "openai_responses"),
         Route("/v1/embeddings", _POST, "model:call", embeddings, "openai_chat"),
+        Route("/v1/moderations", _POST, "model:call", moderations, "openai_chat"),
+        Route("/v1/rerank", _POST, "model:call", rerank, "openai_chat"),
+        Route("/v2/rerank", _POST, "model:call", rerank, "openai_chat"),
         Route("/v1/models", _GET, "model:list", list_models),
         Route("/v1/models/", _GET, "model:list", get_model, prefix=True),
     )
