@@ -94,11 +94,21 @@ def decode_response(body: bytes) -> Response:
     )
 
 
+class _WatchedFunction(msgspec.Struct, gc=False):
+    name: str
+
+
+class _WatchedCall(msgspec.Struct, gc=False):
+    """A call of a function that has a name; any other is looked at in full."""
+
+    function: _WatchedFunction
+
+
 class _WatchedMessage(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
     refusal: str | None = None
-    tool_calls: list[msgspec.Raw] | None = None
+    tool_calls: list[_WatchedCall] | None = None
 
 
 class _WatchedChoice(msgspec.Struct, gc=False):
