@@ -5,7 +5,7 @@ stood at (`answer`, `choice`, `message`), with the further choices of `n` > 1 un
 caller of this dialect gets it back, and no other encoder mistakes it for its own.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -95,7 +95,7 @@ def decode_response(body: bytes) -> Response:
 
 
 class _WatchedFunction(msgspec.Struct, gc=False):
-    name: str
+    name: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class _WatchedCall(msgspec.Struct, gc=False):
