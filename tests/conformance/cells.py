@@ -1,7 +1,7 @@
-"""A cell of the table: one client asks one provider for one thing, through the front door, and both ends judge.
+"""A cell of the table: one client asks one provider for one thing through the front door, both ends judge.
 
 pass    it reached the provider with its meaning, and the answer the client, nothing left out
-told    the provider has no such thing: the client was told so, and strictly asked, it was refused before a call
+told    the provider has no such thing: the client was told; strictly asked, it was refused before a call
 none    there is nothing to try: the client's dialect, or the provider's, has no words for it
 limit   we do not carry it though both could; the client is told so
 fail    anything else
@@ -94,7 +94,7 @@ class Cell:
     @property
     def own(self) -> bool:
         """Client and provider speak the same dialect: the body is relayed."""
-        return bool(self.client.DIALECT == self.house.dialect)
+        return bool(self.house.dialect == self.client.DIALECT)
 
     def model(self) -> str:
         """The model to ask for."""
@@ -333,9 +333,15 @@ def back(cell: Cell) -> Verdict:
     got = cell.read(ask, told)
     differ = told_differently(cell.expected(answer), got, true_model(cell, script), cell.house)
     check(not differ, "; ".join(differ.values()))
-    script, told = _again(cell, ask, got)
+    again, script, told = _again(cell, got)
     check(not script.refusals and told.status == 200, f"{script.refusals or told.body[:300]!r}")
+    differ = differences(again, script.heard[0])
+    differ.pop("thought", None)
+    check(not differ, f"the next turn: {differ}")
     heard = [atom for atom in atoms(script.heard[0].turns) if atom[0] == "thought"]
+    if not any(isinstance(part, Thought) for part in answer.parts):
+        check(not told.dropped, f"said to be lost: {told.dropped}")
+        return PASS
     if cell.own and cell.house.dialect == "openai_chat":
         return PASS  # relayed as the client said it, and not refused
     if cell.house.dialect == "openai_chat" and cell.house.chat.thoughts != "needed":
@@ -352,15 +358,19 @@ def back(cell: Cell) -> Verdict:
     return PASS
 
 
-def _again(cell: Cell, ask: Ask, got: Answer) -> tuple[Script, Told]:
+def _again(cell: Cell, got: Answer) -> tuple[Ask, Script, Told]:
     """The next turn: what was told goes back, with the results of its calls."""
     results = tuple(
-        [Result(p.id, (Text("18 degrees"),), name=p.name) for p in got.parts if isinstance(p, Call)]
+        [
+            Result(p.id, (Text(f"{at}8 degrees"),), name=p.name)
+            for at, p in enumerate(got.parts)
+            if isinstance(p, Call)
+        ]
     )
     turns = (*cell.feature.ask.turns, Turn("assistant", got.parts), Turn("user", results))
     script = Script(Answer((Text("It is mild."),)))
-    _, told = cell.send(replace(cell.feature.ask, turns=turns), script)
-    return script, told
+    ask, told = cell.send(replace(cell.feature.ask, turns=turns, stream=False), script)
+    return ask, script, told
 
 
 def switch(cell: Cell) -> Verdict:
@@ -372,13 +382,34 @@ def switch(cell: Cell) -> Verdict:
     ask, told = before.send(cell.feature.ask, script)
     check(told.status == 200, f"{told.status}: {told.body[:300]!r}")
     got = before.read(ask, told)
-    script, told = _again(cell, ask, got)
+    _, script, told = _again(cell, got)
     check(not script.refusals and told.status == 200, f"{script.refusals or told.body[:300]!r}")
     sent = json.dumps(script.bodies[0])
     for proof in (MAKERS[first.dialect].PROOF, "psl1!"):
         check(proof not in sent, "another provider's proof was sent on")
     heard = [atom for atom in atoms(script.heard[0].turns) if atom[0] == "thought"]
     check(heard or word_of(cell, "thought") in told.dropped, f"lost without a word: {told.dropped}")
+    return PASS
+
+
+def either(cell: Cell) -> Verdict:
+    """Things that not every model takes together, or not so far: what gives way is told."""
+    if cell.own:
+        return Verdict("none", "relayed: the provider itself judges what its own dialect says")
+    ask = cell.feature.ask
+    cell.client.write(ask, "m")
+    script = Script(cell.answer(cell.feature.answer))
+    sent, told = cell.send(ask, script)
+    check(not script.refusals, f"the provider refused: {script.refusals}")
+    check(told.status == 200, f"{told.status}: {told.body[:300].decode()}")
+    found = differences(sent, script.heard[0])
+    lacks = cell.house.lacks
+    check(found.keys() <= {*cell.feature.more["either"], *lacks}, f"{found}")
+    for key in found:
+        check(word_of(cell, key) in told.dropped, f"{found[key]} without a word, said {told.dropped}")
+    more = told.dropped - {word_of(cell, key) for key in found}
+    check(not more, f"said to be lost, and is not: {sorted(more)}")
+    cell.read(sent, told)
     return PASS
 
 
@@ -428,7 +459,10 @@ def raw(cell: Cell) -> Verdict:
     script = Script(cell.feature.answer)
     _, told = cell.send(ask, script)
     check(not script.refusals and told.status == 200, f"{script.refusals or told.body[:200]!r}")
-    name = cell.feature.more["lost"]
+    name = cell.feature.more.get("lost")
+    if name is None:
+        check(not told.dropped, f"said to be lost: {told.dropped}")
+        return PASS
     if cell.own:
         check(name in script.bodies[0], "it did not arrive")
         return PASS
@@ -469,8 +503,12 @@ def count(cell: Cell) -> Verdict:
     return PASS
 
 
-_EMBEDDERS = {"openai": "text-embedding-3-small", "gemini": "gemini-embedding-001", "mistral": "mistral-embed",
-              "cohere": "embed-v4.0"}  # fmt: skip
+_EMBEDDERS = {
+    "openai": "text-embedding-3-small",
+    "gemini": "gemini-embedding-001",
+    "mistral": "mistral-embed",
+    "cohere": "embed-v4.0",
+}
 
 
 def embed(cell: Cell) -> Verdict:
@@ -494,8 +532,8 @@ def embed(cell: Cell) -> Verdict:
 
 
 TOLD_STATUS = {400: 400, 401: 502, 403: 502, 404: 502, 413: 413, 429: 429, 500: 502, 503: 503, 529: 503}
-"""The provider's status → the client's. Our refused credential, and a model the provider does not know, are not
-the caller's fault."""
+"""The provider's status → the client's. Our refused credential, and a model the provider does not know, are
+not the caller's fault."""
 ERROR_KINDS: dict[str, dict[int, tuple[str, ...]]] = {
     "openai_chat": {400: ("invalid_request_error",), 413: ("invalid_request_error",),
                     429: ("rate_limit_error",), 502: ("server_error", "api_error"),
@@ -508,7 +546,7 @@ ERROR_KINDS: dict[str, dict[int, tuple[str, ...]]] = {
 
 
 def error(cell: Cell) -> Verdict:
-    """A provider's error reaches the client in its own dialect, with the status its SDK acts on, and the wait."""
+    """A provider's error reaches the client in its own dialect: the status its SDK acts on, and the wait."""
     status = cell.feature.more["status"]
     for stream in (False, True):
         script = Script(status=status)
@@ -528,7 +566,7 @@ def error(cell: Cell) -> Verdict:
 
 def broken(cell: Cell) -> Verdict:
     """An error after content ends the stream as an error, never as an answer."""
-    script = Script(cell.feature.answer, broken=True)
+    script = Script(cell.feature.answer, broken=cell.feature.more.get("how", "error"))
     ask, told = cell.send(cell.feature.ask, script)
     check(told.status == 200, f"{told.status}")
     check(cell.client.stream_error(told.body), "the client would not notice")
@@ -541,7 +579,8 @@ def broken(cell: Cell) -> Verdict:
 
 KINDS: dict[str, Callable[[Cell], Verdict]] = {
     "talk": talk, "effort": effort, "tier": tier, "written": written, "free": free, "renamed": renamed,
-    "return": back, "switch": switch, "several": several, "longest": longest, "refusal": refusal, "cited": cited,
+    "return": back, "switch": switch, "several": several, "either": either, "longest": longest,
+    "refusal": refusal, "cited": cited,
     "unknown": unknown, "raw": raw, "namespace": namespace, "count": count, "embed": embed, "error": error,
     "broken": broken,
 }  # fmt: skip

@@ -22,7 +22,6 @@ from tests.conformance.talk import (
     Text,
     Thought,
     Tool,
-    Turn,
     Usage,
     events,
     legal,

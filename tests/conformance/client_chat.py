@@ -38,7 +38,7 @@ LOST = {
     "seed": "seed", "presence": "presence_penalty", "frequency": "frequency_penalty", "n": "n",
     "logprobs": "logprobs", "effort": "reasoning_effort", "show": "reasoning.summary", "user": "user",
     "metadata": "metadata", "tier": "service_tier", "verbosity": "verbosity", "cache_key": "prompt_cache_key",
-    "strict": "strict", "choice": "tool_choice", "name": "filename", "max_tokens": "max_completion_tokens",
+    "strict": "strict", "choice": "tool_choice", "name": "filename", "max_tokens": "max_tokens",
 }  # fmt: skip
 """What a caller is told when a thing is left out."""
 
@@ -60,8 +60,8 @@ def write(ask: Ask, model: str) -> tuple[str, Json]:
         ("parallel_tool_calls", ask.parallel), ("max_completion_tokens", ask.max_tokens),
         ("temperature", ask.temperature), ("top_p", ask.top_p), ("seed", ask.seed), ("n", ask.n),
         ("presence_penalty", ask.presence), ("frequency_penalty", ask.frequency), ("user", ask.user),
-        ("metadata", ask.metadata), ("store", ask.metadata and True), ("service_tier", ask.tier), ("verbosity", ask.verbosity),
-        ("prompt_cache_key", ask.cache_key),
+        ("metadata", ask.metadata), ("store", ask.metadata and True),
+        ("service_tier", ask.tier), ("verbosity", ask.verbosity), ("prompt_cache_key", ask.cache_key),
         ("reasoning_effort", "none" if ask.effort == "off" else ask.effort),
     ):  # fmt: skip
         if value is not None:
@@ -153,7 +153,7 @@ def _pieces(message: Json, parts: list[Part]) -> None:
 
 
 def read(body: Json, *, relayed: bool = False) -> Answer:
-    """A whole answer. Raises `IllegalError`. `relayed`: by a server that has its own way, as its clients know."""
+    """A whole answer. Raises `IllegalError`. `relayed`: of a server with ways of its own."""
     _frame(body, "chat.completion")
     (choice,) = body["choices"]
     legal(choice["index"] == 0, "the only choice is not the first")
@@ -219,7 +219,7 @@ def _cited(annotations: Any) -> tuple[str, ...]:
 
 
 def read_stream(raw: bytes, *, relayed: bool = False) -> Answer:
-    """A streamed answer: a role first, whole calls, one ending, usage in a chunk without choices, `[DONE]`."""
+    """A streamed answer: role first, whole calls, one ending, usage in a chunk without choices, `[DONE]`."""
     found = events(raw)
     legal(found and found[-1][1] == "[DONE]", "the stream does not end with `[DONE]`")
     chunks = [json.loads(data) for _, data in found[:-1]]

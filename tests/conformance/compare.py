@@ -1,7 +1,7 @@
 """What was asked beside what was heard, and what was answered beside what was told: where they differ.
 
-Conversations are compared as a list of atoms, so that neither the grouping into turns nor the place of a tool's
-pictures (in its result, or right after it) matters, but order, words, arguments and pairing do.
+Conversations are compared as a list of atoms, so that neither the grouping into turns nor the place of a
+tool's pictures (in its result, or right after it) matters, but order, words, arguments and pairing do.
 """
 
 import json

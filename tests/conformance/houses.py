@@ -1,6 +1,7 @@
 """The providers of the table, each with what its owner refuses and what it has no such thing of.
 
-Sources are named beside the rule; all were read 2026-11-22. A word in `lacks` or `unable` is a key of `cells.KEYS`.
+Sources are named beside the rule; all were read 2026-11-22. The words in `lacks` and `unable` are the keys of
+`compare.differences`.
 """
 
 import re
@@ -65,11 +66,16 @@ RESPONSES = House(
     entry='template = "openai"\ndialect = "openai_responses"\nalso = []',
     models={"plain": "gpt-4.1", "thinks": "gpt-5.4"},
     lacks={
-        "top_k": _NO_TOP_K, "cache": _MARKS, "stop": "no `stop`", "seed": "no `seed`",
-        "presence": "no penalties", "frequency": "no penalties", "n": "no `n`",
+        "top_k": _NO_TOP_K,
+        "cache": _MARKS,
+        "stop": "no `stop`",
+        "seed": "no `seed`",
+        "presence": "no penalties",
+        "frequency": "no penalties",
+        "n": "no `n`",
     },
     unable={"sound": "the model takes no sound"},
-)  # fmt: skip
+)
 
 ANTHROPIC = House(
     name="anthropic",
@@ -79,14 +85,20 @@ ANTHROPIC = House(
     root="",
     models={"plain": "claude-sonnet-4-5", "thinks": "claude-sonnet-4-5", "modern": "claude-opus-5-5"},
     lacks={
-        "seed": "no `seed`", "presence": "no penalties", "frequency": "no penalties", "n": "no `n`",
-        "logprobs": "no logprobs", "json": "no JSON without a schema", "verbosity": "no verbosity",
-        "cache_key": "no cache key", "metadata": "no metadata but a user",
+        "seed": "no `seed`",
+        "presence": "no penalties",
+        "frequency": "no penalties",
+        "n": "no `n`",
+        "logprobs": "no logprobs",
+        "json": "no JSON without a schema",
+        "verbosity": "no verbosity",
+        "cache_key": "no cache key",
+        "metadata": "no metadata but a user",
         "tier": "tiers of other names",
     },
     unable={"sound": "the model takes no sound"},
     unlike={"logprobs_given": "no logprobs", "refusal": "refusals have no words: see content filter"},
-)  # fmt: skip
+)
 
 GEMINI = House(
     name="gemini",
@@ -96,12 +108,20 @@ GEMINI = House(
     root="",
     models={"plain": "gemini-2.5-flash", "thinks": "gemini-2.5-flash", "modern": "gemini-3.5-flash"},
     lacks={
-        "parallel": "no choice about parallel calls", "user": "no user", "metadata": "labels are Vertex's",
-        "verbosity": "no verbosity", "cache_key": "no cache key", "cache": _MARKS, "name": "files have no names",
+        "parallel": "no choice about parallel calls",
+        "user": "no user",
+        "metadata": "labels are Vertex's",
+        "verbosity": "no verbosity",
+        "cache_key": "no cache key",
+        "cache": _MARKS,
+        "name": "files have no names",
         "strict": "2.5 cannot enforce a function's schema",
     },
-    unlike={"refusal": "refusals have no words: see content filter", "written": "cache writes are not counted"},
-)  # fmt: skip
+    unlike={
+        "refusal": "refusals have no words: see content filter",
+        "written": "cache writes are not counted",
+    },
+)
 
 _MISTRAL = frozenset({
     "frequency_penalty", "guardrails", "logprobs", "max_tokens", "messages", "metadata", "min_tokens",
@@ -131,12 +151,21 @@ MISTRAL = House(
         counts="plain",
         usage_at_end=True,
     ),
-    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "user": "no user",
-           "verbosity": "no verbosity", "thought": "takes no thoughts back"},
+    lacks={
+        "top_k": _NO_TOP_K,
+        "cache": _MARKS,
+        "show": _NO_SHOW,
+        "user": "no user",
+        "verbosity": "no verbosity",
+        "thought": "takes no thoughts back",
+    },
     unable={"sound": "the model takes no sound", "document": "the model takes no files"},
-    unlike={"cached_given": "does not count them apart", "written": "does not count them",
-            "refusal": "refusals have no words of their own"},
-)  # fmt: skip
+    unlike={
+        "cached_given": "does not count them apart",
+        "written": "does not count them",
+        "refusal": "refusals have no words of their own",
+    },
+)
 
 
 def _xai_refuses(_: str) -> dict[str, str]:
@@ -160,12 +189,19 @@ XAI = House(
         reasoning_apart=True,
         whole_calls=True,
     ),
-    lacks={"metadata": "only of what is stored", "top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "thought": "takes no thoughts back",
-           "stop": "models that reason refuse it", "presence": "models that reason refuse it",
-           "frequency": "models that reason refuse it"},
+    lacks={
+        "metadata": "only of what is stored",
+        "top_k": _NO_TOP_K,
+        "cache": _MARKS,
+        "show": _NO_SHOW,
+        "thought": "takes no thoughts back",
+        "stop": "models that reason refuse it",
+        "presence": "models that reason refuse it",
+        "frequency": "models that reason refuse it",
+    },
     unable={"sound": "the model takes no sound", "document": "the model takes no files"},
     unlike={"refusal": "refusals have no words of their own"},
-)  # fmt: skip
+)
 
 DEEPSEEK = House(
     name="deepseek",
@@ -183,12 +219,20 @@ DEEPSEEK = House(
         thinks="reasoning_content",
         counts="deepseek",
     ),
-    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "user": "no user", "metadata": "no metadata",
-           "cache_key": "no cache key"},
-    unable={"sound": "the model takes no sound", "document": "the model takes no files",
-            "schema": "the model takes no schema"},
+    lacks={
+        "top_k": _NO_TOP_K,
+        "cache": _MARKS,
+        "user": "no user",
+        "metadata": "no metadata",
+        "cache_key": "no cache key",
+    },
+    unable={
+        "sound": "the model takes no sound",
+        "document": "the model takes no files",
+        "schema": "the model takes no schema",
+    },
     unlike={"refusal": "refusals have no words of their own"},
-)  # fmt: skip
+)
 
 _GROQ = frozenset({
     "citation_options", "compound_custom", "disable_tool_validation", "documents", "exclude_domains",
@@ -214,14 +258,27 @@ GROQ = House(
         thoughts="refused",
         thinks="reasoning",
     ),
-    lacks={"metadata": "only of what is stored", "top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "thought": "takes no thoughts back",
-           "logprobs": "refused with 400", "verbosity": "no verbosity", "cache_key": "no cache key",
-           "effort_off": "gpt-oss always reasons"},
-    unable={"sound": "the model takes no sound", "document": "the model takes no files",
-            "image": "the model takes no pictures", "image_url": "the model takes no pictures",
-            "result_image": "the model takes no pictures", "schema": "the model takes no schema"},
+    lacks={
+        "metadata": "only of what is stored",
+        "top_k": _NO_TOP_K,
+        "cache": _MARKS,
+        "show": _NO_SHOW,
+        "thought": "takes no thoughts back",
+        "logprobs": "refused with 400",
+        "verbosity": "no verbosity",
+        "cache_key": "no cache key",
+        "effort_off": "gpt-oss always reasons",
+    },
+    unable={
+        "sound": "the model takes no sound",
+        "document": "the model takes no files",
+        "image": "the model takes no pictures",
+        "image_url": "the model takes no pictures",
+        "result_image": "the model takes no pictures",
+        "schema": "the model takes no schema",
+    },
     unlike={"refusal": "refusals have no words of their own", "logprobs_given": "no logprobs"},
-)  # fmt: skip
+)
 
 _COHERE = frozenset({
     "model", "messages", "stream", "stream_options", "max_tokens", "temperature", "top_p", "stop", "seed",
@@ -244,13 +301,28 @@ COHERE = House(
         counts="plain",
         stops=5,
     ),
-    lacks={"top_k": _NO_TOP_K, "cache": _MARKS, "show": _NO_SHOW, "thought": "takes no thoughts back",
-           "logprobs": "no `top_logprobs`", "verbosity": "no verbosity", "cache_key": "no cache key",
-           "user": "no user", "metadata": "no metadata", "tier": "no tiers", "parallel": "no such field"},
+    lacks={
+        "top_k": _NO_TOP_K,
+        "cache": _MARKS,
+        "show": _NO_SHOW,
+        "thought": "takes no thoughts back",
+        "logprobs": "no `top_logprobs`",
+        "verbosity": "no verbosity",
+        "cache_key": "no cache key",
+        "user": "no user",
+        "metadata": "no metadata",
+        "tier": "no tiers",
+        "parallel": "no such field",
+    },
     unable={"sound": "the model takes no sound", "document": "the model takes no files"},
-    unlike={"refusal": "refusals have no words of their own", "cached_given": "does not count them apart",
-            "thought_given": "shows no thoughts in this API", "logprobs_given": "not in the compatibility API", "written": "does not count them"},
-)  # fmt: skip
+    unlike={
+        "refusal": "refusals have no words of their own",
+        "cached_given": "does not count them apart",
+        "thought_given": "shows no thoughts in this API",
+        "logprobs_given": "not in the compatibility API",
+        "written": "does not count them",
+    },
+)
 
 VLLM = House(
     name="vllm",
@@ -265,8 +337,13 @@ VLLM = House(
         efforts=lambda _: ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
         thinks="reasoning",
     ),
-    lacks={"metadata": "only of what is stored", "top_k": "not in the dialect", "cache": _MARKS, "show": _NO_SHOW,
-           "thought": "takes no thoughts back"},
+    lacks={
+        "metadata": "only of what is stored",
+        "top_k": "not in the dialect",
+        "cache": _MARKS,
+        "show": _NO_SHOW,
+        "thought": "takes no thoughts back",
+    },
     unlike={"refusal": "refusals have no words of their own"},
     more="""
 [[models]]
@@ -277,7 +354,7 @@ capabilities = ["tools", "parallel_tools", "json_schema", "json", "reasoning", "
 provider = "vllm"
 model = "house-model"
 """,
-)  # fmt: skip
+)
 
 OPENROUTER = House(
     name="openrouter",
@@ -304,5 +381,15 @@ OPENROUTER = House(
 )
 
 HOUSES = (
-    OPENAI, RESPONSES, ANTHROPIC, GEMINI, MISTRAL, XAI, DEEPSEEK, GROQ, COHERE, OPENROUTER, VLLM,
-)  # fmt: skip
+    OPENAI,
+    RESPONSES,
+    ANTHROPIC,
+    GEMINI,
+    MISTRAL,
+    XAI,
+    DEEPSEEK,
+    GROQ,
+    COHERE,
+    OPENROUTER,
+    VLLM,
+)

@@ -1,9 +1,9 @@
 """A provider of Messages: reads a request as Anthropic would, refusing what it refuses, and answers.
 
 Facts, read 2026-11-22: `anthropic` SDK 2.12 `message_create_params` for fields and blocks;
-platform.claude.com/docs, "Working with messages", "Handle tool calls", "Extended thinking" and "Troubleshooting
-thinking" for the order of turns, the pairing of calls and results, and what goes with thinking; the errors quoted
-in `codecs/anthropic/write_turns.py` and `models.py`.
+platform.claude.com/docs, "Working with messages", "Handle tool calls", "Extended thinking" and
+"Troubleshooting thinking" for the order of turns, the pairing of calls and results, and what goes with
+thinking; the errors quoted in `codecs/anthropic/write_turns.py` and `models.py`.
 """
 
 import json

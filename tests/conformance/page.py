@@ -25,24 +25,27 @@ _SIGNS = {"pass": "✓", "told": "told", "none": "–", "limit": "limit", "fail"
 
 _INTRO = """# Conformance
 
-Every client dialect in front of every provider, for every feature: {clients} × {houses} × {features} = {cells} cells.
-Each cell was tried through the front door: a running gateway over real sockets, in front of replayed providers that
-refuse whatever the provider's owner refuses, and with clients that refuse whatever the official SDKs could not read.
+Every client dialect in front of every provider, for every feature:
+{clients} × {houses} × {features} = {cells} cells.
+Each cell was tried through the front door: a running gateway over real sockets, in front of replayed
+providers that refuse whatever the provider's owner refuses, and with clients that refuse whatever the
+official SDKs could not read.
 
 | what became of it | cells | meaning |
 |---|---|---|
 | ✓ | {pass_} | it reached the provider with its meaning, and the answer the client; nothing was left out |
-| told | {told} | this provider has no such thing: it is named in `x-passerelle-dropped`, and with `x-passerelle-strict: 1` \
-refused before any call; or the model cannot do it, and the gateway says so before any call |
+| told | {told} | this provider has no such thing: it is named in `x-passerelle-dropped`, and with \
+`x-passerelle-strict: 1` refused before any call; or the model cannot do it, and the gateway says so \
+before any call |
 | – | {none} | nothing to ask: the client's dialect, or the provider's, has no words for it |
 | limit | {limit} | both ends have it and the gateway does not carry it; it is told as above |
 | **fails** | {fail} | anything else |
 
-Of the {sensible} cells where both ends have the thing, **{share} pass** ({pass_}). The number beside a word is the reason,
-listed under its table.
+Of the {sensible} cells where both ends have the thing, **{share} pass** ({pass_}). The number beside a word
+is the reason, listed under its table.
 
-Measured on {date} in {took} s by `make conformance`, which writes this page; `make test` runs the same cells and fails when
-the page says otherwise.
+Measured on {date} in {took} s by `make conformance`, which writes this page.
+`make test` runs the same cells, and fails when the page says otherwise.
 """
 
 

@@ -1,4 +1,5 @@
-"""Every cell of the table, tried: `python -m tests.conformance.suite [CLIENT [HOUSE [FEATURE]]]` shows what fails."""
+"""Every cell of the table, tried. `python -m tests.conformance.suite [CLIENT [HOUSE [FEATURE]]]` shows
+what fails."""
 
 import sys
 import tempfile

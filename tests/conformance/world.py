@@ -1,7 +1,7 @@
 """One gateway in front of all the houses, each a strict replayed provider under a path of its own.
 
-Every request carries a reference in its words (`ref00042`), by which the provider knows what to say to it and the
-test finds what was heard: exchanges may run side by side.
+Every request carries a reference in its words (`ref00042`), by which the provider knows what to say to it and
+the test finds what was heard: exchanges may run side by side.
 """
 
 import asyncio
@@ -41,10 +41,10 @@ _APART_S = 0.05
 class Script:
     """What a provider does with the requests of one reference, and what came."""
 
-    answer: Answer | Callable[[Ask], Answer] = Answer()
+    answer: Answer | Callable[[Ask], Answer] = field(default_factory=Answer)
     status: int = 200
-    broken: bool = False
-    """Its stream says an error after half of the content."""
+    broken: str = ""
+    """Its stream says an `error` after half of the content, or is `cut` there."""
     heard: list[Ask] = field(default_factory=list)
     bodies: list[Json] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
@@ -133,12 +133,14 @@ def _json(status: int, value: Any) -> bytes:
     return head + b"content-length: %d\r\n\r\n%b" % (len(data), data)
 
 
-def _stream(frames: list[str], *, broken: bool) -> tuple[bytes, bytes]:
+def _stream(frames: list[str], *, broken: str) -> tuple[bytes, bytes]:
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     chunks = [frame.encode() for frame in frames]
     written = [b"%x\r\n%b\r\n" % (len(c), c) for c in chunks]
     last = written.pop() if broken else b""
     first = head + b"".join(written)
+    if broken == "cut":
+        return first, b"0\r\n\r\n"
     return (first, last + b"0\r\n\r\n") if broken else (first + b"0\r\n\r\n", b"")
 
 
@@ -227,8 +229,10 @@ def _config(houses: tuple[House, ...], base_url: str) -> str:
 def running(folder: Path, houses: tuple[House, ...]) -> Iterator[World]:
     """The gateway and the houses, up."""
     env = {"CONFORMANCE_CREDENTIAL": "upstream-credential-0123456789abcdef"}
-    with Strict(houses={house.name: house for house in houses}) as upstream:
-        with Gateway(folder, _config(houses, upstream.base_url), env=env) as gateway:
-            world = World(gateway, upstream)
-            yield world
-            world.close()
+    with (
+        Strict(houses={house.name: house for house in houses}) as upstream,
+        Gateway(folder, _config(houses, upstream.base_url), env=env) as gateway,
+    ):
+        world = World(gateway, upstream)
+        yield world
+        world.close()
