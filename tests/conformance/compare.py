@@ -77,6 +77,8 @@ def _tools(asked: Ask, heard: Ask, found: dict[str, str]) -> None:
     theirs = [(t.name, t.description, _plain(t.schema)) for t in heard.tools if not t.free]
     free = [t.name for t in asked.tools if t.free]
     theirs = [tool for tool in theirs if tool[0] not in free]
+    if asked.choice == "none" and not heard.tools:
+        return  # not offered is not called
     if mine != theirs:
         found["tools"] = f"{mine} became {theirs}"
     if not set(free) <= {t.name for t in heard.tools}:
@@ -114,7 +116,7 @@ def atoms(turns: tuple[Turn, ...]) -> list[Atom]:
                 case Document():
                     said.append(("document", role, part.data))
                     if part.name:
-                        said.append(("name", part.name))
+                        said.append(("name", part.name.removesuffix(".pdf")))  # Converse takes no dots
                 case Sound():
                     said.append(("sound", role, part.data))
                 case Thought():
