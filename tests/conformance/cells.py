@@ -233,9 +233,8 @@ def talk(cell: Cell, ask: Ask | None = None, answer: Answer | None = None) -> Ve
     if "logprobs" in lost:
         answer = replace(answer, logprobs=())
     got = cell.read(sent, told)
-    if cell.feature.kind != "several":
-        differ = told_differently(cell.expected(answer), got, true_model(cell, script), cell.house)
-        check(not differ, "; ".join(differ.values()))
+    differ = told_differently(cell.expected(answer), got, true_model(cell, script), cell.house)
+    check(not differ, "; ".join(differ.values()))
     return _lost(cell, ask, lost)
 
 
@@ -416,8 +415,13 @@ def either(cell: Cell) -> Verdict:
 
 
 def several(cell: Cell) -> Verdict:
-    """`n`: relayed as it is."""
-    return talk(cell)
+    """`n`: relayed as it is; elsewhere left out and told, or refused before any call."""
+    script = Script(cell.feature.answer)
+    ask, told = cell.send(cell.feature.ask, script)
+    if told.status == 400 and not script.bodies:
+        cell.client.error(400, told.json())
+        return Verdict("told" if "n" in cell.house.lacks else "limit", cell.house.lacks.get("n", LIMITS["n"]))
+    return _lost(cell, cell.feature.ask, heard_well(cell, ask, told, script))
 
 
 def refusal(cell: Cell) -> Verdict:

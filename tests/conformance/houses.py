@@ -152,6 +152,8 @@ MISTRAL = House(
         usage_at_end=True,
     ),
     lacks={
+        "tier": "tiers of another kind",
+        "metadata": "dropped with other fields about the caller",
         "top_k": _NO_TOP_K,
         "cache": _MARKS,
         "show": _NO_SHOW,
@@ -220,6 +222,9 @@ DEEPSEEK = House(
         counts="deepseek",
     ),
     lacks={
+        "seed": "no seed",
+        "tier": "no tiers",
+        "verbosity": "no verbosity",
         "top_k": _NO_TOP_K,
         "cache": _MARKS,
         "user": "no user",
@@ -297,11 +302,11 @@ COHERE = House(
         known=_COHERE,
         roles=("system", "developer", "user", "assistant", "tool"),
         efforts=lambda _: ("none", "high"),
-        hottest=1.0,
         counts="plain",
         stops=5,
     ),
     lacks={
+        "n": "no n",
         "top_k": _NO_TOP_K,
         "cache": _MARKS,
         "show": _NO_SHOW,
@@ -328,7 +333,7 @@ VLLM = House(
     name="vllm",
     label="vLLM",
     dialect="openai_chat",
-    entry='kind = "openai_like"\ndialect = "openai_chat"',
+    entry='kind = "openai_like"\ndialect = "openai_chat"\nalso = []',
     models={"plain": "house-model"},
     chat=ChatRules(
         # vLLM's OpenAI-compatible server ignores fields it does not know, and takes sound and pictures.
@@ -361,7 +366,7 @@ OPENROUTER = House(
     label="OpenRouter",
     dialect="openai_chat",
     entry='template = "openrouter"',
-    models={"plain": "gpt-6.1-sol"},
+    models={"plain": "gemini-2.5-pro"},
     chat=ChatRules(
         contents=("text", "image_url", "file"),
         roles=("system", "developer", "user", "assistant", "tool"),

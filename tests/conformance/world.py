@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -103,6 +103,8 @@ class Strict(Upstream):
         if script.status != 200:
             return _json(script.status, maker.problem(script.status, f"trouble {script.status}")), b""
         answer = script.answer if isinstance(script.answer, Answer) else script.answer(heard)
+        if heard.logprobs is None:
+            answer = replace(answer, logprobs=())
         if body.get("stream"):
             frames = maker.stream(answer, house, body)
             return _stream(maker.broken(frames) if script.broken else frames, broken=script.broken)
@@ -154,8 +156,9 @@ class Told:
 
     @property
     def dropped(self) -> set[str]:
-        """What it says was left out."""
-        return set(filter(None, self.headers.get("x-passerelle-dropped", "").split(",")))
+        """What it says was left out, or changed (`temperature=1`)."""
+        said = self.headers.get("x-passerelle-dropped", "").split(",")
+        return {name.partition("=")[0] for name in said if name}
 
     def json(self) -> Json:
         """The body."""
