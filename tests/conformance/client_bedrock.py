@@ -35,8 +35,9 @@ _I = "inferenceConfig"
 LOST = {
     "document": "document", "name": "document.name", "thought": "reasoningContent",
     "schema": "outputConfig.textFormat", "temperature": f"{_I}.temperature", "top_p": f"{_I}.topP",
-    "top_k": "additionalModelRequestFields.top_k", "stop": f"{_I}.stopSequences", "effort": "outputConfig.effort",
-    "budget": "outputConfig.effort", "metadata": "requestMetadata", "tier": "serviceTier", "cache": "cachePoint",
+    "top_k": "additionalModelRequestFields.top_k", "stop": f"{_I}.stopSequences",
+    "effort": "outputConfig.effort", "budget": "outputConfig.effort", "metadata": "requestMetadata",
+    "tier": "serviceTier", "cache": "cachePoint",
     "choice": "toolConfig.toolChoice", "max_tokens": f"{_I}.maxTokens", "sound": "audio",
     "strict": "toolConfig.tools.toolSpec.strict", "image": "image",
 }  # fmt: skip

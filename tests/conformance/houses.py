@@ -368,7 +368,7 @@ OPENROUTER = House(
     entry='template = "openrouter"',
     models={"plain": "gemini-2.5-pro"},
     chat=ChatRules(
-        contents=("text", "image_url", "file"),
+        contents=("text", "image_url", "file", "input_audio"),
         roles=("system", "developer", "user", "assistant", "tool"),
         efforts=lambda _: ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
         thinks="reasoning",
@@ -382,7 +382,6 @@ OPENROUTER = House(
         "show": _NO_SHOW,
         "thought": "takes no thoughts back",
     },
-    unable={"sound": "the model takes no sound"},
 )
 
 HOUSES = (

@@ -1,9 +1,9 @@
 """A provider of Converse: reads a request as Amazon would for Claude, refusing what it refuses, and answers.
 
 Facts, read 2026-11-22: botocore 1.44.5's model of the service for every field and type;
-docs.aws.amazon.com/bedrock/latest/userguide, "Carry out a conversation with the Converse API" and "Tool use" for
-the order of turns and the pairing of calls and results; the service's own words for blank text, empty content,
-and names of documents (quoted in `tests/upstream_bedrock.py`).
+docs.aws.amazon.com/bedrock/latest/userguide, "Carry out a conversation with the Converse API" and "Tool use"
+for the order of turns and the pairing of calls and results; the service's own words for blank text, empty
+content, and names of documents (quoted in `tests/upstream_bedrock.py`).
 """
 
 import json
