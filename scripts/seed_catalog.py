@@ -47,8 +47,6 @@ LISTS = {
 
 UNSERVED = {
     "anthropic": ("anthropic", ("claude-mythos-5-2", "claude-mythos-5-1", "claude-mythos-5")),
-    "openai": ("openai", ("gpt-image-2.5-sunburst", "gpt-image-2.5-flare", "gpt-image-2")),
-    "google": ("google", ("gemini-nano-banana-2.1", "gemini-3-pro-image-preview")),
     "amazon": ("aws", ("nova-2-lite", "nova-premier", "nova-pro", "nova-lite", "nova-micro")),
     "microsoft": ("azure", ("phi-4",)),
 }
@@ -65,6 +63,8 @@ FIELDS = {
     "output_audio_mtok": "output_audio",
     "input_image_mtok": "input_image",
     "output_image_mtok": "output_image",
+    "input_mchars": "characters",
+    "input_audio_hours": "audio_hour",
 }
 
 Row = dict[str, Any]
@@ -180,6 +180,8 @@ def _figures(price: types.ModelPrice) -> tuple[Row, int | None, list[str], Row]:
         k: v for k, v in vars(price).items() if v is not None and not k.startswith("_")
     }
     for name, value in said.items():
+        if name == "audio_hours" and "input_audio_hours" in said:
+            continue  # the same figure, under its older name
         if name not in FIELDS:
             left_out.append(name)
         elif isinstance(value, types.TieredPrices):

@@ -5,6 +5,7 @@ depend on the request alone. Every exchange is kept for the test to look at.
 """
 
 import asyncio
+import email
 import json
 import threading
 from collections.abc import Callable
@@ -105,7 +106,7 @@ class Upstream:
                 method, path, _ = line.split(" ", 2)
                 headers = {n.lower(): v.strip() for n, _, v in (r.partition(":") for r in rest if r)}
                 raw = await reader.readexactly(int(headers.get("content-length", 0)))
-                body = json.loads(raw) if raw else {}
+                body = _read(raw, headers.get("content-type", ""))
                 self.exchanges.append(Exchange(method, path, headers, body))
                 await self._answer(writer, path.partition("?")[0], body)
                 await writer.drain()
@@ -123,13 +124,36 @@ class Upstream:
             return
         for ending, whole, stream in _ANSWERS:
             if path.endswith(ending):
-                if stream is None or not (whole is None or body.get("stream")):
+                streamed = body.get("stream") or body.get("stream_format") == "sse"
+                if stream is None or not (whole is None or streamed):
                     assert whole is not None
-                    _json(writer, whole(path, body), cut=trouble == "cut")
+                    said = whole(path, body)
+                    if isinstance(said, bytes):
+                        _sound(writer, said)
+                    else:
+                        _json(writer, said, cut=trouble == "cut")
                 else:
                     await _stream(writer, stream(path, body), trouble, path)
                 return
         _json(writer, {"error": {"message": "no such path"}}, status=404)
+
+
+def _read(raw: bytes, content_type: str) -> dict[str, Any]:
+    """A JSON body, or a form's fields, files as `(file name, type, bytes)`, lists where a name came again."""
+    if not content_type.startswith("multipart/form-data"):
+        return json.loads(raw) if raw else {}
+    form = email.message_from_bytes(b"content-type: %b\r\n\r\n%b" % (content_type.encode(), raw))
+    found: dict[str, Any] = {}
+    for part in form.get_payload():
+        name = str(part.get_param("name", header="content-disposition"))
+        content: Any = part.get_payload(decode=True)
+        filename = part.get_filename()
+        value = content.decode() if filename is None else (filename, part.get_content_type(), content)
+        if name.endswith("[]"):
+            found.setdefault(name, []).append(value)
+        else:
+            found[name] = value
+    return found
 
 
 _ANSWERS: tuple[tuple[str, Callable[..., Any] | None, Callable[..., list[str]] | None], ...] = (
@@ -139,6 +163,11 @@ _ANSWERS: tuple[tuple[str, Callable[..., Any] | None, Callable[..., list[str]] |
     (":generateContent", answers.gemini, None),
     (":streamGenerateContent", None, answers.gemini_stream),
     ("/embeddings", openai.embeddings, None),
+    ("/images/generations", openai.images, openai.images_stream),
+    ("/images/edits", openai.images, openai.images_stream),
+    ("/audio/speech", openai.speech, openai.speech_stream),
+    ("/audio/transcriptions", openai.transcription, openai.transcription_stream),
+    ("/audio/translations", openai.transcription, None),
     ("/moderations", openai.moderations, None),
     ("/rerank", openai.rerank, None),
     (":embedContent", answers.gemini_embedding, None),
@@ -161,6 +190,11 @@ def _json(
     )
     if cut:
         writer.close()
+
+
+def _sound(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: %d\r\n\r\n" % len(data))
+    writer.write(data)
 
 
 async def _stream(writer: asyncio.StreamWriter, frames: list[str], trouble: str | None, path: str) -> None:

@@ -94,6 +94,9 @@ def event_frame(value: Body) -> str:
     return f"event: {value['type']}\ndata: {json.dumps(value)}\n\n"
 
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+"""A picture of one pixel."""
+
 # --- Anthropic
 
 
@@ -195,7 +198,12 @@ _GEMINI_USAGE = {
 
 
 def gemini(path: str, body: Body) -> Body:
-    """A whole generation."""
+    """A whole generation; a picture or sound where that is asked for."""
+    if body.get("generationConfig", {}).get("responseModalities") == ["AUDIO"]:
+        sound = {"mimeType": "audio/L16;codec=pcm;rate=24000", "data": "AAABAAIAAwA="}
+        return _generation([{"inlineData": sound}], "STOP")
+    if body.get("generationConfig", {}).get("responseModalities") == ["IMAGE"]:
+        return _generation([{"inlineData": {"mimeType": "image/png", "data": PIXEL}}], "STOP")
     return _generation(_gemini_calls(path, body) or [{"text": words(body)[0]}], "STOP")
 
 

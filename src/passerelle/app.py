@@ -23,6 +23,7 @@ from passerelle.gateway.attempt import Engine
 from passerelle.gateway.counters import SharedCounters
 from passerelle.gateway.generation import Generation, Generations, Intake, ReloadOutcome, ReloadRefused
 from passerelle.gateway.holds import Holds
+from passerelle.gateway.keep import Recall
 from passerelle.gateway.limits import Limits
 from passerelle.gateway.road import Road
 from passerelle.gateway.settle import Settler
@@ -31,13 +32,14 @@ from passerelle.policy.rules import Demands, Policy, compile_policy
 from passerelle.providers.base import Deadlines, Provider
 from passerelle.providers.build import build_provider
 from passerelle.providers.configured import configured
-from passerelle.server import health
+from passerelle.server import health, hello
 from passerelle.server.app import Entrance
 from passerelle.server.call import ModelCalls
 from passerelle.server.listen import Listener
 from passerelle.server.models import ModelList
 from passerelle.server.route import Management
 from passerelle.server.v1 import anthropic, gemini, openai
+from passerelle.server.v1.stored import Stored
 from passerelle.store import Store, default_url, open_store
 from passerelle.telemetry import trace
 from passerelle.telemetry.metrics import Metrics
@@ -148,9 +150,11 @@ class App:
         models = ModelList(self.generations)
         return Entrance(
             (
-                *openai.routes(calls, models),
+                *openai.routes(calls, models, Recall(self.store, self.generations)),
+                *Stored(self.store, self.generations, self.clock).routes(),
                 *anthropic.routes(calls),
                 *gemini.routes(calls, models),
+                *hello.routes(),
                 *health.routes(
                     self.store,
                     self.generations,
@@ -274,6 +278,7 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         deadlines={name: _deadlines(settings, name) for name in settings.providers},
         smart_mode=settings.router.smart_mode,
         default_rights=msgspec.convert(settings.limits.model_dump(), Rights),
+        conversation_days=settings.store.conversation_days,
         entries={name: entry.identity for name, entry in entries.items()},
         intake=Intake(
             settings.server.max_body_bytes,

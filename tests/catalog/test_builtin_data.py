@@ -23,6 +23,10 @@ UNPRICED = {
     ("cohere", "rerank-v4.0-pro"),
     ("cohere", "rerank-v4.0-fast"),
     ("mistral", "mistral-moderation-latest"),
+    # Billed by the megapixel.
+    ("bfl", "flux-2-max"),
+    ("bfl", "flux-2-pro"),
+    ("bfl", "flux-2-flex"),
 }
 """Offers whose price no source of ours states."""
 

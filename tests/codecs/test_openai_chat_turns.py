@@ -64,6 +64,11 @@ def test_a_call_without_thoughts_has_empty_ones(way: Any) -> None:
     assert way(BODY, "reasoning_content_field")["messages"][1]["reasoning_content"] == ""
 
 
+@pytest.mark.parametrize("way", [relayed, translated])
+def test_a_key_for_the_cache_is_left_out_where_it_is_refused(way: Any) -> None:
+    assert "prompt_cache_key" not in way({**BODY, "prompt_cache_key": "k"}, "no_prompt_cache_key")
+
+
 def test_a_body_that_needs_nothing_keeps_its_bytes() -> None:
     messages = '[ {"role":"user" , "content":"Hi."} ]'
     body = f'{{"model":"m","messages":{messages}}}'.encode()

@@ -183,7 +183,9 @@ def heard_well(cell: Cell, ask: Ask, told: Told, script: Script) -> dict[str, st
     for key, how in found.items():
         check(key in lacks, f"{key}: {how}")
     words = {key: word_of(cell, key) for key in found}
-    missing = {key: word for key, word in words.items() if word not in told.dropped}
+    missing = {
+        k: w for k, w in words.items() if w not in told.dropped and not _beside({k: ""}) & told.dropped
+    }
     check(not missing or cell.own, f"lost without a word: {missing}, said {sorted(told.dropped)}")
     more = told.dropped - set(words.values()) - _beside(found)
     more -= {"store"} if ask.metadata else set()  # Chat's callers must store what has metadata

@@ -187,7 +187,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature(
         "the same role twice, empty words",
         replace(ASK, turns=(user("One?"), user("And two?"), model("Three."), user("Four?", ""))),
-        illegal=("anthropic", "gemini"),
+        illegal=("anthropic", "gemini", "bedrock"),
     ),
     *_both(Feature("a tool called", TOOLS, _calls(ONE))),
     *_both(Feature("two tools called at once", TOOLS, _calls(ONE, OTHER))),

@@ -301,7 +301,7 @@ COHERE = House(
     chat=ChatRules(
         known=_COHERE,
         roles=("system", "developer", "user", "assistant", "tool"),
-        efforts=lambda _: ("none", "high"),
+        efforts=lambda _: ("none", "low", "medium", "high"),
         counts="plain",
         stops=5,
     ),
@@ -376,6 +376,7 @@ OPENROUTER = House(
         comments=True,
     ),
     lacks={
+        "verbosity": "the model has no verbosity",
         "metadata": "only of what is stored",
         "top_k": _NO_TOP_K,
         "cache": _MARKS,

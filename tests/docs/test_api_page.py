@@ -56,9 +56,11 @@ def _data_plane(app: App) -> set[Said]:
     """The entrance's routes, each under the method it is meant for (GET stands for HEAD too)."""
     found: set[Said] = set()
     for route in app.entrance.routes:
-        for method in route.methods - {"HEAD"}:
-            path = route.path + "{model}" if route.prefix else route.path
-            if route.prefix and method == "POST":  # Gemini's alone
+        for method in route.methods - {"HEAD"} or route.methods:
+            path = route.path
+            if route.prefix:
+                path += f"{{{route.path.split('/')[-2].removesuffix('s')}}}"
+            if path.endswith("{model}") and method == "POST":  # Gemini's alone
                 found |= {Said(method, f"{path}:{verb}", route.permission) for verb in gemini._VERBS}
             else:
                 found.add(Said(method, path, route.permission))

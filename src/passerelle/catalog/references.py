@@ -17,6 +17,7 @@ from passerelle.core.model import Model
 DIALECTS_OF = {
     "anthropic": frozenset({"anthropic"}),
     "gemini": frozenset({"gemini"}),
+    "bfl": frozenset({"openai_chat"}),
     "openai_like": frozenset({"openai_chat", "openai_responses", "anthropic"}),
     "local": frozenset({"openai_chat"}),
     "simulated": frozenset({"openai_chat", "openai_responses", "anthropic", "gemini"}),

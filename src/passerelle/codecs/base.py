@@ -106,7 +106,9 @@ QUIRKS: dict[str, str] = {
     "no_sampling": "refuses `temperature`, `top_p`, penalties and logprobs (OpenAI reasoning models)",
     "short_call_ids": "takes ids of tool calls of nine letters and digits only (Mistral)",
     "no_user_after_tool": "refuses a user's turn right after a tool's result (Mistral)",
+    "no_prompt_cache_key": "refuses `prompt_cache_key` (Groq, Cerebras)",
     "custom_tools": "knows tools of free text, which others are told of as functions (OpenAI)",
+    "flux_job": "makes pictures by jobs in its own words (Black Forest Labs)",
     "rerank_top_k": "names the number of documents wanted `top_k` (Voyage)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
 }
@@ -340,6 +342,14 @@ class TaskProviderSide(Protocol[Sent, Found]):
 
     def watch_response(self, body: bytes) -> Watched:
         """As `decode_response`, reading only what the road needs, of an answer to a relayed request."""
+        ...
+
+
+class StreamingTask(Protocol):
+    """A `TaskProviderSide` whose answers may come as a stream, for callers of its own dialect."""
+
+    def stream_watcher(self, envelope: Envelope) -> StreamWatcher:
+        """A fresh watcher for one stream."""
         ...
 
 

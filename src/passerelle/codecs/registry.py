@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any, assert_never
 
 from passerelle.codecs.base import ClientSide, ProviderSide, TaskClientSide, TaskProviderSide
+from passerelle.core.event import Failed
 from passerelle.core.request import Dialect, Operation
 
 
@@ -89,3 +90,10 @@ def task_provider(operation: Operation, dialect: Dialect) -> TaskProviderSide[An
             return None
         case _:
             assert_never(dialect)
+
+
+def task_stream_error(failed: Failed) -> bytes:
+    """The honest end of a task's stream that broke. Only OpenAI's dialect streams tasks."""
+    from passerelle.codecs.openai_chat.tasks.stream import error_event
+
+    return error_event(failed)

@@ -21,7 +21,7 @@ from passerelle.config.types import (
 from passerelle.core.model import Attributes, DataClass, Evidence, Hosting, TrainingUse
 from passerelle.core.request import Dialect
 
-ProviderKind = Literal["openai_like", "anthropic", "gemini", "local", "simulated"]
+ProviderKind = Literal["openai_like", "anthropic", "gemini", "bfl", "local", "simulated"]
 """How a provider is spoken to; `providers/` has one adapter for each."""
 
 

@@ -27,9 +27,10 @@ class ServerSettings(Section):
 
 
 class StoreSettings(Section):
-    """`[store]`: where keys, receipts and budgets are kept."""
+    """`[store]`: where keys, receipts and budgets are kept, and for how long conversations are."""
 
     url: Text | None = None
+    conversation_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
 
 
 class TelemetrySettings(Section):

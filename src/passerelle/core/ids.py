@@ -44,3 +44,8 @@ def unix_ms(identifier: str) -> int:
     for character in text[:10]:
         value = value * 32 + _ALPHABET.index(character)
     return value
+
+
+def plausible(text: str) -> bool:
+    """Whether `text` can be anybody's id: short and printable ASCII, so that any database may be asked."""
+    return 0 < len(text) <= 128 and text.isascii() and text.isprintable()

@@ -18,7 +18,7 @@ Modality = Literal[
 OPERATION_GIVES: dict[Operation, Modality] = {
     "chat": "text", "count_tokens": "text", "embed": "embedding", "rerank": "ranking",
     "moderate": "verdict", "generate_image": "image", "edit_image": "image", "transcribe": "transcript",
-    "speak": "speech",
+    "translate": "transcript", "speak": "speech",
 }  # fmt: skip
 """What a model must give to serve an operation. `audio` is sound within an answer, `speech` a text read out;
 `text` is words of its own, `transcript` those it heard."""

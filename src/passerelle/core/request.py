@@ -15,12 +15,12 @@ Dialect = Literal["openai_chat", "openai_responses", "anthropic", "gemini"]
 
 Operation = Literal[
     "chat", "embed", "count_tokens", "rerank", "moderate", "generate_image", "edit_image", "transcribe",
-    "speak",
+    "translate", "speak",
 ]  # fmt: skip
 """What is asked: an answer, vectors, the size of a prompt, or one of the tasks of `core.tasks`."""
 
 TASKS: frozenset[Operation] = frozenset(
-    {"embed", "rerank", "moderate", "generate_image", "edit_image", "transcribe", "speak"}
+    {"embed", "rerank", "moderate", "generate_image", "edit_image", "transcribe", "translate", "speak"}
 )
 """What is no conversation: one request, one answer, each of a shape of its own."""
 

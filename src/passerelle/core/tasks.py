@@ -12,6 +12,9 @@ from passerelle.core.message import Extra
 from passerelle.core.request import Dialect
 from passerelle.core.usage import NO_USAGE, Usage
 
+Granularity = Literal["word", "segment"]
+"""What times are given of in a transcript."""
+
 
 class Media(msgspec.Struct, frozen=True, gc=False):
     """A picture or a sound as bytes or as an address."""
@@ -96,11 +99,12 @@ class ImageRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """`1024x1536`, in pixels; None: the model's own choice (also the caller's `auto`)."""
     quality: str | None = None
     """The provider's word: `low`, `medium`, `high`, `standard`, `hd`."""
-    background: Literal["transparent", "opaque"] | None = None
-    form: Literal["png", "jpeg", "webp"] | None = None
+    background: str | None = None
+    """`transparent` or `opaque`."""
+    form: str | None = None
+    """`png`, `jpeg`, `webp`…"""
     compression: int | None = None
     """0 to 100, for `jpeg` and `webp`."""
-    seed: int | None = None
     as_url: bool | None = None
     """True: an address is wanted; False: the bytes; None: whatever the model does."""
     images: tuple[Media, ...] = ()
@@ -137,10 +141,12 @@ class SpeakRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str
     voice: str
     dialect: Dialect
-    form: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = None
-    """None: the provider's own choice."""
+    form: str | None = None
+    """`mp3`, `opus`, `aac`, `flac`, `wav`, `pcm`; None: the provider's own choice."""
     speed: float | None = None
     instructions: str | None = None
+    stream: bool = False
+    """As events, in place of the bare sound."""
     extra: Extra = None
 
 
@@ -161,9 +167,10 @@ class TranscribeRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     language: str | None = None
     """ISO-639-1, where the caller knows it."""
     prompt: str | None = None
-    form: Literal["json", "text", "srt", "verbose_json", "vtt", "diarized_json"] = "json"
+    form: str = "json"
+    """`json`, `text`, `srt`, `verbose_json`, `vtt`, `diarized_json`."""
     temperature: float | None = None
-    granularities: tuple[Literal["word", "segment"], ...] = ()
+    granularities: tuple[Granularity, ...] = ()
     logprobs: bool = False
     into_english: bool = False
     stream: bool = False
@@ -181,8 +188,6 @@ class TranscribeResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     segments: tuple[dict[str, Any], ...] | None = None
     """As OpenAI writes them: `id`, `start`, `end`, `text`…"""
     words: tuple[dict[str, Any], ...] | None = None
-    rendered: str | None = None
-    """The provider's own `srt`, `vtt` or `text`, where that was asked for."""
     extra: Extra = None
 
 

@@ -234,7 +234,7 @@ class Engine:
             deployment=leg.deployment,
             operation=trip.envelope.operation,
             body=outbound.body,
-            stream=stream,
+            stream=stream and not outbound.gathered,
             dialect=outbound.dialect,
             deadlines=leg.deadlines,
             headers=trip.ask.headers if outbound.relayed else (),

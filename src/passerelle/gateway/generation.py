@@ -54,6 +54,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     """What `smart` means when nobody says."""
     default_rights: Rights = Rights()
     """`[limits]`: what holds for keys whose own rights say nothing."""
+    conversation_days: int = 30
+    """How long what callers asked to keep is kept."""
     entries: Mapping[str, str] = {}
     """What each provider was built from: equal text, same provider."""
     targets: dict[tuple[str, Operation], Target] = msgspec.field(default_factory=dict)

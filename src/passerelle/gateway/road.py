@@ -22,6 +22,7 @@ from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.money import show
 from passerelle.core.plan import Plan
 from passerelle.core.request import TASKS
+from passerelle.gateway import keep
 from passerelle.gateway.admit import Admission, Refusal, admit
 from passerelle.gateway.attempt import Engine
 from passerelle.gateway.count import count_here, counts_natively
@@ -154,14 +155,17 @@ class Road:
 
     async def _whole(self, trip: Trip) -> Delivery:
         answer = await self._engine.whole(trip, _context(trip))
+        body = answer.body if trip.ask.keeping is None else keep.whole(trip, answer.body)
         if trip.answer is not None:
-            trip.answer.append(answer.body)
+            trip.answer.append(body)
         receipt = self._settler.settle(trip, "answered")
+        if trip.booked is not None:
+            await keep.booked(trip)
         headers = _headers(trip)
         if receipt is not None:
             headers.append((b"x-passerelle-cost", show(receipt.cost_nanos, receipt.currency).encode()))
         content_type = answer.content_type.encode()
-        return Delivery(200, headers, trip.generation.label_bytes, content_type, body=answer.body)
+        return Delivery(200, headers, trip.generation.label_bytes, content_type, body=body)
 
     async def _stream(self, trip: Trip) -> Delivery:
         context = _context(trip)

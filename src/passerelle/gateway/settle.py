@@ -7,6 +7,8 @@ journal and survives the process.
 import logging
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from passerelle.core.clock import Clock
 from passerelle.core.mac import Mac
 from passerelle.core.receipt import OutcomeKind, Receipt, Settlement
@@ -45,7 +47,12 @@ class Settler:
             return None
         trip.settled = True
         receipt = self._receipt(trip, outcome, problem)
-        self._store.journal.settle(Settlement(receipt, settled(trip), _content(trip)))
+        if trip.turn is not None and outcome == "answered":
+            turn = replace(trip.turn, provider=receipt.attempts[-1].provider)
+            settlement = Settlement(receipt, settled(trip), _content(trip), turn)
+            trip.booked = self._store.journal.settle_durable(settlement)
+        else:
+            self._store.journal.settle(Settlement(receipt, settled(trip), _content(trip)))
         self._metrics.settled(receipt)
         if self._trace is not None:
             self._trace(trip.ask.traceparent, receipt)
@@ -81,7 +88,7 @@ class Settler:
             dropped=trip.dropped,
             problem=problem,
             tags=ask.wishes.tags,
-            request_digest=self._mac.digest(ask.body).hex(),
+            request_digest=self._mac.digest(ask.body if ask.keeping is None else ask.keeping.sent).hex(),
         )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import (
+    MAX_EVENT_BYTES,
     NOTHING_RENAMED,
     Encoded,
     Envelope,
@@ -15,6 +16,7 @@ from passerelle.codecs.base import (
     ReplyContext,
     StreamDecoder,
     StreamEncoder,
+    StreamingTask,
     StreamWatcher,
     Target,
     TaskClientSide,
@@ -23,6 +25,7 @@ from passerelle.codecs.base import (
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.names import restore, restore_event
 from passerelle.codecs.places import named_for_caller, nested_too_deeply
+from passerelle.codecs.splice import splice
 from passerelle.core.errors import AnswerError, ProblemError, invalid
 from passerelle.core.event import (
     Event,
@@ -37,9 +40,10 @@ from passerelle.core.event import (
 from passerelle.core.model import Deployment
 from passerelle.core.request import TASKS, Dialect, Operation
 from passerelle.core.usage import NO_USAGE, Usage
+from passerelle.gateway import keep
 from passerelle.gateway.estimate import said_bytes, text_bytes, usage_from_bytes
 from passerelle.gateway.generation import Generation
-from passerelle.gateway.trip import Trip
+from passerelle.gateway.trip import Ask, Trip
 
 
 class Outbound(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +59,8 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
     renamed: Mapping[str, str] = NOTHING_RENAMED
     """Tool names the provider would refuse, with the caller's own to put back."""
     content_type: str = "application/json"
+    gathered: bool = False
+    """The provider is asked for the whole answer, which is told as a stream when it is there."""
 
 
 def wire_dialect(trip: Trip, deployment: Deployment) -> Dialect:
@@ -74,13 +80,22 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
         relayed = _relayed_task(trip, dialect, target)
         if relayed is not None:
             return relayed
-    elif dialect == ask.dialect and envelope.relayable and not _must_change(envelope, dialect, target):
+    forgotten: tuple[str, ...] = ()
+    if ask.keeping is not None and ask.keeping.opaque:
+        ask, forgotten = keep.readable_by(deployment.provider, ask)
+    same = dialect == ask.dialect and not _must_change(envelope, dialect, target)
+    if envelope.operation not in TASKS and same and envelope.relayable:
         side = registry.provider(dialect)
-        lost = _told(trip, deployment, side.relay_losses(ask.body, target) if target.quirks else ())
+        refused = side.relay_losses(ask.body, target) if target.quirks or envelope.stored else ()
         body = side.relay_request(ask.body, target, envelope)
+        if envelope.stored and not keep.allowed(ask.principal):
+            # Nor may a provider keep what the tenant does not let us keep.
+            no = None if "no_metadata" in target.quirks else b"false"
+            body, refused = splice(body, {"store": no}), tuple(dict.fromkeys((*refused, "store")))
+        lost = _told(trip, deployment, (*refused, *forgotten)) if refused or forgotten else ()
         return Outbound(body, dialect, target.model, relayed=True, dropped=lost)
-    encoded = _translate(trip, dialect, target)
-    lost = _told(trip, deployment, encoded.dropped)
+    encoded = _translate(trip, ask, dialect, target)
+    lost = _told(trip, deployment, tuple(dict.fromkeys((*encoded.dropped, *forgotten))))
     return Outbound(
         encoded.body,
         dialect,
@@ -89,7 +104,15 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
         dropped=lost,
         renamed=encoded.renamed,
         content_type=encoded.content_type,
+        gathered=envelope.stream
+        and envelope.operation in TASKS
+        and not _streams(dialect, ask.dialect, target),
     )
+
+
+def _streams(dialect: Dialect, asked: Dialect, target: Target) -> bool:
+    """Whether a task is streamed there, in events that its caller knows."""
+    return dialect == asked and "flux_job" not in target.quirks
 
 
 def _relayed_task(trip: Trip, dialect: Dialect, target: Target) -> Outbound | None:
@@ -155,26 +178,24 @@ def _told(trip: Trip, deployment: Deployment, dropped: tuple[str, ...]) -> tuple
     return told
 
 
-def _translate(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
+def _translate(trip: Trip, ask: Ask, dialect: Dialect, target: Target) -> Encoded:
     """The request decoded, once for all attempts, and encoded. Raises `ProblemError` naming the caller's
     own field.
     """
-    ask = trip.ask
     try:
-        return _encoded(trip, dialect, target)
+        return _encoded(trip, ask, dialect, target)
     except ProblemError as error:
         raise named_for_caller(error, ask.body, ask.dialect) from None
     except RecursionError:  # schemas are walked level by level, and a caller may nest them without end
         raise nested_too_deeply(ask.body, ask.dialect) from None
 
 
-def _encoded(trip: Trip, dialect: Dialect, target: Target) -> Encoded:
-    ask = trip.ask
+def _encoded(trip: Trip, ask: Ask, dialect: Dialect, target: Target) -> Encoded:
     if trip.envelope.operation in TASKS:
         if trip.task is None:
             trip.task = _asked(trip).decode_request(ask.body, ask.target)
         return _spoken(trip, dialect).encode_request(trip.task, target)
-    if trip.request is None:
+    if trip.request is None or (trip.ask.keeping is not None and trip.ask.keeping.opaque):
         trip.request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
     return registry.provider(dialect).encode_request(trip.request, target)
 
@@ -247,6 +268,13 @@ def _task_done(
 
 def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
     """What a provider's stream goes through on its way to the caller."""
+    watcher = _watcher(trip, outbound, context)
+    return watcher if trip.ask.keeping is None else keep.KeptStream(trip, trip.ask.keeping, watcher)
+
+
+def _watcher(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
+    if trip.envelope.operation in TASKS:
+        return _watch_task(trip, outbound, context)
     side = registry.provider(outbound.dialect)
     if outbound.relayed:
         return side.stream_watcher(trip.envelope)
@@ -255,6 +283,14 @@ def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> Strea
     if trip.ask.dialect in _USAGE_REQUIRED:
         estimate = partial(usage_from_bytes, trip.envelope)
     return Translation(side.stream_decoder(), encoder, outbound.renamed, estimate)
+
+
+def _watch_task(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
+    if outbound.gathered:
+        return Gathered(lambda data: _task_done(trip, outbound, data, context, ""))
+    spoken: Any = _spoken(trip, outbound.dialect)
+    side: StreamingTask = spoken  # only tasks that stream have envelopes that ask for it
+    return side.stream_watcher(trip.envelope)
 
 
 def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyContext:
@@ -269,10 +305,51 @@ def in_band_error(
 
     `passed`: what was last passed on.
     """
+    if isinstance(watcher, keep.KeptStream):
+        return watcher.broken(in_band_error(trip, watcher.inner, failed, context, passed))
     if isinstance(watcher, Translation):
         return watcher.encoder.encode(failed)
+    if trip.envelope.operation in TASKS:
+        return registry.task_stream_error(failed)
     ending = msgspec.structs.replace(context, passed=passed)
     return registry.client(trip.ask.dialect).stream_encoder(ending).encode(failed)
+
+
+class Gathered:
+    """A `StreamWatcher` for a provider that gives a task's whole answer at once: the stream is made of it."""
+
+    def __init__(self, told: Callable[[bytes], Answer]) -> None:
+        """`told(data)` is the answer as the caller's stream. It raises `AnswerError`."""
+        self._told = told
+        self._held = bytearray()
+        self.model = ""
+        self.usage = NO_USAGE
+        self.finish: str | None = None
+        self.content = False
+        self.progress = 0
+        self.done = False
+        self.failed: Failed | None = None
+        self.text_bytes = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """Nothing yet."""
+        self._held += data
+        if len(self._held) > MAX_EVENT_BYTES:
+            self.failed = Failed("oversized", f"the provider's answer is longer than {MAX_EVENT_BYTES} bytes")
+        return b""
+
+    def close(self) -> bytes:
+        """All of it."""
+        if self.failed is not None:
+            return b""
+        try:
+            answer = self._told(bytes(self._held))
+        except AnswerError as error:
+            self.failed = Failed(error.failure, error.message)
+            return b""
+        self.model, self.usage = answer.model, answer.usage
+        self.content = self.done = True
+        return answer.body
 
 
 class Translation:

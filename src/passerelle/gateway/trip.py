@@ -1,11 +1,13 @@
 """One request on the road: what the edge brings, and what gathers on the way."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
 from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.core.conversation import Turn
 from passerelle.core.model import DataClass
 from passerelle.core.plan import Mode, Plan, Rejection
 from passerelle.core.principal import Principal
@@ -32,6 +34,23 @@ class Wishes(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 NO_WISHES = Wishes()
 
 
+class Keeping(msgspec.Struct, frozen=True, gc=False):
+    """What a request is to leave behind, and what it was rebuilt from: see `gateway/keep`."""
+
+    response_id: str
+    items: tuple[bytes, ...]
+    """The caller's new items."""
+    expires_at_ns: int
+    store: bool
+    """The response itself is kept, not only its conversation."""
+    previous_id: str | None = None
+    conversation_id: str | None = None
+    sent: bytes = b""
+    """The body as the caller sent it."""
+    opaque: tuple[tuple[int, str], ...] = ()
+    """Items of the rebuilt input that only one provider can read: (place, provider)."""
+
+
 class Ask(msgspec.Struct, frozen=True, gc=False):
     """A request as it arrives: authenticated, unread."""
 
@@ -52,6 +71,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     """Protocol headers a provider may see: the edge's fixed list, never credentials."""
     traceparent: str | None = None
     """The caller's trace context (W3C), for telemetry only."""
+    keeping: Keeping | None = None
+    """Set where the tenant allows it and the caller asks."""
 
 
 class Trip(msgspec.Struct):
@@ -77,6 +98,10 @@ class Trip(msgspec.Struct):
     deployment: str | None = None
     answer: list[bytes] | None = None
     """The answer's bytes, gathered only when the tenant stores content."""
+    turn: Turn | None = None
+    """What is kept once it is settled as answered."""
+    booked: "asyncio.Future[None] | None" = None
+    """Done when the database has `turn`."""
     settled: bool = False
     streaming: bool = False
     """A stream was committed: `Deliverer.flow` ends the trip, not `Road.travel`."""

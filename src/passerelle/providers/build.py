@@ -3,11 +3,14 @@
 from typing import assert_never
 
 from passerelle.providers.anthropic import anthropic
+from passerelle.providers.auth import AuthHeader
 from passerelle.providers.base import Provider
+from passerelle.providers.bfl import bfl
 from passerelle.providers.egress import EgressRules
 from passerelle.providers.entry import ProviderEntry
 from passerelle.providers.gemini import gemini
 from passerelle.providers.http import HttpClient, PoolLimits, parse_origin
+from passerelle.providers.http.origin import Origin
 from passerelle.providers.local.options import LocalOptions
 from passerelle.providers.local.provider import LocalProvider
 from passerelle.providers.openai_like import openai_like
@@ -17,6 +20,7 @@ DEFAULT_BASE_URLS = {
     "openai_like": "https://api.openai.com/v1",
     "anthropic": "https://api.anthropic.com",
     "gemini": "https://generativelanguage.googleapis.com",
+    "bfl": "https://api.bfl.ai",
 }
 """Where an entry without a `base_url` leads."""
 
@@ -37,6 +41,10 @@ def build_provider(entry: ProviderEntry) -> Provider:
             return anthropic(entry, _client(entry))
         case "gemini":
             return gemini(entry, _client(entry))
+        case "bfl":
+            auth = AuthHeader(entry.name, entry.credential, "x-key")
+            base_url = entry.base_url or DEFAULT_BASE_URLS["bfl"]
+            return bfl(entry.name, base_url, auth, lambda origin: _client_of(entry, origin))
         case "simulated":
             return SimulatedProvider(entry.name, read_script(entry.script))
         case "local":
@@ -67,6 +75,10 @@ def local_client(address: str, options: LocalOptions) -> HttpClient:
 
 def _client(entry: ProviderEntry) -> HttpClient:
     origin, _ = parse_origin(entry.base_url or DEFAULT_BASE_URLS[entry.kind])
+    return _client_of(entry, origin)
+
+
+def _client_of(entry: ProviderEntry, origin: Origin) -> HttpClient:
     return HttpClient(
         origin,
         tls=entry.tls,

@@ -10,7 +10,7 @@ from passerelle.providers.http.limits import PoolLimits
 from passerelle.providers.http.tls import TlsSettings
 from passerelle.providers.local.options import LocalOptions
 
-ProviderKind = Literal["openai_like", "anthropic", "gemini", "local", "simulated"]
+ProviderKind = Literal["openai_like", "anthropic", "gemini", "bfl", "local", "simulated"]
 
 Credential = Callable[[], str | None]
 """Gives the credential as it is now. Called for every request, so that a rotated one is seen; it should

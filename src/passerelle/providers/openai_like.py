@@ -15,6 +15,9 @@ from passerelle.providers.entry import ProviderEntry
 from passerelle.providers.http.origin import parse_origin
 from passerelle.providers.remote import HttpSender, RemoteProvider
 
+OPENAI_HOST = "api.openai.com"
+"""Counts tokens of a Responses request (openai-python 3.54, `resources/responses/input_tokens.py`); no other
+server is known to."""
 ROOT_HOSTS = frozenset({"api.perplexity.ai"})
 """Servers whose OpenAI paths stand at the root, without `/v1` (docs.perplexity.ai/guides/
 chat-completions-guide, read 2026-11-22)."""
@@ -29,15 +32,23 @@ def openai_routes(base_path: str, *, host: str = "") -> dict[tuple[Dialect, Oper
     """The path of each operation below `base_path` (no final slash)."""
     root = base_path or ("" if host in ROOT_HOSTS else "/v1")
     messages = (root if root.endswith("/v1") else f"{root}/v1") + "/messages"
-    return {
+    routes: dict[tuple[Dialect, Operation], str] = {
         ("openai_chat", "chat"): f"{root}/chat/completions",
         ("openai_chat", "embed"): f"{root}/embeddings",
+        ("openai_chat", "generate_image"): f"{root}/images/generations",
+        ("openai_chat", "edit_image"): f"{root}/images/edits",
+        ("openai_chat", "speak"): f"{root}/audio/speech",
+        ("openai_chat", "transcribe"): f"{root}/audio/transcriptions",
+        ("openai_chat", "translate"): f"{root}/audio/translations",
         ("openai_chat", "moderate"): f"{root}/moderations",
         ("openai_chat", "rerank"): RERANK_PATHS.get(host) or f"{root}/rerank",
         ("openai_responses", "chat"): f"{root}/responses",
         ("anthropic", "chat"): messages,
         ("anthropic", "count_tokens"): f"{messages}/count_tokens",
     }
+    if host == OPENAI_HOST:
+        routes["openai_responses", "count_tokens"] = f"{root}/responses/input_tokens"
+    return routes
 
 
 def openai_like(entry: ProviderEntry, client: HttpSender) -> RemoteProvider:

@@ -21,7 +21,7 @@ def credential(arrival: Arrival) -> str | None:
         scheme, _, token = bearer.partition(b" ")
         if scheme.lower() == b"bearer" and token:
             return token.strip().decode("latin-1")
-    for name in (b"x-api-key", b"x-goog-api-key"):
+    for name in (b"x-api-key", b"x-goog-api-key", b"api-key"):
         value = headers.get(name)
         if value:
             return value.strip().decode("latin-1")

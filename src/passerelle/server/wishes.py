@@ -17,8 +17,14 @@ _LIST_BOUND = 32
 _WORD_BOUND = 128
 
 
-def read_wishes(headers: dict[bytes, bytes]) -> Wishes:
-    """The caller's wishes. Raises `ProblemError` naming the header for a value that means nothing."""
+def read_wishes(headers: dict[bytes, bytes], path_tags: str = "") -> Wishes:
+    """The caller's wishes; `path_tags` join those of the header. Raises `ProblemError` naming the header
+    for a value that means nothing.
+    """
+    if path_tags:
+        said = headers.get(b"x-passerelle-tags")
+        both = path_tags.encode("utf-8", "replace") + (b"" if said is None else b"," + said)
+        headers = {**headers, b"x-passerelle-tags": both}
     if headers.keys().isdisjoint(_READ):
         return NO_WISHES
     session = next((_text(headers[n]) for n in _SESSIONS if n in headers), None)
@@ -75,12 +81,12 @@ def _words(headers: dict[bytes, bytes], name: str) -> tuple[str, ...]:
     raw = headers.get(name.encode())
     if raw is None:
         return ()
-    words = tuple(word for part in _text(raw).split(",") if (word := part.strip()))
+    words = [word for part in _text(raw).split(",") if (word := part.strip())]
     if len(words) > _LIST_BOUND or any(len(word) > _WORD_BOUND for word in words):
         raise invalid(
             f"`{name}` may list {_LIST_BOUND} names of {_WORD_BOUND} characters; send fewer.", param=name
         )
-    return words
+    return tuple(dict.fromkeys(words))
 
 
 def _flag(headers: dict[bytes, bytes], name: str) -> bool:

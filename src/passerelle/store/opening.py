@@ -18,12 +18,14 @@ from passerelle.store.bell import Bell
 from passerelle.store.booking import Booker
 from passerelle.store.budgets import Budgets, Draw, LeaseRules
 from passerelle.store.contents import Contents
+from passerelle.store.conversations import Conversations
 from passerelle.store.database import Database
 from passerelle.store.errors import SchemaMismatch, StoreUnavailable
 from passerelle.store.files import private_directory
 from passerelle.store.generations import GenerationBook
 from passerelle.store.identity import Identity
 from passerelle.store.journal import Bounds, Journal
+from passerelle.store.keeping import Keeper
 from passerelle.store.keys import Keys
 from passerelle.store.migrate import migrate
 from passerelle.store.quarantine import Quarantine
@@ -61,7 +63,8 @@ class Store:
         self._draws: deque[Draw] = deque()
         self._quarantine = Quarantine(data_dir / "quarantine")
         sealer = Sealer(self._database, data_dir, clock)
-        booker = Booker(self._database, signer, sealer)
+        keeper = Keeper(self._database, sealer)
+        booker = Booker(self._database, signer, sealer, keeper)
         self._recovery = Recovery(data_dir / "journal", self._database, booker, self._quarantine, clock)
         self.budgets = Budgets(clock, rules, self._submit)
         self.identity = Identity(
@@ -93,6 +96,7 @@ class Store:
         self.tenants = Tenants(self._database, clock, self.identity.refresh)
         self.audit = Audit(self._database, clock)
         self.contents = Contents(self._database, sealer, clock)
+        self.conversations = Conversations(self._database, keeper, clock)
         self.generations = GenerationBook(self._database)
         self._pepper = pepper
         self._stopping = threading.Event()

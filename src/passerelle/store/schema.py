@@ -367,6 +367,73 @@ content = Table(
     Index(None, "org_id", "at_ns"),
 )
 
+# --- what callers asked to keep: sealed like `content`, in the project, until `expires_at_ns`.
+
+stored_response = Table(
+    "stored_response",
+    metadata,
+    _text("org_id"),
+    _text("response_id"),
+    _text("project_id"),
+    _text("key_id"),
+    _text("previous_id", null=True),
+    _text("conversation_id", null=True),
+    _text("provider"),
+    _int("at_ns"),
+    _int("expires_at_ns"),
+    _int("key_version"),
+    _blob("nonce"),
+    _blob("body"),
+    PrimaryKeyConstraint("org_id", "response_id"),
+    Index(None, "expires_at_ns"),
+)
+
+stored_output = Table(
+    "stored_output",
+    metadata,
+    _text("org_id"),
+    _text("item_id"),  # by which a later request may refer to an item of the response
+    _text("response_id"),
+    _int("expires_at_ns"),
+    PrimaryKeyConstraint("org_id", "item_id", "response_id"),
+    Index(None, "org_id", "response_id"),
+    Index(None, "expires_at_ns"),
+    sqlite_with_rowid=False,
+)
+
+conversation = Table(
+    "conversation",
+    metadata,
+    _text("org_id"),
+    _text("conversation_id"),
+    _text("project_id"),
+    _int("at_ns"),
+    _int("expires_at_ns"),
+    _int("key_version"),
+    _blob("nonce"),
+    _blob("body"),
+    PrimaryKeyConstraint("org_id", "conversation_id"),
+    Index(None, "expires_at_ns"),
+)
+
+conversation_item = Table(
+    "conversation_item",
+    metadata,
+    _text("org_id"),
+    _text("conversation_id"),
+    _text("place"),  # a number: the order in which it was said
+    _text("item_id"),
+    _text("provider"),
+    _int("at_ns"),
+    _int("expires_at_ns"),
+    _int("key_version"),
+    _blob("nonce"),
+    _blob("body"),
+    PrimaryKeyConstraint("org_id", "conversation_id", "place"),
+    Index(None, "org_id", "conversation_id", "item_id"),
+    Index(None, "expires_at_ns"),
+)
+
 audit = Table(
     "audit",
     metadata,

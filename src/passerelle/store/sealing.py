@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_NAME = "content"
+Keys = dict[int, "AESGCM | None"]
+"""An organisation's keys by version, as one transaction found them."""
 _NONCE_SIZE = 12
 
 
@@ -54,12 +56,27 @@ class Sealer:
         return version, nonce, key.encrypt(nonce, plain, _bound_to(org_id, receipt_id))
 
     def open(
-        self, connection: Connection, org_id: str, receipt_id: str, version: int, nonce: bytes, sealed: bytes
+        self,
+        connection: Connection,
+        org_id: str,
+        receipt_id: str,
+        version: int,
+        nonce: bytes,
+        sealed: bytes,
+        known: "Keys | None" = None,
     ) -> bytes | None:
-        """The plain bytes; None when the organisation's key has been destroyed."""
+        """The plain bytes; None when the organisation's key has been destroyed.
+
+        `known` keeps the keys found in this transaction, for whoever opens many rows of one organisation.
+        """
         from cryptography.exceptions import InvalidTag
 
-        key = self._key(connection, org_id, version)
+        if known is None:
+            key = self._key(connection, org_id, version)
+        else:
+            if version not in known:
+                known[version] = self._key(connection, org_id, version)
+            key = known[version]
         if key is None:
             return None
         try:

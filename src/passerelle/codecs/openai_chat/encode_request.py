@@ -323,7 +323,10 @@ def _identity(body: Json, request: Request, journey: Journey) -> None:
         else:
             journey.drop("metadata")  # OpenAI takes it only beside `store`
     if request.prompt_cache_key is not None:
-        given["prompt_cache_key"] = request.prompt_cache_key
+        if "no_prompt_cache_key" in journey.quirks:
+            journey.drop("prompt_cache_key")
+        else:
+            given["prompt_cache_key"] = request.prompt_cache_key
     if "no_metadata" in journey.quirks:
         journey.drop(*given)
     else:

@@ -81,6 +81,8 @@ def _adapt(fields: Fields, quirks: frozenset[str]) -> None:
     if "no_metadata" in quirks:
         for name in _IDENTITY:
             fields.pop(name, None)
+    if "no_prompt_cache_key" in quirks:
+        fields.pop("prompt_cache_key", None)
     if "no_sampling" in quirks:
         for name in _SAMPLING:
             fields.pop(name, None)

@@ -1,8 +1,8 @@
 """Core → a Responses request, of whatever origin.
 
-Stateless always: `store` is false unless the caller said true, and reasoning then comes back encrypted so
-that the next turn can return it. A model that does not reason refuses `include:
-["reasoning.encrypted_content"]` and `reasoning`, so both are only sent when asked for and possible.
+Stateless always: `store` is false, and reasoning comes back encrypted so that the next turn can return it.
+A model that does not reason refuses `include: ["reasoning.encrypted_content"]` and `reasoning`, so both are
+only sent when asked for and possible.
 
 The body's order is fixed and what changes from turn to turn stands last in `input`: providers cache by
 prefix.
@@ -73,10 +73,11 @@ def encode_request(request: Request, target: Target) -> Encoded:
         if body["max_output_tokens"] != limit:
             dropped.append("max_tokens")
     _caller(request, memo, target, body, dropped)
-    stored = ours and (request.extra or {}).get("store") is True
+    if ours and (request.extra or {}).get("store") is True:
+        dropped.append("store")  # kept here or nowhere
     if "no_metadata" not in target.quirks:
-        body["store"] = stored
-    _include(request, memo, body, encrypted=not stored and (reasons or items.reasoned))
+        body["store"] = False
+    _include(request, memo, body, encrypted=reasons or items.reasoned)
     if ours:
         _give_back(request.extra or {}, memo, body)
     elif request.extra:

@@ -59,7 +59,7 @@ ROLES: dict[str, Role] = {
 def reference(at: str) -> ProblemError:
     """An item named by id, which only a stored conversation could resolve."""
     return invalid(
-        f"`{at}` is an `item_reference`, and this gateway keeps no conversations; send the whole item in "
+        f"`{at}` is an `item_reference`, and this key may not keep conversations; send the whole item in "
         "`input` (with an SDK that writes references by itself, set `store` to false).",
         at,
     )

@@ -20,7 +20,7 @@ from passerelle.providers.base import Call, Reply, SendError
 from passerelle.providers.simulated.answer import answer, prompt_tokens
 from passerelle.providers.simulated.reply import Sleep, StreamReply, WholeReply
 from passerelle.providers.simulated.script import Script
-from passerelle.providers.simulated.tasks import PERFORMED, perform
+from passerelle.providers.simulated.tasks import perform
 
 _JSON = {"content-type": "application/json"}
 
@@ -59,7 +59,7 @@ class SimulatedProvider:
     def supports(self, operation: Operation, deployment: Deployment) -> bool:
         """Chat everywhere; vectors and counts where the dialect has them."""
         if operation in TASKS:
-            return operation in PERFORMED and registry.task_client(operation, deployment.dialect) is not None
+            return registry.task_client(operation, deployment.dialect) is not None
         if operation == "count_tokens":
             return deployment.dialect in ("anthropic", "gemini")
         return True

@@ -1,11 +1,14 @@
-"""OpenAI's routes: chat completions, responses, embeddings; and the model list of every dialect."""
+"""OpenAI's routes: chat completions, responses, embeddings; and the model list of every dialect.
+
+What is kept of responses is in `stored`.
+"""
 
 import msgspec
 
 from passerelle.codecs.base import PathTarget
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.server.answer import send_whole
-from passerelle.server.call import ModelCalls, fixed
+from passerelle.server.call import Before, ModelCalls, fixed, form
 from passerelle.server.models import (
     Listing,
     ModelList,
@@ -15,12 +18,13 @@ from passerelle.server.models import (
     gemini_model,
 )
 from passerelle.server.route import Arrival, Route
+from passerelle.server.v1.gemini import refuse_get_of_a_call
 
 _POST = frozenset({"POST"})
 _GET = frozenset({"GET", "HEAD"})
 
 
-def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
+def routes(calls: ModelCalls, models: ModelList, recall: Before) -> tuple[Route, ...]:
     """Everything under `/v1` that OpenAI's SDKs call."""
 
     async def list_models(arrival: Arrival) -> None:
@@ -36,6 +40,7 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
     async def get_model(arrival: Arrival) -> None:
         found = models.find(arrival.caller, arrival.rest)
         if found is None:
+            refuse_get_of_a_call(arrival)
             raise ProblemError(_unknown(arrival.rest))
         shape = _model
         if b"anthropic-version" in arrival.headers:
@@ -45,14 +50,26 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
         await send_whole(arrival, 200, msgspec.json.encode(shape(found)), [])
 
     chat = calls.handler("openai_chat", fixed(PathTarget("chat")))
-    responses = calls.handler("openai_responses", fixed(PathTarget("chat")))
+    responses = calls.handler("openai_responses", fixed(PathTarget("chat")), recall)
+    input_tokens = calls.handler("openai_responses", fixed(PathTarget("count_tokens", stream=False)), recall)
     embeddings = calls.handler("openai_chat", fixed(PathTarget("embed")))
     moderations = calls.handler("openai_chat", fixed(PathTarget("moderate")))
+    speech = calls.handler("openai_chat", fixed(PathTarget("speak")))
+    transcribe = calls.handler("openai_chat", form(PathTarget("transcribe")))
+    translate = calls.handler("openai_chat", form(PathTarget("translate")))
+    make_image = calls.handler("openai_chat", fixed(PathTarget("generate_image")))
+    edit_image = calls.handler("openai_chat", form(PathTarget("edit_image")))
     rerank = calls.handler("openai_chat", fixed(PathTarget("rerank")))
     return (
         Route("/v1/chat/completions", _POST, "model:call", chat, "openai_chat"),
         Route("/v1/responses", _POST, "model:call", responses, "openai_responses"),
+        Route("/v1/responses/input_tokens", _POST, "model:call", input_tokens, "openai_responses"),
         Route("/v1/embeddings", _POST, "model:call", embeddings, "openai_chat"),
+        Route("/v1/images/generations", _POST, "model:call", make_image, "openai_chat"),
+        Route("/v1/images/edits", _POST, "model:call", edit_image, "openai_chat"),
+        Route("/v1/audio/speech", _POST, "model:call", speech, "openai_chat"),
+        Route("/v1/audio/transcriptions", _POST, "model:call", transcribe, "openai_chat"),
+        Route("/v1/audio/translations", _POST, "model:call", translate, "openai_chat"),
         Route("/v1/moderations", _POST, "model:call", moderations, "openai_chat"),
         Route("/v1/rerank", _POST, "model:call", rerank, "openai_chat"),
         Route("/v2/rerank", _POST, "model:call", rerank, "openai_chat"),
