@@ -25,7 +25,7 @@ from passerelle.codecs.base import (
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.names import restore, restore_event
 from passerelle.codecs.places import named_for_caller, nested_too_deeply
-from passerelle.codecs.splice import splice
+from passerelle.codecs.splice import splice, split
 from passerelle.core.errors import AnswerError, ProblemError, invalid
 from passerelle.core.event import (
     Event,
@@ -90,8 +90,8 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
         body = side.relay_request(ask.body, target, envelope)
         if envelope.stored and not keep.allowed(ask.principal):
             # Nor may a provider keep what the tenant does not let us keep.
-            no = None if "no_metadata" in target.quirks else b"false"
-            body, refused = splice(body, {"store": no}), tuple(dict.fromkeys((*refused, "store")))
+            body, unkept = _unkept(body, dialect, target)
+            refused = tuple(dict.fromkeys((*refused, *unkept)))
         lost = _told(trip, deployment, (*refused, *forgotten)) if refused or forgotten else ()
         return Outbound(body, dialect, target.model, relayed=True, dropped=lost)
     encoded = _translate(trip, ask, dialect, target)
@@ -113,6 +113,16 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
 def _streams(dialect: Dialect, asked: Dialect, target: Target) -> bool:
     """Whether a task is streamed there, in events that its caller knows."""
     return dialect == asked and "flux_job" not in target.quirks
+
+
+def _unkept(body: bytes, dialect: Dialect, target: Target) -> tuple[bytes, tuple[str, ...]]:
+    """A relayed body that asks for nothing to be kept, and what that takes away. Chat Completions then
+    refuses `metadata` too ("only allowed when 'store' is enabled", OpenAI's own words, read 2026-11-22).
+    """
+    fields: dict[str, bytes | None] = {"store": None if "no_metadata" in target.quirks else b"false"}
+    if dialect == "openai_chat" and "metadata" in split(body):
+        fields["metadata"] = None
+    return splice(body, fields), tuple(fields)
 
 
 def _relayed_task(trip: Trip, dialect: Dialect, target: Target) -> Outbound | None:
