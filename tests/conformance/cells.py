@@ -11,9 +11,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from tests.conformance import client_anthropic, client_chat, client_gemini, client_responses
+from tests.conformance import (
+    client_anthropic,
+    client_bedrock,
+    client_chat,
+    client_gemini,
+    client_responses,
+)
 from tests.conformance.compare import atoms, band, differences, told_differently
 from tests.conformance.features import ONE, Feature, chain
 from tests.conformance.house import House
@@ -34,7 +40,16 @@ from tests.conformance.talk import (
 )
 from tests.conformance.world import MAKERS, RETRY_AFTER_S, Script, Told, World
 
-CLIENTS: tuple[ModuleType, ...] = (client_chat, client_responses, client_anthropic, client_gemini)
+from passerelle.core.request import Dialect
+
+CLIENTS: tuple[ModuleType, ...] = tuple(
+    [
+        client
+        for client in (client_chat, client_responses, client_anthropic, client_gemini, client_bedrock)
+        if client.DIALECT in get_args(Dialect)
+    ]
+)
+"""Those whose dialect the gateway serves."""
 Kind = Literal["pass", "told", "none", "limit", "fail"]
 
 
@@ -147,9 +162,16 @@ class Cell:
             usage = Usage(given, 0, 0, usage.output + usage.reasoning, 0)
         if self.house.dialect == "gemini":
             usage = replace(usage, written=0)
+        if "bedrock" in (self.house.dialect, self.client.DIALECT):  # thoughts are counted as output
+            usage = replace(usage, output=usage.output + usage.reasoning, reasoning=0)
         if self.client.DIALECT == "gemini":
             usage = replace(usage, input=usage.input + usage.written, written=0)
         return replace(answer, usage=usage)
+
+
+def _named(cell: Cell, script: Script) -> str:
+    """What the client is told the model is; Converse has no field for it."""
+    return "" if cell.client.DIALECT == "bedrock" else true_model(cell, script)
 
 
 def marked(ask: Ask, ref: str) -> Ask:
@@ -235,13 +257,15 @@ def talk(cell: Cell, ask: Ask | None = None, answer: Answer | None = None) -> Ve
     if "logprobs" in lost:
         answer = replace(answer, logprobs=())
     got = cell.read(sent, told)
-    differ = told_differently(cell.expected(answer), got, true_model(cell, script), cell.house)
+    differ = told_differently(cell.expected(answer), got, _named(cell, script), cell.house)
     check(not differ, "; ".join(differ.values()))
     return _lost(cell, ask, lost)
 
 
 def true_model(cell: Cell, script: Script) -> str:
     """What the provider called itself."""
+    if cell.house.dialect == "bedrock":  # its answers do not name one: it is what was asked for
+        return script.heard[0].raw["model"]
     asked = script.bodies[0].get("model") or cell.model().rpartition("/")[2]
     return cell.house.true_model(asked)
 
@@ -334,7 +358,7 @@ def back(cell: Cell) -> Verdict:
     lost = heard_well(cell, ask, told, script)
     check(not lost, f"lost: {lost}")
     got = cell.read(ask, told)
-    differ = told_differently(cell.expected(answer), got, true_model(cell, script), cell.house)
+    differ = told_differently(cell.expected(answer), got, _named(cell, script), cell.house)
     check(not differ, "; ".join(differ.values()))
     again, script, told = _again(cell, got)
     check(not script.refusals and told.status == 200, f"{script.refusals or told.body[:300]!r}")
@@ -550,6 +574,8 @@ ERROR_KINDS: dict[str, dict[int, tuple[str, ...]]] = {
                   502: ("api_error",), 503: ("overloaded_error", "api_error")},
     "gemini": {400: ("INVALID_ARGUMENT",), 413: ("INVALID_ARGUMENT",), 429: ("RESOURCE_EXHAUSTED",),
                502: ("UNAVAILABLE", "INTERNAL"), 503: ("UNAVAILABLE",)},
+    "bedrock": {400: ("ValidationException",), 413: ("ValidationException",), 429: ("ThrottlingException",),
+                424: ("ModelErrorException",), 503: ("ServiceUnavailableException",)},
 }  # fmt: skip
 
 
@@ -565,6 +591,7 @@ def error(cell: Cell) -> Verdict:
             expected = 424  # boto3 knows it as `ModelErrorException`
         check(told.status == expected, f"told {told.status}: {told.body[:200]!r}")
         kind = cell.client.error(told.status, told.json())
+        kind = told.headers.get("x-amzn-errortype", kind).partition(":")[0]
         kinds = ERROR_KINDS.get(cell.client.DIALECT) or ERROR_KINDS["openai_chat"]
         check(kind in kinds[told.status], f"an error of kind `{kind}`")
         if status in (429, 503, 529):

@@ -5,8 +5,12 @@ Sources are named beside the rule; all were read 2026-11-22. The words in `lacks
 """
 
 import re
+from dataclasses import replace
+from typing import get_args
 
 from tests.conformance.house import ChatRules, House
+
+from passerelle.config.providers import ProviderKind
 
 _MARKS = "caches prefixes by itself: there are no marks"
 _NO_TOP_K = "no `top_k`"
@@ -385,11 +389,96 @@ OPENROUTER = House(
     },
 )
 
-HOUSES = (
+BEDROCK = House(
+    name="bedrock",
+    label="Amazon Bedrock",
+    dialect="bedrock",
+    # Claude through Converse, which every other model is reached by; its own dialect is `anthropic`'s.
+    entry='template = "bedrock"\nregion = "eu-central-1"',
+    root="",
+    models={"plain": "converse"},
+    kind="bedrock",
+    lacks={
+        "seed": "no `seed`",
+        "presence": "no penalties",
+        "frequency": "no penalties",
+        "n": "no `n`",
+        "logprobs": "no logprobs",
+        "json": "no JSON without a schema",
+        "verbosity": "no verbosity",
+        "cache_key": "no cache key",
+        "metadata": "would end in the operator's invocation logs",
+        "user": "no user",
+        "image_url": "no pictures by URL",
+        "parallel": "no choice about parallel calls",
+        "choice": "no choice of no tool",
+    },
+    unable={"sound": "the model takes no sound"},
+    unlike={
+        "logprobs_given": "no logprobs",
+        "refusal": "refusals have no words: see content filter",
+    },
+    more="""
+[[deployments]]
+provider = "bedrock"
+model = "claude-sonnet-4-5"
+id = "bedrock/converse"
+upstream_model = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+dialect = "bedrock"
+""",
+)
+
+AZURE = House(
+    name="azure",
+    label="Azure OpenAI",
+    dialect="openai_chat",
+    entry='template = "azure"\nalso = []\nmodels = ["gpt-4.1", "gpt-5.4"]',
+    root="",
+    models=OPENAI.models,
+    # It says `prompt_filter_results` before anything, in a chunk without choices.
+    chat=replace(OPENAI.chat, filters=True),
+    lacks=OPENAI.lacks,
+    unable=OPENAI.unable,
+    unlike=OPENAI.unlike,
+    kind="azure",
+)
+
+FOUNDRY = House(
+    name="foundry",
+    label="Claude on Foundry",
+    dialect="anthropic",
+    entry='template = "azure"\nmodels = ["claude-sonnet-4-5", "claude-opus-5-5"]',
+    root="",
+    models=ANTHROPIC.models,
+    lacks=ANTHROPIC.lacks,
+    unable=ANTHROPIC.unable,
+    unlike=ANTHROPIC.unlike,
+    kind="azure",
+)
+
+VERTEX = House(
+    name="vertex",
+    label="Vertex AI",
+    dialect="gemini",
+    # With an API key (express mode): Google's own models.
+    entry='template = "vertex"\nmodels = ["gemini-2.5-flash", "gemini-3.5-flash"]',
+    root="",
+    models=GEMINI.models,
+    lacks={**GEMINI.lacks, "tier": "tiers are bought apart"},
+    unable=GEMINI.unable,
+    unlike=GEMINI.unlike,
+    kind="vertex",
+)
+
+_ALL = (
     OPENAI,
     RESPONSES,
     ANTHROPIC,
     GEMINI,
+    BEDROCK,
+    AZURE,
+    FOUNDRY,
+    VERTEX,
     MISTRAL,
     XAI,
     DEEPSEEK,
@@ -398,3 +487,5 @@ HOUSES = (
     OPENROUTER,
     VLLM,
 )
+HOUSES = tuple([house for house in _ALL if house.kind in ("", *get_args(ProviderKind))])
+"""Those whose kind the gateway can reach."""

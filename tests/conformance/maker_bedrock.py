@@ -11,9 +11,6 @@ import re
 from functools import cache
 from typing import Any
 
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
-from botocore.validate import ParamValidator
 from tests.conformance.amazon import frame
 from tests.conformance.house import House
 from tests.conformance.talk import (
@@ -43,12 +40,17 @@ _DOCUMENT = re.compile(r"(?!.*  )[A-Za-z0-9\-()\[\] ]+")
 
 @cache
 def _shape() -> Any:
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+
     model = ServiceModel(Loader().load_service_model("bedrock-runtime", "service-2"), "bedrock-runtime")
     return model.operation_model("Converse").input_shape
 
 
 def hear(body: Json, house: House) -> Ask:
     """The request as Bedrock understands it. Raises `RefusedError`."""
+    from botocore.validate import ParamValidator
+
     said = {key: value for key, value in body.items() if key not in ("model", "stream")}
     report = ParamValidator().validate({"modelId": body["model"], **said}, _shape())
     need(not report.has_errors(), report.generate_report())

@@ -15,10 +15,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
-from tests.conformance import maker_anthropic, maker_chat, maker_gemini, maker_responses
+from tests.conformance import (
+    maker_anthropic,
+    maker_bedrock,
+    maker_chat,
+    maker_gemini,
+    maker_responses,
+)
 from tests.conformance.house import House
 from tests.conformance.talk import Answer, Ask, Json, RefusedError
 from tests.serving import Gateway
@@ -29,6 +35,7 @@ MAKERS: dict[str, ModuleType] = {
     "openai_responses": maker_responses,
     "anthropic": maker_anthropic,
     "gemini": maker_gemini,
+    "bedrock": maker_bedrock,
 }
 _REF = re.compile(rb"ref\d{5}")
 RETRY_AFTER_S = 17
@@ -89,6 +96,11 @@ class Strict(Upstream):
             body = {**body, "model": model, "stream": verb == "streamGenerateContent"}
             if verb in ("countTokens", "embedContent", "batchEmbedContents"):
                 return _json(200, _side(verb, body)), b""
+        if house.dialect == "bedrock":
+            model, _, verb = place.removeprefix("model/").rpartition("/")
+            body = {**body, "model": unquote(model), "stream": verb == "converse-stream"}
+            if verb == "count-tokens":
+                return _json(200, {"inputTokens": 40}), b""
         if place.endswith(("count_tokens", "embeddings")):
             return _json(200, _side(place.rpartition("/")[2], body)), b""
         try:
@@ -130,14 +142,18 @@ def _side(what: str, body: Json) -> Json:
 
 def _json(status: int, value: Any) -> bytes:
     data = json.dumps(value).encode()
+    kind = maker_bedrock.ERRORS.get(status, "")
     after = b"retry-after: %d\r\n" % RETRY_AFTER_S if status in (429, 500, 503, 529) else b""
+    after += b"x-amzn-errortype: %b\r\n" % kind.encode() if kind and value.keys() == {"message"} else b""
     head = b"HTTP/1.1 %d OK\r\ncontent-type: application/json\r\n%b" % (status, after)
     return head + b"content-length: %d\r\n\r\n%b" % (len(data), data)
 
 
-def _stream(frames: list[str], *, broken: str) -> tuple[bytes, bytes]:
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-    chunks = [frame.encode() for frame in frames]
+def _stream(frames: list[Any], *, broken: str) -> tuple[bytes, bytes]:
+    amazon = isinstance(frames[0], bytes)
+    kind = b"application/vnd.amazon.eventstream" if amazon else b"text/event-stream"
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n" % kind
+    chunks = frames if amazon else [frame.encode() for frame in frames]
     written = [b"%x\r\n%b\r\n" % (len(c), c) for c in chunks]
     last = written.pop() if broken else b""
     first = head + b"".join(written)
