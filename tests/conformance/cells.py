@@ -402,7 +402,8 @@ def _again(cell: Cell, got: Answer) -> tuple[Ask, Script, Told]:
 
 def switch(cell: Cell) -> Verdict:
     """Thoughts of one provider are left out for another, and it is told."""
-    first = next(h for h in HOUSES if h.name == ("gemini" if cell.house.name == "anthropic" else "anthropic"))
+    claude = cell.house.dialect in ("anthropic", "bedrock")
+    first = next(h for h in HOUSES if h.name == ("gemini" if claude else "anthropic"))
     thought = Thought("Is it windy there? Better ask.")
     before = Cell(cell.world, cell.client, first, cell.feature)
     script = Script(before.answer(Answer((thought, replace(ONE, proof="$call")), "calls")))

@@ -223,6 +223,8 @@ def read_stream(raw: bytes, *, relayed: bool = False) -> Answer:
     found = events(raw)
     legal(found and found[-1][1] == "[DONE]", "the stream does not end with `[DONE]`")
     chunks = [json.loads(data) for _, data in found[:-1]]
+    if relayed:
+        chunks = [chunk for chunk in chunks if "prompt_filter_results" not in chunk]  # Azure's, nameless
     for chunk in chunks:
         legal("error" not in chunk, f"an error in the stream: {chunk.get('error')}")
         _frame(chunk, "chat.completion.chunk")
