@@ -7,6 +7,7 @@ run `make docs`. Prices are those in force on the day the price list was read.
 import re
 import tempfile
 import textwrap
+import tomllib
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -21,6 +22,7 @@ from passerelle.core.model import Deployment, Price
 from passerelle.core.money import NANOS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "providers"
+_ANY_KEY = "PROVIDER_PAGES_KEY"
 MARK = "<!-- Written by scripts/provider_pages.py; do not edit. -->\n"
 DIALECTS = {
     "openai_chat": "OpenAI Chat Completions",
@@ -34,6 +36,7 @@ TERMS = {
     "jurisdictions": "laws its operator answers to",
     "hosting": "who runs it",
     "retention_days": "longest time prompts or answers are ordinarily kept, in days",
+    "keeps": "what is kept longer because a request asks for it, in days",
     "training_use": "training on what it is sent",
     "certifications": "certificates",
 }
@@ -51,9 +54,23 @@ def _whole_catalog(on: date) -> Catalog:
     """The catalog of an installation that has every provider."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "passerelle.toml"
-        file.write_text("".join(f"[providers.{name}]\n" for name in templates()))
+        file.write_text("".join(_whole_entry(name, template) for name, template in templates().items()))
         keys = {variable: "unused" for template in templates().values() for variable in template.env}
+        keys[_ANY_KEY] = "unused"
         return load_catalog(load_settings(file, {**keys, "PASSERELLE_DATA_DIR": folder}), on=on)
+
+
+def _whole_entry(name: str, template: Template) -> str:
+    """An entry that serves everything, at places that need not be there."""
+    said = tomllib.loads(template.example)
+    lines = [f"[providers.{name}]"]
+    if "base_url" in said:
+        lines.append(f'base_url = "{said["base_url"]}"')
+    if "models" in said:
+        lines.append('models = ["*"]')
+    if "credential" in said:
+        lines.append(f'credential = "env:{_ANY_KEY}"')
+    return "\n".join(lines) + "\n"
 
 
 def _index(catalog: Catalog, read_on: date) -> str:
@@ -71,7 +88,8 @@ def _index(catalog: Catalog, read_on: date) -> str:
     ]
     for name, template in templates().items():
         served = [d for d in catalog.deployments if d.provider == name]
-        keys = ", ".join(f"`{variable}`" for variable in template.env) or "none"
+        keys = ", ".join(f"`{variable}`" for variable in template.env)
+        keys = keys or ("see its page" if template.example else "none")
         spoken = ", ".join(_dialects(template))
         lines.append(f"| [{template.label}]({name}.md) | `{name}` | {keys} | {len(served)} | {spoken} |")
     lines += [
@@ -86,7 +104,7 @@ def _page(name: str, template: Template, catalog: Catalog) -> str:
     facts = [
         ("entry", f"`[providers.{name}]`"),
         ("key", _key(template)),
-        ("address", f"`{entry['base_url']}`" if "base_url" in entry else "none: nothing leaves the machine"),
+        ("address", _address(template)),
         ("spoken to in", ", ".join(_dialects(template))),
         ("its documentation", template.docs_url or ""),
     ]
@@ -95,6 +113,7 @@ def _page(name: str, template: Template, catalog: Catalog) -> str:
         "\n".join(["| | |", "|---|---|", *(f"| {what} | {said} |" for what, said in facts if said)]) + "\n",
         *([_folded(template.note)] if template.note else []),
         *_use(name, template),
+        *([template.more.strip("\n") + "\n"] if template.more else []),
         *_terms(name, template),
         *_quirks(entry.get("quirks", [])),
         *_models(name, catalog),
@@ -102,7 +121,17 @@ def _page(name: str, template: Template, catalog: Catalog) -> str:
     return "\n".join(parts)
 
 
+def _address(template: Template) -> str:
+    if "base_url" in template.entry:
+        return f"`{template.entry['base_url']}`"
+    if template.hosts:
+        return "yours, at " + " or ".join(f"`{host.lstrip('.')}`" for host in template.hosts)
+    return "none: nothing leaves the machine"
+
+
 def _key(template: Template) -> str:
+    if template.example:
+        return f"see below, from {template.key_url}"
     if not template.env:
         return "none"
     variables = ", else ".join(f"`{variable}`" for variable in template.env)
@@ -117,7 +146,7 @@ def _dialects(template: Template) -> list[str]:
 def _use(name: str, template: Template) -> Iterator[str]:
     yield "## Use\n"
     if not template.env:
-        yield f"```toml\n[providers.{name}]\n```\n"
+        yield f"```toml\n[providers.{name}]\n{template.example.lstrip()}```\n"
         return
     yield f"```console\n$ export {template.env[0]}=…\n$ passerelle serve\n```\n"
     yield "With a configuration file, say so in it, and where the key is:\n"
@@ -131,6 +160,8 @@ def _terms(name: str, template: Template) -> Iterator[str]:
     for field, meaning in TERMS.items():
         value = attributes.get(field)
         listed = value if isinstance(value, list) else [value]
+        if isinstance(value, dict):
+            listed = [f"{feature}: {days}" for feature, days in value.items()]
         said = "unknown" if value is None else ", ".join(f"`{v}`" for v in listed)
         lines.append(f"| `{field}` | {meaning} | {said} |")
     yield "\n".join(lines) + "\n"
@@ -144,7 +175,7 @@ def _terms(name: str, template: Template) -> Iterator[str]:
             )
             + "\n"
         )
-    if template.env:
+    if template.env or template.example:
         yield f"What your contract adds goes under `[providers.{name}.attributes]`, with its evidence.\n"
 
 
@@ -196,6 +227,11 @@ def _exceptions(served: list[Deployment]) -> Iterator[str]:
         price, found = deployment.effective_price, []
         if deployment.dialect != own.dialect:
             found.append(f"Spoken to in {DIALECTS[deployment.dialect]} only")
+        if deployment.without:
+            listed = ", ".join(f"`{lack}`" for lack in sorted(deployment.without))
+            found.append(f"Without {listed}, which the model has elsewhere")
+        if deployment.attributes.hosting != own.attributes.hosting:
+            found.append("Under terms of its maker's own, of which nothing is claimed here")
         if deployment.attributes.training_use != own.attributes.training_use:
             found.append(f"With `training_use` `{deployment.attributes.training_use}`")
         if deployment.model.deprecated is not None:

@@ -8,6 +8,7 @@ import pytest
 
 from passerelle.catalog.builtin import builtin
 from passerelle.catalog.capabilities import contradictions, servable
+from passerelle.catalog.merge import maker_template
 from passerelle.catalog.prices import FIGURES, price_book
 from passerelle.catalog.references import DIALECTS_OF
 from passerelle.codecs.base import QUIRKS
@@ -80,15 +81,22 @@ def test_a_template_is_a_valid_entry_whose_terms_are_evidenced(name: str) -> Non
     entry = ProviderSettings.model_validate(template.entry)
     said = entry.attributes
     assert entry.quirks <= QUIRKS.keys()
-    assert entry.kind in ("local", "simulated") or entry.base_url is not None
+    assert entry.kind in ("local", "simulated") or entry.base_url is not None or template.hosts
     assert entry.base_url is None or objections(entry.base_url, allow_private=False) == []
     if entry.kind not in ("local", "simulated"):
         stated = (said.regions, said.storage_regions, said.jurisdictions, said.retention_days,
                   said.training_use, said.certifications)  # fmt: skip
         assert all(value is None for value in stated) or said.evidence
-        assert template.env
+        assert template.env or template.example
         assert template.key_url is not None
     assert all(e.url.startswith("https://") for e in said.evidence)
+
+
+def list_price(provider: str, model: str) -> bool:
+    """Clouds sell at the maker's list price, where they have no row of their own."""
+    maker = KNOWN.models[model].maker
+    rows = (BOOK.at(maker_template(maker), model), BOOK.at(f"list:{maker}", model))
+    return templates()[provider].hosts != () and rows != (None, None)
 
 
 def test_every_offer_has_a_price() -> None:
@@ -96,7 +104,7 @@ def test_every_offer_has_a_price() -> None:
         (provider, offer.model)
         for provider, offers in KNOWN.offers.items()
         for offer in offers
-        if BOOK.at(provider, offer.model) is not None
+        if BOOK.at(provider, offer.model) is not None or list_price(provider, offer.model)
     }
     offered = {(provider, o.model) for provider, offers in KNOWN.offers.items() for o in offers}
     assert offered - priced == UNPRICED

@@ -256,7 +256,7 @@ def test_rows_for_a_person_say_what_is_served_and_what_could_be(tmp_path: Path) 
     assert (served[0].input_price, served[0].output_price) == ("0.15 USD", "0.6 USD")
     everything = {r.id: r for r in describe(found, everything=True)}
     assert everything["gpt-6-sol"].status == "not configured"
-    assert everything["gpt-6-sol"].providers == ("openai", "openrouter")
+    assert everything["gpt-6-sol"].providers == ("openai", "azure", "openrouter")
     assert everything["mai-image-2.6"].status == "known only"
     assert everything["mai-image-2.6"].input_price == "?"
 

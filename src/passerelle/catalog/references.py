@@ -12,13 +12,15 @@ from passerelle.codecs.base import QUIRKS
 from passerelle.config.crosscheck import alias_targets, deployment_id, is_reserved
 from passerelle.config.findings import Finding, did_you_mean
 from passerelle.config.origin import Origin, rows, table
-from passerelle.core.model import Model
+from passerelle.core.model import LACKS, Model
 
 DIALECTS_OF = {
     "anthropic": frozenset({"anthropic"}),
     "gemini": frozenset({"gemini"}),
     "bfl": frozenset({"openai_chat"}),
     "openai_like": frozenset({"openai_chat", "openai_responses", "anthropic"}),
+    "azure": frozenset({"openai_chat", "openai_responses", "anthropic"}),
+    "vertex": frozenset({"gemini", "anthropic", "openai_chat"}),
     "local": frozenset({"openai_chat"}),
     "simulated": frozenset({"openai_chat", "openai_responses", "anthropic", "gemini"}),
 }
@@ -97,6 +99,15 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin, known: Builti
                 code="unknown_model",
             )
     declared = any(row.get("provider") == name for _, row in rows(origin.data, "deployments"))
+    if offers and patterns is None and not declared and all(offer.group.named_only for offer in offers):
+        yield origin.finding(
+            path,
+            "nothing will be sent to it: what it serves depends on the deployments you have made there",
+            "Name them: `models`, where a deployment is called like its model, or `[[deployments]]` with its "
+            "name in `upstream_model`",
+            severity="warning",
+            code="nothing_served",
+        )
     if not offers and not declared:
         yield origin.finding(
             path,
@@ -124,6 +135,7 @@ def _deployment(
             code="unknown_model",
         )
     yield from _quirks(row, path, origin)
+    yield from _lacks(row, path, origin)
     provider = row.get("provider")
     entry = providers.get(provider, {}) if isinstance(provider, str) else {}
     yield from _dialects(row, entry.get("kind"), path, origin)
@@ -138,6 +150,18 @@ def _quirks(row: Mapping[str, Any], path: tuple[str | int, ...], origin: Origin)
                 f"there is no quirk `{quirk}`",
                 did_you_mean(quirk, QUIRKS, listed),
                 code="unknown_quirk",
+            )
+
+
+def _lacks(row: Mapping[str, Any], path: tuple[str | int, ...], origin: Origin) -> Iterator[Finding]:
+    for index, lack in enumerate(_texts(row.get("without"))):
+        if lack not in LACKS:
+            listed = "Choose among " + ", ".join(f"`{known}`" for known in LACKS)
+            yield origin.finding(
+                (*path, "without", index),
+                f"there is nothing called `{lack}` that a deployment could be without",
+                did_you_mean(lack, LACKS, listed),
+                code="invalid_value",
             )
 
 

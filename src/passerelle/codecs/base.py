@@ -9,7 +9,7 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 `AnswerError` for a provider answer that is not what its dialect promises.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol, TypeVar
 
@@ -53,7 +53,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     max_output_tokens: int | None = None
     features: frozenset[str] = frozenset()
     """Of `tools`, `images`, `audio`, `files`, `json`, `json_schema`, `reasoning`, `builtin_tools`,
-    `custom_tools`, `n`, `logprobs`: what a deployment must be able to do."""
+    `custom_tools`, `n`, `logprobs`: what a deployment must be able to do; and of `core.model.Feature`: what
+    a place must have."""
     session: str | None = None
     """A conversation hint in the body (`prompt_cache_key`, `metadata.user_id`…): affinity only."""
     text_bytes: int = 0
@@ -90,6 +91,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     """The model's own ceiling, where known: used when a dialect demands a limit the caller did not give."""
     operation: Operation = "chat"
     """`count_tokens` asks for the body of the dialect's counting endpoint, which takes fewer fields."""
+    betas: tuple[str, ...] = ()
+    """The caller's `anthropic-beta`, told only where a quirk says that the place has its own list."""
 
 
 QUIRKS: dict[str, str] = {
@@ -111,8 +114,22 @@ QUIRKS: dict[str, str] = {
     "flux_job": "makes pictures by jobs in its own words (Black Forest Labs)",
     "rerank_top_k": "names the number of documents wanted `top_k` (Voyage)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
+    "on_bedrock": "is Claude behind Bedrock's InvokeModel: model in the path, version and betas in the body",
+    "on_foundry": "is Claude on Microsoft Foundry, which knows a list of betas of its own",
+    "on_vertex": "is Vertex AI: Claude with the model in the path and the version in the body, and Gemini's "
+    "counts and embeddings in other shapes",
 }
-"""Every quirk flag an OpenAI-compatible catalog entry may carry, and what it means."""
+"""Every quirk flag a catalog entry may carry, and what it means. The `on_` ones are given by the provider's
+kind to its deployments; see `codecs/anthropic/clouds.py` and `codecs/gemini/vertex.py`."""
+
+CLOUD_QUIRKS = frozenset({"on_bedrock", "on_foundry", "on_vertex"})
+"""Quirks of clouds that sell Claude: their targets are told the caller's betas."""
+
+
+def said_betas(headers: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """The betas that `anthropic-beta` headers name, each once, in their order."""
+    names = (beta.strip() for name, value in headers if name == "anthropic-beta" for beta in value.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 NOTHING_RENAMED: Mapping[str, str] = MappingProxyType({})

@@ -114,5 +114,6 @@ class DeploymentSettings(Section):
     limits: DeploymentLimits = DeploymentLimits()
     attributes: AttributeSettings = AttributeSettings()
     price: PriceSettings | None = None
+    without: Annotated[frozenset[Text], SORTED] | None = None
     quirks: Annotated[frozenset[Text], SORTED] | None = None
     demo: Flag | None = None

@@ -219,7 +219,7 @@ def _lay_templates_under(data: dict[str, Any], origin: Origin) -> None:
             continue
         template = templates()[chosen]
         merged = laid_under(entry, template)
-        if "credential" not in merged and template.env:
+        if "credential" not in merged and template.env and "entra" not in merged:
             variable = next((v for v in template.env if origin.env.get(v)), template.env[0])
             merged["credential"] = f"env:{variable}"
         merged.setdefault("template", chosen)
@@ -235,6 +235,7 @@ def _referenced(data: Mapping[str, Any]) -> set[str]:
     rows: list[object] = [data.get("store")]
     providers = data.get("providers")
     rows += providers.values() if isinstance(providers, dict) else []
+    rows += [row["entra"] for row in rows if isinstance(row, dict) and "entra" in row]
     for row in rows:
         for value in row.values() if isinstance(row, dict) else ():
             if isinstance(value, str) and value.startswith("env:"):

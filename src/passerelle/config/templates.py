@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -27,6 +28,13 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     docs_url: str | None = None
     """The provider's own documentation of its API."""
     note: str = ""
+    hosts: tuple[str, ...] = ()
+    """Ends of host names at which it is still the place its attributes speak of, where each customer has an
+    address of his own."""
+    example: str = ""
+    """The lines of an entry, for one that needs more than a key."""
+    more: str = ""
+    """What else its page says, in Markdown."""
 
 
 @cache
@@ -47,6 +55,19 @@ def template_name(name: str, entry: Mapping[str, Any]) -> str | None:
     return kind if isinstance(kind, str) and kind in templates() else None
 
 
+def _moved(entry: Mapping[str, Any], template: Template) -> bool:
+    said, known = entry.get("base_url"), template.entry.get("base_url")
+    if said is None or said == known:
+        return False
+    if not template.hosts or not isinstance(said, str):
+        return True
+    try:
+        host = urlsplit(said).hostname or ""
+    except ValueError:
+        return True
+    return not host.endswith(template.hosts)
+
+
 def laid_under(entry: Mapping[str, Any], template: Template) -> dict[str, Any]:
     """The operator's entry with the template's fields where it says nothing.
 
@@ -55,8 +76,7 @@ def laid_under(entry: Mapping[str, Any], template: Template) -> dict[str, Any]:
     """
     merged = {**template.entry, **entry}
     theirs, ours = template.entry.get("attributes"), entry.get("attributes")
-    moved = entry.get("base_url", template.entry.get("base_url")) != template.entry.get("base_url")
-    if moved:
+    if _moved(entry, template):
         merged["attributes"] = ours if ours is not None else {}
     elif isinstance(theirs, dict) and isinstance(ours, dict):
         merged["attributes"] = {**theirs, **ours}

@@ -4,7 +4,7 @@ A `Model` is an identity (what it can do); a `Deployment` is that model at a pro
 under terms (what it may be given, what it costs). One model has many deployments.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -28,6 +28,17 @@ Capability = Literal[
     "embeddings", "images", "computer_use", "web_search", "prefill",
 ]  # fmt: skip
 """What a model or deployment can be asked for beyond plain words."""
+
+Feature = Literal[
+    "image_urls", "file_urls", "file_ids", "web_fetch", "code_execution", "mcp", "inference_geo",
+]  # fmt: skip
+"""What a request may ask for that belongs to a place rather than to a model: fetching what a URL names,
+files uploaded before, tools that run there, a geography for one request."""
+
+Lack = Literal[Capability, Modality, Feature]
+"""What a deployment may be without although its model has it elsewhere."""
+
+LACKS: tuple[Lack, ...] = get_args(Lack)
 
 DataClass = Literal[
     "public", "internal", "confidential", "personal", "financial", "health", "special_category",
@@ -67,6 +78,8 @@ class Attributes(msgspec.Struct, frozen=True, omit_defaults=True):
     hosting: Hosting | None = None
     retention_days: int | None = None
     """Longest the provider keeps prompts or answers; 0 is zero retention."""
+    keeps: tuple[tuple[str, int], ...] = ()
+    """What is kept longer than `retention_days` because a request asks for it: the feature, and the days."""
     training_use: TrainingUse | None = None
     certifications: tuple[str, ...] | None = None
     max_data_class: DataClass | None = None
@@ -167,10 +180,17 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     weight: float = 1.0
     """Share among equals; 0 takes it out of the rotation without removing it."""
     price: Price | None = None
+    without: frozenset[Lack] = frozenset()
+    """What the model has elsewhere and not here."""
     quirks: frozenset[str] = frozenset()
     """How it departs from its dialect; each quirk is documented where codecs define it."""
     demo: bool = False
     """A demo or simulated model: said wherever a person sees it, never chosen over a real one."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the model can do here; empty when nothing is known of it."""
+        return self.model.capabilities - self.without if self.without else self.model.capabilities
 
     @property
     def effective_price(self) -> Price | None:

@@ -8,6 +8,7 @@ import msgspec
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import (
+    CLOUD_QUIRKS,
     MAX_EVENT_BYTES,
     NOTHING_RENAMED,
     Encoded,
@@ -21,6 +22,7 @@ from passerelle.codecs.base import (
     Target,
     TaskClientSide,
     TaskProviderSide,
+    said_betas,
 )
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.names import restore, restore_event
@@ -76,6 +78,8 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     ask, envelope = trip.ask, trip.envelope
     dialect = wire_dialect(trip, deployment)
     target = _target(trip.generation, deployment, envelope.operation)
+    if dialect == "anthropic" == ask.dialect and target.quirks and not target.quirks.isdisjoint(CLOUD_QUIRKS):
+        target = msgspec.structs.replace(target, betas=said_betas(ask.headers))
     if envelope.operation in TASKS:
         relayed = _relayed_task(trip, dialect, target)
         if relayed is not None:
@@ -163,7 +167,7 @@ def _target(generation: Generation, deployment: Deployment, operation: Operation
             model=deployment.upstream_model,
             provider=deployment.provider,
             quirks=deployment.quirks,
-            capabilities=frozenset(deployment.model.capabilities),
+            capabilities=deployment.capabilities,
             max_output_tokens=deployment.limits.max_output_tokens or deployment.model.max_output_tokens,
             operation=operation,
         )

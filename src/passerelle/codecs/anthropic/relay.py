@@ -5,11 +5,12 @@ from typing import Final
 
 import msgspec
 
+from passerelle.codecs.anthropic.clouds import cloud_of, shape, shape_losses
 from passerelle.codecs.anthropic.fields import BAD_JSON, malformed
 from passerelle.codecs.anthropic.types import BlockSign, CountEnvelope, MessagesEnvelope, SourceSign
 from passerelle.codecs.base import Envelope, PathTarget, Target
 from passerelle.codecs.sealed import MARK
-from passerelle.codecs.splice import quoted, splice
+from passerelle.codecs.splice import join, quoted, splice, split
 from passerelle.core.errors import ProblemError, invalid
 
 _messages = msgspec.json.Decoder(MessagesEnvelope)
@@ -21,6 +22,12 @@ _SEAL: Final = MARK.decode()
 _NOTHING: Final[frozenset[str]] = frozenset()
 _DEEPEST: Final = 3
 """Blocks inside blocks inside blocks: a document's in a tool's result. The API takes none deeper."""
+_LONGEST_REFERENCE: Final = 8192
+"""A picture's source longer than this is the picture."""
+_SERVER_TOOLS: Final = {
+    "web_search_": "web_search", "web_fetch_": "web_fetch", "code_execution_": "code_execution",
+}  # fmt: skip
+"""Beginnings of the types of tools that Anthropic runs → what a place must have for them."""
 _NEXT_STEP: Final = "correct it and send it again"
 
 
@@ -53,7 +60,7 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         model=read.model,
         stream=bool(read.stream) and not counting,
         max_output_tokens=read.max_tokens,
-        features=_features(read, seen.images, seen.files),
+        features=_features(read, seen),
         session=read.metadata.user_id if read.metadata is not None else None,
         text_bytes=len(body) - seen.media_bytes,
         images=seen.images,
@@ -63,20 +70,40 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
 
 
 def relay_request(body: bytes, target: Target) -> bytes:
-    """The caller's bytes with the provider's name for the model. Usage always comes in this dialect."""
-    return splice(body, {"model": quoted(target.model)})
+    """The caller's bytes with the provider's name for the model, in the form its cloud takes. Usage always
+    comes in this dialect.
+    """
+    cloud = cloud_of(target.quirks) if target.quirks else None
+    if cloud is None:
+        return splice(body, {"model": quoted(target.model)})
+    fields = split(body)
+    fields["model"] = msgspec.Raw(quoted(target.model))
+    shape(fields, target, cloud)
+    return join(fields)
 
 
-def _features(read: CountEnvelope, images: int, files: int) -> frozenset[str]:
-    found: list[str] = []
+def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
+    """What `relay_request`, and the betas the cloud does not know, take from the caller."""
+    cloud = cloud_of(target.quirks)
+    return () if cloud is None else shape_losses(body, target, cloud)
+
+
+def _features(read: CountEnvelope, seen: "_Seen") -> frozenset[str]:
+    found: list[str] = list(seen.sources) if seen.sources else []
     if read.tools:
         found.append("tools")
-        if any(tool.type not in (None, "custom") for tool in read.tools):
-            found.append("builtin_tools")
-    if images:
+        for tool in read.tools:
+            if tool.type is not None and tool.type != "custom":
+                found.append("builtin_tools")
+                found += [_SERVER_TOOLS[name] for name in _SERVER_TOOLS if tool.type.startswith(name)]
+    if seen.images:
         found.append("images")
-    if files:
+    if seen.files:
         found.append("files")
+    if _given(read.mcp_servers):
+        found.append("mcp")
+    if read.inference_geo is not None:
+        found.append("inference_geo")
     if read.thinking is not None and read.thinking.type in ("enabled", "adaptive"):
         found.append("reasoning")
     config = read.output_config
@@ -93,9 +120,11 @@ class _Seen:
     signature: Anthropic refuses them, and only translation takes them out.
     """
 
-    __slots__ = ("files", "images", "media_bytes", "relayable", "unmeasured")
+    __slots__ = ("files", "images", "media_bytes", "relayable", "sources", "unmeasured")
 
     def __init__(self) -> None:
+        self.sources: set[str] | None = None
+        """What must be fetched from elsewhere: `image_urls`, `file_urls`, `file_ids`."""
         self.images = 0
         self.files = 0
         self.media_bytes = 0
@@ -114,17 +143,37 @@ class _Seen:
                 self._inner(block.content, f"{path}.{at}.content", depth)
             elif kind == "image":
                 self.images += 1
-                self.media_bytes += memoryview(block.source).nbytes
+                size = memoryview(block.source).nbytes
+                self.media_bytes += size
+                if size <= _LONGEST_REFERENCE:
+                    self._refers(block.source, "image_urls")
             elif kind == "document":
                 self.files += 1
                 self._document(block.source, f"{path}.{at}.source", depth)
             elif kind == "container_upload":
                 self.unmeasured = True
+                self._needs("file_ids")
             elif kind == "thinking":
                 signature = block.signature
                 self.relayable = self.relayable and bool(signature) and not str(signature).startswith(_SEAL)
             elif kind == "redacted_thinking":
                 self.relayable = self.relayable and not str(block.data).startswith(_SEAL)
+
+    def _refers(self, source: msgspec.Raw, by_url: str) -> None:
+        """Takes note of a source that is a reference. One of the wrong shape is for its owner to refuse."""
+        try:
+            kind = _source.decode(source).type
+        except msgspec.DecodeError:
+            return
+        if kind == "url":
+            self._needs(by_url)
+        elif kind == "file":
+            self._needs("file_ids")
+
+    def _needs(self, feature: str) -> None:
+        if self.sources is None:
+            self.sources = set()
+        self.sources.add(feature)
 
     def _inner(self, content: msgspec.Raw, path: str, depth: int) -> None:
         if _first(content) != b"[":
@@ -149,6 +198,8 @@ class _Seen:
         if said.type == "content":
             self._inner(said.content, f"{path}.content", depth)
         elif said.type != "text":
+            if said.type in ("url", "file"):
+                self._needs("file_urls" if said.type == "url" else "file_ids")
             self.unmeasured = True
             self.media_bytes += memoryview(source).nbytes
 

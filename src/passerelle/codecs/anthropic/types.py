@@ -81,6 +81,7 @@ class CountEnvelope(msgspec.Struct):
     max_tokens: int | None = None
     mcp_servers: msgspec.Raw = msgspec.Raw()
     container: msgspec.Raw = msgspec.Raw()
+    inference_geo: str | None = None
 
 
 class MessagesEnvelope(CountEnvelope, kw_only=True):

@@ -24,6 +24,7 @@ from passerelle.codecs.gemini import (
     request,
     response,
     types,
+    vertex,
     watch,
     write_request,
 )
@@ -78,8 +79,10 @@ class Provider:
         return relay.relay_request(body, target, envelope)
 
     def relay_losses(self, body: bytes, target: Target) -> tuple[str, ...]:
-        """Nothing: this dialect's quirks never take a caller's field away."""
-        return ()
+        """What Vertex AI does not know; nothing elsewhere."""
+        if vertex.QUIRK not in target.quirks or target.operation == "count_tokens":
+            return ()
+        return vertex.losses(body)
 
     def decode_response(self, body: bytes) -> Response:
         """A whole answer. Raises `AnswerError`."""

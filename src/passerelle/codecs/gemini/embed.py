@@ -14,6 +14,7 @@ import msgspec
 
 from passerelle.codecs.base import Encoded, Envelope, PathTarget, ReplyContext, Target, Watched, Whole
 from passerelle.codecs.gemini import types as wire
+from passerelle.codecs.gemini import vertex
 from passerelle.codecs.gemini.errors import read_failure
 from passerelle.codecs.gemini.request import model_name, problem
 from passerelle.codecs.gemini.response import describe
@@ -50,9 +51,23 @@ class _Vector(Wire, frozen=True):
     values: list[float] | None = None
 
 
+class _Counted(Wire, frozen=True):
+    token_count: int | None = None
+
+
+class _Predicted(_Vector, frozen=True):
+    statistics: _Counted | None = None
+
+
+class _Prediction(Wire, frozen=True):
+    embeddings: _Predicted | None = None
+
+
 class _Answer(Wire, frozen=True):
     embedding: _Vector | None = None
     embeddings: list[_Vector] | None = None
+    predictions: list[_Prediction] | None = None
+    """Vertex AI's `predict`: each text's vector under `embeddings`, with its own count."""
     usage_metadata: wire.UsageMetadata | None = None
     error: wire.ErrorInfo | None = None
 
@@ -145,22 +160,28 @@ class EmbedProvider:
             dropped += request.extra or ()
         if request.user:
             dropped.append("user")
-        ones: list[dict[str, Any]] = []
+        texts: list[str] = []
         for at, text in enumerate(request.inputs):
             if not isinstance(text, str):
                 message = (
                     f"`input[{at}]` is a list of token ids, which `{target.model}` cannot read: send text"
                 )
                 raise invalid(message, f"input[{at}]")
-            content = {"parts": [{"text": text}]}
-            ones.append(
-                {"model": "models/" + target.model.removeprefix("models/"), "content": content, **settings}
-            )
+            texts.append(text)
+        if vertex.QUIRK in target.quirks:
+            asked, lost = vertex.embedding(target.model, texts, settings, single=request.single)
+            return Encoded(_encode(asked), (*dropped, *lost))
+        model = "models/" + target.model.removeprefix("models/")
+        ones = [{"model": model, "content": {"parts": [{"text": text}]}, **settings} for text in texts]
         body = ones[0] if request.single and len(ones) == 1 else {"requests": ones}
         return Encoded(_encode(body), tuple(dropped))
 
-    def relay_request(self, body: bytes, target: Target) -> bytes:
-        """The caller's bytes with every model in them spliced."""
+    def relay_request(self, body: bytes, target: Target) -> bytes | None:
+        """The caller's bytes with every model in them spliced. None at Vertex AI, which asks and answers in
+        other shapes than a Gemini caller knows.
+        """
+        if vertex.QUIRK in target.quirks:
+            return None
         model = quoted("models/" + target.model.removeprefix("models/"))
         fields = _fields.decode(body)
         if "requests" not in fields:
@@ -178,6 +199,8 @@ class EmbedProvider:
         if said.error is not None:
             failed = read_failure(said.error)
             raise AnswerError(failed.message, failed.failure)
+        if said.predictions is not None:
+            return _predicted(said.predictions)
         vectors = said.embeddings or ([said.embedding] if said.embedding is not None else [])
         if not vectors or any(not vector.values for vector in vectors):
             raise AnswerError("the provider's answer holds no embeddings")
@@ -194,6 +217,16 @@ class EmbedProvider:
         if said.error is not None or not (said.embedding or said.embeddings):
             self.decode_response(body)  # says what is wrong
         return Watched(usage=_usage(said.usage_metadata))
+
+
+def _predicted(predictions: list[_Prediction]) -> EmbedResponse:
+    vectors = [one.embeddings for one in predictions if one.embeddings is not None]
+    if len(vectors) < len(predictions) or not vectors or any(not vector.values for vector in vectors):
+        raise AnswerError("the provider's answer holds no embeddings")
+    counts = [vector.statistics.token_count for vector in vectors if vector.statistics is not None]
+    told = [count for count in counts if count is not None]
+    usage = Usage(input_tokens=sum(told), source="provider") if len(told) == len(vectors) else NO_USAGE
+    return EmbedResponse(tuple(tuple(vector.values or ()) for vector in vectors), usage=usage)
 
 
 def _usage(said: wire.UsageMetadata | None) -> Usage:

@@ -102,6 +102,9 @@ class _Counted(_Body, frozen=True, rename="camel"):
 
 _body: Final = msgspec.json.Decoder(_Body)
 _counted: Final = msgspec.json.Decoder(_Counted)
+_SEARCHES: Final = frozenset(
+    {"googleSearch", "google_search", "googleSearchRetrieval", "google_search_retrieval"}
+)
 _FUNCTIONS: Final = frozenset({"functionDeclarations", "function_declarations"})
 
 
@@ -165,6 +168,8 @@ def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:
         for tool in seen.tools if isinstance(seen.tools, list) else (seen.tools,):
             for name in tool:
                 features.add("tools" if name in _FUNCTIONS else "builtin_tools")
+                if name in _SEARCHES:
+                    features.add("web_search")
     config = seen.generation_config or seen.config_snake
     limit, answers = _settings(config, features) if config is not None else (None, 1)
     cached = seen.cached_content or seen.cached_snake

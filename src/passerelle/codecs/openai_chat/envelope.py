@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from passerelle.codecs.base import Envelope
+from passerelle.codecs.media import is_reference
 from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.codecs.openai_reading import decode, explained
 from passerelle.codecs.sealed import MARK
@@ -163,6 +164,8 @@ def _look(content: msgspec.Raw, path: str, features: set[str]) -> tuple[int, int
             images += 1
             features.add("images")
             size += _size(part.image_url)
+            if is_reference(part.image_url):
+                features.add("image_urls")
             continue
         unmeasured = True
         if part.type == "input_audio":

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.codecs.media import is_reference
 from passerelle.codecs.openai_reading import decode
 from passerelle.codecs.openai_responses.decode import LOGPROBS, stateful
 from passerelle.codecs.openai_responses.items_in import ROLES, reference
@@ -153,6 +154,8 @@ class _Seen:
                 self.media_bytes += _size(part.image_url) + _size(part.file_data) + _size(part.input_audio)
             if feature == "images":
                 self.images += 1
+                if is_reference(part.image_url):
+                    self.features.add("image_urls")
             else:
                 self.unmeasured = True
 
@@ -214,3 +217,5 @@ def _tools(tools: list[_Tool], features: set[str]) -> None:
                 features.add("custom_tools")
             elif kind != "function":
                 features.add("builtin_tools")
+                if kind is not None and kind.startswith("web_search"):
+                    features.add("web_search")

@@ -17,7 +17,11 @@ Sources, all read 2026-11-22:
                 console.groq.com/docs/flex-processing
     Together    docs.together.ai/docs/error-codes
     OpenRouter  openrouter.ai/docs/api/errors; open-webui/computer issue #293
-    Azure       Gitlawb/openclaude issue #273; chatboxai/chatbox issue #861; alex-wolf-ps/dbchatprov2 issue #2
+    Azure       Gitlawb/openclaude issue #273; chatboxai/chatbox issue #861; microsoft/graphrag issue #1557;
+                alex-wolf-ps/dbchatprov2 issue #2; microsoft/vscode issue #277663
+    Vertex AI   googleapis/python-genai issues #2001, #1056; googleapis/google-cloud-java issue #11195;
+                cocoindex-io/cocoindex issue #1151; NousResearch/hermes-agent issue #32678;
+                BerriAI/litellm issue #18781; cloud.google.com/docs/error-reasons (google.api.ErrorReason)
     Moonshot    MoonshotAI/kimi-code pull 1857; MoonshotAI/MoonshotAI-Cookbook issue #16;
                 LLM-Red-Team/kimi-cc issue #41
     Alibaba     camel-ai/owl issue #432; QwenLM/qwen-code issue #3145
@@ -78,6 +82,7 @@ RULES: tuple[Rule, ...] = (
             "insufficient_credits",
             "insufficient_funds",
             "exceeded_current_quota_error",
+            "billing_disabled",
         ),
         words=(
             "credit balance is too low",
@@ -87,6 +92,7 @@ RULES: tuple[Rule, ...] = (
             "run out of credits",
             "used all available credits",
             "requires more credits",
+            "requires billing to be enabled",
             "billing hard limit",
             "account is not active, please check your billing",
         ),
@@ -132,6 +138,13 @@ RULES: tuple[Rule, ...] = (
             "invalid_authentication_error",
             "unauthenticated",
             "unsupported_country_region_territory",
+            "access_token_scope_insufficient",
+            "consumer_invalid",
+            "consumer_suspended",
+            "credentials_missing",
+            "iam_permission_denied",
+            "permissiondenied",
+            "service_disabled",
         ),
         words=(
             "incorrect api key provided",
@@ -144,8 +157,11 @@ RULES: tuple[Rule, ...] = (
             "user location is not supported",
             "country, region, or territory not supported",
             "enable billing on your project",
+            "lacks the required data action",
+            "organization policy constraint",
         ),
-        why="our credential or place is refused, whatever the status: xAI and Gemini say it with 400",
+        why="our credential or place is refused, whatever the status: xAI and Gemini say it with 400, and so "
+        "do Google's organisation policies; `SERVICE_DISABLED` is a project without the API",
     ),
     Rule(
         "content_policy",
@@ -235,6 +251,7 @@ RULES: tuple[Rule, ...] = (
             "model_not_supported",
             "unknown_url",
             "not_supported_error",
+            "operationnotsupported",
         ),
         words=(
             "does not exist or you do not have access",
@@ -247,9 +264,12 @@ RULES: tuple[Rule, ...] = (
             "unable to access model",
             "try pulling it first",
             "does not support embeddings",
+            "is not servable in region",
+            "api version not supported",
         ),
         why="the catalog names what this provider has not (any more): 404 mostly, 400 at Mistral, DeepSeek, "
-        "Groq and OpenRouter, 501 from a llama.cpp started without embeddings",
+        "Groq and OpenRouter, for a model's wrong surface at Azure and its wrong region at Vertex AI, 501 "
+        "from a llama.cpp started without embeddings",
     ),
     Rule(
         "invalid_request",
@@ -279,9 +299,12 @@ RULES: tuple[Rule, ...] = (
             "experiencing high demand",
             "currently unavailable due to high",
             "loading model",
+            "resource exhausted. please try again later",
+            "out of capacity",
         ),
         statuses=frozenset({0, 200, 429, 498, 500, 502, 503, 529}),
-        why="no capacity at the provider, which Mistral and Azure say with 429: not our rate",
+        why="no capacity at the provider, which Mistral and Azure say with 429, and Vertex AI, where all "
+        "customers share what there is, in those words: not our rate",
     ),
     Rule(
         "overloaded",
