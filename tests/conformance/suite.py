@@ -30,7 +30,6 @@ def run_all(
     keys = [(client, house, feature) for client in clients for house in houses for feature in features]
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         found = list(pool.map(lambda key: run(world, *key), keys))
-        pool.map(lambda _: world.close(), range(_SIDE_BY_SIDE))
     return {(c.DIALECT, h.name, f.name): v for (c, h, f), v in zip(keys, found, strict=True)}
 
 

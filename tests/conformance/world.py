@@ -191,6 +191,7 @@ class World:
         self._token = _new_key(gateway)
         self._place = urlsplit(gateway.base_url).netloc
         self._here = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
         self._count = 0
         self._lock = threading.Lock()
 
@@ -212,16 +213,15 @@ class World:
         connection = getattr(self._here, "connection", None)
         if connection is None:
             connection = self._here.connection = http.client.HTTPConnection(self._place, timeout=30)
+            self._opened.append(connection)
         connection.request("POST", path, json.dumps(body).encode(), sent)
         answer = connection.getresponse()
         return Told(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
 
     def close(self) -> None:
-        """The connection of this thread."""
-        connection = getattr(self._here, "connection", None)
-        if connection is not None:
+        """The connections of all threads, which must be over."""
+        for connection in self._opened:
             connection.close()
-            self._here.connection = None
 
 
 def _new_key(gateway: Gateway) -> str:
