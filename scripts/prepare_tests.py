@@ -1,6 +1,7 @@
 """Put in place what the tests need beyond Python packages. Run by `make test`.
 
 - the official Node SDKs, which `tests/contract` drives: `npm ci` in `tests/contract/node`
+- the agent CLIs, which `tests/agents` runs: `npm ci` in `tests/agents` (0.9 GB, half a minute)
 - the demo model's weights, which the real local engine runs: in `.passerelle-test/models`
 
 What is there already is not fetched again. What cannot be had is said, with the tests that are left out
@@ -23,7 +24,7 @@ _FETCH_S = 600.0
 
 def main() -> None:
     """Prepare everything that can be."""
-    left_out = [told for told in (node_sdks(), local_model()) if told]
+    left_out = [told for told in (node_sdks(), agents(), local_model()) if told]
     for told in left_out:
         sys.stderr.write(f"\n!!! LEFT OUT: {told}\n")
     if left_out:
@@ -41,21 +42,31 @@ def node_sdks() -> str:
         return "the Node SDKs in tests/contract (node and npm are not both installed)"
     _say("Node SDKs: npm ci…")
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    try:
-        done = subprocess.run(  # noqa: S603 - a fixed command line
-            command,
-            cwd=prepared.NODE_FOLDER,
-            capture_output=True,
-            text=True,
-            timeout=_FETCH_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"the Node SDKs in tests/contract (`npm ci` took more than {_FETCH_S:.0f} s)"
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        return f"the Node SDKs in tests/contract (`npm ci` failed: {said[-1] if said else 'silently'})"
+    why = _run(command, prepared.NODE_FOLDER)
+    if why:
+        return f"the Node SDKs in tests/contract ({why})"
     prepared.NODE_STAMP.write_text(prepared.node_digest())
+    return ""
+
+
+def agents() -> str:
+    """Install the agent CLIs from their lock; gives what is left out, and why."""
+    what = "the agent CLIs in tests/agents"
+    apart = prepared.agents_cannot_be_shut_in()
+    if apart:
+        return f"{what} ({apart})"
+    if not prepared.agents_missing():
+        _say("agent CLIs: there already")
+        return ""
+    npm = shutil.which("npm")
+    if shutil.which("node") is None or npm is None:
+        return f"{what} (node and npm are not both installed)"
+    _say("agent CLIs: npm ci…")
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    why = _run(command, prepared.AGENTS_FOLDER)
+    if why:
+        return f"{what} ({why})"
+    prepared.AGENTS_STAMP.write_text(prepared.agents_digest())
     return ""
 
 
@@ -71,6 +82,21 @@ def local_model() -> str:
     if missing:
         return f"the real local engine in tests/providers ({missing})"
     _say("demo model: there")
+    return ""
+
+
+def _run(command: list[str], folder: Path = prepared.ROOT) -> str:
+    """Why a command did not succeed, or nothing."""
+    name = " ".join(part for part in command[:4] if not part.startswith("-"))
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command line
+            command, cwd=folder, capture_output=True, text=True, timeout=_FETCH_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"`{name}` took more than {_FETCH_S:.0f} s"
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        return f"`{name}` failed: {said[-1] if said else 'silently'}"
     return ""
 
 

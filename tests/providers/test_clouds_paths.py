@@ -14,6 +14,7 @@ from passerelle.providers.azure import azure, is_dated
 from passerelle.providers.base import Call, SendError
 from passerelle.providers.build import build_provider
 from passerelle.providers.entry import EntraEntry, ProviderEntry
+from passerelle.providers.openai_like import TASK_PATHS
 from passerelle.providers.vertex import vertex, vertex_url
 
 KEY = "key-0123456789"
@@ -111,6 +112,20 @@ async def test_a_dated_version_means_the_classic_paths_but_not_for_responses_or_
     assert embed.path == "/openai/deployments/d/embeddings?api-version=2024-10-21"
     assert (await to_azure(call("openai_responses", "d"), **dated)).path == "/openai/v1/responses"
     assert (await to_azure(call("anthropic", "d"), **dated)).path == "/anthropic/v1/messages"
+
+
+@pytest.mark.parametrize(("operation", "path"), TASK_PATHS.items())
+async def test_tasks_stand_where_openai_has_them(operation: Operation, path: str) -> None:
+    ask = call("openai_chat", "d", operation)
+    assert (await to_azure(ask)).path == f"/openai/v1/{path}"
+    classic = await to_azure(ask, api_version="2024-10-21")
+    assert classic.path == f"/openai/deployments/d/{path}?api-version=2024-10-21"
+
+
+@pytest.mark.parametrize("operation", ["generate_image", "edit_image", "speak"])
+async def test_pictures_and_speech_of_vertex_are_generated_like_words(operation: Operation) -> None:
+    sent = await to_vertex(call("gemini", "gem-draws", operation))
+    assert sent.path.endswith("/publishers/google/models/gem-draws:generateContent")
 
 
 async def test_another_version_is_the_v1_surfaces() -> None:

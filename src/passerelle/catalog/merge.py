@@ -32,6 +32,9 @@ QUIRKS_OF_KINDS = {
 }
 """Kind → its quirk and the dialects it changes: the cloud's own, whatever quirks the operator gives."""
 
+QUIRKS_OF_FAMILIES = {"gpt-image": ("images_base64",)}
+"""A model's own, under whatever name it is deployed."""
+
 
 PLAIN = ("maker", "family", "name", "aliases", "context_tokens", "max_output_tokens", "input_modalities",
          "output_modalities", "capabilities", "licence", "quality", "released", "deprecated")  # fmt: skip
@@ -92,15 +95,19 @@ def deployments_of(
             model = models[names[said.model]]
             identity = said.id or f"{name}/{said.upstream_model or said.model}"
             base = implied.pop(identity, None) or _plain(name, entry, model, said)
-            yield _at_cloud(_corrected(base, model, identity, said, settings), entry)
-        yield from (_at_cloud(deployment, entry) for deployment in implied.values())
+            yield _with_quirks(_corrected(base, model, identity, said, settings), entry)
+        yield from (_with_quirks(deployment, entry) for deployment in implied.values())
 
 
-def _at_cloud(deployment: Deployment, entry: ProviderSettings) -> Deployment:
+def _with_quirks(deployment: Deployment, entry: ProviderSettings) -> Deployment:
+    """What the place and the model bring with them, whatever quirks the operator gives."""
+    quirks = set(QUIRKS_OF_FAMILIES.get(deployment.model.family, ()))
     quirk, dialects = QUIRKS_OF_KINDS.get(entry.kind, ("", frozenset[str]()))
-    if dialects.isdisjoint((deployment.dialect, *deployment.also)):
+    if not dialects.isdisjoint((deployment.dialect, *deployment.also)):
+        quirks.add(quirk)
+    if not quirks:
         return deployment
-    return msgspec.structs.replace(deployment, quirks=deployment.quirks | {quirk})
+    return msgspec.structs.replace(deployment, quirks=deployment.quirks | quirks)
 
 
 def _implied(

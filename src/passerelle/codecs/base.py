@@ -11,7 +11,7 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -111,6 +111,7 @@ QUIRKS: dict[str, str] = {
     "no_user_after_tool": "refuses a user's turn right after a tool's result (Mistral)",
     "no_prompt_cache_key": "refuses `prompt_cache_key` (Groq, Cerebras)",
     "custom_tools": "knows tools of free text, which others are told of as functions (OpenAI)",
+    "images_base64": "gives pictures as base64 and refuses `response_format` (`gpt-image` models)",
     "flux_job": "makes pictures by jobs in its own words (Black Forest Labs)",
     "rerank_top_k": "names the number of documents wanted `top_k` (Voyage)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
@@ -158,6 +159,8 @@ class ReplyContext(msgspec.Struct, frozen=True, gc=False):
     json_array: bool = False
     request: Request | None = None
     """The decoded request, which Responses echoes back. Always set on translated answers."""
+    named: str = ""
+    """What to call the model instead, for a caller that throws away the thoughts of any other name."""
     passed: bytes = b""
     """The last whole events of a relayed stream that broke, which the encoder is to end: Responses numbers
     its events, and continues."""
@@ -233,6 +236,14 @@ class StreamWatcher(Protocol):
     def close(self) -> bytes:
         """The provider's bytes ended; sets `failed` unless `done`."""
         ...
+
+
+@runtime_checkable
+class NamingWatcher(StreamWatcher, Protocol):
+    """A watcher that can put another name on the model of the stream it passes on."""
+
+    named: str
+    """`ReplyContext.named`; what it reports as `model` stays the provider's."""
 
 
 class ClientSide(Protocol):

@@ -209,6 +209,7 @@ def _context(trip: Trip) -> ReplyContext:
     return ReplyContext(
         id=trip.receipt_id[4:],
         model=trip.envelope.model,
+        named=trip.envelope.model if ask.wishes.keep_name and ask.dialect == "anthropic" else "",
         created_s=ask.at_ns // 1_000_000_000,
         include_usage=trip.envelope.include_usage,
         json_array=ask.target.json_array,

@@ -13,6 +13,7 @@ from passerelle.codecs.base import (
     NOTHING_RENAMED,
     Encoded,
     Envelope,
+    NamingWatcher,
     ProviderSide,
     ReplyContext,
     StreamDecoder,
@@ -27,7 +28,7 @@ from passerelle.codecs.base import (
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.names import restore, restore_event
 from passerelle.codecs.places import named_for_caller, nested_too_deeply
-from passerelle.codecs.splice import splice, split
+from passerelle.codecs.splice import quoted, splice, split
 from passerelle.core.errors import AnswerError, ProblemError, invalid
 from passerelle.core.event import (
     Event,
@@ -243,6 +244,8 @@ def decode_whole(
     if outbound.relayed:
         watched = side.watch_response(data)
         said = _words_of(side, data) * trip.envelope.answers if watched.usage.source == "none" else 0
+        if context.named and watched.model != context.named:
+            data = splice(data, {"model": quoted(context.named)})
         return Answer(data, watched.model, watched.usage, watched.finish, said_bytes=said)
     response = restore(side.decode_response(data), outbound.renamed)
     said = 0
@@ -291,7 +294,10 @@ def _watcher(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWat
         return _watch_task(trip, outbound, context)
     side = registry.provider(outbound.dialect)
     if outbound.relayed:
-        return side.stream_watcher(trip.envelope)
+        watcher = side.stream_watcher(trip.envelope)
+        if context.named and isinstance(watcher, NamingWatcher):
+            watcher.named = context.named
+        return watcher
     encoder = registry.client(trip.ask.dialect).stream_encoder(_said_of(trip, outbound, context))
     estimate = None
     if trip.ask.dialect in _USAGE_REQUIRED:
@@ -308,7 +314,7 @@ def _watch_task(trip: Trip, outbound: Outbound, context: ReplyContext) -> Stream
 
 
 def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyContext:
-    """Translated answers name the true model, never the caller's alias, and may echo the request."""
+    """Translated answers name the true model, not the caller's alias, and may echo the request."""
     return msgspec.structs.replace(context, model=outbound.model, request=trip.request)
 
 

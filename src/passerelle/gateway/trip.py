@@ -27,6 +27,8 @@ class Wishes(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     strict: bool = False
     """Refuse rather than drop what a translation cannot carry."""
     session: str | None = None
+    keep_name: bool = False
+    """Call the model in the answer what the caller called it: see `server.wishes`."""
     explain: bool = False
     """Plan only: nothing is called, held or billed."""
 

@@ -27,6 +27,7 @@ from passerelle.providers.base import Call
 from passerelle.providers.claude import with_known_betas
 from passerelle.providers.entry import ProviderEntry
 from passerelle.providers.http.origin import parse_origin
+from passerelle.providers.openai_like import TASK_PATHS
 from passerelle.providers.remote import Headers, HttpSender, RemoteProvider
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ FORWARD: Final = frozenset({"anthropic-beta", "anthropic-version", "idempotency-
 _CLOUD: Final = CLOUDS["on_foundry"]
 _SURFACES: Final = re.compile(r"/(?:openai/v1|openai|anthropic/v1|anthropic|models)\Z")
 """What people copy at the end of their resource's address; each surface adds its own."""
-_CLASSIC: Final[dict[Operation, str]] = {"chat": "chat/completions", "embed": "embeddings"}
+_CLASSIC: Final = {"chat": "chat/completions", **TASK_PATHS}
+"""What stands below a deployment (learn.microsoft.com "Azure OpenAI REST API reference", read 2026-11-22)."""
 _DATED: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:-preview)?\Z")
 
 
@@ -74,8 +76,8 @@ class AzureProvider(RemoteProvider):
         v1 = f"{root}/openai/v1"
         routes: dict[tuple[Dialect, Operation], str] = {
             ("openai_chat", "chat"): f"{v1}/chat/completions{query}",
-            ("openai_chat", "embed"): f"{v1}/embeddings{query}",
             ("openai_responses", "chat"): f"{v1}/responses{query}",
+            **{("openai_chat", task): f"{v1}/{path}{query}" for task, path in TASK_PATHS.items()},
             **anthropic_routes(f"{root}/anthropic"),
         }
         fixed: dict[Dialect, tuple[tuple[str, str], ...]] = {"anthropic": (("anthropic-version", VERSION),)}

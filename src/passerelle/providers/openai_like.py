@@ -9,6 +9,8 @@ from llama.cpp of November 2026; documented in each project's server reference).
 with `also`.
 """
 
+from typing import Final
+
 from passerelle.core.request import Dialect, Operation
 from passerelle.providers.auth import AuthHeader, openai_carrier
 from passerelle.providers.entry import ProviderEntry
@@ -22,6 +24,17 @@ ROOT_HOSTS = frozenset({"api.perplexity.ai"})
 """Servers whose OpenAI paths stand at the root, without `/v1` (docs.perplexity.ai/guides/
 chat-completions-guide, read 2026-11-22)."""
 
+TASK_PATHS: Final[dict[Operation, str]] = {
+    "embed": "embeddings",
+    "moderate": "moderations",
+    "generate_image": "images/generations",
+    "edit_image": "images/edits",
+    "speak": "audio/speech",
+    "transcribe": "audio/transcriptions",
+    "translate": "audio/translations",
+}
+"""Where OpenAI does what is no conversation, below the version."""
+
 RERANK_PATHS = {"api.cohere.ai": "/v2/rerank", "api.cohere.com": "/v2/rerank"}
 """Rankings that do not stand beside the chat (docs.cohere.com/reference/rerank, read 2026-11-22)."""
 
@@ -34,13 +47,7 @@ def openai_routes(base_path: str, *, host: str = "") -> dict[tuple[Dialect, Oper
     messages = (root if root.endswith("/v1") else f"{root}/v1") + "/messages"
     routes: dict[tuple[Dialect, Operation], str] = {
         ("openai_chat", "chat"): f"{root}/chat/completions",
-        ("openai_chat", "embed"): f"{root}/embeddings",
-        ("openai_chat", "generate_image"): f"{root}/images/generations",
-        ("openai_chat", "edit_image"): f"{root}/images/edits",
-        ("openai_chat", "speak"): f"{root}/audio/speech",
-        ("openai_chat", "transcribe"): f"{root}/audio/transcriptions",
-        ("openai_chat", "translate"): f"{root}/audio/translations",
-        ("openai_chat", "moderate"): f"{root}/moderations",
+        **{("openai_chat", task): f"{root}/{path}" for task, path in TASK_PATHS.items()},
         ("openai_chat", "rerank"): RERANK_PATHS.get(host) or f"{root}/rerank",
         ("openai_responses", "chat"): f"{root}/responses",
         ("anthropic", "chat"): messages,

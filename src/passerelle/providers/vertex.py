@@ -54,6 +54,9 @@ _ROUTES: Final[dict[tuple[Dialect, Operation], str]] = {
     ("gemini", "chat"): "",
     ("gemini", "count_tokens"): "",
     ("gemini", "embed"): "",
+    ("gemini", "generate_image"): "",
+    ("gemini", "edit_image"): "",
+    ("gemini", "speak"): "",
     ("anthropic", "chat"): "",
     ("anthropic", "count_tokens"): "",
     ("openai_chat", "chat"): "",
@@ -155,6 +158,8 @@ def _gemini_method(call: Call) -> str:
         return "streamGenerateContent?alt=sse" if call.stream else "generateContent"
     if call.operation == "count_tokens":
         return "countTokens"
+    if call.operation != "embed":
+        return "generateContent"
     if not embeds_content(call.deployment.upstream_model):
         return "predict"
     return "embedContent" if is_single(call.body) else "batchEmbedContents"

@@ -94,7 +94,7 @@ def write_response(response: Response, context: ReplyContext) -> bytes:
         "id": message_id(response.id, context),
         "type": "message",
         "role": "assistant",
-        "model": response.model or context.model,
+        "model": context.named or response.model or context.model,
         "content": content,
         "stop_reason": stop_of(
             ending(response.finish, malformed=malformed),

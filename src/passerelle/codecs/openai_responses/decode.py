@@ -71,7 +71,7 @@ def decode_request(body: bytes, target: PathTarget) -> Request:
     if not model:
         raise invalid("`model` is empty; name a model, as `GET /v1/models` lists them.", "model")
     names = Names()
-    tools = tools_in(take_list(fields, "tools") or [], names)
+    tools = tools_in(take_list(fields, "tools") or [], names, fields.get("input"))
     messages = _messages(fields, names)
     memo: Json = {}
     extra: Json = {}

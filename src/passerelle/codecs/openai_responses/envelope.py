@@ -9,6 +9,7 @@ from passerelle.codecs.media import is_reference
 from passerelle.codecs.openai_reading import decode
 from passerelle.codecs.openai_responses.decode import LOGPROBS, stateful
 from passerelle.codecs.openai_responses.items_in import ROLES, reference
+from passerelle.codecs.openai_responses.tools import ADDITIONAL
 from passerelle.codecs.sealed import MARK
 from passerelle.core.errors import invalid
 
@@ -32,6 +33,8 @@ class _Item(msgspec.Struct):
     output: str | list[_Part | str] | _Part | None = None
     encrypted_content: str | None = None
     result: msgspec.Raw = _ABSENT
+    tools: msgspec.Raw = _ABSENT
+    """Of an `additional_tools` item; other kinds give theirs other shapes."""
 
 
 class _Nested(msgspec.Struct):
@@ -77,6 +80,7 @@ class _Body(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Body)
+_tools_decoder = msgspec.json.Decoder(list[_Tool])
 
 _SEAL: Final = MARK.decode()
 
@@ -186,6 +190,8 @@ def _look(fields: _Body, features: set[str]) -> _Seen:
             raise reference(f"input[{i}]")
         elif kind == "reasoning" and item.encrypted_content is not None:
             seen.relayable = seen.relayable and not item.encrypted_content.startswith(_SEAL)
+        elif kind == ADDITIONAL:
+            _tools(decode(_tools_decoder, bytes(item.tools) or b"[]"), features)
         elif kind == "image_generation_call":
             seen.images += 1
             seen.media_bytes += _size(item.result)

@@ -7,7 +7,7 @@ them (docs.together.ai, "Images"), which a caller of the same dialect may send.
 """
 
 import binascii
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -26,8 +26,6 @@ from passerelle.core.tasks import ImageRequest, ImageResponse, MadeImage, Media
 from passerelle.core.usage import Usage
 
 _json = msgspec.json.Encoder()
-
-ALWAYS_BASE64: Final = ("gpt-image", "chatgpt-image")
 
 
 class _InputDetails(msgspec.Struct):
@@ -92,7 +90,7 @@ class ImagesProvider:
         ):
             if value is not None:
                 fields[name] = value
-        if request.as_url is not None and not target.model.startswith(ALWAYS_BASE64):
+        if request.as_url is not None and "images_base64" not in target.quirks:
             fields["response_format"] = "url" if request.as_url else "b64_json"
         if request.extra and request.dialect == self.dialect:
             fields |= {name: value for name, value in request.extra.items() if name not in fields}
