@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
-from tests.conformance.cells import CLIENTS, Verdict, run
+from tests.conformance.cells import CLIENTS, Verdict
 from tests.conformance.features import FEATURES, Feature
 from tests.conformance.house import House
 from tests.conformance.houses import HOUSES
+from tests.conformance.trials import run
 from tests.conformance.world import World, running
 
 Cells = dict[tuple[str, str, str], Verdict]
