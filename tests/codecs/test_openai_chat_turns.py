@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.codecs import registry
-from passerelle.codecs.base import PathTarget, Target
+from passerelle.codecs.base import PathTarget, ReplyContext, Target
 from passerelle.codecs.openai_chat.turns import BETWEEN, short_id
+from passerelle.core.event import Event, PartEnded, PartStarted, Started
+from passerelle.core.message import ToolCallPart
+from passerelle.core.response import Response
 
 CALL = {"id": "call_abc", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 BODY: dict[str, Any] = {
@@ -106,3 +109,18 @@ def test_a_tool_of_free_text_is_a_function_but_at_openai() -> None:
     own = translated(body, "custom_tools")
     assert own["tools"] == [custom]
     assert own["messages"][1]["tool_calls"] == [past]
+
+
+def test_calls_that_a_provider_names_alike_have_ids_of_their_own() -> None:
+    parts = (ToolCallPart("c", "f"), ToolCallPart("c", "f"))
+    context = ReplyContext(id="req_1", model="m", created_s=1)
+    said = json.loads(CHAT.encode_response(Response(parts, "tool_calls", model="m"), context))
+    whole = [call["id"] for call in said["choices"][0]["message"]["tool_calls"]]
+    encoder = CHAT.stream_encoder(context)
+    events: list[Event] = [Started("m")]
+    for at in range(2):
+        events += [PartStarted(at, "tool_call", id="c", name="f"), PartEnded(at)]
+    told = b"".join([encoder.encode(event) for event in events]).decode()
+    assert whole[0] == "c"
+    assert len(set(whole)) == 2
+    assert all(f'"id":"{identifier}"' in told for identifier in whole)

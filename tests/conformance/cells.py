@@ -110,7 +110,7 @@ class Cell:
         parts: list[Any] = []
         for part in answer.parts:
             if isinstance(part, Call):
-                number += 1
+                number += part.id != "$same" or not number
                 proof = getattr(maker, "PROOF", None) if part.proof == "$call" else None
                 proof = proof if self.house.dialect == "gemini" else None
                 part = replace(part, id=maker.true_call_id(self.house, number), proof=proof)

@@ -243,6 +243,14 @@ FEATURES: tuple[Feature, ...] = (
         },
     ),
     *_both(Feature("two calls there, and back with results", TOOLS, _calls(ONE, OTHER), kind="return")),
+    *_both(
+        Feature(
+            "two calls that the provider names alike, and back",
+            TOOLS,
+            _calls(replace(ONE, id="$same"), replace(OTHER, id="$same")),
+            kind="same",
+        )
+    ),
     Feature("a tool with an odd name", replace(TOOLS, tools=(_ODD,)), kind="renamed"),
     Feature(
         "a picture, inline", replace(ASK, turns=(user("Look.", Image(PNG)),)), role="sees", also=("image",)

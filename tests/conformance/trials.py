@@ -152,6 +152,15 @@ def back(cell: Cell) -> Verdict:
     return PASS
 
 
+def same(cell: Cell) -> Verdict:
+    """Calls that share an id, as some servers give them, have ids of their own to the client."""
+    if cell.own:
+        return Verdict("none", "relayed: the provider's own words")
+    if not MAKERS[cell.house.dialect].true_call_id(cell.house, 1):
+        return Verdict("none", f"{cell.house.label}: gives no ids")
+    return back(cell)
+
+
 def _again(cell: Cell, got: Answer) -> tuple[Ask, Script, Told]:
     """The next turn: what was told goes back, with the results of its calls."""
     results = tuple(
@@ -385,7 +394,7 @@ def broken(cell: Cell) -> Verdict:
 
 KINDS: dict[str, Callable[[Cell], Verdict]] = {
     "talk": talk, "effort": effort, "tier": tier, "written": written, "free": free, "renamed": renamed,
-    "return": back, "switch": switch, "several": several, "either": either, "longest": longest,
+    "return": back, "same": same, "switch": switch, "several": several, "either": either, "longest": longest,
     "refusal": refusal, "cited": cited,
     "unknown": unknown, "raw": raw, "namespace": namespace, "count": count, "embed": embed, "error": error,
     "broken": broken,

@@ -74,8 +74,8 @@ class StreamEncoder:
     """Obeys `codecs.base.StreamEncoder`."""
 
     __slots__ = (
-        "_calls", "_context", "_customs", "_details", "_ending", "_head", "_legacy", "_over", "_parts",
-        "_refused", "_sent", "_tail", "_turns", "_usage",
+        "_calls", "_context", "_customs", "_details", "_ending", "_head", "_ids", "_legacy", "_over",
+        "_parts", "_refused", "_sent", "_tail", "_turns", "_usage",
     )  # fmt: skip
 
     content_type = "text/event-stream; charset=utf-8"
@@ -84,6 +84,7 @@ class StreamEncoder:
         self._context = context
         self._legacy = is_legacy(context.request)
         self._customs = custom_names(context.request)
+        self._ids: set[str] = set()
         self._ending = b',"usage":null}\n\n' if context.include_usage else b"}\n\n"
         """Everything of a chunk behind its choices."""
         self._head = b""
@@ -180,7 +181,7 @@ class StreamEncoder:
             part.custom = part.unwrap = True
         call: dict[str, Any] = {
             "index": part.call,
-            "id": event.id or call_id(self._context.id, part.call),
+            "id": self._call_id(event.id, part.call),
             "type": "custom" if part.custom else "function",
         }
         if part.custom:
@@ -191,6 +192,12 @@ class StreamEncoder:
             part.opening = call
             return prefix
         return prefix + self._fields({"tool_calls": [call]})
+
+    def _call_id(self, given: str | None, call: int) -> str:
+        """The provider's id, unless it gave none or gave it before: some servers name two calls alike."""
+        identifier = given if given and given not in self._ids else call_id(self._context.id, call)
+        self._ids.add(identifier)
+        return identifier
 
     def _open_call(self, part: _Open) -> bytes:
         """The first chunk of a call that waited, with the signature when it has come."""
