@@ -15,6 +15,7 @@ import yaml
 from passerelle.codecs import registry
 from passerelle.codecs.base import Encoded, PathTarget, ReplyContext, Target
 from passerelle.codecs.callers import in_callers_words
+from passerelle.codecs.fitting import fit_request
 from passerelle.core.errors import ProblemError
 from passerelle.core.message import TextPart, ToolCallPart
 from passerelle.core.model import Capability
@@ -64,7 +65,8 @@ def _encoded(ours: Dialect, fields: dict[str, Any], theirs: Dialect) -> Encoded:
     body = json.dumps({**BASE[ours], **fields}).encode()
     path = PathTarget("chat", model="m", stream=False) if ours == "gemini" else PathTarget("chat")
     target = Target("m", "p", capabilities=frozenset(get_args(Capability)), max_output_tokens=64_000)
-    return registry.provider(theirs).encode_request(registry.client(ours).decode_request(body, path), target)
+    request = fit_request(registry.client(ours).decode_request(body, path), None, theirs)
+    return registry.provider(theirs).encode_request(request, target)
 
 
 def verdict(ours: Dialect, feature: Feature, theirs: Dialect) -> str:

@@ -16,6 +16,8 @@ from pathlib import Path
 from passerelle.catalog import Catalog, load_catalog
 from passerelle.catalog.builtin import builtin
 from passerelle.catalog.capabilities import in_words
+from passerelle.catalog.parameters import accepts_of
+from passerelle.catalog.parameters import in_words as in_words_of
 from passerelle.codecs.base import QUIRKS
 from passerelle.config import Template, load_settings, templates
 from passerelle.core.model import Deployment, Price
@@ -113,9 +115,11 @@ def _page(name: str, template: Template, catalog: Catalog) -> str:
         "\n".join(["| | |", "|---|---|", *(f"| {what} | {said} |" for what, said in facts if said)]) + "\n",
         *([_folded(template.note)] if template.note else []),
         *_use(name, template),
+        *_limits(template),
         *([template.more.strip("\n") + "\n"] if template.more else []),
         *_terms(name, template),
-        *_quirks(entry.get("quirks", [])),
+        *_quirks(entry.get("quirks", []), template.sources),
+        *_settings(name, catalog),
         *_models(name, catalog),
     ]
     return "\n".join(parts)
@@ -145,6 +149,18 @@ def _dialects(template: Template) -> list[str]:
 
 def _use(name: str, template: Template) -> Iterator[str]:
     yield "## Use\n"
+    if template.start:
+        yield f"```console\n$ {template.start}\n```\n"
+        yield (
+            f'```toml\n[providers.{name}]\n\n[[models]]\nid = "my-model"\n'
+            f'price = {{ input = 0, output = 0 }}\n\n[[deployments]]\nprovider = "{name}"\n'
+            'model = "my-model"\nupstream_model = "its name there"\n```\n'
+        )
+        yield _folded(
+            "Loopback is allowed for this address alone. At another, say `base_url`, `attributes`, and "
+            "`allow_private_network = true` when it is a private one."
+        )
+        return
     if not template.env:
         yield f"```toml\n[providers.{name}]\n{template.example.lstrip()}```\n"
         return
@@ -179,10 +195,63 @@ def _terms(name: str, template: Template) -> Iterator[str]:
         yield f"What your contract adds goes under `[providers.{name}.attributes]`, with its evidence.\n"
 
 
-def _quirks(quirks: list[str]) -> Iterator[str]:
+def _limits(template: Template) -> Iterator[str]:
+    if template.credentials:
+        yield "## Credentials and limits\n"
+        yield _folded(f"- Credentials: {template.credentials}", indent="  ").rstrip()
+        yield _folded(f"- Limits: {template.limits}", indent="  ")
+
+
+def _quirks(quirks: list[str], sources: dict[str, str]) -> Iterator[str]:
     if quirks:
         yield "## How it departs from the dialect\n"
-        yield "\n".join(f"- `{quirk}`: {QUIRKS[quirk]}" for quirk in quirks) + "\n"
+        yield (
+            "\n".join(
+                _folded(
+                    f"- `{quirk}`: {QUIRKS[quirk]}" + (f" ({sources[quirk]})" if quirk in sources else ""),
+                    indent="  ",
+                ).rstrip()
+                for quirk in sorted(quirks)
+            )
+            + "\n"
+        )
+    others = {name: said for name, said in sources.items() if name not in quirks}
+    if others:
+        yield "Also read of it:\n"
+        lines = [_folded(f"- {name}: {said}", indent="  ").rstrip() for name, said in others.items()]
+        yield "\n".join(lines) + "\n"
+
+
+def _settings(name: str, catalog: Catalog) -> Iterator[str]:
+    """What its models take of a request's settings, models that take the same together."""
+    said: dict[str, list[str]] = {}
+    sources: dict[str, None] = {}
+    for deployment in catalog.deployments:
+        if deployment.provider != name:
+            continue
+        for dialect in (deployment.dialect, *sorted(deployment.also)):
+            accepts = accepts_of(deployment, dialect)
+            refused = [setting for setting, how in in_words_of(accepts) if how == "no"]
+            taken = [f"`{setting}` {how}" for setting, how in in_words_of(accepts) if how != "no"]
+            parts = [*taken, *(["not " + ", ".join(f"`{one}`" for one in refused)] if refused else [])]
+            if parts:
+                beside = "" if dialect == deployment.dialect else f" (in {DIALECTS[dialect]})"
+                said.setdefault("; ".join(parts), []).append(f"`{deployment.model.id}`{beside}")
+                sources.update(dict.fromkeys(accepts.sources))
+    if not said:
+        return
+    yield "## Settings its models take\n"
+    yield _folded(
+        "Others go along as they come. What becomes of one that is not taken: see "
+        "[dialects](../dialects.md#settings-a-model-does-not-take)."
+    )
+    lines = [_folded(f"- {', '.join(models)}: {how}.", indent="  ").rstrip() for how, models in said.items()]
+    yield "\n".join(lines) + "\n"
+    yield (
+        "According to:\n\n"
+        + "\n".join(_folded(f"- {source}", indent="  ").rstrip() for source in sources)
+        + "\n"
+    )
 
 
 def _models(name: str, catalog: Catalog) -> Iterator[str]:

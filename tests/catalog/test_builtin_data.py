@@ -71,8 +71,10 @@ def test_every_offer_is_of_a_known_model_at_a_known_template() -> None:
             assert offer.group.dialect is None or offer.group.dialect in DIALECTS_OF[kind]
 
 
-def test_every_template_serves_something() -> None:
-    assert KNOWN.offers.keys() == templates().keys()
+def test_every_offer_is_a_templates_and_the_models_of_the_rest_are_the_operators_to_name() -> None:
+    assert KNOWN.offers.keys() <= templates().keys()
+    for name in templates().keys() - KNOWN.offers.keys():
+        assert templates()[name].entry["kind"] == "openai_like"
 
 
 @pytest.mark.parametrize("name", sorted(templates()))
@@ -82,12 +84,17 @@ def test_a_template_is_a_valid_entry_whose_terms_are_evidenced(name: str) -> Non
     said = entry.attributes
     assert entry.quirks <= QUIRKS.keys()
     assert entry.kind in ("local", "simulated") or entry.base_url is not None or template.hosts
-    assert entry.base_url is None or objections(entry.base_url, allow_private=False) == []
-    if entry.kind not in ("local", "simulated"):
+    private = entry.allow_private_network
+    assert entry.base_url is None or objections(entry.base_url, allow_private=private) == []
+    assert not private or (entry.base_url or "").startswith("http://127.0.0.1:")
+    if entry.kind == "openai_like":
+        assert template.credentials or name in ("openai", "azure", "bfl")
+        assert entry.quirks <= template.sources.keys()
+    if entry.kind not in ("local", "simulated") and not entry.allow_private_network:
         stated = (said.regions, said.storage_regions, said.jurisdictions, said.retention_days,
                   said.training_use, said.certifications)  # fmt: skip
         assert all(value is None for value in stated) or said.evidence
-        assert template.env or template.example
+        assert template.env or template.example or 'credential = "env:' in template.note
         assert template.key_url is not None
     assert all(e.url.startswith("https://") for e in said.evidence)
 

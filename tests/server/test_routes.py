@@ -21,6 +21,9 @@ EXAMPLES = {
     "receipt_id": "rcp_01M80000000000000000000000",
     "key_id": "key_000000000000",
     "models/": "no-such-model",
+    "files/": "file-01M80000000000000000000000",
+    "/v1/batches/": "batch_01M80000000000000000000000",
+    "messages/batches/": "msgbatch_01M80000000000000000000000",
     "responses/": "resp_01M80000000000000000000000",
     "conversations/": "conv_01M80000000000000000000000",
 }
@@ -45,10 +48,12 @@ class Entry(NamedTuple):
         path = self.path
         for name, value in EXAMPLES.items():
             path = path.replace(f"{{{name}}}", value)
-        for name in ("models/", "responses/", "conversations/"):
-            path += EXAMPLES[name] if path.endswith(name) else ""
-        if self.method == "POST" and "/models/" in path:
-            path += ":generateContent"
+        for prefix, value in EXAMPLES.items():
+            if prefix.endswith("/") and path.endswith(prefix):
+                path += value
+                if self.method == "POST":
+                    path += ":generateContent" if prefix == "models/" else "/cancel"
+                break
         assert "{" not in path, f"`{self.path}` has a parameter that EXAMPLES does not know"
         return path
 

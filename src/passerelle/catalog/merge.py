@@ -76,6 +76,8 @@ def _laid_over(base: Model | None, said: ModelSettings, settings: Settings) -> M
         changes["aliases"] = tuple(dict.fromkeys((*base.aliases, *said.aliases)))
     if said.price is not None:
         changes["price"] = from_settings(said.price, _file(settings))
+    if said.accepts is not None:
+        changes["accepts"] = said.accepts.as_said(_file(settings))
     return msgspec.structs.replace(base, **changes, source=f"{base.source}, {_file(settings)}".lstrip(", "))
 
 
@@ -189,6 +191,8 @@ def _from_offer(
         price=None if price == model.price or _is_maker(entry, model) else price,
         without=group.without,
         quirks=entry.quirks,
+        template=entry.template,
+        prompt_cache=entry.prompt_cache,
         demo=group.demo,
     )
 
@@ -229,6 +233,8 @@ def _plain(name: str, entry: ProviderSettings, model: Model, said: DeploymentSet
         attributes=provider_attributes(entry),
         weight=entry.weight,
         quirks=entry.quirks,
+        template=entry.template,
+        prompt_cache=entry.prompt_cache,
         demo=entry.kind == "simulated",
     )
 
@@ -255,6 +261,8 @@ def _corrected(
         price=base.price if said.price is None else from_settings(said.price, _file(settings)),
         without=base.without if said.without is None else frozenset(k for k in LACKS if k in said.without),
         quirks=base.quirks if said.quirks is None else said.quirks,
+        prompt_cache=said.prompt_cache or base.prompt_cache,
+        accepts=base.accepts if said.accepts is None else said.accepts.as_said(_file(settings)),
         demo=base.demo if said.demo is None else said.demo,
     )
 

@@ -11,10 +11,11 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from passerelle.core.accepts import Accepts
 from passerelle.core.errors import Problem
 from passerelle.core.event import Event, Failed
 from passerelle.core.request import Dialect, Operation, Request
@@ -24,6 +25,9 @@ from passerelle.core.usage import NO_USAGE, Usage
 MAX_EVENT_BYTES = 32 << 20
 """A longer stream event fails the attempt as `oversized`. As much as a whole answer may be: image models send
 a picture in one event (2 MiB and more of base64)."""
+
+
+NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
 
 
 class PathTarget(msgspec.Struct, frozen=True):
@@ -69,6 +73,10 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     """The caller asks the provider to keep the answer (Responses `store`)."""
     relayable: bool = True
     """False when the caller wants a form that only translation can give (Gemini's JSON-array stream)."""
+    settings: Mapping[str, Any] = NOTHING_SET
+    """What the body says of `core.accepts.Setting`, as the dialect writes the values, and `tools` when it has
+    any; `*` when the dialect does not look so closely. Only when the model minds one of them is it looked at.
+    """
     likely: Usage | None = None
     """What a task probably uses, where its bytes do not tell: pictures, characters, length of sound."""
     most: Usage | None = None
@@ -89,6 +97,12 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     """The model's capabilities (`core.model.Capability`); empty when unknown."""
     max_output_tokens: int | None = None
     """The model's own ceiling, where known: used when a dialect demands a limit the caller did not give."""
+    accepts: Accepts | None = None
+    """What the model takes of a request's settings in this dialect; None when nothing is known."""
+    watched: frozenset[str] = frozenset()
+    """`accepts.watched`, computed once."""
+    marks_cache: bool = False
+    """Prompts of callers without marks of their own are to be marked for the provider's cache."""
     operation: Operation = "chat"
     """`count_tokens` asks for the body of the dialect's counting endpoint, which takes fewer fields."""
     betas: tuple[str, ...] = ()
@@ -111,6 +125,11 @@ QUIRKS: dict[str, str] = {
     "no_user_after_tool": "refuses a user's turn right after a tool's result (Mistral)",
     "no_prompt_cache_key": "refuses `prompt_cache_key` (Groq, Cerebras)",
     "custom_tools": "knows tools of free text, which others are told of as functions (OpenAI)",
+    "no_name": "refuses the `name` of a message (Groq)",
+    "keeps_prompt_cache_key": "takes `prompt_cache_key`, of all that `no_metadata` speaks of (Mistral)",
+    "random_seed_field": "wants `random_seed`, not `seed` (Mistral)",
+    "prefix_field": "goes on from a last message of the assistant's only with `prefix: true` (Mistral)",
+    "thinking_toggle": "turns thinking off by `thinking: {type: disabled}`, not by an effort (DeepSeek, GLM)",
     "images_base64": "gives pictures as base64 and refuses `response_format` (`gpt-image` models)",
     "flux_job": "makes pictures by jobs in its own words (Black Forest Labs)",
     "rerank_top_k": "names the number of documents wanted `top_k` (Voyage)",

@@ -112,7 +112,11 @@ def in_callers_words(dropped: tuple[str, ...], dialect: Dialect, own: Container[
     sends a `stop` of its own is told of `stop`, not of a `stop_sequences` it never wrote.
     """
     words = CALLERS_WORDS[dialect]
-    return tuple(dict.fromkeys([name if name in own else words.get(name, name) for name in dropped]))
+    told = []
+    for said in dropped:
+        name, equals, value = said.partition("=")
+        told.append((name if name in own else words.get(name, name)) + equals + value)
+    return tuple(dict.fromkeys(told))
 
 
 def listed(names: Sequence[str]) -> str:

@@ -58,6 +58,11 @@ def named_for_caller(error: ProblemError, body: bytes, dialect: Dialect) -> Prob
     return invalid(f"`{place}`: tool call `{error.call_id}` {error.why}", place)
 
 
+def conversation_of(dialect: Dialect) -> str:
+    """The field that holds the conversation."""
+    return _ROOTS[dialect]
+
+
 def nested_too_deeply(body: bytes, dialect: Dialect) -> ProblemError:
     """The problem of a body with a value nested deeper than any walk through it can go, naming the value."""
     what = "is nested too deeply to be said in another dialect; make it flatter, or send less of it"

@@ -18,9 +18,10 @@ from passerelle.config.types import (
     Text,
     Weight,
 )
-from passerelle.core.model import Capability, Modality
+from passerelle.core.accepts import EFFORTS, Accepts, Range, Said, Setting
+from passerelle.core.model import Capability, Modality, PromptCache
 from passerelle.core.money import nanos_from_decimal
-from passerelle.core.request import Dialect
+from passerelle.core.request import Dialect, Effort
 
 
 def read_amount(value: object) -> int:
@@ -80,6 +81,39 @@ class DeploymentLimits(Section):
     max_output_tokens: Positive | None = None
 
 
+class RangeSettings(Section):
+    """`accepts.ranges.NAME`: the values a setting takes, ends included."""
+
+    least: float | None = None
+    most: float | None = None
+
+
+class AcceptsSettings(Section):
+    """`accepts` of a model or a deployment: what it takes of a request's settings. Same names as
+    `core.accepts.Accepts`."""
+
+    refuses: Annotated[frozenset[Setting], SORTED] = frozenset()
+    takes: Annotated[frozenset[Setting], SORTED] = frozenset()
+    efforts: tuple[Effort, ...] | None = None
+    stops: Positive | None = None
+    one_sampler: Flag | None = None
+    ranges: dict[Setting, RangeSettings] = Field(default_factory=dict)
+
+    def as_said(self, source: str) -> Said:
+        """As the catalog lays it over its own rows."""
+        ranges = [Range(name, limit.least, limit.most) for name, limit in sorted(self.ranges.items())]
+        efforts = None if self.efforts is None else tuple(e for e in EFFORTS if e in self.efforts)
+        said = Accepts(
+            refuses=self.refuses,
+            ranges=tuple(ranges),
+            efforts=efforts,
+            stops=self.stops,
+            one_sampler=self.one_sampler,
+            sources=(source,),
+        )
+        return Said(said, self.takes)
+
+
 class ModelSettings(Section):
     """`[[models]]`: a model of the operator's, or corrections to a built-in one of the same id."""
 
@@ -96,6 +130,7 @@ class ModelSettings(Section):
     licence: Text | None = None
     quality: Share | None = None
     price: PriceSettings | None = None
+    accepts: AcceptsSettings | None = None
     released: IsoDate | None = None
     deprecated: IsoDate | None = None
 
@@ -116,4 +151,6 @@ class DeploymentSettings(Section):
     price: PriceSettings | None = None
     without: Annotated[frozenset[Text], SORTED] | None = None
     quirks: Annotated[frozenset[Text], SORTED] | None = None
+    accepts: AcceptsSettings | None = None
+    prompt_cache: PromptCache | None = None
     demo: Flag | None = None

@@ -18,7 +18,7 @@ from passerelle.config.types import (
     Text,
     Weight,
 )
-from passerelle.core.model import Attributes, DataClass, Evidence, Hosting, TrainingUse
+from passerelle.core.model import Attributes, DataClass, Evidence, Hosting, PromptCache, TrainingUse
 from passerelle.core.request import Dialect
 
 ProviderKind = Literal["openai_like", "anthropic", "gemini", "azure", "vertex", "bfl", "local", "simulated"]
@@ -123,6 +123,7 @@ class ProviderSettings(Section):
     token_url: Text | None = None
     models: tuple[Text, ...] | None = None
     weight: Weight = 1.0
+    prompt_cache: PromptCache = "auto"
     quirks: Annotated[frozenset[Text], SORTED] = frozenset()
     attributes: AttributeSettings = AttributeSettings()
     deadlines: DeadlineOverrides = DeadlineOverrides()

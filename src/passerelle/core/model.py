@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from passerelle.core.accepts import Said
 from passerelle.core.request import Dialect, Operation
 
 Modality = Literal[
@@ -50,6 +51,9 @@ DATA_CLASSES: tuple[DataClass, ...] = (
     "secret", "defence",
 )  # fmt: skip
 """From least to most sensitive. Classification may only raise a request along this order."""
+
+PromptCache = Literal["auto", "caller"]
+"""`auto`: long conversations of callers whose dialect has no marks get them. `caller`: only callers mark."""
 
 TrainingUse = Literal["no", "opt_in", "yes"]
 Hosting = Literal["self", "eu_sovereign", "hyperscaler", "direct"]
@@ -149,6 +153,8 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True):
     released: str | None = None
     deprecated: str | None = None
     source: str = ""
+    accepts: Said | None = None
+    """What the operator says of the settings it takes; the catalog's rows stand in `catalog.parameters`."""
 
 
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -184,6 +190,12 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the model has elsewhere and not here."""
     quirks: frozenset[str] = frozenset()
     """How it departs from its dialect; each quirk is documented where codecs define it."""
+    template: str | None = None
+    """The well-known provider its entry started from: whose parameters hold there."""
+    accepts: Said | None = None
+    """What the operator says of the settings taken there."""
+    prompt_cache: PromptCache = "auto"
+    """Whether prompts that come without marks are marked for its cache (`codecs.caching`)."""
     demo: bool = False
     """A demo or simulated model: said wherever a person sees it, never chosen over a real one."""
 

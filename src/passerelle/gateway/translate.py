@@ -6,6 +6,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from passerelle.catalog.parameters import accepts_of
 from passerelle.codecs import registry
 from passerelle.codecs.base import (
     CLOUD_QUIRKS,
@@ -25,9 +26,11 @@ from passerelle.codecs.base import (
     TaskProviderSide,
     said_betas,
 )
+from passerelle.codecs.caching import MARKED, with_breakpoints
 from passerelle.codecs.callers import in_callers_words
+from passerelle.codecs.fitting import UnfitError, fit_body, fit_request
 from passerelle.codecs.names import restore, restore_event
-from passerelle.codecs.places import named_for_caller, nested_too_deeply
+from passerelle.codecs.places import conversation_of, named_for_caller, nested_too_deeply
 from passerelle.codecs.splice import quoted, splice, split
 from passerelle.core.errors import AnswerError, ProblemError, invalid
 from passerelle.core.event import (
@@ -67,18 +70,36 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
 
 
 def wire_dialect(trip: Trip, deployment: Deployment) -> Dialect:
-    """The language to speak there: the caller's own where the place knows it."""
-    ours = trip.ask.dialect
-    return ours if ours in deployment.also else deployment.dialect
+    """The language to speak there: the caller's own where the place knows it, but for what it takes in
+    another one only.
+    """
+    ours, envelope = trip.ask.dialect, trip.envelope
+    spoken = ours if ours in deployment.also else deployment.dialect
+    if spoken == "openai_chat" and "tools" in envelope.features and envelope.operation == "chat":
+        target = _target(trip.generation, deployment, "chat", spoken)
+        if "tools" in target.watched and "openai_responses" in deployment.also and not _rests(trip, target):
+            return "openai_responses"
+    return spoken
+
+
+def _rests(trip: Trip, target: Target) -> bool:
+    """The model is not asked to reason, in the way that lets it take functions in Chat Completions."""
+    when = target.accepts.tools if target.accepts is not None else None
+    if when == "never" or "reasoning" in trip.envelope.features:
+        return False
+    if trip.ask.dialect == "openai_chat":  # the effort is named, and it is `none`; or it is not
+        return when == "unasked" or "effort" in trip.envelope.settings
+    return when == "unasked"
 
 
 def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
-    """The request in the deployment's language. Raises `ProblemError` for what cannot be said there,
-    and under `x-passerelle-strict` for anything that would be left out.
+    """The request in the deployment's language. Raises `UnfitError` for what its model cannot do and another
+    may, `ProblemError` for what cannot be said there, and under `x-passerelle-strict` for anything that
+    would be left out.
     """
     ask, envelope = trip.ask, trip.envelope
     dialect = wire_dialect(trip, deployment)
-    target = _target(trip.generation, deployment, envelope.operation)
+    target = _target(trip.generation, deployment, envelope.operation, dialect)
     if dialect == "anthropic" == ask.dialect and target.quirks and not target.quirks.isdisjoint(CLOUD_QUIRKS):
         target = msgspec.structs.replace(target, betas=said_betas(ask.headers))
     if envelope.operation in TASKS:
@@ -91,13 +112,16 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     same = dialect == ask.dialect and not _must_change(envelope, dialect, target)
     if envelope.operation not in TASKS and same and envelope.relayable:
         side = registry.provider(dialect)
-        refused = side.relay_losses(ask.body, target) if target.quirks or envelope.stored else ()
-        body = side.relay_request(ask.body, target, envelope)
+        body, unfit = _fitted(trip, ask.body, target, dialect)
+        refused = side.relay_losses(body, target) if target.quirks or envelope.stored else ()
+        body = side.relay_request(body, target, envelope)
         if envelope.stored and not keep.allowed(ask.principal):
             # Nor may a provider keep what the tenant does not let us keep.
             body, unkept = _unkept(body, dialect, target)
             refused = tuple(dict.fromkeys((*refused, *unkept)))
-        lost = _told(trip, deployment, (*refused, *forgotten)) if refused or forgotten else ()
+        lost: tuple[str, ...] = ()
+        if unfit or refused or forgotten:
+            lost = _told(trip, deployment, tuple(dict.fromkeys((*unfit, *refused, *forgotten))))
         return Outbound(body, dialect, target.model, relayed=True, dropped=lost)
     encoded = _translate(trip, ask, dialect, target)
     lost = _told(trip, deployment, tuple(dict.fromkeys((*encoded.dropped, *forgotten))))
@@ -161,15 +185,36 @@ def _must_change(envelope: Envelope, dialect: Dialect, target: Target) -> bool:
     return dialect == "openai_chat" and "custom_tools" in envelope.features - target.quirks
 
 
-def _target(generation: Generation, deployment: Deployment, operation: Operation) -> Target:
-    known = generation.targets.get((deployment.id, operation))
+def _fitted(trip: Trip, body: bytes, target: Target, dialect: Dialect) -> tuple[bytes, tuple[str, ...]]:
+    """The caller's bytes as the model takes its settings, and what that cost. Nothing, as a rule: then two
+    sets and two numbers were compared.
+    """
+    envelope = trip.envelope
+    ceiling = target.max_output_tokens
+    if ceiling is not None and (envelope.max_output_tokens or 0) <= ceiling:
+        ceiling = None
+    if envelope.operation != "chat" or target.accepts is None:
+        return body, ()
+    if ceiling is None and target.watched.isdisjoint(envelope.settings):  # nearly always
+        return body, ()
+    return fit_body(body, dialect, target.accepts, envelope.settings, most_output_tokens=ceiling)
+
+
+def _target(generation: Generation, deployment: Deployment, operation: Operation, dialect: Dialect) -> Target:
+    known = generation.targets.get((deployment.id, operation, dialect))
     if known is None:
-        known = generation.targets[deployment.id, operation] = Target(
+        accepts = accepts_of(deployment, dialect)
+        known = generation.targets[deployment.id, operation, dialect] = Target(
             model=deployment.upstream_model,
             provider=deployment.provider,
             quirks=deployment.quirks,
             capabilities=deployment.capabilities,
             max_output_tokens=deployment.limits.max_output_tokens or deployment.model.max_output_tokens,
+            accepts=accepts,
+            watched=accepts.watched,
+            marks_cache=dialect in MARKED
+            and deployment.prompt_cache == "auto"
+            and "prompt_cache" in deployment.model.capabilities,
             operation=operation,
         )
     return known
@@ -193,12 +238,20 @@ def _told(trip: Trip, deployment: Deployment, dropped: tuple[str, ...]) -> tuple
     return told
 
 
+_UNFIT_WORDS: Final = {"effort": "reasoning.effort", "budget": "reasoning.effort"}
+
+
 def _translate(trip: Trip, ask: Ask, dialect: Dialect, target: Target) -> Encoded:
     """The request decoded, once for all attempts, and encoded. Raises `ProblemError` naming the caller's
     own field.
     """
     try:
         return _encoded(trip, ask, dialect, target)
+    except UnfitError as error:
+        name = _UNFIT_WORDS.get(error.setting, error.setting)
+        if name == "prefill":
+            raise UnfitError(conversation_of(ask.dialect), error.why) from None
+        raise UnfitError(in_callers_words((name,), ask.dialect)[0], error.why) from None
     except ProblemError as error:
         raise named_for_caller(error, ask.body, ask.dialect) from None
     except RecursionError:  # schemas are walked level by level, and a caller may nest them without end
@@ -212,7 +265,12 @@ def _encoded(trip: Trip, ask: Ask, dialect: Dialect, target: Target) -> Encoded:
         return _spoken(trip, dialect).encode_request(trip.task, target)
     if trip.request is None or (trip.ask.keeping is not None and trip.ask.keeping.opaque):
         trip.request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
-    return registry.provider(dialect).encode_request(trip.request, target)
+    request = trip.request
+    if trip.envelope.operation == "chat":
+        request = fit_request(request, target.accepts, dialect)
+        if target.marks_cache and request.dialect != dialect:
+            request = with_breakpoints(request)
+    return registry.provider(dialect).encode_request(request, target)
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

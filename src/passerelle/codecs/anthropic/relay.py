@@ -1,14 +1,14 @@
 """What the road reads of a request before, and often instead of, decoding it; and relaying its bytes."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import msgspec
 
 from passerelle.codecs.anthropic.clouds import cloud_of, shape, shape_losses
 from passerelle.codecs.anthropic.fields import BAD_JSON, malformed
 from passerelle.codecs.anthropic.types import BlockSign, CountEnvelope, MessagesEnvelope, SourceSign
-from passerelle.codecs.base import Envelope, PathTarget, Target
+from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget, Target
 from passerelle.codecs.sealed import MARK
 from passerelle.codecs.splice import join, quoted, splice, split
 from passerelle.core.errors import ProblemError, invalid
@@ -66,6 +66,7 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         images=seen.images,
         unmeasured=seen.unmeasured or _given(read.mcp_servers) or _given(read.container),
         relayable=seen.relayable,
+        settings=_settings(read),
     )
 
 
@@ -111,6 +112,29 @@ def _features(read: CountEnvelope, seen: "_Seen") -> frozenset[str]:
     if schema and _first(schema) == b"{":
         found.append("json_schema")
     return frozenset(found) if found else _NOTHING
+
+
+def _settings(read: CountEnvelope) -> Mapping[str, Any]:
+    """What the body says of how to answer."""
+    said: dict[str, Any] = {}
+    if read.temperature is not None:
+        said["temperature"] = read.temperature
+    if read.top_p is not None:
+        said["top_p"] = read.top_p
+    if read.top_k is not None:
+        said["top_k"] = read.top_k
+    if read.thinking is not None:
+        said["thinking"] = read.thinking.type
+        said["max_tokens"] = read.max_tokens  # a budget must leave room in it
+        if read.thinking.budget_tokens is not None:
+            said["budget"] = read.thinking.budget_tokens
+    if read.output_config is not None and read.output_config.effort is not None:
+        said["effort"] = read.output_config.effort
+    if read.tool_choice is not None:
+        said["tool_choice"] = read.tool_choice
+    if read.messages[-1].role == "assistant":
+        said["prefill"] = True
+    return said or NOTHING_SET
 
 
 class _Seen:

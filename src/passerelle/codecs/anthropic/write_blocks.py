@@ -110,6 +110,8 @@ class BlockWriter:
         # A block without words is refused: "text content blocks must be non-empty".
         if not part.text.strip():
             self._finish({}, None, part.extra)
+            if part.cache is not None:  # a mark needs a block to stand on
+                self._lose("cache_control")
             return None
         block: Block = {"type": "text", "text": part.text}
         if part.citations:

@@ -5,11 +5,12 @@ through the full and forgiving parser, which either names the mistake or gives t
 canonical form, read again here.
 """
 
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
-from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget
 from passerelle.codecs.gemini.request import model_name, problem, read_body
 from passerelle.codecs.gemini.signatures import is_foreign
 from passerelle.codecs.gemini.wire import WireError, canonical, check_utf8, malformed
@@ -108,6 +109,9 @@ _SEARCHES: Final = frozenset(
 _FUNCTIONS: Final = frozenset({"functionDeclarations", "function_declarations"})
 
 
+_ANY_SETTING: Final = MappingProxyType({"*": True})
+
+
 def envelope(body: bytes, target: PathTarget) -> Envelope:
     """Raises `ProblemError` naming the field for anything it reads that is wrong."""
     try:
@@ -186,8 +190,14 @@ def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:
         unmeasured=pictures.unmeasured or cached is not None,
         stored=bool(seen.store),
         relayable=not target.json_array and not foreign,
+        settings=_ANY_SETTING if config is not None or _ends_with_answer(seen) else NOTHING_SET,
         hints=frozenset(hints),
     )
+
+
+def _ends_with_answer(seen: _Body) -> bool:
+    contents = seen.contents
+    return isinstance(contents, list) and bool(contents) and contents[-1].role == "model"
 
 
 class _Pictures:

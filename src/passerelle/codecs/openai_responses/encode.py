@@ -36,6 +36,9 @@ _LEAST_OUTPUT = 16
 """The API answers "integer below minimum value. Expected a value >= 16" (vectorize-io/hindsight issue
 #58); Claude Code asks for 1 to see whether its key works."""
 
+_SHARED = ("prompt_cache_retention", "prompt_cache_options")
+"""Fields that OpenAI's two dialects have alike (openai-python 3.54)."""
+
 TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
 """Words for `service_tier` (openai-python 3.54, `types/responses/service_tier.py`)."""
 
@@ -81,7 +84,9 @@ def encode_request(request: Request, target: Target) -> Encoded:
     if ours:
         _give_back(request.extra or {}, memo, body)
     elif request.extra:
-        dropped.extend(request.extra)
+        kept = _SHARED if request.dialect == "openai_chat" else ()
+        body.update({name: request.extra[name] for name in kept if name in request.extra})
+        dropped.extend([name for name in request.extra if name not in kept])
     body["input"] = _input(messages, items.items, ours)
     if request.stream:
         body["stream"] = True

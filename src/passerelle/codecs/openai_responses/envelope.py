@@ -1,10 +1,12 @@
 """What the road must know of a Responses request, by naming only the fields needed."""
 
+from collections.abc import Mapping
+from operator import attrgetter
 from typing import Annotated, Any, Final
 
 import msgspec
 
-from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget
 from passerelle.codecs.media import is_reference
 from passerelle.codecs.openai_reading import decode
 from passerelle.codecs.openai_responses.decode import LOGPROBS, stateful
@@ -52,6 +54,7 @@ class _Format(msgspec.Struct):
 
 class _Text(msgspec.Struct):
     format: _Format | None = None
+    verbosity: Any = None
 
 
 class _Reasoning(msgspec.Struct):
@@ -77,6 +80,11 @@ class _Body(msgspec.Struct):
     prompt_cache_key: str | None = None
     safety_identifier: str | None = None
     user: str | None = None
+    temperature: Any = None
+    top_p: Any = None
+    parallel_tool_calls: Any = None
+    tool_choice: Any = None
+    service_tier: Any = None
 
 
 _decoder = msgspec.json.Decoder(_Body)
@@ -130,7 +138,33 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         unmeasured=seen.unmeasured or fields.prompt is not None,
         stored=bool(fields.store),
         relayable=seen.relayable,
+        settings=_settings(fields),
     )
+
+
+_SETTINGS: Final = (
+    "temperature",
+    "top_p",
+    "top_logprobs",
+    "parallel_tool_calls",
+    "tool_choice",
+    "service_tier",
+)
+_settings_of = attrgetter(*_SETTINGS)
+_UNSET: Final = (None,) * len(_SETTINGS)
+
+
+def _settings(fields: _Body) -> Mapping[str, Any]:
+    """What the body says of how to answer."""
+    values = _settings_of(fields)
+    said: dict[str, Any] = {}
+    if values != _UNSET:
+        said = {name: value for name, value in zip(_SETTINGS, values, strict=True) if value is not None}
+    if fields.reasoning is not None and fields.reasoning.effort is not None:
+        said["effort"] = fields.reasoning.effort
+    if fields.text is not None and fields.text.verbosity is not None:
+        said["verbosity"] = fields.text.verbosity
+    return said or NOTHING_SET
 
 
 class _Seen:
