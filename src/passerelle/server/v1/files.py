@@ -8,12 +8,13 @@ import asyncio
 
 import msgspec
 
+from passerelle.codecs.multipart import PartHead
 from passerelle.core.batch import PURPOSES, SHOWN_PURPOSES, KeptFile
 from passerelle.core.clock import Clock, mint
 from passerelle.core.errors import Problem, ProblemError, invalid
 from passerelle.gateway.batch.run import DAY_NS, Rules
 from passerelle.server.answer import send_whole
-from passerelle.server.multipart import Form, PartHead, Sink, read_form
+from passerelle.server.multipart import Form, Sink, read_form
 from passerelle.server.route import Arrival, Route
 from passerelle.server.v1.keeping import Query, absent, may_keep, named, within_bounds
 from passerelle.store import Store
