@@ -23,6 +23,7 @@ FORMS: dict[str, dict[str, Any]] = {
         "type": "web_search_result_location", "url": URL, "title": "T", "cited_text": "The",
         "encrypted_index": "EqgfCioIARgBIiQ3YTAwMjY1",
     },
+    "converse": {"title": "T", "location": {"web": {"url": URL, "domain": "example.com"}}},
     "grounded": {"web": {"uri": URL, "title": "T"}},
     "gemini": {"uri": URL, "title": "T", "startIndex": 0, "endIndex": 3},
 }  # fmt: skip

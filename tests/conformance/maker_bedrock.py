@@ -206,6 +206,9 @@ def _said(answer: Answer) -> list[Json]:
     said: list[Json] = []
     for part in answer.parts:
         match part:
+            case Text() if answer.citations:
+                cited = [{"title": "Source", "location": {"web": {"url": u}}} for u in answer.citations]
+                said.append({"citationsContent": {"content": [{"text": part.text}], "citations": cited}})
             case Text():
                 said.append({"text": part.text})
             case Thought():
@@ -245,6 +248,10 @@ def stream(answer: Answer, house: House, body: Json) -> list[bytes]:
             send("contentBlockStart", contentBlockIndex=at, start={"toolUse": named})
             pieces = cut(json.dumps(use["input"])) if use["input"] else []
             deltas = [{"toolUse": {"input": piece}} for piece in pieces]
+        elif "citationsContent" in block:
+            inner = block["citationsContent"]
+            deltas = [{"text": piece} for piece in cut(inner["content"][0]["text"])]
+            deltas += [{"citation": one} for one in inner["citations"]]
         elif "text" in block:
             deltas = [{"text": piece} for piece in answer.pieces or cut(block["text"])]
         else:

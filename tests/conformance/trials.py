@@ -240,7 +240,7 @@ def refusal(cell: Cell) -> Verdict:
 
 def cited(cell: Cell) -> Verdict:
     """Sources named."""
-    if cell.house.name not in ("openai", "oresp", "anthropic", "gemini", "openrouter"):
+    if cell.house.dialect == "openai_chat" and cell.house.chat.counts != "openai":
         return Verdict("none", f"{cell.house.label}: names no sources")
     return talk(cell)
 

@@ -7,6 +7,7 @@ citation is known for what it is when it comes back, and is never sent to Anthro
 
 from typing import Any
 
+from passerelle.codecs.citations import web_source
 from passerelle.codecs.sealed import Sealed, seal, unseal
 
 Json = dict[str, Any]
@@ -23,17 +24,14 @@ def write_citation(citation: Json, words: str = "") -> Json | None:
     """A citation for a caller of this dialect; None when it names no address. `words`: those it stands at."""
     if is_own(citation):
         return citation
-    inner = citation.get("url_citation") or citation.get("web")  # Chat Completions and Google nest it
-    said = inner if isinstance(inner, dict) else citation
-    url = said.get("url") or said.get("uri")
-    if not isinstance(url, str):
+    source = web_source(citation)
+    if source is None:
         return None
-    start, end, title = said.get("start_index"), said.get("end_index"), said.get("title")
-    cited = words[start:end] if isinstance(start, int) and isinstance(end, int) else ""
+    cited = "" if source.start is None or source.end is None else words[source.start : source.end]
     return {
         "type": "web_search_result_location",
-        "url": url,
-        "title": title if isinstance(title, str) else None,
+        "url": source.url,
+        "title": source.title,
         "cited_text": cited,
         "encrypted_index": _FOREIGN,
     }

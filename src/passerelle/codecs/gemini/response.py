@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from passerelle.codecs.arguments import UniqueIds, ending, is_malformed
 from passerelle.codecs.base import ReplyContext
+from passerelle.codecs.citations import web_source
 from passerelle.codecs.gemini import types as wire
 from passerelle.codecs.gemini import write_parts
 from passerelle.codecs.gemini.contents import read_at
@@ -329,13 +330,11 @@ def write_citation(citation: Json) -> Json | None:
         return citation
     if "web" in citation:
         return None  # it goes along as a ground
-    inner = citation.get("url_citation")
-    said = inner if isinstance(inner, dict) else citation
-    uri = said.get("uri") or said.get("url") or said.get("source")
-    if not isinstance(uri, str):
+    source = web_source(citation)
+    if source is None:
         return None
-    written: Json = {"uri": uri}
-    for ours, theirs in (("title", "title"), ("start_index", "startIndex"), ("end_index", "endIndex")):
-        if said.get(ours) is not None:
-            written[theirs] = said[ours]
+    written: Json = {"uri": source.url}
+    for name, value in (("title", source.title), ("startIndex", source.start), ("endIndex", source.end)):
+        if value is not None:
+            written[name] = value
     return written

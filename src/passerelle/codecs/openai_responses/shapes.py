@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from passerelle.codecs.citations import web_source
 from passerelle.codecs.custom import unwrapped
 from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.tools import DIALECT
@@ -148,18 +149,15 @@ def annotation_out(citation: Json, text: str) -> Json | None:
     if citation.get("type") in _ANNOTATIONS:
         nested = citation.get("url_citation")  # Chat Completions nests it
         return {"type": "url_citation", **nested} if isinstance(nested, dict) else citation
-    web = citation.get("web")  # Google nests it
-    source = web if isinstance(web, dict) else citation
-    url = source.get("url") or source.get("uri")
-    if not isinstance(url, str):
+    source = web_source(citation)
+    if source is None:
         return None
-    start, end, title = source.get("start_index"), source.get("end_index"), source.get("title")
     return {
         "type": "url_citation",
-        "url": url,
-        "title": title if isinstance(title, str) else "",
-        "start_index": start if isinstance(start, int) else 0,
-        "end_index": end if isinstance(end, int) else len(text),
+        "url": source.url,
+        "title": source.title or "",
+        "start_index": source.start or 0,
+        "end_index": len(text) if source.end is None else source.end,
     }
 
 
