@@ -28,7 +28,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "gemini": {"uri": URL, "title": "T", "startIndex": 0, "endIndex": 3},
 }  # fmt: skip
 CONTEXT = ReplyContext(id="req_1", model="m", created_s=1)
-CALLERS: tuple[Dialect, ...] = ("openai_chat", "openai_responses", "anthropic")
+CALLERS: tuple[Dialect, ...] = ("openai_chat", "openai_responses", "anthropic", "bedrock")
 
 
 @pytest.mark.parametrize("form", FORMS)

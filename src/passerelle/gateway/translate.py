@@ -285,7 +285,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     """The words in it, for an estimate when the provider gave no usage; not counted when it did."""
 
 
-_USAGE_REQUIRED: Final = frozenset({"anthropic"})
+_USAGE_REQUIRED: Final = frozenset({"anthropic", "bedrock"})
 """Dialects whose answers always state usage: their callers are told the estimate that is booked."""
 
 

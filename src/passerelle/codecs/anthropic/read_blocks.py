@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from passerelle.codecs.anthropic.citations import read_citation
-from passerelle.codecs.anthropic.fields import (
+from passerelle.codecs.fields import (
     JsonObject,
     array,
     join,

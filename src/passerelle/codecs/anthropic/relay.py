@@ -6,9 +6,9 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.anthropic.clouds import cloud_of, shape, shape_losses
-from passerelle.codecs.anthropic.fields import BAD_JSON, malformed
 from passerelle.codecs.anthropic.types import BlockSign, CountEnvelope, MessagesEnvelope, SourceSign
 from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget, Target
+from passerelle.codecs.fields import BAD_JSON, malformed
 from passerelle.codecs.sealed import MARK
 from passerelle.codecs.splice import join, quoted, splice, split
 from passerelle.core.errors import ProblemError, invalid
