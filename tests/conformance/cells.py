@@ -9,7 +9,7 @@ fail    anything else
 
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from tests.conformance import (
     client_anthropic,
@@ -32,16 +32,13 @@ from tests.conformance.talk import (
 )
 from tests.conformance.world import MAKERS, Script, Told, World
 
-from passerelle.core.request import Dialect
-
-CLIENTS: tuple[ModuleType, ...] = tuple(
-    [
-        client
-        for client in (client_chat, client_responses, client_anthropic, client_gemini, client_bedrock)
-        if client.DIALECT in get_args(Dialect)
-    ]
+CLIENTS: tuple[ModuleType, ...] = (
+    client_chat,
+    client_responses,
+    client_anthropic,
+    client_gemini,
+    client_bedrock,
 )
-"""Those whose dialect the gateway serves."""
 Kind = Literal["pass", "told", "none", "limit", "fail"]
 
 

@@ -83,8 +83,6 @@ class House:
     """What cannot be asked of a provider at all here, so that there is nothing to carry."""
     more: str = ""
     """Further lines of configuration: models of its own."""
-    kind: str = ""
-    """The kind of its entry, where not every version of the gateway has it."""
 
     def model(self, role: str) -> str:
         """The name to ask for."""

@@ -5,12 +5,9 @@ Sources are named beside the rule; all were read 2026-11-22. The words in `lacks
 """
 
 from dataclasses import replace
-from typing import get_args
 
 from tests.conformance.house import ChatRules, House
 from tests.conformance.houses_alike import COHERE, DEEPSEEK, GROQ, MISTRAL, OPENROUTER, VLLM, XAI
-
-from passerelle.config.providers import ProviderKind
 
 _MARKS = "caches prefixes by itself: there are no marks"
 _NO_TOP_K = "no `top_k`"
@@ -135,7 +132,6 @@ BEDROCK = House(
     entry='template = "bedrock"\nregion = "eu-central-1"',
     root="",
     models={"plain": "converse"},
-    kind="bedrock",
     lacks={
         "seed": "no `seed`",
         "presence": "no penalties",
@@ -178,7 +174,6 @@ AZURE = House(
     lacks=OPENAI.lacks,
     unable=OPENAI.unable,
     unlike=OPENAI.unlike,
-    kind="azure",
 )
 
 FOUNDRY = House(
@@ -191,7 +186,6 @@ FOUNDRY = House(
     lacks=ANTHROPIC.lacks,
     unable=ANTHROPIC.unable,
     unlike=ANTHROPIC.unlike,
-    kind="azure",
 )
 
 VERTEX = House(
@@ -205,10 +199,9 @@ VERTEX = House(
     lacks={**GEMINI.lacks, "tier": "tiers are bought apart"},
     unable=GEMINI.unable,
     unlike=GEMINI.unlike,
-    kind="vertex",
 )
 
-_ALL = (
+HOUSES = (
     OPENAI,
     RESPONSES,
     ANTHROPIC,
@@ -225,5 +218,3 @@ _ALL = (
     OPENROUTER,
     VLLM,
 )
-HOUSES = tuple([house for house in _ALL if house.kind in ("", *get_args(ProviderKind))])
-"""Those whose kind the gateway can reach."""
