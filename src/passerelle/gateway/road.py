@@ -24,6 +24,7 @@ from passerelle.core.plan import Plan
 from passerelle.core.request import TASKS
 from passerelle.gateway import keep
 from passerelle.gateway.admit import Admission, Refusal, admit
+from passerelle.gateway.attached import FEATURES, MARK, Attacher
 from passerelle.gateway.attempt import Engine
 from passerelle.gateway.count import count_here, counts_natively
 from passerelle.gateway.estimate import expected_cost, input_tokens
@@ -59,8 +60,9 @@ class Road:
         limits: Limits,
         clock: Clock,
         draw: Callable[[], float],
+        attacher: Attacher | None = None,
     ) -> None:
-        """`draw()` gives numbers in [0, 1)."""
+        """`draw()` gives numbers in [0, 1). Without an `attacher`, names of files go on as they are."""
         self.generations = generations
         self.vitals = vitals
         self._store = store
@@ -69,6 +71,7 @@ class Road:
         self._limits = limits
         self._clock = clock
         self._draw = draw
+        self._attacher = attacher
 
     @property
     def in_flight(self) -> int:
@@ -79,6 +82,9 @@ class Road:
         """The whole way. Raises `ProblemError`; settles whatever was begun, cancellation included."""
         generation = self.generations.current
         envelope = read(ask)
+        if self._attacher is not None and not envelope.features.isdisjoint(FEATURES) and MARK in ask.body:
+            ask = await self._attacher.attach(ask, most_bytes=generation.intake.max_body_bytes)
+            envelope = read(ask)
         try:
             admission = admit(generation, ask.principal, self._store.identity.revision, envelope, ask.wishes)
         except Refusal as refusal:

@@ -73,6 +73,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     """Protocol headers a provider may see: the edge's fixed list, never credentials."""
     traceparent: str | None = None
     """The caller's trace context (W3C), for telemetry only."""
+    original: bytes | None = None
+    """The body as it came, where files were put into `body`: what is digested and stored."""
     keeping: Keeping | None = None
     """Set where the tenant allows it and the caller asks."""
 

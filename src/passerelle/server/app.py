@@ -78,7 +78,8 @@ class Entrance:
                 await send_problem(arrival, told, error.problem, error.receipt_id)
         except StoreUnavailable as error:
             log.warning("the store is not there for a request: %s", error)
-            said = Problem("overloaded", "Keys cannot be checked now; try again shortly.", retry_after_s=5)
+            what = "Keys cannot be checked" if arrival.principal is None else "What is kept cannot be reached"
+            said = Problem("overloaded", f"{what} now; try again shortly.", retry_after_s=5)
             if not arrival.answered:
                 await send_problem(arrival, dialect or _looks_like(arrival.path or path, arrival), said)
         except CallerGone:
@@ -179,6 +180,8 @@ def _arrive(scope: Scope, receive: Receive, send: Send, generation: bytes) -> Ar
 
 def _looks_like(path: str, arrival: Arrival) -> Dialect:
     """Whose error to tell where the route does not say: by the path and the headers."""
+    if path.startswith("/model/"):
+        return "bedrock"
     if path.startswith("/v1beta") or b"x-goog-api-key" in arrival.headers:
         return "gemini"
     if path.startswith("/v1/messages") or b"anthropic-version" in arrival.headers:

@@ -4,6 +4,7 @@
     store.identity   who a token belongs to, from memory            store.receipts  signed records
     store.budgets    holds from leases, from memory                 store.usage     reports, ledger, prices
     store.journal    intents and settlements, kept before told      store.keys, .tenants, .audit, .contents
+                                                                    store.files, .batches
     store.conversations   what callers asked to keep
 
 The first column is for the hot path: sync, microseconds, no database. The second reads and writes the

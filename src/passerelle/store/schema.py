@@ -367,6 +367,77 @@ content = Table(
     Index(None, "org_id", "at_ns"),
 )
 
+# --- what a caller keeps with us, and asks as one piece of work. Contents of files lie beside the database.
+
+file = Table(
+    "file",
+    metadata,
+    _text("org_id"),
+    _text("file_id"),
+    _text("project_id"),
+    _text("key_id"),
+    _text("name"),
+    _text("purpose"),
+    _text("media_type"),
+    _int("size_bytes"),
+    _int("created_at_ns"),
+    _int("expires_at_ns", null=True),
+    PrimaryKeyConstraint("org_id", "file_id"),
+    UniqueConstraint("file_id"),
+    Index(None, "org_id", "project_id", "file_id"),
+    Index(None, "expires_at_ns"),
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    _text("org_id"),
+    _text("batch_id"),
+    _text("project_id"),
+    _text("key_id"),
+    _text("surface"),  # openai | anthropic
+    _text("endpoint"),
+    _text("state"),
+    _text("input_file_id"),
+    _text("output_file_id", null=True),
+    _text("error_file_id", null=True),
+    _text("terms"),
+    _text("problems"),
+    _text("tokens"),
+    _text("reached"),
+    _int("total"),
+    _int("completed"),
+    _int("failed"),
+    _int("expired"),
+    _int("cancelled"),
+    _int("created_at_ns"),
+    _int("expires_at_ns"),
+    _int("purge_at_ns", null=True),  # set once it is over: when the row itself goes
+    _text("owner"),  # the worker that runs it; empty: nobody
+    _int("leased_until_ns"),
+    PrimaryKeyConstraint("org_id", "batch_id"),
+    UniqueConstraint("batch_id"),
+    Index(None, "org_id", "project_id", "batch_id"),
+    Index(None, "state"),
+    Index(None, "purge_at_ns"),
+)
+
+# A line's result, from its answer until the batch's files are written. Sealed, as content is.
+batch_line = Table(
+    "batch_line",
+    metadata,
+    _text("org_id"),
+    _text("batch_id"),
+    _int("line"),
+    _text("kind"),  # ok | error
+    _text("receipt_id"),
+    _int("key_version"),
+    _blob("nonce"),
+    _blob("body"),
+    PrimaryKeyConstraint("org_id", "batch_id", "line"),
+    ForeignKeyConstraint(["org_id", "batch_id"], ["batch.org_id", "batch.batch_id"]),
+)
+
 # --- what callers asked to keep: sealed like `content`, in the project, until `expires_at_ns`.
 
 stored_response = Table(

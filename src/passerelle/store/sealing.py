@@ -43,17 +43,22 @@ class Sealer:
         self, connection: Connection, org_id: str, receipt_id: str, plain: bytes
     ) -> tuple[int, bytes, bytes]:
         """Key version, nonce and sealed bytes, under the organisation's newest key (made at first use)."""
+        version, key = self.newest(connection, org_id)
+        nonce = os.urandom(_NONCE_SIZE)
+        return version, nonce, key.encrypt(nonce, plain, _bound_to(org_id, receipt_id))
+
+    def newest(self, connection: Connection, org_id: str) -> "tuple[int, AESGCM]":
+        """The organisation's newest key and its version; made at first use, in the caller's transaction."""
         version = connection.scalar(
             select(func.max(content_key.c.version)).where(content_key.c.org_id == org_id)
         )
         if version is None:
             version = 1
             self._make_key(connection, org_id, version)
-        key = self._key(connection, org_id, version)
+        key = self.key(connection, org_id, version)
         if key is None:
             raise LookupError(f"content key {version} of `{org_id}` vanished")
-        nonce = os.urandom(_NONCE_SIZE)
-        return version, nonce, key.encrypt(nonce, plain, _bound_to(org_id, receipt_id))
+        return version, key
 
     def open(
         self,
@@ -72,10 +77,10 @@ class Sealer:
         from cryptography.exceptions import InvalidTag
 
         if known is None:
-            key = self._key(connection, org_id, version)
+            key = self.key(connection, org_id, version)
         else:
             if version not in known:
-                known[version] = self._key(connection, org_id, version)
+                known[version] = self.key(connection, org_id, version)
             key = known[version]
         if key is None:
             return None
@@ -103,7 +108,8 @@ class Sealer:
             .on_conflict_do_nothing()
         )
 
-    def _key(self, connection: Connection, org_id: str, version: int) -> "AESGCM | None":
+    def key(self, connection: Connection, org_id: str, version: int) -> "AESGCM | None":
+        """One of the organisation's keys; None when it has been destroyed."""
         wrapped = connection.scalar(
             select(content_key.c.wrapped).where(
                 content_key.c.org_id == org_id, content_key.c.version == version

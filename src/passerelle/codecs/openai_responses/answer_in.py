@@ -71,7 +71,7 @@ def decode_response(body: bytes) -> Response:
         usage=usage,
         service_tier=wire.service_tier,
         raw_finish=(wire.incomplete_details.reason if wire.incomplete_details else None) or wire.status,
-        logprobs=logprobs or None,
+        logprobs={"content": logprobs} if logprobs else None,
         extra={DIALECT: kept} if kept else None,
     )
 

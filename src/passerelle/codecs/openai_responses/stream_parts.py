@@ -106,7 +106,7 @@ class PartsIn:
             self.anything = True
             if part.kind == "refusal":
                 self.refused = True
-            self.out.append(PartDelta(part.index, words, logprobs=event.logprobs or None))
+            self.out.append(PartDelta(part.index, words, logprobs=_steps(event.logprobs)))
 
     def part_added(self, event: Glance, data: bytes) -> None:
         """A content part is announced."""
@@ -321,3 +321,8 @@ PART_HANDLERS: Final[dict[str, Callable[[PartsIn, Glance, bytes], None]]] = {
     "response.custom_tool_call_input.delta": PartsIn.arguments,
 }
 """What each event about a part does; any other event says nothing about parts."""
+
+
+def _steps(logprobs: list[Any] | None) -> Json | None:
+    """Log probabilities in core's form, which is Chat Completions' own."""
+    return {"content": logprobs} if logprobs else None
