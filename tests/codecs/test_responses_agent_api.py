@@ -146,7 +146,9 @@ def test_an_answer_with_search_results_is_read() -> None:
     answer = PROVIDER.decode_response(
         dumps({"id": "r", "status": "completed", "model": "m", "output": [item, message], "usage": usage})
     )
-    assert [part.text for part in answer.parts if isinstance(part, TextPart)] == ["42 [1]"]
+    (words,) = (part for part in answer.parts if isinstance(part, TextPart))
+    assert words.text == "42 [1]"
+    assert [(c["url"], c["title"]) for c in words.citations] == [("https://a.eu", "A")]
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (3, 2)
 
 
@@ -161,9 +163,12 @@ def test_its_stream_of_bare_data_lines_is_read() -> None:
         "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5},
     }
     item = {"type": "message", "id": "i", "role": "assistant", "content": []}
+    results = {"type": "search_results", "queries": ["q"], "results": [{"url": "https://a.eu"}, {"id": 2}]}
+    said = {"index": 0, "content_index": 0, "output_index": 0, "item_id": "i"}
     events = [
         {"type": "response.created", "response": whole | {"status": "in_progress", "output": []}},
         {"type": "response.reasoning.search_queries", "queries": ["q"]},
+        {"type": "response.output_item.done", "output_index": 1, "item": results},
         {"type": "response.output_item.added", "output_index": 0, "item": item},
         {
             "type": "response.output_text.delta",
@@ -172,10 +177,13 @@ def test_its_stream_of_bare_data_lines_is_read() -> None:
             "item_id": "i",
             "delta": "42",
         },
+        {"type": "response.content_part.done", **said, "part": {"type": "output_text", "text": "42"}},
         {"type": "response.completed", "response": whole},
     ]
     decoder = PROVIDER.stream_decoder()
     data = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
     found = [*decoder.feed(data), *decoder.close()]
     assert "".join(e.text for e in found if isinstance(e, PartDelta)) == "42"
+    cited = [e.citation["url"] for e in found if isinstance(e, PartDelta) and e.citation]
+    assert cited == ["https://a.eu"]
     assert any(isinstance(e, Finished) for e in found)

@@ -117,3 +117,22 @@ def _tool(tool: Json) -> Json:
         rest = {name: value for name, value in filters.items() if name != "allowed_domains"}
         fitted["filters"] = {**rest, "search_domain_filter": filters["allowed_domains"]}
     return fitted
+
+
+def sources_in(beside: list[list[Any]]) -> list[Json]:
+    """The pages of the `search_results` items among those kept `beside` an answer's parts, as annotations.
+
+    Its messages carry annotations seldom, and these items always when something was searched.
+    """
+    found: list[Json] = []
+    for _, item in beside:
+        results = item.get("results") if item.get("type") == "search_results" else None
+        for page in results if isinstance(results, list) else ():
+            url = page.get("url") if isinstance(page, dict) else None
+            if isinstance(url, str):
+                title = page.get("title")
+                said = title if isinstance(title, str) else url
+                found.append(
+                    {"type": "url_citation", "url": url, "title": said, "start_index": 0, "end_index": 0}
+                )
+    return found
