@@ -153,6 +153,8 @@ GROQ = House(
         thinks="reasoning",
     ),
     lacks={
+        "presence": "Groq's SDK says that none of its models takes penalties",
+        "frequency": "Groq's SDK says that none of its models takes penalties",
         "metadata": "only of what is stored",
         "top_k": _NO_TOP_K,
         "cache": _MARKS,
