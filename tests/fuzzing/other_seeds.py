@@ -245,6 +245,12 @@ FAILURES: Final = (
     b"502\n\n<html><title>Bad gateway</title></html>",
     b'400\n\n{"message":"This model\'s maximum context length is 8192 tokens","__type":"ValidationException"}',
 )
+LINES: Final = (
+    (
+        b'{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{"model":"m","usage":{"input_tokens":2}}}\n\n'
+        b'{"custom_id":"a","method":"GET","url":"/v1/chat","body":{"model":"m","stream":true}}\r\n{"custom_id":1}\nno'
+    ),
+)
 HEADS: Final = (
     (
         b"/t/a,b/openai/v1/chat/completions\nauthorization: Bearer psk_live_abc\nx-passerelle-mode: cheapest\n"

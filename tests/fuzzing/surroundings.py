@@ -28,6 +28,8 @@ from passerelle.config.load import inspect_document
 from passerelle.core.errors import AnswerError, ProblemError
 from passerelle.core.event import Failed
 from passerelle.core.request import Dialect, Operation
+from passerelle.gateway.batch.lines import LineError, check, cut, read_line
+from passerelle.gateway.batch.outputs import result_of
 from passerelle.providers.base import SendError
 from passerelle.providers.failures import classify, from_failed_event
 from passerelle.providers.http.framing import Framing, RefusedError
@@ -318,6 +320,26 @@ def failures(data: bytes) -> None:
         assert wait is None or 0 <= wait < 1e9, wait
         for dialect in DIALECTS:
             check_problem(ProblemError(failure.problem), dialect)
+
+
+def batch_lines(data: bytes) -> None:
+    """The input of a batch in any pieces, and the lines it is cut into."""
+    endpoint = "/v1/chat/completions"
+    seen = list(cut([data], 4096))
+    for parts in pieces(data):
+        assert list(cut(parts, 4096)) == seen, "cut otherwise"
+    checked = check("openai", endpoint, [data], longest=4096, most=50)
+    assert checked.total <= 51
+    for problem in checked.problems:
+        msgspec.json.encode(problem)
+    for number, text in seen:
+        try:
+            line = read_line("openai", endpoint, number, text)
+        except LineError:
+            continue
+        done = result_of("openai", line, receipt_id="rcp_01", request_id="r", status=200, body=line.body)
+        assert b"\n" not in done.body
+        check_json(done.body, data, growth=2)
 
 
 def heads(data: bytes) -> None:

@@ -8,6 +8,7 @@ from tests.fuzzing.dialogue import DIALECTS, answered, asked, counted, framed, s
 from tests.fuzzing.surroundings import (
     FORM,
     aws_frames,
+    batch_lines,
     content_types,
     failures,
     form,
@@ -91,6 +92,7 @@ def _decoders() -> Iterable[tuple[str, Decoder]]:
     yield "content-type", Decoder(content_types, other_seeds.CONTENT_TYPES)
     yield "http", Decoder(http, other_seeds.HTTP)
     yield "failures", Decoder(failures, other_seeds.FAILURES)
+    yield "batch lines", Decoder(batch_lines, other_seeds.LINES)
     yield "heads", Decoder(heads, other_seeds.HEADS)
     yield "words", Decoder(words, other_seeds.WORDS)
     yield "toml", Decoder(toml, other_seeds.TOML)
