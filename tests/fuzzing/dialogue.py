@@ -84,10 +84,11 @@ def asked(dialect: Dialect, operation: Operation = "chat", **said: Any) -> Calla
         _check_envelope(envelope, data)
         if envelope.relayable:
             for target in targets:
-                _relay(dialect, data, envelope, target)
+                with suppress(ProblemError):
+                    _relay(dialect, data, envelope, target)
             for accepts in PICKY:
                 for settings in (EVERYTHING, envelope.settings):
-                    with suppress(UnfitError):
+                    with suppress(ProblemError):
                         body, told = fit_body(data, dialect, accepts, settings, most_output_tokens=100)
                         check_json(body, data, growth=2)
                         listed(told).encode("latin-1", "replace")

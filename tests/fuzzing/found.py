@@ -74,6 +74,14 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
     ),
     # A document ranked that nobody sent.
     ("openai_chat/rerank/answer", b'{"results":[{"index":2,"relevance_score":0.9}]}'),
+    # Numbers beyond all floats, in what is only looked at for some models.
+    ("openai_responses/request", b'{"model":"m","input":[{"role":"user","content":"x","a":2e+308}]}'),
+    (
+        "openai_chat/request",
+        b'{"model":"m","messages":[{"role":"user","content":"x"}],"logit_bias":{"1":2e+308}}',
+    ),
+    # A batch's line nested without end.
+    ("batch lines", b'{"custom_id":' + b"[" * 1200 + b"]" * 1200 + b"}"),
     # A result without its call could not be placed in a history whose turns are bare lists of parts.
     (
         "gemini/request",

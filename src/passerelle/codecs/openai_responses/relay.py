@@ -12,6 +12,7 @@ import msgspec
 
 from passerelle.codecs.base import Envelope, Target
 from passerelle.codecs.callers import CALLERS_WORDS
+from passerelle.codecs.openai_reading import decode_object
 from passerelle.codecs.openai_responses.agent_api import fit
 from passerelle.codecs.openai_responses.answer_in import EMPTY, settle
 from passerelle.codecs.openai_responses.decode import ENCRYPTED
@@ -56,12 +57,15 @@ def _refused(target: Target) -> list[str]:
 
 
 def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
-    """What `relay_request` takes out of the caller's body: what `target` would refuse, and `store: true`."""
+    """What `relay_request` takes out of the caller's body: what `target` would refuse, and `store: true`.
+
+    Raises `ProblemError` for what only a closer look finds wrong.
+    """
     refused = _refused(target)
     fields = _fields.decode(body)
     if "agent_api" in target.quirks:
         lost: list[str] = ["store"] if bytes(fields.get("store", _ABSENT)) == b"true" else []
-        fit(msgspec.json.decode(body), lost.append)
+        fit(decode_object(body), lost.append)
         words = CALLERS_WORDS["openai_responses"]
         return tuple(sorted({words.get(name, name) for name in lost}))
     if bytes(fields.get("store", _ABSENT)) == b"false":
@@ -72,7 +76,7 @@ def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
 
 
 def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
-    """The body with the model spliced, and nothing stored at the provider."""
+    """The body with the model spliced, and nothing stored at the provider. Raises as `relay_losses`."""
     fields = _fields.decode(body)
     fields["model"] = msgspec.Raw(quoted(target.model))
     for name in _refused(target):
@@ -86,7 +90,7 @@ def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
             if ENCRYPTED not in wanted:
                 fields["include"] = msgspec.Raw(_encoder.encode([*wanted, ENCRYPTED]))
     if "agent_api" in target.quirks:
-        whole = msgspec.json.decode(_encoder.encode(fields))
+        whole = decode_object(_encoder.encode(fields))
         fit(whole, lambda _: None)
         return _encoder.encode(whole)
     return _encoder.encode(fields)
