@@ -80,6 +80,8 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
         "openai_chat/request",
         b'{"model":"m","messages":[{"role":"user","content":"x"}],"logit_bias":{"1":2e+308}}',
     ),
+    # A byte order mark was looked for anywhere in the first bytes, and the words of the refusal hung on the cuts.
+    ("gemini/watched", b"\xbb\xbb\xbb\xbb<\xbb"),
     # A batch's line nested without end.
     ("batch lines", b'{"custom_id":' + b"[" * 1200 + b"]" * 1200 + b"}"),
     # A result without its call could not be placed in a history whose turns are bare lists of parts.

@@ -339,7 +339,8 @@ def batch_lines(data: bytes) -> None:
             continue
         done = result_of("openai", line, receipt_id="rcp_01", request_id="r", status=200, body=line.body)
         assert b"\n" not in done.body
-        check_json(done.body, data, growth=2)
+        with suppress(UnicodeDecodeError):  # what was put in for an answer need not be one
+            check_json(done.body, data, growth=2)
 
 
 def heads(data: bytes) -> None:
