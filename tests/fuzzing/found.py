@@ -82,6 +82,16 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
     ),
     # A byte order mark was looked for anywhere in the first bytes, and the words of the refusal hung on the cuts.
     ("gemini/watched", b"\xbb\xbb\xbb\xbb<\xbb"),
+    # Messages: a call of no tool.
+    (
+        "anthropic/stream",
+        (
+            b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":15}}}\n\n'
+            b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":'
+            b'{"type":"tool_use","id":"t","input":{}}}\n\nevent: message_delta\ndata: {"type":"message_delta","delta":'
+            b'{"stop_reason":"tool_use"},"usage":{"output_tokens":8}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
+        ),
+    ),
     # A batch's line nested without end.
     ("batch lines", b'{"custom_id":' + b"[" * 1200 + b"]" * 1200 + b"}"),
     # A result without its call could not be placed in a history whose turns are bare lists of parts.

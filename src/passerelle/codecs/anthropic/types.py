@@ -139,6 +139,8 @@ class BlockStart(msgspec.Struct):
     type: str = ""
     text: str | None = None
     thinking: str | None = None
+    name: Any = None
+    """A tool's: a string there, anything in blocks we do not know."""
 
 
 class Delta(msgspec.Struct):
