@@ -92,6 +92,13 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
             b'{"stop_reason":"tool_use"},"usage":{"output_tokens":8}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
         ),
     ),
+    # Perplexity's Agent API: a relayed body was taken apart that nobody had looked through.
+    ("openai_responses/request", b'{"model":"m","input":[{"role":"user","content":["x"]}]}'),
+    (
+        "openai_responses/request",
+        b'{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":1}]}]}',
+    ),
+    ("openai_responses/request", b'{"model":"m","input":["x"],"tools":[1],"text":{"format":"x"}}'),
     # A batch's line nested without end.
     ("batch lines", b'{"custom_id":' + b"[" * 1200 + b"]" * 1200 + b"}"),
     # A result without its call could not be placed in a history whose turns are bare lists of parts.
