@@ -7,6 +7,7 @@ depend on the request alone. Every exchange is kept for the test to look at.
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +26,15 @@ from tests.upstream_answers import (
     TEXT,
     wants_tool,
 )
-from tests.upstream_troubles import RETRY_AFTER_S, STATUSES, in_stream, problem, trouble_of
+from tests.upstream_troubles import (
+    HICCUP_S,
+    RETRY_AFTER_S,
+    SLOW_S,
+    STATUSES,
+    in_stream,
+    problem,
+    trouble_of,
+)
 
 __all__ = [
     "CACHED_TOKENS",
@@ -62,6 +71,7 @@ class Upstream:
 
     exchanges: list[Exchange] = field(default_factory=list)
     port: int = 0
+    _hiccups: dict[str, float] = field(default_factory=dict)
 
     def __enter__(self) -> "Upstream":
         ready = threading.Event()
@@ -118,8 +128,14 @@ class Upstream:
 
     async def _answer(self, writer: asyncio.StreamWriter, path: str, body: dict[str, Any]) -> None:
         trouble = trouble_of(answers.asked_model(path, body))
+        if trouble == "hiccup":
+            trouble = self._hiccup(answers.asked_model(path, body))
+        elif trouble == "slow":
+            await asyncio.sleep(SLOW_S)
+            trouble = None
         if trouble in STATUSES:
-            _json(writer, problem(trouble, path), STATUSES[trouble], busy=trouble == "busy")
+            wait_s = {"busy": RETRY_AFTER_S, "hiccup": HICCUP_S}.get(trouble)
+            _json(writer, problem(trouble, path), STATUSES[trouble], wait_s=wait_s)
             return
         for ending, whole, stream in _ANSWERS:
             if path.endswith(ending):
@@ -130,6 +146,16 @@ class Upstream:
                     await _stream(writer, stream(path, body), trouble, path)
                 return
         _json(writer, {"error": {"message": "no such path"}}, status=404)
+
+
+    def _hiccup(self, model: str) -> str | None:
+        """Busy the first time; after that only for those who did not wait."""
+        asked, now = self._hiccups.get(model), time.monotonic()
+        if asked is not None and now - asked >= HICCUP_S:
+            del self._hiccups[model]
+            return None
+        self._hiccups[model] = now
+        return "hiccup"
 
 
 _ANSWERS: tuple[tuple[str, Callable[..., Any] | None, Callable[..., list[str]] | None], ...] = (
@@ -148,10 +174,15 @@ _ANSWERS: tuple[tuple[str, Callable[..., Any] | None, Callable[..., list[str]] |
 
 
 def _json(
-    writer: asyncio.StreamWriter, value: object, status: int = 200, *, busy: bool = False, cut: bool = False
+    writer: asyncio.StreamWriter,
+    value: object,
+    status: int = 200,
+    *,
+    wait_s: int | None = None,
+    cut: bool = False,
 ) -> None:
     data = json.dumps(value).encode()
-    after = b"retry-after: %d\r\n" % RETRY_AFTER_S if busy else b""
+    after = b"" if wait_s is None else b"retry-after: %d\r\n" % wait_s
     writer.write(
         b"HTTP/1.1 %d OK\r\ncontent-type: application/json\r\nx-request-id: up_1\r\n" % status
         + b"%bcontent-length: %d\r\n\r\n" % (after, len(data))
