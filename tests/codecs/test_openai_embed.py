@@ -148,6 +148,7 @@ def test_vectors_are_given_in_the_form_asked_for(encoding: Any, vector: Any, wri
     request = EmbedRequest("m", ("a",), "openai_chat", encoding=encoding)
     body = json.loads(EMBED_CLIENT.encode_embed_response(EmbedResponse((vector,), "", Usage(3)), request))
     assert body == {
+        "id": "embedding",
         "object": "list",
         "data": [{"object": "embedding", "index": 0, "embedding": written}],
         "model": "m",

@@ -11,7 +11,7 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -26,6 +26,10 @@ MAX_EVENT_BYTES = 32 << 20
 a picture in one event (2 MiB and more of base64)."""
 
 
+Speaker = Literal["", "mistral"]
+"""Whose SDK speaks, where that changes what is said in its dialect."""
+
+
 class PathTarget(msgspec.Struct, frozen=True):
     """What the URL said, for dialects that put the model or the operation there (Gemini)."""
 
@@ -36,6 +40,8 @@ class PathTarget(msgspec.Struct, frozen=True):
     """The stream is wanted as one JSON array, not as server-sent events (Gemini without `alt=sse`)."""
     single: bool = False
     """One text is asked, not a batch (Gemini `embedContent`)."""
+    speaker: Speaker = ""
+    """A client that speaks the dialect in a way of its own."""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -126,6 +132,7 @@ class ReplyContext(msgspec.Struct, frozen=True, gc=False):
     """Unix seconds."""
     include_usage: bool = True
     json_array: bool = False
+    speaker: Speaker = ""
     request: Request | None = None
     """The decoded request, which Responses echoes back. Always set on translated answers."""
     passed: bytes = b""

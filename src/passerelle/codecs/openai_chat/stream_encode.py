@@ -65,7 +65,7 @@ class StreamEncoder:
     """Obeys `codecs.base.StreamEncoder`."""
 
     __slots__ = (
-        "_calls", "_context", "_details", "_ending", "_head", "_legacy", "_over", "_parts", "_refused",
+        "_calls", "_context", "_details", "_ending", "_head", "_legacy", "_named", "_over", "_parts", "_refused",
         "_sent", "_tail", "_turns", "_usage",
     )  # fmt: skip
 
@@ -74,6 +74,8 @@ class StreamEncoder:
     def __init__(self, context: ReplyContext) -> None:
         self._context = context
         self._legacy = is_legacy(context.request)
+        self._named = b'"name":"",' if context.speaker == "mistral" else b""
+        """Of each further piece of a call: an empty name, for the one who insists on it."""
         self._ending = b',"usage":null}\n\n' if context.include_usage else b"}\n\n"
         """Everything of a chunk behind its choices."""
         self._head = b""
@@ -222,7 +224,8 @@ class StreamEncoder:
         if part.start.tool_kind == "custom":
             return self._fields({"tool_calls": [{"index": part.call, "custom": {"input": text}}]})
         return self._chunk(
-            b'"tool_calls":[{"index":%d,"function":{"arguments":%b}}]' % (part.call, _json.encode(text))
+            b'"tool_calls":[{"index":%d,"function":{%b"arguments":%b}}]'
+            % (part.call, self._named, _json.encode(text))
         )
 
     def _end(self, event: PartEnded) -> bytes:

@@ -3,9 +3,11 @@
 import msgspec
 
 from passerelle.codecs.base import PathTarget
+from passerelle.codecs.openai_chat import mistral
 from passerelle.core.errors import Problem, ProblemError
+from passerelle.core.request import Operation
 from passerelle.server.answer import send_whole
-from passerelle.server.call import ModelCalls, fixed
+from passerelle.server.call import ModelCalls, TargetOf, fixed
 from passerelle.server.models import (
     Listing,
     ModelList,
@@ -18,6 +20,7 @@ from passerelle.server.route import Arrival, Route
 
 _POST = frozenset({"POST"})
 _GET = frozenset({"GET", "HEAD"})
+_UNKNOWN_CONTEXT = 32768  # what Mistral's SDK takes an entry without the figure to hold
 
 
 def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
@@ -30,23 +33,24 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
         elif b"x-goog-api-key" in arrival.headers:
             body = gemini_list(listings)
         else:
-            body = msgspec.json.encode({"object": "list", "data": [_model(m) for m in listings]})
+            shape = _mistral_model if _is_mistral(arrival) else _model
+            body = msgspec.json.encode({"object": "list", "data": [shape(m) for m in listings]})
         await send_whole(arrival, 200, body, [])
 
     async def get_model(arrival: Arrival) -> None:
         found = models.find(arrival.caller, arrival.rest)
         if found is None:
             raise ProblemError(_unknown(arrival.rest))
-        shape = _model
+        shape = _mistral_model if _is_mistral(arrival) else _model
         if b"anthropic-version" in arrival.headers:
             shape = anthropic_model
         elif b"x-goog-api-key" in arrival.headers:
             shape = gemini_model
         await send_whole(arrival, 200, msgspec.json.encode(shape(found)), [])
 
-    chat = calls.handler("openai_chat", fixed(PathTarget("chat")))
+    chat = calls.handler("openai_chat", _spoken("chat"))
     responses = calls.handler("openai_responses", fixed(PathTarget("chat")))
-    embeddings = calls.handler("openai_chat", fixed(PathTarget("embed")))
+    embeddings = calls.handler("openai_chat", _spoken("embed"))
     return (
         Route("/v1/chat/completions", _POST, "model:call", chat, "openai_chat"),
         Route("/v1/responses", _POST, "model:call", responses, "openai_responses"),
@@ -54,6 +58,26 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
         Route("/v1/models", _GET, "model:list", list_models),
         Route("/v1/models/", _GET, "model:list", get_model, prefix=True),
     )
+
+
+def _is_mistral(arrival: Arrival) -> bool:
+    return arrival.headers.get(b"user-agent", b"").startswith(mistral.AGENT)
+
+
+def _spoken(operation: Operation) -> TargetOf:
+    """The target of a path that two makers' SDKs share."""
+    common, mistrals = PathTarget(operation), PathTarget(operation, speaker="mistral")
+    return lambda arrival: mistrals if _is_mistral(arrival) else common
+
+
+def _mistral_model(listing: Listing) -> dict[str, object]:
+    """Mistral's SDK tells kinds of entries apart by `type`, and wants to know what each can do."""
+    return {
+        **_model(listing),
+        "type": mistral.MODEL_TYPE,
+        "capabilities": {"completion_chat": not listing.embeds},
+        "max_context_length": listing.context_tokens or _UNKNOWN_CONTEXT,
+    }
 
 
 def _model(listing: Listing) -> dict[str, object]:
