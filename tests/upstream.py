@@ -28,9 +28,9 @@ from tests.upstream_answers import (
 )
 from tests.upstream_troubles import (
     HICCUP_S,
-    RETRY_AFTER_S,
     SLOW_S,
     STATUSES,
+    WAITS_S,
     in_stream,
     problem,
     trouble_of,
@@ -134,8 +134,7 @@ class Upstream:
             await asyncio.sleep(SLOW_S)
             trouble = None
         if trouble in STATUSES:
-            wait_s = {"busy": RETRY_AFTER_S, "hiccup": HICCUP_S}.get(trouble)
-            _json(writer, problem(trouble, path), STATUSES[trouble], wait_s=wait_s)
+            _json(writer, problem(trouble, path), STATUSES[trouble], wait_s=WAITS_S.get(trouble))
             return
         for ending, whole, stream in _ANSWERS:
             if path.endswith(ending):
@@ -146,7 +145,6 @@ class Upstream:
                     await _stream(writer, stream(path, body), trouble, path)
                 return
         _json(writer, {"error": {"message": "no such path"}}, status=404)
-
 
     def _hiccup(self, model: str) -> str | None:
         """Busy the first time; after that only for those who did not wait."""

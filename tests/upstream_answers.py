@@ -58,7 +58,11 @@ def wants_tool(body: Body) -> bool:
         return False
     if body.get("toolConfig", {}).get("functionCallingConfig", {}).get("mode") == "NONE":
         return False
-    last = json.dumps(_turns(body)[-1])
+    turns = [json.dumps(turn) for turn in _turns(body)[-2:]]
+    # Chat's tools take words only: their pictures follow in a user's message.
+    last = (
+        turns[0] if len(turns) == 2 and '"image_url"' in turns[1] and _RESULTS[0] in turns[0] else turns[-1]
+    )
     return not any(mark in last for mark in _RESULTS)
 
 
@@ -93,7 +97,7 @@ def calls(path: str, body: Body) -> list[tuple[str, tuple[str, ...]]]:
     if not wants_tool(body):
         return []
     if way == "bare":
-        return [("{}", ())]
+        return [("{}", ("{}",))]
     return [first, second] if way == "twice" else [first]
 
 
@@ -121,7 +125,7 @@ ENDINGS = {
     "halts": ("stop", "stop_sequence", "STOP", None),
     "filtered": ("content_filter", "refusal", "SAFETY", "content_filter"),
 }
-"""How an answer ends that does not simply stop: in Chat, Messages, Gemini, and why a response is incomplete."""
+"""How an answer ends that does not just stop: in Chat, Messages, Gemini, and why a response is incomplete."""
 
 
 def ending(path: str, body: Body) -> tuple[str, str, str, str | None] | None:
@@ -183,6 +187,11 @@ def anthropic(path: str, body: Body) -> Body:
     }
 
 
+def _anthropic_pieces(pieces: tuple[str, ...]) -> tuple[str, ...]:
+    """An empty one first, and that alone when there are no arguments."""
+    return ("",) if pieces == ("{}",) else ("", *pieces)
+
+
 def anthropic_stream(path: str, body: Body) -> list[str]:
     """The same as events."""
     whole = anthropic(path, body)
@@ -193,7 +202,9 @@ def anthropic_stream(path: str, body: Body) -> list[str]:
     for n, block in enumerate(whole["content"]):
         if block["type"] == "tool_use":
             opening = {**block, "input": {}}
-            deltas = [{"type": "input_json_delta", "partial_json": p} for p in ("", *pieces.pop(0))]
+            deltas = [
+                {"type": "input_json_delta", "partial_json": p} for p in _anthropic_pieces(pieces.pop(0))
+            ]
         elif block["type"] == "thinking":
             opening = {"type": "thinking", "thinking": "", "signature": ""}
             deltas = [{"type": "thinking_delta", "thinking": p} for p in THOUGHT_PIECES]
@@ -206,9 +217,8 @@ def anthropic_stream(path: str, body: Body) -> list[str]:
         frames.append(event_frame({"type": "content_block_stop", "index": n}))
     stop = {"stop_reason": whole["stop_reason"], "stop_sequence": whole["stop_sequence"]}
     usage = {
-        "output_tokens": OUTPUT_TOKENS + REASONING_TOKENS,
-        "output_tokens_details": {"thinking_tokens": REASONING_TOKENS},
-    }
+        name: told for name, told in _ANTHROPIC_USAGE.items() if name != "service_tier"
+    }  # all of it again
     frames.append(event_frame({"type": "message_delta", "delta": stop, "usage": usage}))
     return [*frames, event_frame({"type": "message_stop"})]
 

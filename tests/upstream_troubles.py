@@ -25,6 +25,13 @@ STATUSES = {
 }
 HICCUP_S = 1
 """How long one must wait after the first answer of `-hiccup`."""
+WAITS_S = {
+    "busy": RETRY_AFTER_S,
+    "unavailable": RETRY_AFTER_S,
+    "overloaded": RETRY_AFTER_S,
+    "hiccup": HICCUP_S,
+}
+"""Those who say how long to wait."""
 SLOW_S = 1.5
 """How long `-slow` takes to answer."""
 REFUSAL = "`temperature` is not for this model"

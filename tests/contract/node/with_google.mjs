@@ -47,7 +47,12 @@ class Models {
     if (job.stop.length) config.stopSequences = job.stop;
     if (job.temperature != null) config.temperature = job.temperature;
     if (job.structured) Object.assign(config, { responseMimeType: "application/json", responseJsonSchema: bridge });
-    if (job.think) config.thinkingConfig = { includeThoughts: true, thinkingBudget: 1024 };
+    if (job.think) {
+      Object.assign(config, {
+        maxOutputTokens: 2048,
+        thinkingConfig: { includeThoughts: true, thinkingBudget: 1024 },
+      });
+    }
     const asked = { model: job.model, contents: history, config };
     const chunks = [];
     if (job.stream) {

@@ -67,7 +67,7 @@ class Chat extends Common {
     }
     if (job.stop.length) asked.stop = job.stop;
     if (job.temperature != null) asked.temperature = job.temperature;
-    if (job.think) asked.reasoning_effort = "high";
+    if (job.think) Object.assign(asked, { reasoning_effort: "high", max_completion_tokens: 2048 });
     if (job.structured) {
       const json_schema = { name: "bridge", schema: bridge, strict: true };
       asked.response_format = { type: "json_schema", json_schema };
@@ -148,6 +148,7 @@ class Responses extends Common {
     if (job.temperature != null) asked.temperature = job.temperature;
     if (job.think) {
       asked.reasoning = { effort: "high", summary: "auto" };
+      asked.max_output_tokens = 2048;
       asked.include = ["reasoning.encrypted_content"];
     }
     if (job.structured) {

@@ -18,6 +18,8 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 _STEPS = 5
+RUNNER = asyncio.Runner()
+"""One loop for all, because clients stay on the loop they began on."""
 
 
 class Bridge(BaseModel):
@@ -148,9 +150,9 @@ def do(made: dict[Any, Any], module: Any, job: Job) -> Any:
     program = made[key]
     if job.action == "converse":
         answers = converse(program, job)
-        return [{k: v for k, v in vars(a).items() if k not in ("whole",)} for a in answers]
+        return [{k: v for k, v in vars(a).items() if k != "whole"} for a in answers]
     found = getattr(program, job.action)(job)
-    return asyncio.run(found) if inspect.iscoroutine(found) else found
+    return RUNNER.run(found) if inspect.iscoroutine(found) else found
 
 
 def problem(error: BaseException) -> dict[str, Any]:
@@ -193,4 +195,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    sys.modules["host"] = sys.modules["__main__"]
     main()

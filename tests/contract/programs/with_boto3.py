@@ -131,7 +131,10 @@ def _gathered(stream: Any, job: Job) -> tuple[dict[str, Any], str, dict[str, Any
             began = event["contentBlockStart"]
             blocks[began["contentBlockIndex"]] = {"toolUse": {**began["start"]["toolUse"], "input": ""}}
         elif "contentBlockDelta" in event:
-            index, delta = event["contentBlockDelta"]["contentBlockIndex"], event["contentBlockDelta"]["delta"]
+            index, delta = (
+                event["contentBlockDelta"]["contentBlockIndex"],
+                event["contentBlockDelta"]["delta"],
+            )
             if "text" in delta:
                 job.hear(delta["text"])
                 block = blocks.setdefault(index, {"text": ""})

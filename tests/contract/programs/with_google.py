@@ -63,6 +63,7 @@ class Models:
             config.response_mime_type = "application/json"
             config.response_schema = Bridge
         if job.think:
+            config.max_output_tokens = 2048
             config.thinking_config = types.ThinkingConfig(include_thoughts=True, thinking_budget=1024)
         return config
 
@@ -83,7 +84,9 @@ class Models:
         history.append(types.Content(role="model", parts=parts))
         usage = chunks[-1].usage_metadata
         calls = [p.function_call for p in parts if p.function_call]
-        finishes = [c.candidates[0].finish_reason for c in chunks if c.candidates and c.candidates[0].finish_reason]
+        finishes = [
+            c.candidates[0].finish_reason for c in chunks if c.candidates and c.candidates[0].finish_reason
+        ]
         return Answer(
             text="".join([p.text for p in parts if p.text and not p.thought]),
             finish=" ".join([f.value for f in finishes]),
@@ -134,16 +137,11 @@ class Models:
         async def one() -> str:
             history: list[Any] = []
             self.user(history, job.turns[0], job)
-            words = []
             asked: dict[str, Any] = {"model": job.model, "contents": history, "config": self.config(job)}
-            async for chunk in await self.client.aio.models.generate_content_stream(**asked):
-                words.append(chunk.text or "")
-            return "".join(words)
+            stream = await self.client.aio.models.generate_content_stream(**asked)
+            return "".join([chunk.text or "" async for chunk in stream])
 
-        try:
-            return await asyncio.gather(*[one() for _ in range(job.at_once)])
-        finally:
-            await self.client.aio.aclose()
+        return await asyncio.gather(*[one() for _ in range(job.at_once)])
 
 
 class Chats(Models):

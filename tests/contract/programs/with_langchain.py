@@ -14,6 +14,7 @@ PACKAGES = ("langchain-openai", "langchain-anthropic", "langchain-core")
 
 class _Common:
     settings: dict[str, Any] = {}  # noqa: RUF012 - read only
+    choices: dict[str, Any] = {"required": "any"}  # noqa: RUF012
 
     def __init__(self, job: Job) -> None:
         self._base = {"api_key": job.token, "max_retries": job.retries, "timeout": job.timeout_s}
@@ -48,7 +49,7 @@ class _Common:
                 convert_to_openai_tool({"title": t["name"], "description": t["description"], **t["schema"]})
                 for t in job.tools
             ]
-            choice = {"required": "any"}.get(job.choice, job.choice) or None
+            choice = self.choices.get(job.choice, job.choice) or None
             bound = bound.bind_tools(tools, **({"tool_choice": choice} if choice else {}))
         return bound
 
@@ -74,7 +75,10 @@ class _Common:
         details = said.get("incomplete_details") or {}
         return Answer(
             text=whole.text,
-            finish=details.get("reason") or said.get("finish_reason") or said.get("stop_reason") or said.get("status"),
+            finish=details.get("reason")
+            or said.get("finish_reason")
+            or said.get("stop_reason")
+            or said.get("status"),
             usage={
                 "input": usage["input_tokens"],
                 "cached": usage.get("input_token_details", {}).get("cache_read"),
@@ -82,7 +86,9 @@ class _Common:
                 "reasoning": usage.get("output_token_details", {}).get("reasoning"),
             },
             model=said.get("model_name") or said.get("model"),
-            thought="".join([b.get("reasoning", "") for b in whole.content_blocks if b["type"] == "reasoning"]),
+            thought="".join(
+                [b.get("reasoning", "") for b in whole.content_blocks if b["type"] == "reasoning"]
+            ),
             calls=[(call["name"], call["args"]) for call in whole.tool_calls],
             parsed=parsed,
             whole=whole.tool_calls,
@@ -122,11 +128,16 @@ class OpenAIChat(_Common):
             options["extra_body"] = {"max_completion_tokens": "many", "max_output_tokens": "many"}
         if job.temperature is not None:
             options["temperature"] = job.temperature
-        return ChatOpenAI(model=job.model, max_tokens=job.max_tokens, **options)
+        limit = 2048 if job.think else job.max_tokens
+        return ChatOpenAI(model=job.model, max_tokens=limit, **options)
 
     def embed(self, job: Job) -> dict[str, Any]:
         """Vectors."""
-        options: Any = {"base_url": f"{job.url}/v1", "api_key": job.token, "check_embedding_ctx_length": False}
+        options: Any = {
+            "base_url": f"{job.url}/v1",
+            "api_key": job.token,
+            "check_embedding_ctx_length": False,
+        }
         return {"vectors": OpenAIEmbeddings(model=job.model, **options).embed_documents(list(job.texts))}
 
 
@@ -147,6 +158,8 @@ class OpenAIResponses(OpenAIChat):
 
 class Anthropic(_Common):
     """`ChatAnthropic`."""
+
+    choices = {"required": "any", "none": {"type": "none"}}  # noqa: RUF012
 
     def model(self, job: Job) -> Any:
         options: dict[str, Any] = {**self._base, "base_url": job.url}

@@ -48,9 +48,7 @@ class _Common:
             blocks.append(ImageBlock(image=base64.b64decode(job.image), image_mimetype="image/png"))
         if job.document:
             pdf = base64.b64decode(job.document)
-            blocks.append(
-                DocumentBlock(data=pdf, title="bridge.pdf", document_mimetype="application/pdf")
-            )
+            blocks.append(DocumentBlock(data=pdf, title="bridge.pdf", document_mimetype="application/pdf"))
         history.append(ChatMessage(role="user", blocks=blocks))
 
     def ask(self, history: list[Any], job: Job) -> Answer:

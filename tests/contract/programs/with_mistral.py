@@ -38,7 +38,11 @@ class Chat:
             asked["tools"] = [
                 {
                     "type": "function",
-                    "function": {"name": t["name"], "description": t["description"], "parameters": t["schema"]},
+                    "function": {
+                        "name": t["name"],
+                        "description": t["description"],
+                        "parameters": t["schema"],
+                    },
                 }
                 for t in job.tools
             ]

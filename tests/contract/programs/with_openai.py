@@ -65,7 +65,11 @@ class Chat(_Common):
             asked["tools"] = [
                 {
                     "type": "function",
-                    "function": {"name": t["name"], "description": t["description"], "parameters": t["schema"]},
+                    "function": {
+                        "name": t["name"],
+                        "description": t["description"],
+                        "parameters": t["schema"],
+                    },
                 }
                 for t in job.tools
             ]
@@ -77,7 +81,7 @@ class Chat(_Common):
         if job.temperature is not None:
             asked["temperature"] = job.temperature
         if job.think:
-            asked["reasoning_effort"] = "high"
+            asked |= {"reasoning_effort": "high", "max_completion_tokens": 2048}
         return asked
 
     def ask(self, history: list[Any], job: Job) -> Answer:
@@ -197,7 +201,7 @@ class Responses(_Common):
         if job.temperature is not None:
             asked["temperature"] = job.temperature
         if job.think:
-            asked["reasoning"] = {"effort": "high", "summary": "auto"}
+            asked |= {"reasoning": {"effort": "high", "summary": "auto"}, "max_output_tokens": 2048}
             asked["include"] = ["reasoning.encrypted_content"]
         return asked
 
@@ -210,7 +214,10 @@ class Responses(_Common):
                 for event in events:
                     if event.type == "response.output_text.delta":
                         job.hear(event.delta)
-                final: Any = events.get_final_response()
+                    elif event.type == "response.incomplete":  # which the helper does not take for an end
+                        break
+                final: Any = event.response if event.type == "response.incomplete" else None
+                final = final or events.get_final_response()
         elif job.structured:
             final = self.client.responses.parse(**asked, text_format=Bridge)
         else:
@@ -218,7 +225,9 @@ class Responses(_Common):
             job.hear(final.output_text)
         history += final.output
         usage = final.usage
-        refused = [p.refusal for i in final.output if i.type == "message" for p in i.content if p.type == "refusal"]
+        refused = [
+            p.refusal for i in final.output if i.type == "message" for p in i.content if p.type == "refusal"
+        ]
         return Answer(
             text=final.output_text or "".join(refused),
             finish=(final.incomplete_details and final.incomplete_details.reason) or final.status,

@@ -8,7 +8,7 @@ from typing import Any
 from anthropic import AsyncAnthropic
 from google import genai
 from google.genai.types import HttpOptions
-from host import Answer, Bridge, Job
+from host import RUNNER, Answer, Bridge, Job
 from openai import AsyncOpenAI
 from pydantic_ai import Agent, BinaryContent, ModelRetry, NativeOutput, Tool
 from pydantic_ai.messages import (
@@ -29,8 +29,6 @@ from pydantic_ai.providers.google import GoogleProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
 PACKAGES = ("pydantic-ai-slim",)
-_RUNNER = asyncio.Runner()
-"""One loop for all, because clients stay on the loop they began on."""
 
 
 class _Common:
@@ -56,7 +54,7 @@ class _Common:
 
     def converse(self, job: Job) -> list[Answer]:
         """An agent's runs, one for each turn."""
-        return _RUNNER.run(self._converse(job))
+        return RUNNER.run(self._converse(job))
 
     def at_once(self, job: Job) -> list[str]:
         """Many at once."""
@@ -64,7 +62,7 @@ class _Common:
         async def all_of_them() -> list[list[Answer]]:
             return await asyncio.gather(*[self._converse(job) for _ in range(job.at_once)])
 
-        return [answers[0].text for answers in _RUNNER.run(all_of_them())]
+        return [answers[0].text for answers in RUNNER.run(all_of_them())]
 
     async def _converse(self, job: Job) -> list[Answer]:
         settings: dict[str, Any] = {"max_tokens": job.max_tokens}
@@ -75,8 +73,10 @@ class _Common:
             settings["stop_sequences"] = list(job.stop)
         if job.temperature is not None:
             settings["temperature"] = job.temperature
+        if job.choice:
+            settings["tool_choice"] = job.choice if job.choice in ("required", "none") else [job.choice]
         if job.think:
-            settings |= self.thinking()
+            settings |= {"max_tokens": 2048, **self.thinking()}
         output: Any = NativeOutput(Bridge) if job.structured else str
         agent: Agent[None, Any] = Agent(
             self.model(job),
@@ -179,7 +179,7 @@ class Claude(_Common):
         return AnthropicModel(job.model, provider=self.made)
 
     def thinking(self) -> dict[str, Any]:
-        return {"anthropic_thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2048}
+        return {"anthropic_thinking": {"type": "enabled", "budget_tokens": 1024}}
 
 
 class Google(_Common):

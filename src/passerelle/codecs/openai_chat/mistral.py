@@ -2,10 +2,10 @@
 
 It shares the path and most words, but not these: `random_seed` for `seed`; `prefix` on every assistant
 message; a `document_url` part for a file. It knows no `stream_options` and always expects the usage with a
-stream's end; of each piece of a call in a stream it demands a `name` and of embeddings an `id`, and knows an
-entry of the model list by `type: "base"` (`mistralai` 3.7.0: `models/functioncall.py`, `embeddingresponse.py`,
-`basemodelcard.py`, `documenturlchunk.py`, read 2026-11-22). It is told by its user agent,
-`mistral-client-python/…` (`_hooks/custom_user_agent.py`), and never relayed.
+stream's end; it demands a `name` of each piece of a call in a stream and an `id` of embeddings, and knows an
+entry of the model list by `type: "base"` (`mistralai` 3.7.0: `models/functioncall.py`,
+`embeddingresponse.py`, `basemodelcard.py`, `documenturlchunk.py`, read 2026-11-22). It is told by its user
+agent, `mistral-client-python/…` (`_hooks/custom_user_agent.py`), and never relayed.
 """
 
 from typing import Any, Final

@@ -65,8 +65,8 @@ class StreamEncoder:
     """Obeys `codecs.base.StreamEncoder`."""
 
     __slots__ = (
-        "_calls", "_context", "_details", "_ending", "_head", "_legacy", "_named", "_over", "_parts", "_refused",
-        "_sent", "_tail", "_turns", "_usage",
+        "_calls", "_context", "_details", "_ending", "_head", "_legacy", "_named", "_over", "_parts",
+        "_refused", "_sent", "_tail", "_turns", "_usage",
     )  # fmt: skip
 
     content_type = "text/event-stream; charset=utf-8"

@@ -1,8 +1,8 @@
 """Why an answer ended: status and reason of a Responses answer, and core's word, both ways.
 
-    completed                          stop, tool_calls, refusal (by what the output holds)
+    completed                          stop, tool_calls, refusal (when the output holds one)
     incomplete, max_output_tokens      length
-    incomplete, content_filter         content_filter
+    incomplete, content_filter         content_filter, refusal (when the output holds none)
     incomplete, max_messages           length
     incomplete, steered                pause: the caller is to go on with a further input
     failed                             a failure, never a finish
@@ -46,9 +46,11 @@ def finish_in(status: str | None, reason: str | None, *, called: bool, refused: 
     return "refusal" if refused else "stop"
 
 
-def finish_out(finish: FinishReason) -> tuple[str, str | None]:
-    """The status, and the reason when it is `incomplete`."""
-    return _OUT[finish]
+def finish_out(finish: FinishReason, *, refused: bool) -> tuple[str, str | None]:
+    """The status, and the reason when it is `incomplete`. `refused`: a refusal was said, which tells by
+    itself that the answer is one; Anthropic's classifiers cut the words off without.
+    """
+    return _OUT["content_filter" if finish == "refusal" and not refused else finish]
 
 
 def called_or_refused(output: Iterable[ItemHead]) -> tuple[bool, bool]:
