@@ -59,7 +59,7 @@ def wants_tool(body: Body) -> bool:
     if body.get("toolConfig", {}).get("functionCallingConfig", {}).get("mode") == "NONE":
         return False
     turns = [json.dumps(turn) for turn in _turns(body)[-2:]]
-    # Chat's tools take words only: their pictures follow in a user's message.
+    # Where tools take words only, their pictures follow in a user's message.
     last = (
         turns[0] if len(turns) == 2 and '"image_url"' in turns[1] and _RESULTS[0] in turns[0] else turns[-1]
     )

@@ -103,6 +103,11 @@ _NO_SEQUENCE = {
 }
 _NO_FAILED = {"tool that failed": "the dialect has no mark for it"}
 _NO_PICTURE_RESULT = {"picture in a tool's result": "the dialect takes words only"}
+_BY_NAME = {
+    "structured": "it asks with a tool of its own, unless it knows the model's name",
+    "structured, streamed": "it asks with a tool of its own, unless it knows the model's name",
+    "temperature": "it leaves it out, unless it knows the model's name",
+}
 _CHECKS = {"malformed": "it checks before it sends"}
 _NO_FORCING = {
     "tool required": "its agents would call for ever",
@@ -382,13 +387,14 @@ PROGRAMS: tuple[Program, ...] = (
             usage=INCLUDED,
             errors={400: "APICallError", 500: "APICallError"},
             broken=("Error",),
+            names_model=way != "google",
             cannot={**cannot, **_NO_SEQUENCE, **_NO_LISTS, **_NO_COUNT, **_CHECKS},
         )
         for way, dialect, cannot in (
             ("openai", "openai_responses", _RESPONSES),
             ("openai chat", "openai_chat", {**_CHAT, **_NO_THINKING}),
-            ("openai-compatible", "openai_chat", _CHAT),
-            ("anthropic", "anthropic", _NO_VECTORS),
+            ("openai-compatible", "openai_chat", {**_CHAT, **_NO_PROOFS}),
+            ("anthropic", "anthropic", {**_NO_VECTORS, **_BY_NAME}),
             ("google", "gemini", _GEMINI),
         )
     ],

@@ -134,6 +134,13 @@ class Responses extends Common {
     return createOpenAI(options);
   }
 
+  /** Where nothing is stored, the conversation is sent whole; its default refers to what was. */
+  asked(job, messages) {
+    const asked = super.asked(job, messages);
+    asked.providerOptions ??= { openai: { store: false } };
+    return asked;
+  }
+
   thinking() {
     return {
       openai: {
