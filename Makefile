@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test check sdks bench soak docs lock clean
+.PHONY: help run test check sdks bench soak agents docs lock clean
 
 # Ctrl-C ends the gateway with status 0, and make with it: `set -m` gives the gateway the terminal's signals to
 # itself. Only in the foreground (`+`), because a shell in the background would wait for the terminal.
@@ -33,6 +33,10 @@ bench: $(VENV)/.dev ## the harness of docs/performance.md: us and peers in one r
 
 soak: $(VENV)/.dev ## long runs: 500 kill -9, and what else is too long for every change
 	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+
+agents: $(VENV)/.dev ## every agent CLI through the gateway with every provider dialect behind (tests/agents)
+	$(BIN)/python scripts/prepare_tests.py
+	$(BIN)/python -m pytest tests/agents -m "soak or not soak" --timeout 300 $(ARGS)
 
 docs: $(VENV)/.dev ## write the generated pages anew: docs/providers/, the tables of docs/dialects.md
 	$(BIN)/python scripts/provider_pages.py

@@ -3,6 +3,7 @@
 - the Node SDKs, which `tests/contract` drives: `npm ci` in `tests/contract/node`
 - the Python SDKs it drives beside those of the development environment: in `.passerelle-test`, each of
   `locks/sdks.txt` and `locks/llamaindex.txt` in an environment of its own
+- the agent CLIs, which `tests/agents` runs: `npm ci` in `tests/agents` (0.9 GB, half a minute)
 - the demo model's weights, which the real local engine runs: in `.passerelle-test/models`
 
 What is there already is not fetched again. What cannot be had is said, with the tests that are left out
@@ -26,7 +27,8 @@ SDK_GROUPS = ("sdks", "llamaindex")
 
 def main() -> None:
     """Prepare everything that can be."""
-    left_out = [told for told in (node_sdks(), *map(python_sdks, SDK_GROUPS), local_model()) if told]
+    tried = (node_sdks(), *map(python_sdks, SDK_GROUPS), agents(), local_model())
+    left_out = [told for told in tried if told]
     for told in left_out:
         sys.stderr.write(f"\n!!! LEFT OUT: {told}\n")
     if left_out:
@@ -68,6 +70,27 @@ def python_sdks(group: str) -> str:
         if why:
             return f"{what} ({why})"
     (folder / ".prepared").write_text(prepared.python_sdks_digest(group))
+    return ""
+
+
+def agents() -> str:
+    """Install the agent CLIs from their lock; gives what is left out, and why."""
+    what = "the agent CLIs in tests/agents"
+    apart = prepared.agents_cannot_be_shut_in()
+    if apart:
+        return f"{what} ({apart})"
+    if not prepared.agents_missing():
+        _say("agent CLIs: there already")
+        return ""
+    npm = shutil.which("npm")
+    if shutil.which("node") is None or npm is None:
+        return f"{what} (node and npm are not both installed)"
+    _say("agent CLIs: npm ci…")
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    why = _run(command, prepared.AGENTS_FOLDER)
+    if why:
+        return f"{what} ({why})"
+    prepared.AGENTS_STAMP.write_text(prepared.agents_digest())
     return ""
 
 

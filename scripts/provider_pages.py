@@ -7,6 +7,7 @@ run `make docs`. Prices are those in force on the day the price list was read.
 import re
 import tempfile
 import textwrap
+import tomllib
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -15,14 +16,20 @@ from pathlib import Path
 from passerelle.catalog import Catalog, load_catalog
 from passerelle.catalog.builtin import builtin
 from passerelle.catalog.capabilities import in_words
+from passerelle.catalog.parameters import accepts_of
+from passerelle.catalog.parameters import in_words as in_words_of
 from passerelle.codecs.base import QUIRKS
 from passerelle.config import Template, load_settings, templates
 from passerelle.core.model import Deployment, Price
 from passerelle.core.money import NANOS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "providers"
+_ANY_KEY = "PROVIDER_PAGES_KEY"
 MARK = "<!-- Written by scripts/provider_pages.py; do not edit. -->\n"
+REGION = "us-east-1"
+"""Where the pages of providers with regions stand: it has the most models."""
 DIALECTS = {
+    "bedrock": "Bedrock Converse",
     "openai_chat": "OpenAI Chat Completions",
     "openai_responses": "OpenAI Responses",
     "anthropic": "Anthropic Messages",
@@ -34,6 +41,7 @@ TERMS = {
     "jurisdictions": "laws its operator answers to",
     "hosting": "who runs it",
     "retention_days": "longest time prompts or answers are ordinarily kept, in days",
+    "keeps": "what is kept longer because a request asks for it, in days",
     "training_use": "training on what it is sent",
     "certifications": "certificates",
 }
@@ -51,9 +59,25 @@ def _whole_catalog(on: date) -> Catalog:
     """The catalog of an installation that has every provider."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "passerelle.toml"
-        file.write_text("".join(f"[providers.{name}]\n" for name in templates()))
+        file.write_text("".join(_whole_entry(name, template) for name, template in templates().items()))
         keys = {variable: "unused" for template in templates().values() for variable in template.env}
+        keys[_ANY_KEY] = "unused"
         return load_catalog(load_settings(file, {**keys, "PASSERELLE_DATA_DIR": folder}), on=on)
+
+
+def _whole_entry(name: str, template: Template) -> str:
+    """An entry that serves everything, at places that need not be there."""
+    said = tomllib.loads(template.example)
+    lines = [f"[providers.{name}]"]
+    if template.region_env:
+        lines.append(f'region = "{REGION}"')
+    if "base_url" in said:
+        lines.append(f'base_url = "{said["base_url"]}"')
+    if "models" in said:
+        lines.append('models = ["*"]')
+    if "credential" in said:
+        lines.append(f'credential = "env:{_ANY_KEY}"')
+    return "\n".join(lines) + "\n"
 
 
 def _index(catalog: Catalog, read_on: date) -> str:
@@ -71,7 +95,8 @@ def _index(catalog: Catalog, read_on: date) -> str:
     ]
     for name, template in templates().items():
         served = [d for d in catalog.deployments if d.provider == name]
-        keys = ", ".join(f"`{variable}`" for variable in template.env) or "none"
+        keys = ", ".join(f"`{variable}`" for variable in template.env)
+        keys = keys or ("see its page" if template.example else "none")
         spoken = ", ".join(_dialects(template))
         lines.append(f"| [{template.label}]({name}.md) | `{name}` | {keys} | {len(served)} | {spoken} |")
     lines += [
@@ -86,7 +111,7 @@ def _page(name: str, template: Template, catalog: Catalog) -> str:
     facts = [
         ("entry", f"`[providers.{name}]`"),
         ("key", _key(template)),
-        ("address", f"`{entry['base_url']}`" if "base_url" in entry else "none: nothing leaves the machine"),
+        ("address", _address(template)),
         ("spoken to in", ", ".join(_dialects(template))),
         ("its documentation", template.docs_url or ""),
     ]
@@ -95,14 +120,29 @@ def _page(name: str, template: Template, catalog: Catalog) -> str:
         "\n".join(["| | |", "|---|---|", *(f"| {what} | {said} |" for what, said in facts if said)]) + "\n",
         *([_folded(template.note)] if template.note else []),
         *_use(name, template),
+        *_limits(template),
+        *([template.more.strip("\n") + "\n"] if template.more else []),
         *_terms(name, template),
-        *_quirks(entry.get("quirks", [])),
+        *_quirks(entry.get("quirks", []), template.sources),
+        *_settings(name, catalog),
         *_models(name, catalog),
     ]
     return "\n".join(parts)
 
 
+def _address(template: Template) -> str:
+    if template.entry["kind"] == "bedrock":
+        return "`https://bedrock-runtime.{region}.amazonaws.com`"
+    if "base_url" in template.entry:
+        return f"`{template.entry['base_url']}`"
+    if template.hosts:
+        return "yours, at " + " or ".join(f"`{host.lstrip('.')}`" for host in template.hosts)
+    return "none: nothing leaves the machine"
+
+
 def _key(template: Template) -> str:
+    if template.example:
+        return f"see below, from {template.key_url}"
     if not template.env:
         return "none"
     variables = ", else ".join(f"`{variable}`" for variable in template.env)
@@ -116,12 +156,26 @@ def _dialects(template: Template) -> list[str]:
 
 def _use(name: str, template: Template) -> Iterator[str]:
     yield "## Use\n"
-    if not template.env:
-        yield f"```toml\n[providers.{name}]\n```\n"
+    if template.start:
+        yield f"```console\n$ {template.start}\n```\n"
+        yield (
+            f'```toml\n[providers.{name}]\n\n[[models]]\nid = "my-model"\n'
+            f'price = {{ input = 0, output = 0 }}\n\n[[deployments]]\nprovider = "{name}"\n'
+            'model = "my-model"\nupstream_model = "its name there"\n```\n'
+        )
+        yield _folded(
+            "Loopback is allowed for this address alone. At another, say `base_url`, `attributes`, and "
+            "`allow_private_network = true` when it is a private one."
+        )
         return
-    yield f"```console\n$ export {template.env[0]}=…\n$ passerelle serve\n```\n"
+    if not template.env:
+        yield f"```toml\n[providers.{name}]\n{template.example.lstrip()}```\n"
+        return
+    region = f"$ export {template.region_env[0]}={REGION}\n" if template.region_env else ""
+    yield f"```console\n$ export {template.env[0]}=…\n{region}$ passerelle serve\n```\n"
     yield "With a configuration file, say so in it, and where the key is:\n"
-    yield f'```toml\n[providers.{name}]\ncredential = "env:{template.env[0]}"\n```\n'
+    region = f'region = "{REGION}"\n' if template.region_env else ""
+    yield f'```toml\n[providers.{name}]\n{region}credential = "env:{template.env[0]}"\n```\n'
 
 
 def _terms(name: str, template: Template) -> Iterator[str]:
@@ -131,6 +185,8 @@ def _terms(name: str, template: Template) -> Iterator[str]:
     for field, meaning in TERMS.items():
         value = attributes.get(field)
         listed = value if isinstance(value, list) else [value]
+        if isinstance(value, dict):
+            listed = [f"{feature}: {days}" for feature, days in value.items()]
         said = "unknown" if value is None else ", ".join(f"`{v}`" for v in listed)
         lines.append(f"| `{field}` | {meaning} | {said} |")
     yield "\n".join(lines) + "\n"
@@ -144,14 +200,67 @@ def _terms(name: str, template: Template) -> Iterator[str]:
             )
             + "\n"
         )
-    if template.env:
+    if template.env or template.example:
         yield f"What your contract adds goes under `[providers.{name}.attributes]`, with its evidence.\n"
 
 
-def _quirks(quirks: list[str]) -> Iterator[str]:
+def _limits(template: Template) -> Iterator[str]:
+    if template.credentials:
+        yield "## Credentials and limits\n"
+        yield _folded(f"- Credentials: {template.credentials}", indent="  ").rstrip()
+        yield _folded(f"- Limits: {template.limits}", indent="  ")
+
+
+def _quirks(quirks: list[str], sources: dict[str, str]) -> Iterator[str]:
     if quirks:
         yield "## How it departs from the dialect\n"
-        yield "\n".join(f"- `{quirk}`: {QUIRKS[quirk]}" for quirk in quirks) + "\n"
+        yield (
+            "\n".join(
+                _folded(
+                    f"- `{quirk}`: {QUIRKS[quirk]}" + (f" ({sources[quirk]})" if quirk in sources else ""),
+                    indent="  ",
+                ).rstrip()
+                for quirk in sorted(quirks)
+            )
+            + "\n"
+        )
+    others = {name: said for name, said in sources.items() if name not in quirks}
+    if others:
+        yield "Also read of it:\n"
+        lines = [_folded(f"- {name}: {said}", indent="  ").rstrip() for name, said in others.items()]
+        yield "\n".join(lines) + "\n"
+
+
+def _settings(name: str, catalog: Catalog) -> Iterator[str]:
+    """What its models take of a request's settings, models that take the same together."""
+    said: dict[str, list[str]] = {}
+    sources: dict[str, None] = {}
+    for deployment in catalog.deployments:
+        if deployment.provider != name:
+            continue
+        for dialect in (deployment.dialect, *sorted(deployment.also)):
+            accepts = accepts_of(deployment, dialect)
+            refused = [setting for setting, how in in_words_of(accepts) if how == "no"]
+            taken = [f"`{setting}` {how}" for setting, how in in_words_of(accepts) if how != "no"]
+            parts = [*taken, *(["not " + ", ".join(f"`{one}`" for one in refused)] if refused else [])]
+            if parts:
+                beside = "" if dialect == deployment.dialect else f" (in {DIALECTS[dialect]})"
+                said.setdefault("; ".join(parts), []).append(f"`{deployment.model.id}`{beside}")
+                sources.update(dict.fromkeys(accepts.sources))
+    if not said:
+        return
+    yield "## Settings its models take\n"
+    yield _folded(
+        "Others go along as they come. What becomes of one that is not taken: see "
+        "[dialects](../dialects.md#settings-a-model-does-not-take)."
+    )
+    lines = [_folded(f"- {', '.join(models)}: {how}.", indent="  ").rstrip() for how, models in said.items()]
+    yield "\n".join(lines) + "\n"
+    yield (
+        "According to:\n\n"
+        + "\n".join(_folded(f"- {source}", indent="  ").rstrip() for source in sources)
+        + "\n"
+    )
 
 
 def _models(name: str, catalog: Catalog) -> Iterator[str]:
@@ -196,6 +305,11 @@ def _exceptions(served: list[Deployment]) -> Iterator[str]:
         price, found = deployment.effective_price, []
         if deployment.dialect != own.dialect:
             found.append(f"Spoken to in {DIALECTS[deployment.dialect]} only")
+        if deployment.without:
+            listed = ", ".join(f"`{lack}`" for lack in sorted(deployment.without))
+            found.append(f"Without {listed}, which the model has elsewhere")
+        if deployment.attributes.hosting != own.attributes.hosting:
+            found.append("Under terms of its maker's own, of which nothing is claimed here")
         if deployment.attributes.training_use != own.attributes.training_use:
             found.append(f"With `training_use` `{deployment.attributes.training_use}`")
         if deployment.model.deprecated is not None:

@@ -14,6 +14,7 @@ Prices of models that genai-prices does not know yet stand in `prices_manual.tom
 
 import argparse
 import hashlib
+import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -42,13 +43,12 @@ LISTS = {
     "together": "together",
     "fireworks": "fireworks",
     "openrouter": "openrouter",
+    "bedrock": "aws",
 }
 """Our template → genai-prices' provider."""
 
 UNSERVED = {
     "anthropic": ("anthropic", ("claude-mythos-5-2", "claude-mythos-5-1", "claude-mythos-5")),
-    "openai": ("openai", ("gpt-image-2.5-sunburst", "gpt-image-2.5-flare", "gpt-image-2")),
-    "google": ("google", ("gemini-nano-banana-2.1", "gemini-3-pro-image-preview")),
     "amazon": ("aws", ("nova-2-lite", "nova-premier", "nova-pro", "nova-lite", "nova-micro")),
     "microsoft": ("azure", ("phi-4",)),
 }
@@ -65,6 +65,8 @@ FIELDS = {
     "output_audio_mtok": "output_audio",
     "input_image_mtok": "input_image",
     "output_image_mtok": "output_image",
+    "input_mchars": "characters",
+    "input_audio_hours": "audio_hour",
 }
 
 Row = dict[str, Any]
@@ -116,7 +118,9 @@ def _wanted() -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
         if provider in LISTS:
             pairs = {**{m: m for m in offer.get("models", ())}, **offer.get("renamed", {})}
             for model, name in pairs.items():
-                yield provider, LISTS[provider], model, (name, *models[model].get("aliases", ()))
+                # Bedrock's profiles: the price of a geography, which is never below that of `global`.
+                known = re.sub(r"\{.*?\}", "us", name)
+                yield provider, LISTS[provider], model, (known, *models[model].get("aliases", ()))
     for maker, (list_name, ids) in UNSERVED.items():
         for model in ids:
             yield f"list:{maker}", list_name, model, (model, *models[model].get("aliases", ()))
@@ -180,6 +184,8 @@ def _figures(price: types.ModelPrice) -> tuple[Row, int | None, list[str], Row]:
         k: v for k, v in vars(price).items() if v is not None and not k.startswith("_")
     }
     for name, value in said.items():
+        if name == "audio_hours" and "input_audio_hours" in said:
+            continue  # the same figure, under its older name
         if name not in FIELDS:
             left_out.append(name)
         elif isinstance(value, types.TieredPrices):

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 from passerelle.providers.local.options import WEIGHTS_FILE, installed_path
@@ -12,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 NODE_FOLDER = ROOT / "tests" / "contract" / "node"
 NODE_STAMP = NODE_FOLDER / "node_modules" / ".prepared"
 """Holds the digest of the lock file that was installed from; written last."""
+AGENTS_FOLDER = ROOT / "tests" / "agents"
+AGENTS_STAMP = AGENTS_FOLDER / "node_modules" / ".prepared"
+"""As `NODE_STAMP`, for the agent CLIs."""
 DATA = ROOT / ".passerelle-test"
 """A data directory of the tests' own: the demo model's weights, fetched once."""
 
@@ -46,6 +50,34 @@ def node_missing() -> str:
     if not NODE_STAMP.is_file() or NODE_STAMP.read_text() != node_digest():
         return "the SDKs are not installed, run `python scripts/prepare_tests.py`"
     return ""
+
+
+def agents_digest() -> str:
+    """What `AGENTS_STAMP` must say."""
+    return hashlib.sha256((AGENTS_FOLDER / "package-lock.json").read_bytes()).hexdigest()
+
+
+def agents_missing() -> str:
+    """Why the agent CLIs cannot be run here, or nothing. They run only where they can be shut in."""
+    apart = agents_cannot_be_shut_in()
+    if apart:
+        return apart
+    if shutil.which("node") is None:
+        return "node is not installed"
+    if not AGENTS_STAMP.is_file() or AGENTS_STAMP.read_text() != agents_digest():
+        return "they are not installed, run `python scripts/prepare_tests.py`"
+    return ""
+
+
+def agents_cannot_be_shut_in() -> str:
+    """Why no network namespace of our own can be made here, or nothing."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        return "there is no `unshare` (util-linux)"
+    command = [unshare, "--user", "--map-root-user", "--net", "true"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    said = done.stderr.strip()
+    return "" if done.returncode == 0 else f"they cannot be cut off from the network ({said})"
 
 
 def weights() -> Path | None:

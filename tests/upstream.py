@@ -5,14 +5,16 @@ depend on the request alone. Every exchange is kept for the test to look at.
 """
 
 import asyncio
+import email
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests import upstream_answers as answers
+from tests import upstream_bedrock as bedrock
 from tests import upstream_openai as openai
 from tests.upstream_answers import (
     CACHED_TOKENS,
@@ -115,9 +117,12 @@ class Upstream:
                 method, path, _ = line.split(" ", 2)
                 headers = {n.lower(): v.strip() for n, _, v in (r.partition(":") for r in rest if r)}
                 raw = await reader.readexactly(int(headers.get("content-length", 0)))
-                body = json.loads(raw) if raw else {}
+                body = _read(raw, headers.get("content-type", ""))
                 self.exchanges.append(Exchange(method, path, headers, body))
-                await self._answer(writer, path.partition("?")[0], body)
+                if bedrock.asked(path) is not None:
+                    await self._amazon(writer, path, headers, body, raw)
+                else:
+                    await self._answer(writer, path.partition("?")[0], body)
                 await writer.drain()
                 if writer.is_closing():
                     return
@@ -138,9 +143,14 @@ class Upstream:
             return
         for ending, whole, stream in _ANSWERS:
             if path.endswith(ending):
-                if stream is None or not (whole is None or body.get("stream")):
+                streamed = body.get("stream") or body.get("stream_format") == "sse"
+                if stream is None or not (whole is None or streamed):
                     assert whole is not None
-                    _json(writer, whole(path, body), cut=trouble == "cut")
+                    said = whole(path, body)
+                    if isinstance(said, bytes):
+                        _sound(writer, said)
+                    else:
+                        _json(writer, said, cut=trouble == "cut")
                 else:
                     await _stream(writer, stream(path, body), trouble, path)
                 return
@@ -155,6 +165,47 @@ class Upstream:
         self._hiccups[model] = now
         return "hiccup"
 
+    async def _amazon(
+        self,
+        writer: asyncio.StreamWriter,
+        path: str,
+        headers: dict[str, str],
+        body: dict[str, Any],
+        raw: bytes,
+    ) -> None:
+        model, verb = bedrock.asked(path) or ("", "")
+        trouble = trouble_of(model)
+        wrong = bedrock.objection(path, headers, body, raw)
+        if wrong is not None:
+            _json(writer, {"message": wrong}, 400, more=(b"x-amzn-errortype: ValidationException",))
+        elif trouble in STATUSES:
+            said, told = bedrock.problem(trouble)
+            more = tuple(f"{name}: {value}".encode() for name, value in told.items())
+            status = 403 if trouble == "locked" else STATUSES[trouble]
+            _json(writer, json.loads(said), status, wait_s=WAITS_S.get(trouble), more=more)
+        elif verb in bedrock.STREAMS:
+            await _stream(writer, bedrock.STREAMS[verb](path, body), trouble, path)
+        else:
+            _json(writer, bedrock.WHOLE[verb](path, body), cut=trouble == "cut")
+
+
+def _read(raw: bytes, content_type: str) -> dict[str, Any]:
+    """A JSON body, or a form's fields, files as `(file name, type, bytes)`, lists where a name came again."""
+    if not content_type.startswith("multipart/form-data"):
+        return json.loads(raw) if raw else {}
+    form = email.message_from_bytes(b"content-type: %b\r\n\r\n%b" % (content_type.encode(), raw))
+    found: dict[str, Any] = {}
+    for part in form.get_payload():
+        name = str(part.get_param("name", header="content-disposition"))
+        content: Any = part.get_payload(decode=True)
+        filename = part.get_filename()
+        value = content.decode() if filename is None else (filename, part.get_content_type(), content)
+        if name.endswith("[]"):
+            found.setdefault(name, []).append(value)
+        else:
+            found[name] = value
+    return found
+
 
 _ANSWERS: tuple[tuple[str, Callable[..., Any] | None, Callable[..., list[str]] | None], ...] = (
     ("/chat/completions", openai.chat, openai.chat_stream),
@@ -163,6 +214,13 @@ _ANSWERS: tuple[tuple[str, Callable[..., Any] | None, Callable[..., list[str]] |
     (":generateContent", answers.gemini, None),
     (":streamGenerateContent", None, answers.gemini_stream),
     ("/embeddings", openai.embeddings, None),
+    ("/images/generations", openai.images, openai.images_stream),
+    ("/images/edits", openai.images, openai.images_stream),
+    ("/audio/speech", openai.speech, openai.speech_stream),
+    ("/audio/transcriptions", openai.transcription, openai.transcription_stream),
+    ("/audio/translations", openai.transcription, None),
+    ("/moderations", openai.moderations, None),
+    ("/rerank", openai.rerank, None),
     (":embedContent", answers.gemini_embedding, None),
     (":batchEmbedContents", answers.gemini_embeddings, None),
     ("/count_tokens", answers.anthropic_count, None),
@@ -178,9 +236,11 @@ def _json(
     *,
     wait_s: int | None = None,
     cut: bool = False,
+    more: tuple[bytes, ...] = (),
 ) -> None:
     data = json.dumps(value).encode()
     after = b"" if wait_s is None else b"retry-after: %d\r\n" % wait_s
+    after += b"".join(b"%b\r\n" % header for header in more)
     writer.write(
         b"HTTP/1.1 %d OK\r\ncontent-type: application/json\r\nx-request-id: up_1\r\n" % status
         + b"%bcontent-length: %d\r\n\r\n" % (after, len(data))
@@ -190,10 +250,19 @@ def _json(
         writer.close()
 
 
-async def _stream(writer: asyncio.StreamWriter, frames: list[str], trouble: str | None, path: str) -> None:
+def _sound(writer: asyncio.StreamWriter, data: bytes) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: %d\r\n\r\n" % len(data))
+    writer.write(data)
+
+
+async def _stream(
+    writer: asyncio.StreamWriter, frames: Sequence[str | bytes], trouble: str | None, path: str
+) -> None:
+    amazon = bedrock.asked(path) is not None
+    kind = b"application/vnd.amazon.eventstream" if amazon else b"text/event-stream"
     writer.write(
-        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: up_1\r\n"
-        b"transfer-encoding: chunked\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\nx-request-id: up_1\r\n"
+        b"transfer-encoding: chunked\r\n\r\n" % kind
     )
     for frame in frames if trouble is None else frames[: len(frames) // 2]:
         writer.write(_chunk(frame))
@@ -202,13 +271,13 @@ async def _stream(writer: asyncio.StreamWriter, frames: list[str], trouble: str 
         # The content must be on its way before the trouble: what comes in one read may still be taken over.
         await asyncio.sleep(_APART_S)
     if trouble == "sick":
-        writer.write(_chunk(in_stream(path)))
+        writer.write(_chunk(bedrock.in_stream() if amazon else in_stream(path)))
     if trouble == "cut":
         writer.close()
     else:
         writer.write(b"0\r\n\r\n")
 
 
-def _chunk(frame: str) -> bytes:
-    data = frame.encode()
+def _chunk(frame: str | bytes) -> bytes:
+    data = frame.encode() if isinstance(frame, str) else frame
     return b"%x\r\n%b\r\n" % (len(data), data)

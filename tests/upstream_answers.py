@@ -9,6 +9,7 @@ runs into its limit, `-halts` into a stop sequence, and `-filtered` is stopped b
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 Body = dict[str, Any]
 
@@ -32,18 +33,28 @@ MODELS = {
     "openai_responses": "gpt-replay-2026-01-01",
     "anthropic": "claude-replay-20260101",
     "gemini": "gemini-replay-001",
+    "bedrock": "",
 }
-"""The true model names the replayed providers give."""
+"""The true model names the replayed providers give; Converse gives none."""
 EMBEDDING_MODEL = "embedding-replay"
 
 
 def asked_model(path: str, body: Body) -> str:
     """The model asked for, in the body or in the path."""
+    _, bedrock, rest = path.partition("?")[0].rpartition("/model/")
+    if bedrock:
+        return unquote(rest.partition("/")[0])
     said: str = body.get("model") or path.partition("?")[0].rpartition("/")[2].partition(":")[0]
     return said
 
 
-_RESULTS = ('"role": "tool"', '"type": "tool_result"', '"functionResponse"', '"function_call_output"')
+_RESULTS = (
+    '"role": "tool"',
+    '"type": "tool_result"',
+    '"functionResponse"',
+    '"function_call_output"',
+    '"toolResult"',
+)
 _NO_CALLS = ("none", {"type": "none"})
 
 
@@ -54,15 +65,16 @@ def _turns(body: Body) -> list[Any]:
 
 def wants_tool(body: Body) -> bool:
     """Tools are offered, may be called, and the last turn is not a tool's answer, in any dialect."""
-    if not body.get("tools") or body.get("tool_choice") in _NO_CALLS:
+    offered = body.get("tools") or body.get("toolConfig")
+    if not offered or body.get("tool_choice") in _NO_CALLS:
         return False
     if body.get("toolConfig", {}).get("functionCallingConfig", {}).get("mode") == "NONE":
         return False
     turns = [json.dumps(turn) for turn in _turns(body)[-2:]]
     # Where tools take words only, their pictures follow in a user's message.
-    last = (
-        turns[0] if len(turns) == 2 and '"image_url"' in turns[1] and _RESULTS[0] in turns[0] else turns[-1]
-    )
+    media = "input_image" if "input" in body else "image_url"
+    pictures = len(turns) == 2 and f'"{media}"' in turns[1] and '"role": "user"' in turns[1]
+    last = "".join(turns) if pictures else turns[-1]
     return not any(mark in last for mark in _RESULTS)
 
 
@@ -84,6 +96,7 @@ def wants_json(body: Body) -> bool:
         body.get("response_format", {}).get("type") == "json_schema"
         or body.get("text", {}).get("format", {}).get("type") == "json_schema"
         or body.get("output_config", {}).get("format", {}).get("type") == "json_schema"
+        or body.get("outputConfig", {}).get("textFormat")
         or {"responseSchema", "responseJsonSchema"} & body.get("generationConfig", {}).keys()
     )
 
@@ -92,7 +105,7 @@ def calls(path: str, body: Body) -> list[tuple[str, tuple[str, ...]]]:
     """The arguments of each call it makes, whole and in pieces."""
     first, second = (CITY, CITY_PIECES), (OTHER_CITY, OTHER_CITY_PIECES)
     way = asked_model(path, body).rpartition("-")[2]
-    if way == "steps" and body.get("tools"):
+    if way == "steps" and (body.get("tools") or body.get("toolConfig")):
         return {0: [first], 1: [second]}.get(results(body), [])
     if not wants_tool(body):
         return []
@@ -142,6 +155,9 @@ def event_frame(value: Body) -> str:
     """An event named by its type."""
     return f"event: {value['type']}\ndata: {json.dumps(value)}\n\n"
 
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+"""A picture of one pixel."""
 
 # --- Anthropic
 
@@ -255,7 +271,12 @@ _GEMINI_USAGE = {
 
 
 def gemini(path: str, body: Body) -> Body:
-    """A whole generation."""
+    """A whole generation; a picture or sound where that is asked for."""
+    if body.get("generationConfig", {}).get("responseModalities") == ["AUDIO"]:
+        sound = {"mimeType": "audio/L16;codec=pcm;rate=24000", "data": "AAABAAIAAwA="}
+        return _generation([{"inlineData": sound}], "STOP")
+    if body.get("generationConfig", {}).get("responseModalities") == ["IMAGE"]:
+        return _generation([{"inlineData": {"mimeType": "image/png", "data": PIXEL}}], "STOP")
     parts = _gemini_thoughts(path, body)
     text = words(path, body)[0]
     if text:

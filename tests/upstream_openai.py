@@ -1,5 +1,6 @@
 """What the replayed provider says in OpenAI's two dialects, and its embeddings."""
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.upstream_answers import (
     INPUT_TOKENS,
     MODELS,
     OUTPUT_TOKENS,
+    PIXEL,
     PROOF,
     REASONING_TOKENS,
     THOUGHT,
@@ -92,6 +94,109 @@ def chat_stream(path: str, body: Body) -> list[str]:
     if body.get("stream_options", {}).get("include_usage"):
         frames.append(data_frame({**base, "choices": [], "usage": _CHAT_USAGE}))
     return [*frames, "data: [DONE]\n\n"]
+
+
+_PICTURE_USAGE = {
+    "input_tokens": 50,
+    "output_tokens": 272,
+    "total_tokens": 322,
+    "input_tokens_details": {"image_tokens": 40, "text_tokens": 10},
+}
+
+
+def images(path: str, body: Body) -> Body:
+    """As many pictures as were asked for; xAI's models give addresses, and count no tokens."""
+    number = int(body.get("n", 1))
+    if "grok" in body["model"] and body.get("response_format") != "b64_json":
+        return {"created": 1767225600, "data": [{"url": "https://imgen.example/1.jpeg"}] * number}
+    picture = {"b64_json": PIXEL}
+    answer: Body = {"created": 1767225600, "data": [picture] * number}
+    if "grok" not in body["model"]:
+        answer |= {"usage": _PICTURE_USAGE, "output_format": "png", "quality": "low", "size": "1024x1024"}
+    return answer
+
+
+def images_stream(path: str, body: Body) -> list[str]:
+    """An unfinished picture, and the finished one."""
+    kind = "image_edit" if path.endswith("edits") else "image_generation"
+    shared = {"b64_json": PIXEL, "created_at": 1767225600, "size": "1024x1024"}
+    shared |= {"quality": "low", "background": "opaque", "output_format": "png"}
+    partial = {"type": f"{kind}.partial_image", "partial_image_index": 0, **shared}
+    completed = {"type": f"{kind}.completed", "usage": _PICTURE_USAGE, **shared}
+    return [event_frame(event) for event in (partial, completed)]
+
+
+SOUND = b"ID3\x04\x00replayed sound"
+SAID = "Sur le pont d'Avignon, l'on y danse."
+
+
+def speech(path: str, body: Body) -> bytes:
+    """A sound."""
+    return SOUND
+
+
+def speech_stream(path: str, body: Body) -> list[str]:
+    """The same in two pieces."""
+    pieces = [base64.b64encode(piece).decode() for piece in (SOUND[:8], SOUND[8:])]
+    deltas = [event_frame({"type": "speech.audio.delta", "audio": piece}) for piece in pieces]
+    usage = {"input_tokens": 9, "output_tokens": 70, "total_tokens": 79}
+    return [*deltas, event_frame({"type": "speech.audio.done", "usage": usage})]
+
+
+_HEARD_USAGE = {
+    "type": "tokens", "input_tokens": 30, "output_tokens": 12, "total_tokens": 42,
+    "input_token_details": {"audio_tokens": 28, "text_tokens": 2},
+}  # fmt: skip
+
+
+def transcription(path: str, body: Body) -> Body:
+    """What was said; Whisper counts seconds, and gives segments when asked for all of it."""
+    if "whisper" not in body["model"]:
+        return {"text": SAID, "usage": _HEARD_USAGE}
+    answer: Body = {"text": SAID, "usage": {"type": "duration", "seconds": 4.5}}
+    if body["response_format"] == "verbose_json":
+        first, second = {"start": 0.0, "end": 2.25}, {"start": 2.25, "end": 4.5}
+        texts = SAID.partition(",")
+        answer |= {"language": "french", "duration": 4.5, "task": "transcribe"}
+        answer["segments"] = [
+            {"id": 0, **first, "text": texts[0] + ","},
+            {"id": 1, **second, "text": texts[2]},
+        ]
+    return answer
+
+
+def transcription_stream(path: str, body: Body) -> list[str]:
+    """The same in two pieces."""
+    deltas = [{"type": "transcript.text.delta", "delta": piece} for piece in (SAID[:8], SAID[8:])]
+    done = {"type": "transcript.text.done", "text": SAID, "usage": _HEARD_USAGE}
+    return [event_frame(event) for event in (*deltas, done)]
+
+
+def moderations(path: str, body: Body) -> Body:
+    """A verdict per input; several parts are one input. Like Mistral's, without `flagged`, for its models."""
+    given = body["input"]
+    texts = given if isinstance(given, list) and isinstance(given[0], str) else [given]
+    verdicts = []
+    for text in texts:
+        held = "harm" in str(text)
+        verdict: Body = {
+            "categories": {"violence": held, "hate": False},
+            "category_scores": {"violence": 0.9},
+        }
+        if "mistral" not in body["model"]:
+            verdict |= {"flagged": held, "category_applied_input_types": {"violence": ["text"]}}
+        verdicts.append(verdict)
+    return {"id": "modr-replay", "model": "moderation-replay", "results": verdicts}
+
+
+def rerank(path: str, body: Body) -> Body:
+    """The longest document first, in the form of the maker that the model is named after."""
+    order = sorted(range(len(body["documents"])), key=lambda at: -len(body["documents"][at]))
+    wanted = body.get("top_k", body.get("top_n")) or len(order)
+    results = [{"index": at, "relevance_score": 1 / (n + 1)} for n, at in enumerate(order[:wanted])]
+    if "voyage" in body["model"]:
+        return {"object": "list", "data": results, "model": "rerank-replay", "usage": {"total_tokens": 31}}
+    return {"id": "rr-replay", "results": results, "meta": {"billed_units": {"search_units": 1}}}
 
 
 def embeddings(_: str, body: Body) -> Body:

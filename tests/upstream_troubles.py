@@ -85,6 +85,13 @@ _ANTHROPIC = {
     "long": "invalid_request_error",
     "sick": "overloaded_error",
 }
+AMAZON = {
+    "busy": "ThrottlingException",
+    "down": "InternalServerException",
+    "refuses": "ValidationException",
+    "locked": "UnrecognizedClientException",
+    "sick": "ServiceUnavailableException",
+}
 _GEMINI = {
     "busy": (429, "RESOURCE_EXHAUSTED"),
     "hiccup": (429, "RESOURCE_EXHAUSTED"),
@@ -100,6 +107,11 @@ _GEMINI = {
     "long": (400, "INVALID_ARGUMENT"),
     "sick": (503, "UNAVAILABLE"),
 }
+
+
+def messages_of(trouble: str) -> str:
+    """The words of `trouble`."""
+    return _MESSAGES[trouble]
 
 
 def trouble_of(model: str) -> str | None:

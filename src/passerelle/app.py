@@ -19,10 +19,14 @@ from passerelle.catalog import load_catalog
 from passerelle.config import ConfigError, PolicySettings, Settings, load_settings
 from passerelle.core.clock import Clock, SystemClock
 from passerelle.core.principal import Rights
+from passerelle.gateway.attached import Attacher
 from passerelle.gateway.attempt import Engine
+from passerelle.gateway.batch.run import Rules
+from passerelle.gateway.batch.runner import Runner
 from passerelle.gateway.counters import SharedCounters
 from passerelle.gateway.generation import Generation, Generations, Intake, ReloadOutcome, ReloadRefused
 from passerelle.gateway.holds import Holds
+from passerelle.gateway.keep import Recall
 from passerelle.gateway.limits import Limits
 from passerelle.gateway.road import Road
 from passerelle.gateway.settle import Settler
@@ -31,13 +35,14 @@ from passerelle.policy.rules import Demands, Policy, compile_policy
 from passerelle.providers.base import Deadlines, Provider
 from passerelle.providers.build import build_provider
 from passerelle.providers.configured import configured
-from passerelle.server import health
+from passerelle.server import health, hello
 from passerelle.server.app import Entrance
 from passerelle.server.call import ModelCalls
 from passerelle.server.listen import Listener
 from passerelle.server.models import ModelList
 from passerelle.server.route import Management
-from passerelle.server.v1 import anthropic, gemini, openai
+from passerelle.server.v1 import anthropic, batches, bedrock, files, gemini, message_batches, openai
+from passerelle.server.v1.stored import Stored
 from passerelle.store import Store, default_url, open_store
 from passerelle.telemetry import trace
 from passerelle.telemetry.metrics import Metrics
@@ -45,9 +50,9 @@ from passerelle.telemetry.metrics import Metrics
 log = logging.getLogger("passerelle.app")
 _LOOK_EVERY_S = 1.0
 _AT_THE_START = (
-    "data_dir", "store.url", "server.host", "server.port", "server.workers", "server.allow_public_bind",
-    "server.tls_cert", "server.tls_key", "server.drain_s", "telemetry.log_level", "telemetry.log_format",
-    "telemetry.metrics", "telemetry.otlp_endpoint",
+    "data_dir", "store.url", "files", "batches", "server.host", "server.port", "server.workers",
+    "server.allow_public_bind", "server.tls_cert", "server.tls_key", "server.drain_s", "telemetry.log_level",
+    "telemetry.log_format", "telemetry.metrics", "telemetry.otlp_endpoint",
 )  # fmt: skip
 """Settings that are read once; `docs/operations.md` lists them."""
 
@@ -112,8 +117,18 @@ class App:
             limits=Limits(clock=self.clock, counters=counters),
             clock=self.clock,
             draw=random.random,
+            attacher=Attacher(self.store),
         )
         self.draining: Callable[[], bool] = lambda: False
+        self.batch_rules = Rules(settings.files, settings.batches, settings.server.max_body_bytes)
+        self.batches = Runner(
+            self.road,
+            self.store,
+            self.clock,
+            self.batch_rules,
+            random.random,
+            draining=lambda: self.draining(),
+        )
         self._api: Management | None = None
         self._building_api = asyncio.Lock()
         self.entrance = self._entrance()
@@ -148,9 +163,17 @@ class App:
         models = ModelList(self.generations)
         return Entrance(
             (
-                *openai.routes(calls, models),
+                *openai.routes(calls, models, Recall(self.store, self.generations)),
+                *Stored(self.store, self.generations, self.clock).routes(),
                 *anthropic.routes(calls),
+                *bedrock.routes(calls),
                 *gemini.routes(calls, models),
+                *files.routes(self.store, self.clock, self.batch_rules),
+                *batches.routes(self.store, self.clock, self.batch_rules, self.batches.wake),
+                *message_batches.routes(
+                    self.store, self.clock, self.batch_rules, self.batches.wake, self.generations
+                ),
+                *hello.routes(),
                 *health.routes(
                     self.store,
                     self.generations,
@@ -196,6 +219,7 @@ async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | No
     app.draining = lambda: listener.draining
     hangup = asyncio.Event()
     following = asyncio.create_task(_follow(app, hangup))
+    app.batches.start()
     # What is alive now lives as long as the process: it need not be looked at again. A request leaves no
     # cycles behind, so collecting every 700 allocations only costs (a tenth of the hop, measured).
     gc.collect()
@@ -211,6 +235,8 @@ async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | No
         await listener.run(on_hangup=hangup.set, on_ready=announce)
     finally:
         following.cancel()
+        drained_s = asyncio.get_running_loop().time() - listener.draining_since_s
+        await app.batches.stop(max(0.0, server.drain_s - drained_s))
         await app.aclose()
 
 
@@ -274,6 +300,7 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         deadlines={name: _deadlines(settings, name) for name in settings.providers},
         smart_mode=settings.router.smart_mode,
         default_rights=msgspec.convert(settings.limits.model_dump(), Rights),
+        conversation_days=settings.store.conversation_days,
         entries={name: entry.identity for name, entry in entries.items()},
         intake=Intake(
             settings.server.max_body_bytes,

@@ -8,7 +8,8 @@ import pytest
 
 from passerelle.catalog.builtin import builtin
 from passerelle.catalog.capabilities import contradictions, servable
-from passerelle.catalog.prices import price_book
+from passerelle.catalog.merge import maker_template
+from passerelle.catalog.prices import FIGURES, price_book
 from passerelle.catalog.references import DIALECTS_OF
 from passerelle.codecs.base import QUIRKS
 from passerelle.config import templates
@@ -18,7 +19,17 @@ from passerelle.config.providers import ProviderSettings
 ON = date(2026, 11, 22)
 KNOWN = builtin()
 BOOK = price_book(KNOWN.rows, ON, source=KNOWN.price_source)
-UNPRICED = {("cohere", "command-a-plus-05-2026")}
+UNPRICED = {
+    ("bedrock", "embed-v4.0"),  # its maker's list price holds
+    ("cohere", "command-a-plus-05-2026"),
+    ("cohere", "rerank-v4.0-pro"),
+    ("cohere", "rerank-v4.0-fast"),
+    ("mistral", "mistral-moderation-latest"),
+    # Billed by the megapixel.
+    ("bfl", "flux-2-max"),
+    ("bfl", "flux-2-pro"),
+    ("bfl", "flux-2-flex"),
+}
 """Offers whose price no source of ours states."""
 
 
@@ -61,8 +72,10 @@ def test_every_offer_is_of_a_known_model_at_a_known_template() -> None:
             assert offer.group.dialect is None or offer.group.dialect in DIALECTS_OF[kind]
 
 
-def test_every_template_serves_something() -> None:
-    assert KNOWN.offers.keys() == templates().keys()
+def test_every_offer_is_a_templates_and_the_models_of_the_rest_are_the_operators_to_name() -> None:
+    assert KNOWN.offers.keys() <= templates().keys()
+    for name in templates().keys() - KNOWN.offers.keys():
+        assert templates()[name].entry["kind"] == "openai_like"
 
 
 @pytest.mark.parametrize("name", sorted(templates()))
@@ -71,15 +84,27 @@ def test_a_template_is_a_valid_entry_whose_terms_are_evidenced(name: str) -> Non
     entry = ProviderSettings.model_validate(template.entry)
     said = entry.attributes
     assert entry.quirks <= QUIRKS.keys()
-    assert entry.kind in ("local", "simulated") or entry.base_url is not None
-    assert entry.base_url is None or objections(entry.base_url, allow_private=False) == []
-    if entry.kind not in ("local", "simulated"):
+    assert entry.kind in ("bedrock", "local", "simulated") or entry.base_url is not None or template.hosts
+    private = entry.allow_private_network
+    assert entry.base_url is None or objections(entry.base_url, allow_private=private) == []
+    assert not private or (entry.base_url or "").startswith("http://127.0.0.1:")
+    if entry.kind == "openai_like":
+        assert template.credentials or name in ("openai", "azure", "bfl")
+        assert entry.quirks <= template.sources.keys()
+    if entry.kind not in ("local", "simulated") and not entry.allow_private_network:
         stated = (said.regions, said.storage_regions, said.jurisdictions, said.retention_days,
                   said.training_use, said.certifications)  # fmt: skip
         assert all(value is None for value in stated) or said.evidence
-        assert template.env
+        assert template.env or template.example or 'credential = "env:' in template.note
         assert template.key_url is not None
     assert all(e.url.startswith("https://") for e in said.evidence)
+
+
+def list_price(provider: str, model: str) -> bool:
+    """Clouds sell at the maker's list price, where they have no row of their own."""
+    maker = KNOWN.models[model].maker
+    rows = (BOOK.at(maker_template(maker), model), BOOK.at(f"list:{maker}", model))
+    return templates()[provider].hosts != () and rows != (None, None)
 
 
 def test_every_offer_has_a_price() -> None:
@@ -87,7 +112,7 @@ def test_every_offer_has_a_price() -> None:
         (provider, offer.model)
         for provider, offers in KNOWN.offers.items()
         for offer in offers
-        if BOOK.at(provider, offer.model) is not None
+        if BOOK.at(provider, offer.model) is not None or list_price(provider, offer.model)
     }
     offered = {(provider, o.model) for provider, offers in KNOWN.offers.items() for o in offers}
     assert offered - priced == UNPRICED
@@ -102,10 +127,13 @@ def test_prices_say_where_they_come_from_and_what_they_leave_out() -> None:
 
 
 def test_only_what_runs_here_or_is_given_away_is_free() -> None:
-    free = {key for key, price in BOOK.prices.items() if price.input == price.output == 0}
+    free = {
+        key for key, price in BOOK.prices.items() if not any(getattr(price, figure) for figure in FIGURES)
+    }
     assert free == {
         ("local", "smollm2-135m-instruct"), ("simulated", "simulated"),
         ("gemini", "gemma-4-31b-it"), ("gemini", "gemma-4-26b-a4b-it"),
+        ("openai", "omni-moderation-latest"),
     }  # fmt: skip
 
 

@@ -47,9 +47,11 @@ def test_openais_chat_models_answer_responses_too_and_its_pro_models_only_those(
 
 
 def test_what_no_operation_serves_has_no_deployment(tmp_path: Path) -> None:
-    found = catalog(tmp_path, "[providers.openai]")
+    text = '[providers.openai]\n[[models]]\nid = "gpt-image-2"\noutput_modalities = ["video"]'
+    found = catalog(tmp_path, text)
     assert "gpt-image-2" in found.models
     assert found.resolve("gpt-image-2") == ()
+    assert catalog(tmp_path, "[providers.openai]").resolve("gpt-image-2")
 
 
 def test_a_model_leaves_the_rotation_on_the_day_its_maker_ends_it(tmp_path: Path) -> None:
@@ -248,14 +250,15 @@ def test_rows_for_a_person_say_what_is_served_and_what_could_be(tmp_path: Path) 
     found = catalog(tmp_path, "[providers.groq]\n[providers.simulated]")
     served = describe(found)
     assert [(r.id, r.status) for r in served] == [
-        ("gpt-oss-120b", "served"), ("gpt-oss-20b", "served"), ("simulated", "demo"),
+        ("gpt-oss-120b", "served"), ("gpt-oss-20b", "served"), ("orpheus-v1-english", "served"),
+        ("whisper-large-v3", "served"), ("whisper-large-v3-turbo", "served"), ("simulated", "demo"),
     ]  # fmt: skip
     assert (served[0].input_price, served[0].output_price) == ("0.15 USD", "0.6 USD")
     everything = {r.id: r for r in describe(found, everything=True)}
     assert everything["gpt-6-sol"].status == "not configured"
-    assert everything["gpt-6-sol"].providers == ("openai", "openrouter")
-    assert everything["flux-2-pro"].status == "known only"
-    assert everything["flux-2-pro"].input_price == "?"
+    assert everything["gpt-6-sol"].providers == ("openai", "azure", "openrouter")
+    assert everything["mai-image-2.6"].status == "known only"
+    assert everything["mai-image-2.6"].input_price == "?"
 
 
 def test_building_tells_when_prices_change_next(tmp_path: Path) -> None:

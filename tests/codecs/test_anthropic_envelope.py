@@ -81,7 +81,7 @@ def test_pictures_and_documents_are_found_wherever_they_stand_and_are_no_words()
         ]
     )  # fmt: skip
     assert read.images == 2
-    assert read.features == {"images", "files"}
+    assert read.features == {"images", "files", "file_urls"}
     assert read.text_bytes < 1_000
 
 
@@ -194,3 +194,37 @@ def test_no_bytes_make_it_raise_anything_else(noise: bytes) -> None:
         for read in (CLIENT.envelope, CLIENT.decode_request):
             with pytest.raises(ProblemError):
                 read(noise, target)
+
+
+@pytest.mark.parametrize(
+    ("more", "features"),
+    [
+        ({"tools": [{"type": "web_search_20250305", "name": "w"}]}, {"web_search"}),
+        ({"tools": [{"type": "web_fetch_20250910", "name": "w"}]}, {"web_fetch"}),
+        ({"tools": [{"type": "code_execution_20250825", "name": "c"}]}, {"code_execution"}),
+        ({"tools": [{"type": "bash_20250124", "name": "b"}]}, set()),
+        ({"mcp_servers": [{"type": "url", "url": "https://x.example", "name": "x"}]}, {"mcp"}),
+        ({"inference_geo": "us"}, {"inference_geo"}),
+        ({"inference_geo": None}, set()),
+    ],
+)
+def test_what_a_place_must_have_is_told(more: dict[str, Any], features: set[str]) -> None:
+    assert envelope(**more).features - {"tools", "builtin_tools"} == features
+
+
+@pytest.mark.parametrize("kind", ["image", "document"])
+@pytest.mark.parametrize(
+    ("source", "feature"),
+    [
+        ({"type": "url", "url": "https://example.org/a"}, "{kind}_urls"),
+        ({"type": "file", "file_id": "file_1"}, "file_ids"),
+        ({"type": "base64", "media_type": "image/png", "data": "url" * 10}, None),
+        ({"type": "base64", "media_type": "image/png", "data": "A" * 20_000}, None),
+    ],
+)
+def test_a_source_that_must_be_fetched_is_told_from_one_that_is_there(
+    kind: str, source: dict[str, str], feature: str | None
+) -> None:
+    read = envelope(messages=[{"role": "user", "content": [{"type": kind, "source": source}]}])
+    named = None if feature is None else feature.format(kind={"document": "file"}.get(kind, kind))
+    assert read.features - {"images", "files"} == ({named} if named else set())

@@ -9,7 +9,8 @@ import pytest
 from tests.codecs.gemini_support import CHAT, ENVELOPE, PRO, context, dump, events_of, split, sse
 from tests.shared import shared_data
 
-from passerelle.codecs.gemini import CLIENT, EMBED_PROVIDER, PROVIDER
+from passerelle.codecs.gemini import CLIENT, PROVIDER
+from passerelle.codecs.gemini.tasks import PROVIDERS
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Finished, PartDelta, UsageReported
 from passerelle.core.message import TextPart
@@ -110,6 +111,6 @@ def test_a_real_answer_streamed_gives_the_same_events_under_any_split(path: Path
 )
 def test_other_dialects_answers_are_refused_not_misread(path: Path) -> None:
     body = path.read_bytes()
-    for read in (PROVIDER.decode_response, PROVIDER.watch_response, EMBED_PROVIDER.decode_embed_response):
+    for read in (PROVIDER.decode_response, PROVIDER.watch_response, PROVIDERS["embed"].decode_response):
         with pytest.raises(AnswerError):
             read(body)

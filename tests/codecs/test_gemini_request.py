@@ -402,6 +402,7 @@ def test_the_envelope_tells_what_a_deployment_must_be_able_to_do() -> None:
         "files",
         "tools",
         "builtin_tools",
+        "web_search",
         "json_schema",
         "n",
         "logprobs",

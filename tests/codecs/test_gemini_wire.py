@@ -17,7 +17,8 @@ from tests.codecs.gemini_support import (
     text,
 )
 
-from passerelle.codecs.gemini import CLIENT, EMBED_CLIENT, EMBED_PROVIDER, PROVIDER
+from passerelle.codecs.gemini import CLIENT, PROVIDER
+from passerelle.codecs.gemini.tasks import CLIENTS, PROVIDERS
 from passerelle.codecs.gemini.types import GenerateContentRequest, GenerateContentResponse
 from passerelle.codecs.gemini.wire import WireError, lenient, parse
 from passerelle.core.errors import AnswerError, ProblemError
@@ -154,8 +155,8 @@ def test_any_bytes_give_the_documented_errors_and_no_others(body: bytes) -> None
         for read in (
             CLIENT.envelope,
             CLIENT.decode_request,
-            EMBED_CLIENT.embed_envelope,
-            EMBED_CLIENT.decode_embed_request,
+            CLIENTS["embed"].envelope,
+            CLIENTS["embed"].decode_request,
         ):
             try:
                 read(body, target)
@@ -166,8 +167,8 @@ def test_any_bytes_give_the_documented_errors_and_no_others(body: bytes) -> None
         PROVIDER.decode_response,
         PROVIDER.watch_response,
         PROVIDER.decode_token_count,
-        EMBED_PROVIDER.decode_embed_response,
-        EMBED_PROVIDER.watch_embed_response,
+        PROVIDERS["embed"].decode_response,
+        PROVIDERS["embed"].watch_response,
     ):
         try:
             answer(body)

@@ -12,6 +12,7 @@ from passerelle.codecs.media import (
     media_kind,
     parse_data_url,
     to_data_url,
+    true_type,
 )
 
 
@@ -54,3 +55,10 @@ def test_audio_formats_have_a_type_and_back(format: str) -> None:
 def test_media_kinds_are_told_apart() -> None:
     kinds = [media_kind(t) for t in ("image/png", "audio/wav", "application/pdf", "text/csv", "x/y", None)]
     assert kinds == ["image", "audio", "pdf", "text", "other", "other"]
+
+
+@pytest.mark.parametrize(
+    ("said", "true"), [("image/jpg", "image/jpeg"), ("image/png", "image/png"), ("", "")]
+)
+def test_a_picture_goes_by_its_true_name(said: str, true: str) -> None:
+    assert true_type(said) == true

@@ -23,7 +23,8 @@ from tests.codecs.openai_chat_support import (
 from tests.shared import shared_data
 
 from passerelle.codecs.base import PathTarget, Target
-from passerelle.codecs.openai_chat import CLIENT, EMBED_CLIENT, EMBED_PROVIDER, PROVIDER
+from passerelle.codecs.openai_chat import CLIENT, PROVIDER
+from passerelle.codecs.openai_chat.tasks import CLIENTS, PROVIDERS
 from passerelle.core.errors import AnswerError, ProblemError
 from passerelle.core.event import Event, Failed, Finished
 from passerelle.core.usage import NO_USAGE
@@ -234,18 +235,18 @@ def test_embeddings_are_carried() -> None:
             continue
         if exchange["status"] == 200:
             bodies.append((name, exchange["asked"]))
-            response = EMBED_PROVIDER.decode_embed_response(exchange["said"])
-            watched = EMBED_PROVIDER.watch_embed_response(exchange["said"])
+            response = PROVIDERS["embed"].decode_response(exchange["said"])
+            watched = PROVIDERS["embed"].watch_response(exchange["said"])
             assert (watched.model, watched.usage) == (response.model, response.usage)
-            request = EMBED_CLIENT.decode_embed_request(exchange["asked"], target)
-            written = json.loads(EMBED_CLIENT.encode_embed_response(response, request))
+            request = CLIENTS["embed"].decode_request(exchange["asked"], target)
+            written = json.loads(CLIENTS["embed"].encode_response(response, request, context()).body)
             assert written == json.loads(exchange["said"]), name
         else:
             with pytest.raises(AnswerError):
-                EMBED_PROVIDER.decode_embed_response(exchange["said"])
+                PROVIDERS["embed"].decode_response(exchange["said"])
     for name, body in bodies:
-        request = EMBED_CLIENT.decode_embed_request(body, target)
-        sent = json.loads(EMBED_PROVIDER.encode_embed_request(request, Target(request.model)).body)
+        request = CLIENTS["embed"].decode_request(body, target)
+        sent = json.loads(PROVIDERS["embed"].encode_request(request, Target(request.model)).body)
         asked = json.loads(body)
         if asked.get("encoding_format") == "float":
             del asked["encoding_format"]  # the default

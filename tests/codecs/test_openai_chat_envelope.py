@@ -69,7 +69,7 @@ def test_media_is_seen_counted_and_kept_out_of_the_words() -> None:
         ]}
     )  # fmt: skip
     envelope = look(body)
-    assert envelope.features == {"images", "audio", "files"}
+    assert envelope.features == {"images", "image_urls", "audio", "files"}
     assert envelope.images == 2
     assert 100 < envelope.text_bytes < 800
 

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
 from tests.codecs.openai_chat_support import Json, dump, many
 
-from passerelle.codecs.base import PathTarget, Target
-from passerelle.codecs.openai_chat import EMBED_CLIENT, EMBED_PROVIDER
+from passerelle.codecs.base import PathTarget, ReplyContext, Target
+from passerelle.codecs.openai_chat.tasks import CLIENTS, PROVIDERS
 from passerelle.core.errors import AnswerError, ProblemError
 from passerelle.core.request import EmbedRequest
 from passerelle.core.response import EmbedResponse
 from passerelle.core.usage import Usage
 
 EMBED = PathTarget("embed")
+CONTEXT = ReplyContext("req_01TEST", "fallback-model", 1_700_000_000)
 TARGET = Target("embed-x")
 
 
@@ -30,7 +31,7 @@ def ask(**fields: Any) -> bytes:
 
 
 def read(**fields: Any) -> EmbedRequest:
-    return EMBED_CLIENT.decode_embed_request(ask(**fields), EMBED)
+    return CLIENTS["embed"].decode_request(ask(**fields), EMBED)
 
 
 def answered(*vectors: Any, **more: Any) -> bytes:
@@ -57,13 +58,13 @@ def test_inputs_are_texts_or_tokens(value: Any, inputs: tuple[Any, ...], single:
     assert request == EmbedRequest(
         "m", inputs, "openai_chat", 8, "base64", single=single, user="u", extra={"input_type": "query"}
     )
-    encoded = EMBED_PROVIDER.encode_embed_request(request, TARGET)
+    encoded = PROVIDERS["embed"].encode_request(request, TARGET)
     assert encoded.dropped == ()
     assert json.loads(encoded.body) == {
         "model": "embed-x", "input": value, "dimensions": 8, "encoding_format": "base64", "user": "u",
         "input_type": "query",
     }  # fmt: skip
-    envelope = EMBED_CLIENT.embed_envelope(ask(input=value, user="u"), EMBED)
+    envelope = CLIENTS["embed"].envelope(ask(input=value, user="u"), EMBED)
     assert (envelope.operation, envelope.model, envelope.session) == ("embed", "m", "u")
 
 
@@ -81,7 +82,7 @@ def test_inputs_are_texts_or_tokens(value: Any, inputs: tuple[Any, ...], single:
 )
 def test_what_is_wrong_is_named(fields: Json, param: str) -> None:
     with pytest.raises(ProblemError) as caught:
-        EMBED_CLIENT.embed_envelope(ask(**fields), EMBED)
+        CLIENTS["embed"].envelope(ask(**fields), EMBED)
     assert caught.value.problem.param == param
     if param == "model":
         return
@@ -110,28 +111,28 @@ def test_a_foreign_request_says_what_it_lost() -> None:
         user="u" * 99,
         extra={"autoTruncate": True},
     )
-    encoded = EMBED_PROVIDER.encode_embed_request(request, Target("x", quirks=frozenset({"no_metadata"})))
+    encoded = PROVIDERS["embed"].encode_request(request, Target("x", quirks=frozenset({"no_metadata"})))
     assert encoded.dropped == ("user", "task_type", "title", "autoTruncate")
     assert json.loads(encoded.body) == {"model": "x", "input": ["a", "b"], "dimensions": 4}
-    body = json.loads(EMBED_PROVIDER.encode_embed_request(request, TARGET).body)
+    body = json.loads(PROVIDERS["embed"].encode_request(request, TARGET).body)
     assert len(body["user"]) <= 64
 
 
 def test_a_relayed_request_keeps_its_bytes() -> None:
     body = b'{"input": ["a",  "b"],"model":"m","user":"u"}'
-    assert EMBED_PROVIDER.relay_embed_request(body, TARGET) == (
+    assert PROVIDERS["embed"].relay_request(body, TARGET) == (
         b'{"input":["a",  "b"],"model":"embed-x","user":"u"}'
     )
     quirky = Target("embed-x", quirks=frozenset({"no_metadata"}))
-    assert EMBED_PROVIDER.relay_embed_request(body, quirky) == b'{"input":["a",  "b"],"model":"embed-x"}'
+    assert PROVIDERS["embed"].relay_request(body, quirky) == b'{"input":["a",  "b"],"model":"embed-x"}'
 
 
 def test_vectors_come_in_the_order_of_the_inputs() -> None:
     body = json.loads(answered([1.0, 2.0], [3.0, 4.0], usage={"prompt_tokens": 5, "total_tokens": 5}))
     body["data"].reverse()
-    response = EMBED_PROVIDER.decode_embed_response(dump(body))
+    response = PROVIDERS["embed"].decode_response(dump(body))
     assert response == EmbedResponse(((1.0, 2.0), (3.0, 4.0)), "embed-x-1", Usage(5))
-    watched = EMBED_PROVIDER.watch_embed_response(dump(body))
+    watched = PROVIDERS["embed"].watch_response(dump(body))
     assert (watched.model, watched.usage) == ("embed-x-1", Usage(5))
 
 
@@ -146,7 +147,9 @@ def test_vectors_come_in_the_order_of_the_inputs() -> None:
 )
 def test_vectors_are_given_in_the_form_asked_for(encoding: Any, vector: Any, written: Any) -> None:
     request = EmbedRequest("m", ("a",), "openai_chat", encoding=encoding)
-    body = json.loads(EMBED_CLIENT.encode_embed_response(EmbedResponse((vector,), "", Usage(3)), request))
+    body = json.loads(
+        CLIENTS["embed"].encode_response(EmbedResponse((vector,), "", Usage(3)), request, CONTEXT).body
+    )
     assert body == {
         "id": "embedding",
         "object": "list",
@@ -160,10 +163,10 @@ def test_vectors_are_given_in_the_form_asked_for(encoding: Any, vector: Any, wri
 
 def test_the_official_sdk_reads_the_vectors() -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
-        asked = EMBED_CLIENT.decode_embed_request(request.content, EMBED)
+        asked = CLIENTS["embed"].decode_request(request.content, EMBED)
         assert asked.encoding == "base64", "the SDK asks for it by itself"
         response = EmbedResponse(((0.5, -1.0),) * len(asked.inputs), "x", Usage(3))
-        return httpx2.Response(200, content=EMBED_CLIENT.encode_embed_response(response, asked))
+        return httpx2.Response(200, content=CLIENTS["embed"].encode_response(response, asked, CONTEXT).body)
 
     http = httpx2.Client(transport=httpx2.MockTransport(answer))
     with openai.OpenAI(api_key="k", base_url="http://gateway/v1", http_client=http) as client:
@@ -186,26 +189,26 @@ def test_the_official_sdk_reads_the_vectors() -> None:
 )
 def test_what_is_no_answer_is_not_taken_for_one(body: bytes) -> None:
     with pytest.raises(AnswerError):
-        EMBED_PROVIDER.decode_embed_response(body)
+        PROVIDERS["embed"].decode_response(body)
 
 
 def test_base64_that_is_no_vector_is_the_providers_fault() -> None:
     request = EmbedRequest("m", ("a",), "openai_chat")
     for wrong in ("!", "AAA=", "AAAAAAA="):
         with pytest.raises(AnswerError):
-            EMBED_CLIENT.encode_embed_response(EmbedResponse((wrong,)), request)
+            CLIENTS["embed"].encode_response(EmbedResponse((wrong,)), request, CONTEXT)
     with pytest.raises(AnswerError):
-        EMBED_CLIENT.encode_embed_response(
-            EmbedResponse(((1e300,),)), EmbedRequest("m", ("a",), "openai_chat", encoding="base64")
+        CLIENTS["embed"].encode_response(
+            EmbedResponse(((1e300,),)), EmbedRequest("m", ("a",), "openai_chat", encoding="base64"), CONTEXT
         )
 
 
 @many
 @given(st.binary(max_size=120) | st.text(max_size=60).map(str.encode))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    for read_ask in (EMBED_CLIENT.embed_envelope, EMBED_CLIENT.decode_embed_request):
+    for read_ask in (CLIENTS["embed"].envelope, CLIENTS["embed"].decode_request):
         with contextlib.suppress(ProblemError):
             read_ask(body, EMBED)
-    for read_answer in (EMBED_PROVIDER.decode_embed_response, EMBED_PROVIDER.watch_embed_response):
+    for read_answer in (PROVIDERS["embed"].decode_response, PROVIDERS["embed"].watch_response):
         with contextlib.suppress(AnswerError):
             read_answer(body)

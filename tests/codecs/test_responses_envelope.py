@@ -38,7 +38,7 @@ def test_a_plain_request() -> None:
     [
         ({"tools": [{"type": "function", "name": "f"}]}, {"tools"}),
         ({"tools": [{"type": "custom", "name": "f"}]}, {"tools", "custom_tools"}),
-        ({"tools": [{"type": "web_search"}]}, {"tools", "builtin_tools"}),
+        ({"tools": [{"type": "web_search"}]}, {"tools", "builtin_tools", "web_search"}),
         (
             {
                 "tools": [

@@ -20,16 +20,17 @@ def relay(body: bytes, target: Target = TRUE, path: PathTarget = CHAT) -> bytes:
     return PROVIDER.relay_request(body, target, CLIENT.envelope(body, path))
 
 
-def test_only_the_model_changes_when_the_caller_said_what_to_store() -> None:
+def test_only_the_model_and_what_is_stored_change() -> None:
     for store in ("true", "false"):
         body = b'{ "store" : %s, "odd":  [1.50, "\\u00e9"], "model":"m","input":"hi" }' % store.encode()
         relayed = relay(body)
         assert b'"odd":[1.50, "\\u00e9"]' in relayed.replace(b'"odd":  ', b'"odd":')
-        assert json.loads(relayed) == json.loads(body) | {"model": "gpt-true"}
+        assert json.loads(relayed) == json.loads(body) | {"model": "gpt-true", "store": False}
         assert list(json.loads(relayed)) == ["store", "odd", "model", "input"]
+        assert PROVIDER.relay_losses(body, TRUE) == (("store",) if store == "true" else ())
 
 
-def test_nothing_is_stored_that_nobody_asked_to_store() -> None:
+def test_nothing_is_stored_at_the_provider() -> None:
     assert json.loads(relay(dumps({"model": "m", "input": "hi"}))) == {
         "model": "gpt-true",
         "input": "hi",
@@ -52,7 +53,7 @@ def test_nothing_is_stored_that_nobody_asked_to_store() -> None:
         ),
         ({"include": ["reasoning.encrypted_content"]}, ("reasoning",), ["reasoning.encrypted_content"]),
         ({"store": False}, ("reasoning",), None),
-        ({"store": True}, ("reasoning",), None),
+        ({"store": True}, ("reasoning",), ["reasoning.encrypted_content"]),
     ],
 )
 def test_reasoning_comes_back_encrypted_when_we_turned_storing_off(

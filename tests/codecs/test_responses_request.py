@@ -95,14 +95,16 @@ def test_an_input_string_goes_back_as_a_string() -> None:
     assert body == {"model": "gpt-x", "input": "hi", "store": False}
 
 
-def test_a_store_the_caller_asked_for_is_kept() -> None:
-    assert encode(decode(store=True))[0]["store"] is True
-    assert encode(decode(store=None))[0]["store"] is False
+def test_a_provider_is_never_asked_to_store_and_a_caller_who_asked_is_told() -> None:
+    for store, lost in ((True, ("store",)), (None, ()), (False, ())):
+        body, dropped = encode(decode(store=store))
+        assert (body["store"], dropped) == (False, lost)
 
 
 def test_reasoning_comes_back_encrypted_when_nothing_is_stored() -> None:
     assert encode(decode(reasoning={"effort": "low"}))[0]["include"] == ["reasoning.encrypted_content"]
-    assert "include" not in encode(decode(reasoning={"effort": "low"}, store=True))[0]
+    asked_to_store = encode(decode(reasoning={"effort": "low"}, store=True))[0]
+    assert asked_to_store["include"] == ["reasoning.encrypted_content"]
     assert "include" not in encode(decode())[0]
     thought = {"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": "g"}
     asked = decode(input=[{"role": "user", "content": "x"}, thought, {"role": "user", "content": "y"}])

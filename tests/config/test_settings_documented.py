@@ -16,6 +16,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 TEXT = DOCUMENT.read_text("utf-8")
 SHARED = (
     (re.compile(r"^(models\[\]|deployments\[\])\.price\."), "price."),
+    (re.compile(r"^(models\[\]|deployments\[\])\.accepts\."), "accepts."),
     (re.compile(r"^(providers\.NAME|deployments\[\])\.attributes\."), "attributes."),
 )
 """Settings that several tables have are documented once."""

@@ -82,6 +82,28 @@ def _config(base_url: str) -> str:
         lines += _model(
             dialect, embedder(dialect), 'price = { input = "2" }\noutput_modalities = ["embedding"]'
         )
+    draws = 'price = { input = "5", input_image = "8", output_image = "30" }\noutput_modalities = ["image"]'
+    takes = 'input_modalities = ["text", "image"]'
+    for dialect in EMBEDDERS:
+        lines += _model(dialect, f"{_SHORT[dialect]}-draws", f"{draws}\n{takes}")
+    lines += _model("openai_chat", "grok-draws", 'price = { image = "0.07" }\noutput_modalities = ["image"]')
+    says = 'price = { input = "0.6", output_audio = "12" }\noutput_modalities = ["speech"]'
+    for dialect in EMBEDDERS:
+        lines += _model(dialect, f"{_SHORT[dialect]}-says", says)
+    hears = 'output_modalities = ["transcript"]\ninput_modalities = ["audio"]'
+    lines += _model(
+        "openai_chat", "chat-says-letters", 'price = { characters = "15" }\noutput_modalities = ["speech"]'
+    )
+    lines += _model(
+        "openai_chat", "chat-hears", 'price = { input = "2.5", input_audio = "6", output = "10" }\n' + hears
+    )
+    lines += _model("openai_chat", "whisper-hears", 'price = { audio_hour = "0.36" }\n' + hears)
+    judge = 'price = { input = "1" }\noutput_modalities = ["verdict"]\ninput_modalities = ["text", "image"]'
+    lines += _model("openai_chat", "chat-judges", judge)
+    lines += _model("openai_chat", "mistral-judges", judge)
+    ranks = 'price = { search = "0.002", input = "4" }\noutput_modalities = ["ranking"]'
+    lines += _model("openai_chat", "chat-ranks", ranks)
+    lines += [*_model("openai_chat", "voyage-ranks", ranks), 'quirks = ["rerank_top_k"]']
     return "\n".join(lines)
 
 

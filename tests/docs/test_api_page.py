@@ -17,9 +17,19 @@ from passerelle.core.principal import ROLE_PERMISSIONS
 from passerelle.core.request import Dialect
 from passerelle.ledger.reports import DIMENSIONS
 from passerelle.server.route import WANTED
-from passerelle.server.v1 import gemini
+from passerelle.server.v1 import bedrock, gemini
 
 API = page("api.md")
+
+BELOW = {"files": "{file_id}", "batches": "{batch_id}"}
+"""What stands below a prefix."""
+BRANCHES = {
+    ("GET", "/v1/files/{file_id}"): ["", "/content"],
+    ("POST", "/v1/batches/{batch_id}"): ["/cancel"],
+    ("GET", "/v1/messages/batches/{batch_id}"): ["", "/results"],
+    ("POST", "/v1/messages/batches/{batch_id}"): ["/cancel"],
+}
+"""What one route serves besides, or instead."""
 
 
 @dataclass(frozen=True, order=True)
@@ -56,12 +66,21 @@ def _data_plane(app: App) -> set[Said]:
     """The entrance's routes, each under the method it is meant for (GET stands for HEAD too)."""
     found: set[Said] = set()
     for route in app.entrance.routes:
-        for method in route.methods - {"HEAD"}:
-            path = route.path + "{model}" if route.prefix else route.path
-            if route.prefix and method == "POST":  # Gemini's alone
+        for method in route.methods - {"HEAD"} or route.methods:
+            path = route.path
+            if route.path == bedrock.PREFIX:
+                path = f"{route.path}{{modelId}}"
+                found |= {Said(method, f"{path}/{name}", route.permission) for name in bedrock._OPERATIONS}
+                continue
+            if route.prefix:
+                stem = route.path.split("/")[-2]
+                path += BELOW.get(stem) or f"{{{stem.removesuffix('s')}}}"
+            if path.endswith("{model}") and method == "POST":  # Gemini's alone
                 found |= {Said(method, f"{path}:{verb}", route.permission) for verb in gemini._VERBS}
-            else:
-                found.add(Said(method, path, route.permission))
+                continue
+            found |= {
+                Said(method, path + more, route.permission) for more in BRANCHES.get((method, path), [""])
+            }
     return found
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import worlds
 
-from passerelle.core.model import DATA_CLASSES, Attributes, DataClass, Deployment
+from passerelle.core.model import DATA_CLASSES, Attributes, DataClass, Deployment, Model
 from passerelle.core.principal import Rights
 from passerelle.policy.eligible import RequestClass, classify, eligible
 from passerelle.policy.rules import Demands, compile_policy, rank
@@ -124,3 +124,46 @@ def test_a_request_narrows_its_own_models_and_never_widens_them() -> None:
     assert [d.id for d in eligible(policy, caller, narrowed, pool).deployments] == ["p/a"]
     nothing = RequestClass("chat", "public", allowed_models=("other",))
     assert not eligible(policy, caller, nothing, pool).deployments
+
+
+def test_a_place_without_something_is_excluded_for_a_request_that_needs_it() -> None:
+    able = Model("m", "x", "x", capabilities=frozenset({"tools", "web_search"}),
+                 input_modalities=frozenset({"text", "image"}))  # fmt: skip
+    whole = Deployment("a/m", able, "a", "m", "anthropic")
+    narrow = Deployment(
+        "b/m", able, "b", "m", "anthropic", without=frozenset({"image_urls", "tools", "image"})
+    )
+    assert narrow.capabilities == {"web_search"}
+
+    policy = compile_policy({}, default="public", version="v")
+
+    def kept(*features: str) -> tuple[list[str], list[str]]:
+        request = RequestClass("chat", "internal", frozenset(features))
+        found = eligible(policy, worlds.principal(), request, (whole, narrow))
+        return [d.id for d in found.deployments], [r.rule for r in found.rejections]
+
+    assert kept() == (["a/m", "b/m"], [])
+    assert kept("web_search") == (["a/m", "b/m"], [])
+    assert kept("image_urls") == (["a/m"], ["capability.image_urls"])
+    assert kept("tools") == (["a/m"], ["capability.tools"])
+    assert kept("images") == (["a/m"], ["capability.images"])
+    assert kept("a_feature_nobody_knows") == (["a/m", "b/m"], [])
+
+
+def test_what_a_feature_keeps_longer_counts_for_requests_that_use_it() -> None:
+    policy = compile_policy({"internal": Demands(max_retention_days=7)}, default="internal", version="v")
+
+    def reason(retention: int | None, *features: str) -> str | None:
+        attributes = Attributes(retention_days=retention, keeps=(("mcp", 3), ("web_search", 30)))
+        place = Deployment("a/m", Model("m", "x", "x"), "a", "m", "gemini", attributes=attributes)
+        request = RequestClass("chat", "internal", frozenset(features))
+        found = eligible(policy, worlds.principal(), request, (place,))
+        kept = [d.attributes.retention_days for d in found.deployments]
+        assert kept in ([], [retention])  # what is planned with is the deployment itself
+        return found.rejections[0].reason if found.rejections else None
+
+    assert reason(0) is None
+    assert reason(0, "tools", "mcp") is None
+    assert reason(0, "web_search") == "`retention_days` is 30; at most 7 allowed"
+    assert reason(90, "mcp") == "`retention_days` is 90; at most 7 allowed"
+    assert "unknown" in (reason(None, "web_search") or "")

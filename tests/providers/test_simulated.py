@@ -62,9 +62,9 @@ def call(
     deployment = Deployment("sim/demo", Model("demo", "x", "x"), "sim", "demo", dialect)
     target = Target("demo")
     if isinstance(asked, EmbedRequest):
-        codec = registry.embed_provider(dialect)
+        codec = registry.task_provider("embed", dialect)
         assert codec is not None
-        body, stream = codec.encode_embed_request(asked, target).body, False
+        body, stream = codec.encode_request(asked, target).body, False
     else:
         body, stream = registry.provider(dialect).encode_request(asked, target).body, asked.stream
     made = Call(deployment, operation, body, stream, dialect)
@@ -291,16 +291,16 @@ async def test_vectors_are_unit_long_repeatable_and_near_for_like_texts(dialect:
     provider = simulated(dimensions=64)
     asked = EmbedRequest("m", ("the cat sat", "the cat slept", "quarterly tax report"), dialect)
     reply = await provider.send(call(asked, dialect, "embed"))
-    codec = registry.embed_provider(dialect)
+    codec = registry.task_provider("embed", dialect)
     assert codec is not None
-    found = codec.decode_embed_response(await body_of(reply))
+    found = codec.decode_response(await body_of(reply))
     cat, cats, tax = [tuple(v) for v in found.vectors if not isinstance(v, str)]
     assert len(cat) == 64
     assert math.isclose(sum(x * x for x in cat), 1.0, rel_tol=1e-6)
     near = sum(x * y for x, y in zip(cat, cats, strict=True))
     far = sum(x * y for x, y in zip(cat, tax, strict=True))
     assert near > 0.4 > abs(far)
-    again = codec.decode_embed_response(await body_of(await provider.send(call(asked, dialect, "embed"))))
+    again = codec.decode_response(await body_of(await provider.send(call(asked, dialect, "embed"))))
     assert again.vectors == found.vectors
 
 

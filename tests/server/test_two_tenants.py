@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from tests.gateway.door import DIALECTS, Answer, Asked, asked, path_of
+from tests.gateway.door import DIALECTS, Answer, Asked, Door, asked, path_of
 from tests.gateway.house import ACTOR, Caller, House, Tenant, running
 from tests.gateway.stage import ENV, Catalogue, Stage, short
 
@@ -29,11 +29,15 @@ class Side(NamedTuple):
     receipts: list[str]
     requests: list[str]
     tenant: Tenant
+    file: str
+    batch: str
+    messages: str
 
     @property
     def marks(self) -> set[str]:
         """What must never be seen on the other side."""
         keys = {text for caller in self.callers.values() for text in (caller.key_id, caller.token)}
+        keys |= {self.file, self.batch, self.messages}
         return keys | set(self.receipts) | set(self.requests) | set(self.tenant)
 
 
@@ -73,7 +77,24 @@ def _side(house: House, name: str) -> Side:
             receipts.append(answer.receipt)
             requests.append(request)
     house.booked(member)
-    return Side(callers, receipts, requests, tenant)
+    return Side(callers, receipts, requests, tenant, *_kept(member.door, name))
+
+
+def _kept(door: Door, name: str) -> tuple[str, str, str]:
+    """A file, a batch of it and a message batch."""
+    form = (
+        '--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b\r\nContent-Disposition: '
+    )
+    form += f'form-data; name="file"; filename="{name}.jsonl"\r\n\r\n{{}}\r\n--b--\r\n'
+    sent = Asked("/v1/files", form.encode(), headers={"content-type": "multipart/form-data; boundary=b"})
+    file = door.send(sent).json["id"]
+    said = {"input_file_id": file, "endpoint": "/v1/responses", "completion_window": "24h"}
+    batch = door.send(Asked("/v1/batches", json.dumps({**said, "metadata": {"of": name}}).encode())).json[
+        "id"
+    ]
+    requests = [{"custom_id": name, "params": {"model": f"{name}-claude"}}]
+    messages = door.send(Asked("/v1/messages/batches", json.dumps({"requests": requests}).encode()))
+    return file, batch, messages.json["id"]
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +106,7 @@ def _lists() -> Iterator[str]:
     yield from ("/v1/models", "/v1/models?limit=1000", "/v1beta/models", "/readyz", "/livez", "/api/me")
     yield from ("/api/models", "/api/health", "/api/keys", "/api/receipts", "/api/receipts?limit=500")
     yield "/api/openapi.json"
+    yield from ("/v1/files", "/v1/batches", "/v1/messages/batches")
     for dimension in DIMENSIONS:
         yield f"/api/usage?by={dimension}"
     yield "/api/usage?" + "&".join(f"by={dimension}" for dimension in DIMENSIONS)
@@ -128,6 +150,26 @@ def _twins(other: Side, house: House) -> Iterator[Twin]:
         for path in ("/api/receipts/{}", "/api/receipts?key={}", "/api/receipts?before={}"):
             yield Twin(_get(path, theirs), _get(path, nobodys), theirs, nobodys)
         yield Twin(_delete(theirs), _delete(nobodys), theirs, nobodys)
+    kept = {
+        other.file: ("/v1/files/{}", "/v1/files/{}/content", "/v1/files?after={}"),
+        other.batch: ("/v1/batches/{}", "/v1/batches?after={}"),
+        other.messages: (
+            "/v1/messages/batches/{}", "/v1/messages/batches/{}/results", "/v1/messages/batches?after_id={}",
+        ),
+    }  # fmt: skip
+    for theirs, paths in kept.items():
+        nobodys = f"{theirs[:-4]}ZZZZ"
+        for path in paths:
+            yield Twin(_get(path, theirs), _get(path, nobodys), theirs, nobodys)
+        for path, method in ((f"{paths[0]}/cancel", "POST"), (paths[0], "DELETE")):
+            asks = [Asked(path.format(name), b"", method) for name in (theirs, nobodys)]
+            yield Twin(*asks, theirs, nobodys)
+    said = [
+        {"endpoint": "/v1/responses", "completion_window": "24h", "input_file_id": f}
+        for f in (other.file, f"{other.file[:-4]}ZZZZ")
+    ]
+    made = [Asked("/v1/batches", json.dumps(body).encode()) for body in said]
+    yield Twin(made[0], made[1], other.file, f"{other.file[:-4]}ZZZZ")
     for theirs in other.tenant:
         nobodys = theirs[:4] + "0" * (len(theirs) - 4)
         made = [json.dumps({"name": "x", "project_id": name}).encode() for name in (theirs, nobodys)]

@@ -9,7 +9,7 @@ from itertools import chain
 import msgspec
 
 from passerelle.catalog.prices import Row
-from passerelle.core.model import Capability, Modality, Model, TrainingUse
+from passerelle.core.model import Attributes, Capability, Lack, Modality, Model, TrainingUse
 from passerelle.core.request import Dialect
 
 
@@ -61,6 +61,12 @@ class OfferGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     also: frozenset[Dialect] | None = None
     training_use: TrainingUse | None = None
     demo: bool = False
+    named_only: bool = False
+    """Served only where the entry's `models` names it: a deployment there has to be made by its operator."""
+    without: frozenset[Lack] = frozenset()
+    """What the model has elsewhere and not here."""
+    attributes: Attributes | None = None
+    """What holds for these in place of the provider's own: what is not said is unknown."""
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -69,6 +75,8 @@ class Offer(msgspec.Struct, frozen=True):
     model: str
     upstream: str
     group: OfferGroup
+    regions: tuple[str, ...] | None = None
+    """Where it runs, when its name says so (`catalog/profiles.py`)."""
 
 
 class PriceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
-from passerelle.core.model import Model
+from passerelle.core.model import OPERATION_GIVES, Modality, Model
+
+_ALONE: frozenset[Modality] = frozenset({"embedding", "ranking", "verdict", "transcript", "speech"})
+"""Given by models made for one operation."""
 
 _NEEDS = {"parallel_tools": "tools", "json_schema": "json"}
 """A capability that means little without another."""
@@ -20,15 +23,16 @@ def gives_vectors(model: Model) -> bool:
 
 def servable(model: Model) -> bool:
     """Whether there is an operation of ours that such a model can serve."""
-    return gives_words(model) or gives_vectors(model)
+    return not model.output_modalities.isdisjoint(OPERATION_GIVES.values())
 
 
 def contradictions(model: Model) -> Iterator[tuple[str, str, str]]:
     """Field, what is wrong and the next step, for each thing in a model that cannot be true."""
-    if gives_vectors(model) and gives_words(model):
+    alone = sorted(_ALONE & model.output_modalities)
+    if alone and len(model.output_modalities) > 1:
         yield (
             "output_modalities",
-            "a model gives words or embeddings, not both",
+            f"a model that gives `{alone[0]}` gives nothing else",
             "Declare two models, one for each",
         )
     if "embeddings" in model.capabilities and not gives_vectors(model):

@@ -7,11 +7,18 @@ import msgspec
 
 from passerelle.catalog.capabilities import in_words
 from passerelle.catalog.lookup import Catalog
+from passerelle.catalog.parameters import accepted, accepts_of
+from passerelle.catalog.parameters import in_words as parameters_in_words
 from passerelle.core.model import Deployment, Model, Price
 from passerelle.core.money import NANOS
+from passerelle.core.request import Dialect
 
 Status = Literal["served", "demo", "not configured", "known only"]
 """`not configured`: a well-known provider would serve it. `known only`: none of ours does."""
+
+
+KIND_DIALECTS: dict[str, Dialect] = {"anthropic": "anthropic", "gemini": "gemini"}
+"""What the templates that are not OpenAI-like are spoken to in."""
 
 
 class ModelRow(msgspec.Struct, frozen=True):
@@ -35,6 +42,9 @@ class ModelRow(msgspec.Struct, frozen=True):
     aliases: tuple[str, ...]
     deprecated: str | None
     price_source: str
+    accepts: dict[str, dict[str, str]]
+    """Dialect → setting → how it is taken, `no` when it is not, by the first of its deployments or at its
+    maker's; settings of which nothing is known are left out."""
 
 
 def describe(catalog: Catalog, *, everything: bool = False) -> tuple[ModelRow, ...]:
@@ -73,7 +83,22 @@ def _row(catalog: Catalog, model: Model, deployments: list[Deployment]) -> Model
         aliases=model.aliases,
         deprecated=model.deprecated,
         price_source="" if price is None else price.source,
+        accepts=_accepts(model, deployments, templates),
     )
+
+
+def _accepts(
+    model: Model, deployments: list[Deployment], templates: tuple[str, ...]
+) -> dict[str, dict[str, str]]:
+    if deployments:
+        first = deployments[0]
+        found = {dialect: accepts_of(first, dialect) for dialect in (first.dialect, *sorted(first.also))}
+    elif templates:
+        dialect = KIND_DIALECTS.get(templates[0], "openai_chat")
+        found = {dialect: accepted(model.id, templates[0], dialect)}
+    else:
+        return {}
+    return {dialect: dict(parameters_in_words(accepts)) for dialect, accepts in found.items()}
 
 
 def _amount(price: Price | None, field: Literal["input", "output"]) -> str:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from passerelle.catalog.regional import regional_names, split
 from passerelle.core.model import Deployment, Model
 
 MAX_NAME = 200
@@ -73,8 +74,9 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
 
     def resolve(self, name: str) -> tuple[Deployment, ...]:
         """The deployments a name means, in order; empty when unknown. Understands, the first that fits:
-        the operator's aliases, deployment ids, model ids and their aliases (cloud ids included),
-        `provider/model`, and providers' own names for models. Case matters only between equals.
+        the operator's aliases, deployment ids, model ids and their aliases (cloud ids included), regional
+        ids (`eu.anthropic.…`: only deployments that stay there), `provider/model`, and providers' own names
+        for models. Case matters only between equals.
         """
         found = self.names.get(name)
         if found is None:
@@ -111,6 +113,13 @@ class Catalog(msgspec.Struct, frozen=True, eq=False):
 
     def why_unknown(self, name: str) -> str:
         """In words for the caller's 404, after the model's name: what is missing, and the next step."""
+        placed = split(name[:MAX_NAME])
+        asked = None if placed is None else self.model(placed[1])
+        if placed is not None and asked is not None:
+            return (
+                f"it asks for `{asked.id}` in `{placed[0]}`, and no deployment here is known to stay there; "
+                f"name `{asked.id}` to be served elsewhere, or let the operator state the `regions` of one."
+            )
         model = self.model(name)
         if model is not None:
             templates = self.offered_by.get(model.id, ())
@@ -141,11 +150,14 @@ def _plain_names(
     for model, served in of_model.items():
         for name in _aliases(models, model):
             plain.setdefault(name, tuple(served))
+    for name, staying in regional_names(models.values(), deployments):
+        plain.setdefault(name, staying)
     for (provider, model), served in of_pair.items():
         for name in (model, *_aliases(models, model)):
             plain.setdefault(f"{provider}/{name}", tuple(served))
     for upstream, served in of_upstream.items():
-        plain.setdefault(upstream, tuple(served))
+        if split(upstream) is None:  # a name that asks for a place reaches those that stay there, or nobody
+            plain.setdefault(upstream, tuple(served))
     return plain
 
 

@@ -1,6 +1,6 @@
 """The operator's settings laid over the built-in catalog, field by field."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,10 +10,12 @@ import msgspec
 from passerelle.catalog.builtin import Builtin, Offer, OfferGroup
 from passerelle.catalog.capabilities import servable
 from passerelle.catalog.prices import PriceBook, from_settings, versioned
+from passerelle.catalog.profiles import offers_in
 from passerelle.config.entries import DeploymentSettings, ModelSettings
-from passerelle.config.providers import ProviderSettings
+from passerelle.config.providers import AttributeSettings, ProviderSettings
 from passerelle.config.settings import Settings
-from passerelle.core.model import Attributes, Deployment, Limits, Model, Price
+from passerelle.config.templates import templates
+from passerelle.core.model import LACKS, Attributes, Deployment, Limits, Model, Price
 
 MAKER_TEMPLATE = {"google": "gemini", "huggingface": "local", "passerelle": "simulated"}
 """Makers whose own provider template has another name than theirs."""
@@ -22,6 +24,17 @@ MAKER_TEMPLATE = {"google": "gemini", "huggingface": "local", "passerelle": "sim
 def maker_template(maker: str) -> str:
     """The provider template through which a maker sells its own models."""
     return MAKER_TEMPLATE.get(maker, maker)
+
+
+QUIRKS_OF_KINDS = {
+    "vertex": ("on_vertex", frozenset({"anthropic", "gemini"})),
+    "bedrock": ("on_bedrock", frozenset({"anthropic"})),
+    "azure": ("on_foundry", frozenset({"anthropic"})),
+}
+"""Kind → its quirk and the dialects it changes: the cloud's own, whatever quirks the operator gives."""
+
+QUIRKS_OF_FAMILIES = {"gpt-image": ("images_base64",)}
+"""A model's own, under whatever name it is deployed."""
 
 
 PLAIN = ("maker", "family", "name", "aliases", "context_tokens", "max_output_tokens", "input_modalities",
@@ -64,6 +77,8 @@ def _laid_over(base: Model | None, said: ModelSettings, settings: Settings) -> M
         changes["aliases"] = tuple(dict.fromkeys((*base.aliases, *said.aliases)))
     if said.price is not None:
         changes["price"] = from_settings(said.price, _file(settings))
+    if said.accepts is not None:
+        changes["accepts"] = said.accepts.as_said(_file(settings))
     return msgspec.structs.replace(base, **changes, source=f"{base.source}, {_file(settings)}".lstrip(", "))
 
 
@@ -83,8 +98,19 @@ def deployments_of(
             model = models[names[said.model]]
             identity = said.id or f"{name}/{said.upstream_model or said.model}"
             base = implied.pop(identity, None) or _plain(name, entry, model, said)
-            yield _corrected(base, model, identity, said, settings)
-        yield from implied.values()
+            yield _with_quirks(_corrected(base, model, identity, said, settings), entry)
+        yield from (_with_quirks(deployment, entry) for deployment in implied.values())
+
+
+def _with_quirks(deployment: Deployment, entry: ProviderSettings) -> Deployment:
+    """What the place and the model bring with them, whatever quirks the operator gives."""
+    quirks = set(QUIRKS_OF_FAMILIES.get(deployment.model.family, ()))
+    quirk, dialects = QUIRKS_OF_KINDS.get(entry.kind, ("", frozenset[str]()))
+    if not dialects.isdisjoint((deployment.dialect, *deployment.also)):
+        quirks.add(quirk)
+    if not quirks:
+        return deployment
+    return msgspec.structs.replace(deployment, quirks=deployment.quirks | quirks)
 
 
 def _implied(
@@ -109,11 +135,18 @@ def _implied(
 
 def offers_of(entry: ProviderSettings, known: Builtin) -> Iterator[Offer]:
     """What a provider's template serves, narrowed to the entry's `models`."""
-    for offer in known.offers.get(entry.template or "", ()):
+    for offer in offers_by_name(known.offers.get(entry.template or "", ()), entry.kind, entry.region):
+        if entry.models is None and offer.group.named_only:
+            continue
         if entry.models is None or any(
             fnmatchcase(label, pattern) for pattern in entry.models for label in (offer.model, offer.upstream)
         ):
             yield offer
+
+
+def offers_by_name(offers: Iterable[Offer], kind: object, region: str | None) -> Iterable[Offer]:
+    """A template's offers under the names by which they are asked for."""
+    return offers_in(offers, region) if kind == "bedrock" else offers
 
 
 def retired(model: Model, on: date) -> bool:
@@ -124,8 +157,13 @@ def retired(model: Model, on: date) -> bool:
 def provider_attributes(entry: ProviderSettings) -> Attributes:
     """An entry's attributes. A `region` that is said is where inference runs, unless `regions` says more."""
     attributes = entry.attributes.over(Attributes())
-    if entry.region is not None and attributes.regions is None:
-        attributes = msgspec.structs.replace(attributes, regions=(entry.region,))
+    return _placed(entry, attributes)
+
+
+def _placed(entry: ProviderSettings, attributes: Attributes) -> Attributes:
+    place = "global" if entry.kind == "vertex" and entry.region is None else entry.region
+    if place is not None and attributes.regions is None:
+        return msgspec.structs.replace(attributes, regions=(place,))
     return attributes
 
 
@@ -140,6 +178,10 @@ def _from_offer(
 ) -> Deployment:
     group = offer.group
     price = book.at(entry.template, offer.model)
+    if group.attributes is not None:
+        attributes = _placed(entry, _own_terms(entry, group.attributes))
+    if offer.regions is not None and entry.attributes.regions is None:
+        attributes = msgspec.structs.replace(attributes, regions=offer.regions)
     if group.training_use is not None and entry.attributes.training_use in (None, "no"):
         attributes = msgspec.structs.replace(attributes, training_use=group.training_use)
     return Deployment(
@@ -155,9 +197,30 @@ def _from_offer(
         weight=entry.weight,
         # The list price is the model's own: a deployment states only what differs.
         price=None if price == model.price or _is_maker(entry, model) else price,
+        without=group.without,
         quirks=entry.quirks,
+        template=entry.template,
+        prompt_cache=entry.prompt_cache,
         demo=group.demo,
     )
+
+
+def _own_terms(entry: ProviderSettings, terms: Attributes) -> Attributes:
+    """The terms of some models of a provider, with what the operator says laid over them: what differs from
+    the template is theirs.
+    """
+    template = templates().get(entry.template or "")
+    known = AttributeSettings.model_validate(template.entry.get("attributes", {})) if template else None
+    said = entry.attributes
+    if known is None:
+        return said.over(terms)
+    own = {
+        name: value
+        for name, value in said
+        if name != "evidence" and value is not None and value != getattr(known, name)
+    }
+    evidence = tuple(item for item in said.evidence if item not in known.evidence)
+    return AttributeSettings().model_copy(update={**own, "evidence": evidence}).over(terms)
 
 
 def _is_maker(entry: ProviderSettings, model: Model) -> bool:
@@ -178,6 +241,8 @@ def _plain(name: str, entry: ProviderSettings, model: Model, said: DeploymentSet
         attributes=provider_attributes(entry),
         weight=entry.weight,
         quirks=entry.quirks,
+        template=entry.template,
+        prompt_cache=entry.prompt_cache,
         demo=entry.kind == "simulated",
     )
 
@@ -202,7 +267,10 @@ def _corrected(
         limits=msgspec.structs.replace(base.limits, **said_limits),
         weight=base.weight if said.weight is None else said.weight,
         price=base.price if said.price is None else from_settings(said.price, _file(settings)),
+        without=base.without if said.without is None else frozenset(k for k in LACKS if k in said.without),
         quirks=base.quirks if said.quirks is None else said.quirks,
+        prompt_cache=said.prompt_cache or base.prompt_cache,
+        accepts=base.accepts if said.accepts is None else said.accepts.as_said(_file(settings)),
         demo=base.demo if said.demo is None else said.demo,
     )
 

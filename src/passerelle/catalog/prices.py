@@ -16,20 +16,20 @@ from passerelle.core.model import Price
 
 FIGURES = (
     "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning", "input_audio",
-    "output_audio", "input_image", "output_image",
+    "output_audio", "input_image", "output_image", "image", "characters", "audio_hour", "search",
 )  # fmt: skip
 """The fields of `Price` that are amounts."""
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A row of the price book's files. Amounts are nanos per million tokens."""
+    """A row of the price book's files. Amounts are nanos, per what `core.model.Price` says."""
 
     provider: str
     """A provider template, or `list:MAKER` for a list price without an offer of ours."""
     model: str
     """Our id of the model."""
-    input: int
-    output: int
+    input: int = 0
+    output: int = 0
     cache_read: int | None = None
     cache_write_5m: int | None = None
     cache_write_1h: int | None = None
@@ -38,6 +38,10 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     output_audio: int | None = None
     input_image: int | None = None
     output_image: int | None = None
+    image: int | None = None
+    characters: int | None = None
+    audio_hour: int | None = None
+    search: int | None = None
     currency: str = "USD"
     long_context_above: int | None = None
     long_context: dict[str, int] | None = None
@@ -99,7 +103,7 @@ def from_settings(said: PriceSettings, origin: str) -> Price:
 
 
 def _figures(tier: PriceTier) -> dict[str, int]:
-    return {name: value for name in FIGURES if (value := getattr(tier, name)) is not None}
+    return {name: value for name in FIGURES if (value := getattr(tier, name, None)) is not None}
 
 
 def _figured(

@@ -64,6 +64,9 @@ def command() -> None:
 @click.option("--concurrency", type=click.IntRange(1), help="Requests under way at once.")
 @click.option("--budget", type=click.FloatRange(min=0), help="What it may spend a month, in USD.")
 @click.option("--store-content", is_flag=True, help="Keep prompts and answers, encrypted, with its receipts.")
+@click.option(
+    "--store-conversations", is_flag=True, help="Let its callers keep responses and conversations, encrypted."
+)
 @click.option("--audit-required", is_flag=True, help="Refuse its requests when the audit cannot be written.")
 @click.option("--expires-days", type=click.IntRange(1), help="Days until it ends.")
 @json_option
@@ -82,6 +85,7 @@ def create(
     concurrency: int | None,
     budget: float | None,
     store_content: bool,
+    store_conversations: bool,
     audit_required: bool,
     expires_days: int | None,
     as_json: bool,
@@ -102,7 +106,7 @@ def create(
             "regions": regions or None,
             "requests_per_minute": rpm,
             "concurrency": concurrency,
-            "content": "full" if store_content else None,
+            "content": "full" if store_content else "conversations" if store_conversations else None,
             "audit": "required" if audit_required else None,
         },
         Rights,

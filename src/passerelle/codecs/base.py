@@ -9,16 +9,17 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 `AnswerError` for a provider answer that is not what its dialect promises.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from passerelle.core.accepts import Accepts
 from passerelle.core.errors import Problem
 from passerelle.core.event import Event, Failed
-from passerelle.core.request import Dialect, EmbedRequest, Operation, Request
-from passerelle.core.response import EmbedResponse, Response
+from passerelle.core.request import Dialect, Operation, Request
+from passerelle.core.response import Response
 from passerelle.core.usage import NO_USAGE, Usage
 
 MAX_EVENT_BYTES = 32 << 20
@@ -26,12 +27,14 @@ MAX_EVENT_BYTES = 32 << 20
 a picture in one event (2 MiB and more of base64)."""
 
 
+NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
+
 Speaker = Literal["", "mistral"]
 """Whose SDK speaks, where that changes what is said in its dialect."""
 
 
 class PathTarget(msgspec.Struct, frozen=True):
-    """What the URL said, for dialects that put the model or the operation there (Gemini)."""
+    """What was said outside the body: in the URL, by dialects that put the model or the operation there."""
 
     operation: Operation
     model: str | None = None
@@ -42,6 +45,8 @@ class PathTarget(msgspec.Struct, frozen=True):
     """One text is asked, not a batch (Gemini `embedContent`)."""
     speaker: Speaker = ""
     """A client that speaks the dialect in a way of its own."""
+    content_type: str = "application/json"
+    """Of the body, as the caller said it: a form's has its boundary."""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
@@ -57,7 +62,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     max_output_tokens: int | None = None
     features: frozenset[str] = frozenset()
     """Of `tools`, `images`, `audio`, `files`, `json`, `json_schema`, `reasoning`, `builtin_tools`,
-    `custom_tools`, `n`, `logprobs`: what a deployment must be able to do."""
+    `custom_tools`, `n`, `logprobs`: what a deployment must be able to do; and of `core.model.Feature`: what
+    a place must have."""
     session: str | None = None
     """A conversation hint in the body (`prompt_cache_key`, `metadata.user_id`…): affinity only."""
     text_bytes: int = 0
@@ -72,6 +78,14 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     """The caller asks the provider to keep the answer (Responses `store`)."""
     relayable: bool = True
     """False when the caller wants a form that only translation can give (Gemini's JSON-array stream)."""
+    settings: Mapping[str, Any] = NOTHING_SET
+    """What the body says of `core.accepts.Setting`, as the dialect writes the values, and `tools` when it has
+    any; `*` when the dialect does not look so closely. Only when the model minds one of them is it looked at.
+    """
+    likely: Usage | None = None
+    """What a task probably uses, where its bytes do not tell: pictures, characters, length of sound."""
+    most: Usage | None = None
+    """The most it can use, where its bytes do not tell."""
     hints: frozenset[str] = frozenset()
     """Notes of a dialect to its own `relay_request`, which need not read the body again."""
 
@@ -88,8 +102,16 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     """The model's capabilities (`core.model.Capability`); empty when unknown."""
     max_output_tokens: int | None = None
     """The model's own ceiling, where known: used when a dialect demands a limit the caller did not give."""
+    accepts: Accepts | None = None
+    """What the model takes of a request's settings in this dialect; None when nothing is known."""
+    watched: frozenset[str] = frozenset()
+    """`accepts.watched`, computed once."""
+    marks_cache: bool = False
+    """Prompts of callers without marks of their own are to be marked for the provider's cache."""
     operation: Operation = "chat"
     """`count_tokens` asks for the body of the dialect's counting endpoint, which takes fewer fields."""
+    betas: tuple[str, ...] = ()
+    """The caller's `anthropic-beta`, told only where a quirk says that the place has its own list."""
 
 
 QUIRKS: dict[str, str] = {
@@ -104,9 +126,31 @@ QUIRKS: dict[str, str] = {
     "reasoning_content_field": "returns thoughts in `reasoning_content`, and wants them back (DeepSeek)",
     "string_content": "takes a message's content as one string only, never as a list of parts",
     "no_sampling": "refuses `temperature`, `top_p`, penalties and logprobs (OpenAI reasoning models)",
+    "no_name": "refuses the `name` of a message (Groq)",
+    "keeps_prompt_cache_key": "takes `prompt_cache_key`, of all that `no_metadata` speaks of (Mistral)",
+    "random_seed_field": "wants `random_seed`, not `seed` (Mistral)",
+    "prefix_field": "goes on from a last message of the assistant's only with `prefix: true` (Mistral)",
+    "thinking_toggle": "turns thinking off by `thinking: {type: disabled}`, not by an effort (DeepSeek, GLM)",
+    "images_base64": "gives pictures as base64 and refuses `response_format` (`gpt-image` models)",
+    "flux_job": "makes pictures by jobs in its own words (Black Forest Labs)",
+    "rerank_top_k": "names the number of documents wanted `top_k` (Voyage)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
+    "on_bedrock": "is Claude behind Bedrock's InvokeModel: model in the path, version and betas in the body",
+    "on_foundry": "is Claude on Microsoft Foundry, which knows a list of betas of its own",
+    "on_vertex": "is Vertex AI: Claude with the model in the path and the version in the body, and Gemini's "
+    "counts and embeddings in other shapes",
 }
-"""Every quirk flag an OpenAI-compatible catalog entry may carry, and what it means."""
+"""Every quirk flag a catalog entry may carry, and what it means. The `on_` ones are given by the provider's
+kind to its deployments; see `codecs/anthropic/clouds.py` and `codecs/gemini/vertex.py`."""
+
+CLOUD_QUIRKS = frozenset({"on_bedrock", "on_foundry", "on_vertex"})
+"""Quirks of clouds that sell Claude: their targets are told the caller's betas."""
+
+
+def said_betas(headers: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """The betas that `anthropic-beta` headers name, each once, in their order."""
+    names = (beta.strip() for name, value in headers if name == "anthropic-beta" for beta in value.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 NOTHING_RENAMED: Mapping[str, str] = MappingProxyType({})
@@ -119,6 +163,7 @@ class Encoded(msgspec.Struct, frozen=True, gc=False):
     dropped: tuple[str, ...] = ()
     renamed: Mapping[str, str] = NOTHING_RENAMED
     """Tool names the provider would refuse: the name sent → the caller's. `codecs/names.py` undoes it."""
+    content_type: str = "application/json"
 
 
 class ReplyContext(msgspec.Struct, frozen=True, gc=False):
@@ -135,6 +180,8 @@ class ReplyContext(msgspec.Struct, frozen=True, gc=False):
     speaker: Speaker = ""
     request: Request | None = None
     """The decoded request, which Responses echoes back. Always set on translated answers."""
+    named: str = ""
+    """What to call the model instead, for a caller that throws away the thoughts of any other name."""
     passed: bytes = b""
     """The last whole events of a relayed stream that broke, which the encoder is to end: Responses numbers
     its events, and continues."""
@@ -212,6 +259,14 @@ class StreamWatcher(Protocol):
         ...
 
 
+@runtime_checkable
+class NamingWatcher(StreamWatcher, Protocol):
+    """A watcher that can put another name on the model of the stream it passes on."""
+
+    named: str
+    """`ReplyContext.named`; what it reports as `model` stays the provider's."""
+
+
 class ClientSide(Protocol):
     """A dialect as spoken by callers."""
 
@@ -283,30 +338,68 @@ class ProviderSide(Protocol):
         ...
 
 
-class EmbedClientSide(Protocol):
-    """Embeddings as asked by callers (OpenAI's and Gemini's shapes)."""
+class Whole(msgspec.Struct, frozen=True, gc=False):
+    """A whole answer as the caller gets it."""
+
+    body: bytes
+    content_type: str = "application/json"
+
+
+Asked = TypeVar("Asked")
+Told = TypeVar("Told", contravariant=True)
+Sent = TypeVar("Sent", contravariant=True)
+Found = TypeVar("Found", covariant=True)
+
+
+class TaskClientSide(Protocol[Asked, Told]):
+    """An operation that is no conversation, as asked by callers: embeddings and the tasks of `core.tasks`.
+
+    `Asked` and `Told` are its request and its response in core.
+    """
 
     dialect: Dialect
 
-    def embed_envelope(self, body: bytes, target: PathTarget) -> Envelope: ...
+    def envelope(self, body: bytes, target: PathTarget) -> Envelope:
+        """Raises `ProblemError` naming the field for anything it reads that is wrong."""
+        ...
 
-    def decode_embed_request(self, body: bytes, target: PathTarget) -> EmbedRequest: ...
+    def decode_request(self, body: bytes, target: PathTarget) -> Asked:
+        """The whole request. Raises `ProblemError`. Unknown fields go to `extra`, never refused."""
+        ...
 
-    def encode_embed_response(self, response: EmbedResponse, request: EmbedRequest) -> bytes: ...
+    def encode_response(self, response: Told, request: Asked, context: ReplyContext) -> Whole:
+        """A whole answer."""
+        ...
 
 
-class EmbedProviderSide(Protocol):
-    """Embeddings as asked of providers."""
+class TaskProviderSide(Protocol[Sent, Found]):
+    """The same, as asked of providers: `Sent` and `Found` in core."""
 
     dialect: Dialect
 
-    def encode_embed_request(self, request: EmbedRequest, target: Target) -> Encoded: ...
+    def encode_request(self, request: Sent, target: Target) -> Encoded:
+        """Raises `ProblemError` for what cannot be said there."""
+        ...
 
-    def relay_embed_request(self, body: bytes, target: Target) -> bytes: ...
+    def relay_request(self, body: bytes, target: Target) -> bytes | None:
+        """The caller's own body with the model spliced, where nothing else must change; else None."""
+        ...
 
-    def decode_embed_response(self, body: bytes) -> EmbedResponse: ...
+    def decode_response(self, body: bytes, content_type: str) -> Found:
+        """Raises `AnswerError` for anything that is not a complete answer."""
+        ...
 
-    def watch_embed_response(self, body: bytes) -> Watched: ...
+    def watch_response(self, body: bytes) -> Watched:
+        """As `decode_response`, reading only what the road needs, of an answer to a relayed request."""
+        ...
+
+
+class StreamingTask(Protocol):
+    """A `TaskProviderSide` whose answers may come as a stream, for callers of its own dialect."""
+
+    def stream_watcher(self, envelope: Envelope) -> StreamWatcher:
+        """A fresh watcher for one stream."""
+        ...
 
 
 class ProviderError(msgspec.Struct, frozen=True):

@@ -8,6 +8,8 @@ import binascii
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+
 _FORMAT_TYPES: Final = {"wav": "audio/wav", "mp3": "audio/mpeg", "pcm16": "audio/pcm"}
 _TYPE_FORMATS: Final = {
     "audio/wav": "wav",
@@ -20,6 +22,13 @@ _TYPE_FORMATS: Final = {
     "audio/pcm": "pcm16",
     "audio/l16": "pcm16",
 }
+
+
+def true_type(media_type: str) -> str:
+    """The name a registry knows a media type by. Many write `image/jpg`, which OpenAI takes and others do
+    not.
+    """
+    return "image/jpeg" if media_type == "image/jpg" else media_type
 
 
 def parse_data_url(url: str) -> tuple[str, str] | None:
@@ -83,3 +92,15 @@ def media_kind(media_type: str | None) -> str:
         return "pdf"
     major = known.partition("/")[0]
     return major if major in ("image", "audio", "video", "text") else "other"
+
+
+def is_reference(raw: msgspec.Raw) -> bool:
+    """Whether OpenAI's `image_url`, a text or an object with one under `url`, names an address to fetch from
+    and not the picture itself.
+    """
+    said = bytes(memoryview(raw)[:_HEAD])
+    return b"://" in said and b"data:" not in said
+
+
+_HEAD: Final = 256
+"""Enough for what comes before an address's own words: names, `detail`, the scheme."""

@@ -1,10 +1,11 @@
 """Every dialect by name. A dialect is imported when it is first spoken."""
 
 from functools import cache
-from typing import assert_never
+from typing import Any, assert_never
 
-from passerelle.codecs.base import ClientSide, EmbedClientSide, EmbedProviderSide, ProviderSide
-from passerelle.core.request import Dialect
+from passerelle.codecs.base import ClientSide, ProviderSide, TaskClientSide, TaskProviderSide
+from passerelle.core.event import Failed
+from passerelle.core.request import Dialect, Operation
 
 
 @cache
@@ -27,6 +28,10 @@ def client(dialect: Dialect) -> ClientSide:
             from passerelle.codecs import gemini
 
             return gemini.CLIENT
+        case "bedrock":
+            from passerelle.codecs import bedrock
+
+            return bedrock.CLIENT
         case _:
             assert_never(dialect)
 
@@ -51,41 +56,56 @@ def provider(dialect: Dialect) -> ProviderSide:
             from passerelle.codecs import gemini
 
             return gemini.PROVIDER
+        case "bedrock":
+            from passerelle.codecs import bedrock
+
+            return bedrock.PROVIDER
         case _:
             assert_never(dialect)
 
 
 @cache
-def embed_client(dialect: Dialect) -> EmbedClientSide | None:
-    """The dialect's embeddings as callers ask for them, or None where it has none."""
+def task_client(operation: Operation, dialect: Dialect) -> TaskClientSide[Any, Any] | None:
+    """An operation beside chat as callers of the dialect ask for it, or None where it has none."""
     match dialect:
         case "openai_chat":
-            from passerelle.codecs import openai_chat
+            from passerelle.codecs.openai_chat import tasks as openai_tasks
 
-            return openai_chat.EMBED_CLIENT
+            return openai_tasks.CLIENTS.get(operation)
         case "gemini":
-            from passerelle.codecs import gemini
+            from passerelle.codecs.gemini import tasks as gemini_tasks
 
-            return gemini.EMBED_CLIENT
-        case "openai_responses" | "anthropic":
+            return gemini_tasks.CLIENTS.get(operation)
+        case "openai_responses" | "anthropic" | "bedrock":
             return None
         case _:
             assert_never(dialect)
 
 
 @cache
-def embed_provider(dialect: Dialect) -> EmbedProviderSide | None:
-    """The dialect's embeddings as providers are asked for them, or None where it has none."""
+def task_provider(operation: Operation, dialect: Dialect) -> TaskProviderSide[Any, Any] | None:
+    """An operation beside chat as providers are asked for it, or None where the dialect has none."""
     match dialect:
         case "openai_chat":
-            from passerelle.codecs import openai_chat
+            from passerelle.codecs.openai_chat import tasks as openai_tasks
 
-            return openai_chat.EMBED_PROVIDER
+            return openai_tasks.PROVIDERS.get(operation)
         case "gemini":
-            from passerelle.codecs import gemini
+            from passerelle.codecs.gemini import tasks as gemini_tasks
 
-            return gemini.EMBED_PROVIDER
+            return gemini_tasks.PROVIDERS.get(operation)
+        case "bedrock":
+            from passerelle.codecs.bedrock.embed import EmbedProvider
+
+            return EmbedProvider() if operation == "embed" else None
         case "openai_responses" | "anthropic":
             return None
         case _:
             assert_never(dialect)
+
+
+def task_stream_error(failed: Failed) -> bytes:
+    """The honest end of a task's stream that broke. Only OpenAI's dialect streams tasks."""
+    from passerelle.codecs.openai_chat.tasks.stream import error_event
+
+    return error_event(failed)

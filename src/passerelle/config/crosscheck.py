@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from passerelle.config.findings import Finding, did_you_mean
+from passerelle.config.kinds import of_its_kind, reference_findings
 from passerelle.config.network import is_loopback_host, is_private_host, objections
 from passerelle.config.origin import Origin, rows, table
-from passerelle.config.secret import SecretError, SecretRef, looks_like_secret
+from passerelle.config.secret import looks_like_secret
 from passerelle.config.templates import templates
 
 RESERVED = "smart"
@@ -126,16 +127,6 @@ def _store(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
         )
 
 
-def reference_findings(text: str, path: tuple[str | int, ...], origin: Origin) -> Iterator[Finding]:
-    """Whether a reference to a secret is well formed and leads to one now."""
-    try:
-        SecretRef.parse(text).resolve(origin.env)
-    except SecretError as error:
-        yield origin.finding(path, error.message, error.next_step, code="unresolved_secret")
-    except ValueError as error:
-        yield origin.finding(path, str(error), "Write `env:NAME` or `file:/path`", code="invalid_value")
-
-
 def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
     path = ("providers", name)
     if "/" in name:
@@ -157,7 +148,14 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[F
             if field in entry:
                 message = f"a provider of kind `{kind}` calls no one, so this has no meaning"
                 yield origin.finding((*path, field), message, f"Remove `{field}`", code="conflict")
-    elif isinstance(kind, str) and url is None:
+    elif kind == "azure" and url is None:
+        yield origin.finding(
+            path,
+            "`base_url` is missing",
+            "Add the endpoint of your resource, such as `https://NAME.openai.azure.com`",
+            code="missing_field",
+        )
+    elif isinstance(kind, str) and url is None and kind not in ("bedrock", "vertex"):
         yield origin.finding(
             path,
             "`base_url` is missing",
@@ -175,6 +173,9 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[F
         if (
             not bad
             and "credential" not in entry
+            and "aws" not in entry
+            and "entra" not in entry
+            and kind != "vertex"
             and not is_private_host(urlsplit(url).hostname or "localhost")
         ):
             yield origin.finding(
@@ -184,6 +185,7 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[F
                 severity="warning",
                 code="no_credential",
             )
+    yield from of_its_kind(entry, kind, path, origin)
     credential = entry.get("credential")
     if isinstance(credential, str) and credential.startswith(("env:", "file:")):
         yield from reference_findings(credential, (*path, "credential"), origin)

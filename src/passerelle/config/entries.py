@@ -18,26 +18,30 @@ from passerelle.config.types import (
     Text,
     Weight,
 )
-from passerelle.core.model import Capability, Modality
+from passerelle.core.accepts import EFFORTS, Accepts, Range, Said, Setting
+from passerelle.core.model import Capability, Modality, PromptCache
 from passerelle.core.money import nanos_from_decimal
-from passerelle.core.request import Dialect
+from passerelle.core.request import Dialect, Effort
 
 
 def read_amount(value: object) -> int:
     """An amount in currency units as nanos. Numbers and text with a number both do; text is exact."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError("a price is a number of currency units per million tokens, such as 2.50")
+        raise ValueError("a price is a number of currency units, such as 2.50")
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
-        raise ValueError("a price is a number of currency units per million tokens, such as 2.50") from None
+        raise ValueError("a price is a number of currency units, such as 2.50") from None
     if not amount.is_finite() or amount < 0 or amount > 1_000_000:
-        raise ValueError("a price lies between 0 and 1000000 currency units per million tokens")
+        raise ValueError("a price lies between 0 and 1000000 currency units")
     return nanos_from_decimal(amount)
 
 
 PerMillion = Annotated[int, BeforeValidator(read_amount)]
-"""Written in currency units per million tokens; held in nanos per million tokens."""
+"""Written in currency units per million tokens (or characters); held in nanos per million."""
+
+Amount = Annotated[int, BeforeValidator(read_amount)]
+"""Written in currency units; held in nanos."""
 
 
 class PriceTier(Section):
@@ -58,6 +62,10 @@ class PriceTier(Section):
 class PriceSettings(PriceTier):
     """`price` of a model or a deployment."""
 
+    image: Amount | None = None
+    characters: PerMillion | None = None
+    audio_hour: Amount | None = None
+    search: Amount | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     long_context_above: Positive | None = None
     long_context: PriceTier | None = None
@@ -71,6 +79,39 @@ class DeploymentLimits(Section):
     concurrency: Positive | None = None
     context_tokens: Positive | None = None
     max_output_tokens: Positive | None = None
+
+
+class RangeSettings(Section):
+    """`accepts.ranges.NAME`: the values a setting takes, ends included."""
+
+    least: float | None = None
+    most: float | None = None
+
+
+class AcceptsSettings(Section):
+    """`accepts` of a model or a deployment: what it takes of a request's settings. Same names as
+    `core.accepts.Accepts`."""
+
+    refuses: Annotated[frozenset[Setting], SORTED] = frozenset()
+    takes: Annotated[frozenset[Setting], SORTED] = frozenset()
+    efforts: tuple[Effort, ...] | None = None
+    stops: Positive | None = None
+    one_sampler: Flag | None = None
+    ranges: dict[Setting, RangeSettings] = Field(default_factory=dict)
+
+    def as_said(self, source: str) -> Said:
+        """As the catalog lays it over its own rows."""
+        ranges = [Range(name, limit.least, limit.most) for name, limit in sorted(self.ranges.items())]
+        efforts = None if self.efforts is None else tuple(e for e in EFFORTS if e in self.efforts)
+        said = Accepts(
+            refuses=self.refuses,
+            ranges=tuple(ranges),
+            efforts=efforts,
+            stops=self.stops,
+            one_sampler=self.one_sampler,
+            sources=(source,),
+        )
+        return Said(said, self.takes)
 
 
 class ModelSettings(Section):
@@ -89,6 +130,7 @@ class ModelSettings(Section):
     licence: Text | None = None
     quality: Share | None = None
     price: PriceSettings | None = None
+    accepts: AcceptsSettings | None = None
     released: IsoDate | None = None
     deprecated: IsoDate | None = None
 
@@ -107,5 +149,8 @@ class DeploymentSettings(Section):
     limits: DeploymentLimits = DeploymentLimits()
     attributes: AttributeSettings = AttributeSettings()
     price: PriceSettings | None = None
+    without: Annotated[frozenset[Text], SORTED] | None = None
     quirks: Annotated[frozenset[Text], SORTED] | None = None
+    accepts: AcceptsSettings | None = None
+    prompt_cache: PromptCache | None = None
     demo: Flag | None = None

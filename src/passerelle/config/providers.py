@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, Strict
+from pydantic import Field, Strict, StringConstraints
 
 from passerelle.config.sections import DeadlineOverrides
 from passerelle.config.types import (
@@ -18,10 +18,12 @@ from passerelle.config.types import (
     Text,
     Weight,
 )
-from passerelle.core.model import Attributes, DataClass, Evidence, Hosting, TrainingUse
+from passerelle.core.model import Attributes, DataClass, Evidence, Hosting, PromptCache, TrainingUse
 from passerelle.core.request import Dialect
 
-ProviderKind = Literal["openai_like", "anthropic", "gemini", "local", "simulated"]
+ProviderKind = Literal[
+    "openai_like", "anthropic", "gemini", "bedrock", "azure", "vertex", "bfl", "local", "simulated"
+]
 """How a provider is spoken to; `providers/` has one adapter for each."""
 
 
@@ -33,6 +35,16 @@ class EvidenceSettings(Section):
     by: Text | None = None
 
 
+class KeepsSettings(Section):
+    """`keeps`: days for which something is kept of a request that asks for it."""
+
+    web_search: Count | None = None
+    web_fetch: Count | None = None
+    code_execution: Count | None = None
+    file_ids: Count | None = None
+    mcp: Count | None = None
+
+
 class AttributeSettings(Section):
     """`attributes`: what compliance rules may ask. Left out means unknown, which is never "no"."""
 
@@ -41,6 +53,7 @@ class AttributeSettings(Section):
     jurisdictions: tuple[Law, ...] | None = None
     hosting: Hosting | None = None
     retention_days: Count | None = None
+    keeps: KeepsSettings = KeepsSettings()
     training_use: TrainingUse | None = None
     certifications: tuple[Text, ...] | None = None
     max_data_class: DataClass | None = None
@@ -48,7 +61,10 @@ class AttributeSettings(Section):
 
     def over(self, base: Attributes) -> Attributes:
         """`base` with what is said here in its place, the evidence of both kept."""
-        said = self.model_dump(exclude_none=True, exclude={"evidence"})
+        said = self.model_dump(exclude_none=True, exclude={"evidence", "keeps"})
+        keeps = self.keeps.model_dump(exclude_none=True)
+        if keeps:
+            said["keeps"] = tuple(sorted(keeps.items()))
         kept = {name: getattr(base, name) for name in Attributes.__struct_fields__ if name != "evidence"}
         own = tuple(Evidence(e.url, e.verified_on, e.by) for e in self.evidence)
         return Attributes(**{**kept, **said}, evidence=base.evidence + own)
@@ -75,6 +91,32 @@ class ScriptSettings(Section):
     dimensions: Annotated[int, Strict(), Field(ge=1, le=8192)] = 256
 
 
+class AwsSettings(Section):
+    """`aws` of a `bedrock` provider: access keys, in place of a Bedrock API key in `credential`."""
+
+    access_key_id: Credential
+    secret_access_key: Credential
+    session_token: Credential | None = None
+
+
+TenantId = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$")]
+"""A GUID or a verified domain: it stands in the path that a secret is sent to."""
+ProjectId = Annotated[str, Strict(), StringConstraints(pattern=r"^[a-z0-9][a-z0-9.:-]{0,99}$")]
+ApiVersion = Annotated[
+    str, Strict(), StringConstraints(pattern=r"^(?:\d{4}-\d{2}-\d{2}(?:-preview)?|v1|preview|latest)$")
+]
+
+
+class EntraSettings(Section):
+    """`entra`: an application registered with Microsoft Entra, in place of a key."""
+
+    tenant_id: TenantId
+    client_id: TenantId
+    client_secret: Credential
+    cloud: Literal["public", "usgov", "china"] = "public"
+    scope: Text | None = None
+
+
 class ProviderSettings(Section):
     """A provider entry, its template already laid under it."""
 
@@ -82,11 +124,17 @@ class ProviderSettings(Section):
     kind: ProviderKind
     base_url: Text | None = None
     credential: Credential | None = None
+    aws: AwsSettings | None = None
     dialect: Dialect = "openai_chat"
     also: Annotated[frozenset[Dialect], SORTED] = frozenset()
     region: Region | None = None
+    project: ProjectId | None = None
+    api_version: ApiVersion | None = None
+    entra: EntraSettings | None = None
+    token_url: Text | None = None
     models: tuple[Text, ...] | None = None
     weight: Weight = 1.0
+    prompt_cache: PromptCache = "auto"
     quirks: Annotated[frozenset[Text], SORTED] = frozenset()
     attributes: AttributeSettings = AttributeSettings()
     deadlines: DeadlineOverrides = DeadlineOverrides()

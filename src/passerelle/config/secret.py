@@ -5,6 +5,7 @@ A setting holds a `SecretRef` (`env:NAME` or `file:/path`), never the secret. Re
 """
 
 import hmac
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,11 +87,11 @@ class SecretRef(msgspec.Struct, frozen=True):
         raise ValueError("a secret may not stand in a file of settings")
 
     def resolve(self, env: Mapping[str, str]) -> Secret:
-        """The secret as it is now, surrounding white space removed. Files are read at each call, so
-        that a rotated one is seen. Raises `SecretError`.
+        """The secret as it is now, surrounding white space removed, a JSON object on one line. Files are
+        read at each call, so that a rotated one is seen. Raises `SecretError`.
         """
         value = self._from_env(env) if self.kind == "env" else self._from_file()
-        value = value.strip()
+        value = _on_one_line(value.strip())
         if not value:
             raise SecretError(f"`{self}` is empty", "Put the secret there")
         if not value.isprintable():
@@ -128,6 +129,16 @@ class SecretRef(msgspec.Struct, frozen=True):
             raise SecretError(
                 f"`{self}` is not UTF-8 text", "Name a file that holds the secret as text"
             ) from None
+
+
+def _on_one_line(value: str) -> str:
+    """A JSON object (a credential file of Google's) without its line breaks; anything else as it is."""
+    if not value.startswith("{"):
+        return value
+    try:
+        return json.dumps(json.loads(value), separators=(",", ":"))
+    except ValueError:
+        return value
 
 
 _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (

@@ -27,9 +27,10 @@ class ServerSettings(Section):
 
 
 class StoreSettings(Section):
-    """`[store]`: where keys, receipts and budgets are kept."""
+    """`[store]`: where keys, receipts and budgets are kept, and for how long conversations are."""
 
     url: Text | None = None
+    conversation_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
 
 
 class TelemetrySettings(Section):
@@ -77,6 +78,27 @@ class RouterSettings(Section):
     """`[router]`: how `smart` chooses when the caller does not say."""
 
     smart_mode: Literal["quality", "balanced", "cost", "fast"] = "balanced"
+
+
+class FileSettings(Section):
+    """`[files]`: what callers may keep with us."""
+
+    max_bytes: Annotated[Whole, Field(ge=1024, le=8 << 30)] = 512 << 20
+    max_project_bytes: Annotated[Whole, Field(ge=1024, le=1 << 50)] = 20 << 30
+    retention_days: Annotated[Whole, Field(ge=1, le=3650)] | None = None
+
+
+class BatchSettings(Section):
+    """`[batches]`: requests asked as one piece of work, in the background."""
+
+    concurrency: Annotated[Whole, Field(ge=0, le=1024)] = 8
+    yield_above: Count = 32
+    attempts: Annotated[Whole, Field(ge=1, le=100)] = 5
+    max_lines: Annotated[Whole, Field(ge=1, le=1_000_000)] = 100_000
+    max_bytes: Annotated[Whole, Field(ge=1024, le=8 << 30)] = 200 << 20
+    max_active: Positive = 200
+    window_s: Seconds = 86_400.0
+    retention_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
 
 
 class LocalSettings(Section):

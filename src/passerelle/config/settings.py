@@ -18,7 +18,9 @@ from passerelle.config.policy import PolicySettings
 from passerelle.config.providers import ProviderSettings
 from passerelle.config.secret import Secret, SecretRef
 from passerelle.config.sections import (
+    BatchSettings,
     DeadlineSettings,
+    FileSettings,
     LimitSettings,
     LocalSettings,
     RouterSettings,
@@ -51,6 +53,8 @@ class Settings(Section):
     deadlines: DeadlineSettings = DeadlineSettings()
     router: RouterSettings = RouterSettings()
     policy: PolicySettings = PolicySettings()
+    files: FileSettings = FileSettings()
+    batches: BatchSettings = BatchSettings()
     local: LocalSettings = LocalSettings()
     providers: Mapping[Name, ProviderSettings] = Field(default_factory=dict)
     models: tuple[ModelSettings, ...] = ()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,11 +23,28 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fields of a provider entry."""
     env: tuple[str, ...] = ()
     """Environment variables that hold its key, the first one found is used."""
+    region_env: tuple[str, ...] = ()
+    """Environment variables that say its region, without which it has no address."""
     key_url: str | None = None
     """Where to get a key."""
     docs_url: str | None = None
     """The provider's own documentation of its API."""
     note: str = ""
+    credentials: str = ""
+    """What it takes as a credential, in words."""
+    limits: str = ""
+    """Where its limits stand, and what it says when they are reached."""
+    sources: dict[str, str] = {}
+    """For each quirk of the entry, and other things said here: who says so. All read 2026-11-22."""
+    start: str = ""
+    """How to start a server of one's own, as a command."""
+    hosts: tuple[str, ...] = ()
+    """Ends of host names at which it is still the place its attributes speak of, where each customer has an
+    address of his own."""
+    example: str = ""
+    """The lines of an entry, for one that needs more than a key."""
+    more: str = ""
+    """What else its page says, in Markdown."""
 
 
 @cache
@@ -47,16 +65,31 @@ def template_name(name: str, entry: Mapping[str, Any]) -> str | None:
     return kind if isinstance(kind, str) and kind in templates() else None
 
 
+def moved_elsewhere(entry: Mapping[str, Any], template: Template) -> bool:
+    """Whether the operator's entry is at another address than the template's."""
+    said, known = entry.get("base_url"), template.entry.get("base_url")
+    if said is None or said == known:
+        return False
+    if not template.hosts or not isinstance(said, str):
+        return True
+    try:
+        host = urlsplit(said).hostname or ""
+    except ValueError:
+        return True
+    return not host.endswith(template.hosts)
+
+
 def laid_under(entry: Mapping[str, Any], template: Template) -> dict[str, Any]:
     """The operator's entry with the template's fields where it says nothing.
 
     An entry that moves `base_url` elsewhere has left the place the template's attributes speak of, so it
-    keeps none of them: unknown until the operator says.
+    keeps none of them: unknown until the operator says. Nor may it connect to private addresses unasked.
     """
     merged = {**template.entry, **entry}
+    if moved_elsewhere(entry, template) and "allow_private_network" not in entry:
+        merged.pop("allow_private_network", None)  # it was for the template's own address
     theirs, ours = template.entry.get("attributes"), entry.get("attributes")
-    moved = entry.get("base_url", template.entry.get("base_url")) != template.entry.get("base_url")
-    if moved:
+    if moved_elsewhere(entry, template):
         merged["attributes"] = ours if ours is not None else {}
     elif isinstance(theirs, dict) and isinstance(ours, dict):
         merged["attributes"] = {**theirs, **ours}

@@ -1,7 +1,8 @@
 """Identifiers: a prefix that says what the thing is, then a ULID.
 
 `req_` a request as its caller sees it · `rcp_` a receipt · `att_` an attempt · `hld_` a budget hold ·
-`org_` `wsp_` `prj_` `key_` the tenancy tree · `bud_` a budget · `aud_` an audit record.
+`org_` `wsp_` `prj_` `key_` the tenancy tree · `bud_` a budget · `aud_` an audit record ·
+`file-` a kept file · `batch_` `msgbatch_` a batch (as their SDKs' users know them).
 
 ULID layout (github.com/ulid/spec, read 2026-11-22): 48 bits of Unix milliseconds, 80 bits of
 randomness, Crockford base 32, 26 characters. Sorting the text sorts by time.
@@ -44,3 +45,8 @@ def unix_ms(identifier: str) -> int:
     for character in text[:10]:
         value = value * 32 + _ALPHABET.index(character)
     return value
+
+
+def plausible(text: str) -> bool:
+    """Whether `text` can be anybody's id: short and printable ASCII, so that any database may be asked."""
+    return 0 < len(text) <= 128 and text.isascii() and text.isprintable()

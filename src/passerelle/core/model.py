@@ -4,19 +4,42 @@ A `Model` is an identity (what it can do); a `Deployment` is that model at a pro
 under terms (what it may be given, what it costs). One model has many deployments.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
-from passerelle.core.request import Dialect
+from passerelle.core.accepts import Said
+from passerelle.core.request import Dialect, Operation
 
-Modality = Literal["text", "image", "audio", "video", "file", "embedding"]
+Modality = Literal[
+    "text", "image", "audio", "video", "file", "embedding", "ranking", "verdict", "transcript", "speech"
+]  # fmt: skip
+"""What goes in or comes out. The last five only come out, each of one operation: see `OPERATION_GIVES`."""
+
+OPERATION_GIVES: dict[Operation, Modality] = {
+    "chat": "text", "count_tokens": "text", "embed": "embedding", "rerank": "ranking",
+    "moderate": "verdict", "generate_image": "image", "edit_image": "image", "transcribe": "transcript",
+    "translate": "transcript", "speak": "speech",
+}  # fmt: skip
+"""What a model must give to serve an operation. `audio` is sound within an answer, `speech` a text read out;
+`text` is words of its own, `transcript` those it heard."""
 
 Capability = Literal[
     "tools", "parallel_tools", "json_schema", "json", "reasoning", "prompt_cache", "streaming",
     "embeddings", "images", "computer_use", "web_search", "prefill",
 ]  # fmt: skip
 """What a model or deployment can be asked for beyond plain words."""
+
+Feature = Literal[
+    "image_urls", "file_urls", "file_ids", "web_fetch", "code_execution", "mcp", "inference_geo",
+]  # fmt: skip
+"""What a request may ask for that belongs to a place rather than to a model: fetching what a URL names,
+files uploaded before, tools that run there, a geography for one request."""
+
+Lack = Literal[Capability, Modality, Feature]
+"""What a deployment may be without although its model has it elsewhere."""
+
+LACKS: tuple[Lack, ...] = get_args(Lack)
 
 DataClass = Literal[
     "public", "internal", "confidential", "personal", "financial", "health", "special_category",
@@ -28,6 +51,9 @@ DATA_CLASSES: tuple[DataClass, ...] = (
     "secret", "defence",
 )  # fmt: skip
 """From least to most sensitive. Classification may only raise a request along this order."""
+
+PromptCache = Literal["auto", "caller"]
+"""`auto`: long conversations of callers whose dialect has no marks get them. `caller`: only callers mark."""
 
 TrainingUse = Literal["no", "opt_in", "yes"]
 Hosting = Literal["self", "eu_sovereign", "hyperscaler", "direct"]
@@ -56,6 +82,8 @@ class Attributes(msgspec.Struct, frozen=True, omit_defaults=True):
     hosting: Hosting | None = None
     retention_days: int | None = None
     """Longest the provider keeps prompts or answers; 0 is zero retention."""
+    keeps: tuple[tuple[str, int], ...] = ()
+    """What is kept longer than `retention_days` because a request asks for it: the feature, and the days."""
     training_use: TrainingUse | None = None
     certifications: tuple[str, ...] | None = None
     max_data_class: DataClass | None = None
@@ -64,7 +92,7 @@ class Attributes(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Price(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One versioned row of the price book. Every figure is nanos of `currency` per million tokens.
+    """One versioned row of the price book, in nanos of `currency`: per million tokens unless said otherwise.
 
     A bucket without a figure of its own takes the nearest one above it: cache reads, audio and images
     the input price; 5-minute cache writes the input price; 1-hour writes the 5-minute price;
@@ -83,6 +111,14 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
     output_audio: int | None = None
     input_image: int | None = None
     output_image: int | None = None
+    image: int | None = None
+    """Per picture made."""
+    characters: int | None = None
+    """Per million characters spoken."""
+    audio_hour: int | None = None
+    """Per hour of sound heard."""
+    search: int | None = None
+    """Per search: a ranking of up to a hundred documents."""
     currency: str = "USD"
     long_context_above: int | None = None
     """When a request's total input exceeds this many tokens, `long_context` replaces the row."""
@@ -117,6 +153,8 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True):
     released: str | None = None
     deprecated: str | None = None
     source: str = ""
+    accepts: Said | None = None
+    """What the operator says of the settings it takes; the catalog's rows stand in `catalog.parameters`."""
 
 
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -148,10 +186,23 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     weight: float = 1.0
     """Share among equals; 0 takes it out of the rotation without removing it."""
     price: Price | None = None
+    without: frozenset[Lack] = frozenset()
+    """What the model has elsewhere and not here."""
     quirks: frozenset[str] = frozenset()
     """How it departs from its dialect; each quirk is documented where codecs define it."""
+    template: str | None = None
+    """The well-known provider its entry started from: whose parameters hold there."""
+    accepts: Said | None = None
+    """What the operator says of the settings taken there."""
+    prompt_cache: PromptCache = "auto"
+    """Whether prompts that come without marks are marked for its cache (`codecs.caching`)."""
     demo: bool = False
     """A demo or simulated model: said wherever a person sees it, never chosen over a real one."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the model can do here; empty when nothing is known of it."""
+        return self.model.capabilities - self.without if self.without else self.model.capabilities
 
     @property
     def effective_price(self) -> Price | None:

@@ -50,8 +50,9 @@ class Rights(msgspec.Struct, frozen=True, omit_defaults=True):
     concurrency: int | None = None
     audit: Literal["standard", "required"] | None = None
     """`required`: the intent is durable before any provider is called, or the request is refused."""
-    content: Literal["none", "full"] | None = None
-    """Whether prompts and answers are stored with the receipt. Default: none."""
+    content: Literal["none", "conversations", "full"] | None = None
+    """What of prompts and answers may be stored: nothing, what callers ask to keep (Responses `store`,
+    conversations), or that and every request's with its receipt. Default: none."""
 
 
 class Organisation(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from passerelle.core.conversation import Turn
 from passerelle.core.errors import FailureKind
 from passerelle.core.plan import Plan
 from passerelle.core.request import Dialect, Operation
@@ -142,6 +143,8 @@ class Settlement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     holds: tuple["HoldSettled", ...] = ()
     content: Any = None
     """Prompt and answer, only when the tenant stores content."""
+    turn: Turn | None = None
+    """What the caller asked to keep, where the tenant allows it."""
 
 
 class HoldSettled(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -10,11 +10,19 @@ import msgspec
 
 from passerelle.core.message import Extra, Message
 
-Dialect = Literal["openai_chat", "openai_responses", "anthropic", "gemini"]
+Dialect = Literal["openai_chat", "openai_responses", "anthropic", "gemini", "bedrock"]
 """The languages spoken, to clients and to providers. OpenAI's embeddings ride on `openai_chat`."""
 
-Operation = Literal["chat", "embed", "count_tokens"]
-"""What is asked: an answer, vectors, or the size of a prompt."""
+Operation = Literal[
+    "chat", "embed", "count_tokens", "rerank", "moderate", "generate_image", "edit_image", "transcribe",
+    "translate", "speak",
+]  # fmt: skip
+"""What is asked: an answer, vectors, the size of a prompt, or one of the tasks of `core.tasks`."""
+
+TASKS: frozenset[Operation] = frozenset(
+    {"embed", "rerank", "moderate", "generate_image", "edit_image", "transcribe", "translate", "speak"}
+)
+"""What is no conversation: one request, one answer, each of a shape of its own."""
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 

@@ -1,10 +1,14 @@
-"""Usage: disjoint buckets of tokens, the same for every provider.
+"""Usage: disjoint buckets, the same for every provider.
 
 Providers count differently. OpenAI's `prompt_tokens` includes cached tokens and `completion_tokens`
 includes reasoning; Anthropic's `input_tokens` excludes both cache reads and cache writes; Gemini's
 `promptTokenCount` includes cached tokens and `candidatesTokenCount` excludes thoughts. Each codec
 turns its provider's figures into these buckets once, so that no token is priced twice or never.
-The buckets are disjoint and `total` is their sum.
+The buckets are disjoint and `total_tokens` is the sum of those that count tokens.
+
+What is not billed in tokens has buckets of its own: pictures by the piece, speech by the character,
+sound by its length, searches by number. A provider that tells tokens for such work fills those instead,
+and a price names either, so that nothing is paid twice.
 """
 
 from typing import Literal
@@ -15,7 +19,7 @@ UsageSource = Literal["provider", "estimated", "none"]
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Token counts of one attempt. Every field is a count of tokens, ≥ 0."""
+    """What one attempt used. Every figure is ≥ 0, and a count of tokens unless its name says otherwise."""
 
     input_tokens: int = 0
     """Uncached text (and whatever the provider does not count apart) sent to the model."""
@@ -37,6 +41,14 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Audio output, where the provider counts it apart."""
     output_image_tokens: int = 0
     """Image output, where the provider counts it apart."""
+    output_images: int = 0
+    """Pictures made, where they are not counted in tokens."""
+    input_characters: int = 0
+    """Characters spoken, where speech is not counted in tokens."""
+    input_audio_ms: int = 0
+    """Milliseconds of sound heard, where it is not counted in tokens."""
+    searches: int = 0
+    """Rankings of up to a hundred documents each (Cohere's `search_units`)."""
     source: UsageSource = "provider"
     """Whose figures these are: the provider's, our estimate, or none (nothing was processed)."""
 
@@ -66,7 +78,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def total_tokens(self) -> int:
-        """The sum of all buckets."""
+        """The sum of all buckets that count tokens."""
         return self.total_input_tokens + self.total_output_tokens
 
     def __add__(self, other: "Usage") -> "Usage":
@@ -80,7 +92,13 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 BUCKETS = tuple(name for name in Usage.__struct_fields__ if name != "source")
-"""The names of the disjoint buckets, in the order of `Usage`'s fields."""
+"""The names of the disjoint buckets, in the order of `Usage`'s fields: first those that count tokens."""
+
+TOKENS = tuple(name for name in BUCKETS if name.endswith("_tokens"))
+"""The buckets that count tokens."""
+
+UNITS = BUCKETS[len(TOKENS) :]
+"""The buckets that count something else."""
 
 NO_USAGE = Usage(source="none")
 """Nothing was processed: a refusal before the provider, or a failed connection."""

@@ -9,8 +9,10 @@ import asyncio
 from collections.abc import Callable
 
 from passerelle.codecs.base import ReplyContext, StreamWatcher
+from passerelle.codecs.fitting import UnfitError
 from passerelle.core.clock import Clock
 from passerelle.core.errors import AnswerError, Problem, ProblemError
+from passerelle.core.plan import Rejection
 from passerelle.gateway import leg as legs
 from passerelle.gateway.deliver import Deliverer, Opened
 from passerelle.gateway.holds import Holds
@@ -36,7 +38,7 @@ HELD_BACK_BOUND = 256 << 10
 """Bytes of lifecycle frames held before the first content; more is a provider fault."""
 _ERROR_BODY_S = 5.0
 """How long the words beside an error status are waited for."""
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id")
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 
 
 class _Setback(Exception):
@@ -94,25 +96,36 @@ class Engine:
             ticket.vacate()
         by_id, now_s = generation.catalog.by_id, self._clock.monotonic_s()
         full: Full | None = None
+        unfit: UnfitError | None = None
         while True:
             stop = tour.next(
                 failure,
                 lambda place: legs.deadlines_of(trip, by_id[place]).total_s - now_s + trip.ask.started_s,
             )
             if stop is None:
-                raise ProblemError(_nowhere(trip, failure, full))
+                raise ProblemError(_nowhere(trip, failure, full, unfit))
             if stop.pause_s:
                 await asyncio.sleep(stop.pause_s)
             deployment = by_id[stop.deployment]
-            if deployment.id not in generation.limited or ticket is None:
-                break
-            found = ticket.occupy(deployment)
-            if found is None:
-                break
-            full = found if full is None or found.wait_s < full.wait_s else full
-            pass_over(trip, found.rejection)
-            tour.skip()
-        outbound = encode_for(trip, deployment)
+            if deployment.id in generation.limited and ticket is not None:
+                found = ticket.occupy(deployment)
+                if found is not None:
+                    full = found if full is None or found.wait_s < full.wait_s else full
+                    pass_over(trip, found.rejection)
+                    tour.skip()
+                    continue
+            try:
+                outbound = encode_for(trip, deployment)
+            except UnfitError as error:  # what one model cannot do, the next may
+                unfit = error
+                if ticket is not None:
+                    ticket.vacate()
+                pass_over(
+                    trip, Rejection(deployment.id, f"parameters.{error.setting}", error.problem.message)
+                )
+                tour.skip()
+                continue
+            break
         estimate = await self._holds.reserve(trip, deployment)
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
         intent = legs.intent_of(trip, leg, estimate)
@@ -140,7 +153,8 @@ class Engine:
             finally:
                 await reply.aclose()
             leg.first_content_s = self._clock.monotonic_s()
-            answer = decode_whole(trip, leg.outbound, data, context)
+            content_type = reply.headers.get("content-type", "")
+            answer = decode_whole(trip, leg.outbound, data, context, content_type)
         except SendError as error:
             raise self._setback(
                 trip,
@@ -233,11 +247,12 @@ class Engine:
             deployment=leg.deployment,
             operation=trip.envelope.operation,
             body=outbound.body,
-            stream=stream,
+            stream=stream and not outbound.gathered,
             dialect=outbound.dialect,
             deadlines=leg.deadlines,
             headers=trip.ask.headers if outbound.relayed else (),
             remaining_s=self._outcomes.remaining_s(leg),
+            content_type=outbound.content_type,
         )
         leg.sent = True
         try:
@@ -288,10 +303,12 @@ class Engine:
         reply.set_deadline(asyncio.get_running_loop().time() + limit_s)
 
 
-def _nowhere(trip: Trip, failure: Failure | None, full: Full | None) -> Problem:
+def _nowhere(trip: Trip, failure: Failure | None, full: Full | None, unfit: UnfitError | None) -> Problem:
     """What to tell the caller when the tour is over."""
     if failure is not None:
         return failure.problem
+    if unfit is not None and full is None:
+        return unfit.problem
     if full is None:
         return Problem("upstream_timeout", "No time was left to call a provider.")
     return Problem(

@@ -14,6 +14,7 @@ import msgspec
 from passerelle.codecs.base import ReplyContext, StreamWatcher
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed
+from passerelle.gateway import keep
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.outcomes import UNREADABLE, Outcomes
 from passerelle.gateway.translate import in_band_error
@@ -56,6 +57,8 @@ class Deliverer:
         try:
             if watcher.done:
                 self._outcomes.stream_completed(trip, leg, watcher)
+                if trip.booked is not None:
+                    await keep.booked(trip)
             out = opened.held
             yield _kept(trip, out)
             if not opened.ended and watcher.failed is None:
@@ -110,6 +113,8 @@ class Deliverer:
             if watcher.done:
                 if not trip.settled:
                     self._outcomes.stream_completed(trip, leg, watcher)
+                    if trip.booked is not None:
+                        await keep.booked(trip)
                     reply.set_deadline(loop_time() + _DRAIN_S)
             elif watcher.progress != progress:
                 progress = watcher.progress
@@ -119,6 +124,8 @@ class Deliverer:
         out = watcher.close()
         if watcher.done and not trip.settled:
             self._outcomes.stream_completed(trip, leg, watcher)
+            if trip.booked is not None:
+                await keep.booked(trip)
         if out:
             yield out
 

@@ -5,12 +5,14 @@ figures are kept apart: what a request probably is (for choosing) and what it ca
 holding money).
 """
 
+import msgspec
+
 from passerelle.codecs.base import Envelope
 from passerelle.core.message import AudioPart, ReasoningPart, RefusalPart, TextPart, ToolCallPart
 from passerelle.core.model import Deployment, Price
 from passerelle.core.request import Operation
 from passerelle.core.response import Response
-from passerelle.core.usage import Usage
+from passerelle.core.usage import TOKENS, Usage
 from passerelle.ledger.price import cost, upper_bound
 
 BYTES_PER_TOKEN = 4
@@ -45,9 +47,9 @@ def expected_cost(envelope: Envelope, price: Price | None) -> int | None:
         return None
     if envelope.operation in FREE:
         return 0
-    output = min(envelope.max_output_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS)
     if envelope.operation != "chat":
-        output = 0
+        return cost(usage_from_bytes(envelope, 0), price)
+    output = min(envelope.max_output_tokens or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS)
     return cost(Usage(input_tokens=input_tokens(envelope), output_tokens=output), price)
 
 
@@ -58,7 +60,7 @@ def most_it_can_cost(envelope: Envelope, deployment: Deployment) -> int:
         return 0
     most_input = envelope.text_bytes // FEWEST_BYTES_PER_TOKEN + envelope.images * MOST_IMAGE_TOKENS
     if envelope.operation != "chat":
-        return upper_bound(most_input, 0, price)
+        return min(_most_of_a_task(envelope, most_input, price), _MOST_NANOS)
     if envelope.unmeasured or "builtin_tools" in envelope.features:
         # A provider's own tool brings pages and files into the prompt that nobody has seen yet.
         most_input = max(most_input, _window(deployment))
@@ -70,6 +72,15 @@ def most_it_can_cost(envelope: Envelope, deployment: Deployment) -> int:
     return min(upper_bound(most_input, most_output * envelope.answers, price), _MOST_NANOS)
 
 
+def _most_of_a_task(envelope: Envelope, most_input: int, price: Price) -> int:
+    most = envelope.most
+    if most is None:
+        return upper_bound(most_input, 0, price)
+    tokens = upper_bound(most_input + most.total_input_tokens, most.total_output_tokens, price)
+    units = msgspec.structs.replace(most, **dict.fromkeys(TOKENS, 0))
+    return tokens + cost(units, price)
+
+
 def _window(deployment: Deployment) -> int:
     """No prompt and no answer is longer than this."""
     return deployment.limits.context_tokens or deployment.model.context_tokens or FALLBACK_CONTEXT_TOKENS
@@ -77,6 +88,8 @@ def _window(deployment: Deployment) -> int:
 
 def usage_from_bytes(envelope: Envelope, answered_bytes: int) -> Usage:
     """An estimate for an attempt whose provider never said: marked as one."""
+    if envelope.likely is not None:
+        return msgspec.structs.replace(envelope.likely, source="estimated")
     return Usage(
         input_tokens=input_tokens(envelope),
         output_tokens=-(-answered_bytes // BYTES_PER_TOKEN),

@@ -18,7 +18,7 @@ from passerelle.codecs.base import Target
 from passerelle.core.model import Deployment
 from passerelle.core.plan import Mode, Rejection
 from passerelle.core.principal import Rights
-from passerelle.core.request import Operation
+from passerelle.core.request import Dialect, Operation
 from passerelle.policy.rules import Policy
 from passerelle.providers.base import Deadlines, Provider
 
@@ -54,10 +54,12 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     """What `smart` means when nobody says."""
     default_rights: Rights = Rights()
     """`[limits]`: what holds for keys whose own rights say nothing."""
+    conversation_days: int = 30
+    """How long what callers asked to keep is kept."""
     entries: Mapping[str, str] = {}
     """What each provider was built from: equal text, same provider."""
-    targets: dict[tuple[str, Operation], Target] = msgspec.field(default_factory=dict)
-    """What codecs must know of each deployment, by its id and the operation."""
+    targets: dict[tuple[str, Operation, Dialect], Target] = msgspec.field(default_factory=dict)
+    """What codecs must know of each deployment, by its id, the operation and the dialect spoken."""
     admitted: dict[object, Any] = msgspec.field(default_factory=dict)
     """Admissions (`admit.Admission`) by what the request says; emptied with `memo`."""
     memo: Memo = msgspec.field(default_factory=dict)

@@ -21,7 +21,10 @@ from passerelle.core.clock import Clock
 from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.money import show
 from passerelle.core.plan import Plan
+from passerelle.core.request import TASKS
+from passerelle.gateway import keep
 from passerelle.gateway.admit import Admission, Refusal, admit
+from passerelle.gateway.attached import FEATURES, MARK, Attacher
 from passerelle.gateway.attempt import Engine
 from passerelle.gateway.count import count_here, counts_natively
 from passerelle.gateway.estimate import expected_cost, input_tokens
@@ -57,8 +60,9 @@ class Road:
         limits: Limits,
         clock: Clock,
         draw: Callable[[], float],
+        attacher: Attacher | None = None,
     ) -> None:
-        """`draw()` gives numbers in [0, 1)."""
+        """`draw()` gives numbers in [0, 1). Without an `attacher`, names of files go on as they are."""
         self.generations = generations
         self.vitals = vitals
         self._store = store
@@ -67,6 +71,7 @@ class Road:
         self._limits = limits
         self._clock = clock
         self._draw = draw
+        self._attacher = attacher
 
     @property
     def in_flight(self) -> int:
@@ -77,6 +82,9 @@ class Road:
         """The whole way. Raises `ProblemError`; settles whatever was begun, cancellation included."""
         generation = self.generations.current
         envelope = read(ask)
+        if self._attacher is not None and not envelope.features.isdisjoint(FEATURES) and MARK in ask.body:
+            ask = await self._attacher.attach(ask, most_bytes=generation.intake.max_body_bytes)
+            envelope = read(ask)
         try:
             admission = admit(generation, ask.principal, self._store.identity.revision, envelope, ask.wishes)
         except Refusal as refusal:
@@ -153,13 +161,17 @@ class Road:
 
     async def _whole(self, trip: Trip) -> Delivery:
         answer = await self._engine.whole(trip, _context(trip))
+        body = answer.body if trip.ask.keeping is None else keep.whole(trip, answer.body)
         if trip.answer is not None:
-            trip.answer.append(answer.body)
+            trip.answer.append(body)
         receipt = self._settler.settle(trip, "answered")
+        if trip.booked is not None:
+            await keep.booked(trip)
         headers = _headers(trip)
         if receipt is not None:
             headers.append((b"x-passerelle-cost", show(receipt.cost_nanos, receipt.currency).encode()))
-        return Delivery(200, headers, trip.generation.label_bytes, body=answer.body)
+        content_type = answer.content_type.encode()
+        return Delivery(200, headers, trip.generation.label_bytes, content_type, body=body)
 
     async def _stream(self, trip: Trip) -> Delivery:
         context = _context(trip)
@@ -190,11 +202,11 @@ class Road:
 
 def read(ask: Ask) -> Envelope:
     """The fields a decision needs. Raises `ProblemError` in no dialect yet, naming the field."""
-    if ask.target.operation == "embed":
-        embed = registry.embed_client(ask.dialect)
-        if embed is None:
-            raise invalid("This dialect has no embeddings; use `/v1/embeddings`.")
-        return embed.embed_envelope(ask.body, ask.target)
+    if ask.target.operation in TASKS:
+        side = registry.task_client(ask.target.operation, ask.dialect)
+        if side is None:
+            raise invalid("This dialect has no such operation; use OpenAI's, `/v1/embeddings` and the like.")
+        return side.envelope(ask.body, ask.target)
     return registry.client(ask.dialect).envelope(ask.body, ask.target)
 
 
@@ -203,6 +215,7 @@ def _context(trip: Trip) -> ReplyContext:
     return ReplyContext(
         id=trip.receipt_id[4:],
         model=trip.envelope.model,
+        named=trip.envelope.model if ask.wishes.keep_name and ask.dialect == "anthropic" else "",
         created_s=ask.at_ns // 1_000_000_000,
         include_usage=trip.envelope.include_usage,
         json_array=ask.target.json_array,

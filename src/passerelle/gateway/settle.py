@@ -7,12 +7,14 @@ journal and survives the process.
 import logging
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from passerelle.core.clock import Clock
 from passerelle.core.mac import Mac
 from passerelle.core.receipt import OutcomeKind, Receipt, Settlement
 from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.holds import settled
-from passerelle.gateway.trip import Trip
+from passerelle.gateway.trip import Ask, Trip
 from passerelle.store import Store
 from passerelle.telemetry.metrics import Metrics
 
@@ -45,7 +47,12 @@ class Settler:
             return None
         trip.settled = True
         receipt = self._receipt(trip, outcome, problem)
-        self._store.journal.settle(Settlement(receipt, settled(trip), _content(trip)))
+        if trip.turn is not None and outcome == "answered":
+            turn = replace(trip.turn, provider=receipt.attempts[-1].provider)
+            settlement = Settlement(receipt, settled(trip), _content(trip), turn)
+            trip.booked = self._store.journal.settle_durable(settlement)
+        else:
+            self._store.journal.settle(Settlement(receipt, settled(trip), _content(trip)))
         self._metrics.settled(receipt)
         if self._trace is not None:
             self._trace(trip.ask.traceparent, receipt)
@@ -81,8 +88,13 @@ class Settler:
             dropped=trip.dropped,
             problem=problem,
             tags=ask.wishes.tags,
-            request_digest=self._mac.digest(ask.body).hex(),
+            request_digest=self._mac.digest(_sent(ask)).hex(),
         )
+
+
+def _sent(ask: Ask) -> bytes:
+    """The body as its caller sent it, whatever was put into it since."""
+    return (ask.original or ask.body) if ask.keeping is None else ask.keeping.sent
 
 
 def _content(trip: Trip) -> dict[str, str] | None:
@@ -90,6 +102,6 @@ def _content(trip: Trip) -> dict[str, str] | None:
     if trip.answer is None:
         return None
     return {
-        "request": trip.ask.body[:_CONTENT_BOUND].decode("utf-8", "replace"),
+        "request": (trip.ask.original or trip.ask.body)[:_CONTENT_BOUND].decode("utf-8", "replace"),
         "response": b"".join(trip.answer)[:_CONTENT_BOUND].decode("utf-8", "replace"),
     }

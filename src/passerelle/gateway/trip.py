@@ -1,15 +1,18 @@
 """One request on the road: what the edge brings, and what gathers on the way."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 
 from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.core.conversation import Turn
 from passerelle.core.model import DataClass
 from passerelle.core.plan import Mode, Plan, Rejection
 from passerelle.core.principal import Principal
 from passerelle.core.receipt import Attempt, HoldSettled
-from passerelle.core.request import Dialect, EmbedRequest, Request
+from passerelle.core.request import Dialect, Request
 from passerelle.gateway.generation import Generation
 from passerelle.gateway.limits import Ticket
 
@@ -24,11 +27,30 @@ class Wishes(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     strict: bool = False
     """Refuse rather than drop what a translation cannot carry."""
     session: str | None = None
+    keep_name: bool = False
+    """Call the model in the answer what the caller called it: see `server.wishes`."""
     explain: bool = False
     """Plan only: nothing is called, held or billed."""
 
 
 NO_WISHES = Wishes()
+
+
+class Keeping(msgspec.Struct, frozen=True, gc=False):
+    """What a request is to leave behind, and what it was rebuilt from: see `gateway/keep`."""
+
+    response_id: str
+    items: tuple[bytes, ...]
+    """The caller's new items."""
+    expires_at_ns: int
+    store: bool
+    """The response itself is kept, not only its conversation."""
+    previous_id: str | None = None
+    conversation_id: str | None = None
+    sent: bytes = b""
+    """The body as the caller sent it."""
+    opaque: tuple[tuple[int, str], ...] = ()
+    """Items of the rebuilt input that only one provider can read: (place, provider)."""
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):
@@ -51,6 +73,10 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     """Protocol headers a provider may see: the edge's fixed list, never credentials."""
     traceparent: str | None = None
     """The caller's trace context (W3C), for telemetry only."""
+    original: bytes | None = None
+    """The body as it came, where files were put into `body`: what is digested and stored."""
+    keeping: Keeping | None = None
+    """Set where the tenant allows it and the caller asks."""
 
 
 class Trip(msgspec.Struct):
@@ -66,14 +92,20 @@ class Trip(msgspec.Struct):
     """Open holds; settled with what was really spent."""
     hold_id: str = ""
     estimate_nanos: int = 0
-    request: Request | EmbedRequest | None = None
+    request: Request | None = None
     """Decoded at the first attempt that translates."""
+    task: Any = None
+    """The same, of an operation that is no conversation: see `core.tasks`."""
     dropped: tuple[str, ...] = ()
     relayed: bool = False
     model: str | None = None
     deployment: str | None = None
     answer: list[bytes] | None = None
     """The answer's bytes, gathered only when the tenant stores content."""
+    turn: Turn | None = None
+    """What is kept once it is settled as answered."""
+    booked: "asyncio.Future[None] | None" = None
+    """Done when the database has `turn`."""
     settled: bool = False
     streaming: bool = False
     """A stream was committed: `Deliverer.flow` ends the trip, not `Road.travel`."""

@@ -11,6 +11,8 @@ from passerelle.core.model import Price
 from passerelle.core.money import ceil_per_million
 from passerelle.core.usage import Usage
 
+_HOUR_MS = 3_600_000
+
 
 def tier(price: Price, total_input_tokens: int) -> Price:
     """The row that applies to a request with this much input: `price`, or a long-context row inside it."""
@@ -32,14 +34,16 @@ def cost(usage: Usage, price: Price | None) -> int | None:
 
     A bucket without a figure takes the one documented at `core.model.Price`: cache reads, audio and
     image input the input price; 5-minute cache writes the input price; 1-hour writes the 5-minute price;
-    reasoning, audio and image output the output price.
+    reasoning, audio and image output the output price. Pictures, characters, sound and searches cost
+    something only where the row names a figure: otherwise the provider counts their tokens.
     """
     if price is None:
         return None
     row = price if price.long_context is None else tier(price, usage.total_input_tokens)
     into, out = row.input, row.output
+    units = _units(usage, price)
     if usage.total_tokens == usage.input_tokens + usage.output_tokens:  # nothing in any other bucket
-        return ceil_per_million(usage.input_tokens * into + usage.output_tokens * out)
+        return ceil_per_million(usage.input_tokens * into + usage.output_tokens * out + units)
     write_5m = into if row.cache_write_5m is None else row.cache_write_5m
     write_1h = write_5m if row.cache_write_1h is None else row.cache_write_1h
     return ceil_per_million(
@@ -53,7 +57,20 @@ def cost(usage: Usage, price: Price | None) -> int | None:
         + usage.reasoning_tokens * (out if row.reasoning is None else row.reasoning)
         + usage.output_audio_tokens * (out if row.output_audio is None else row.output_audio)
         + usage.output_image_tokens * (out if row.output_image is None else row.output_image)
+        + units
     )
+
+
+def _units(usage: Usage, price: Price) -> int:
+    """What the buckets that count no tokens cost, times a million; nothing where the price does not say."""
+    cost_here = usage.output_images * price.image * 1_000_000 if usage.output_images and price.image else 0
+    if usage.searches and price.search:
+        cost_here += usage.searches * price.search * 1_000_000
+    if usage.input_characters and price.characters:
+        cost_here += usage.input_characters * price.characters
+    if usage.input_audio_ms and price.audio_hour:
+        cost_here -= -usage.input_audio_ms * price.audio_hour * 1_000_000 // _HOUR_MS
+    return cost_here
 
 
 @overload

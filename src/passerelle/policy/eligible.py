@@ -6,10 +6,12 @@ draw from it. An empty set is a refusal with a reason per deployment, never a re
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from typing import get_args
 
 import msgspec
+from msgspec.structs import replace
 
-from passerelle.core.model import DataClass, Deployment
+from passerelle.core.model import OPERATION_GIVES, DataClass, Deployment, Feature
 from passerelle.core.plan import Rejection
 from passerelle.core.principal import Principal, Rights
 from passerelle.core.request import Operation
@@ -46,6 +48,9 @@ _FEATURE_NEEDS: dict[str, tuple[str, str]] = {
     "files": ("modality", "file"),
 }
 """What a feature of a request needs of a model. Features not listed are adapted or reported instead."""
+
+_OF_PLACES: frozenset[str] = frozenset({*get_args(Feature), "web_search"})
+"""What a request asks of a place: excluded where the place is known to be without it."""
 
 
 def classify(
@@ -117,6 +122,7 @@ def _first_objection(
                 "key.models",
                 f"this key may use {', '.join(f'`{p}`' for p in patterns) or 'no model'}",
             )
+    deployment = _as_kept(deployment, request.features)
     if request.allowed_models and not _matches(deployment, request.allowed_models):
         return Rejection(deployment.id, "request.models", "not in the request's own `x-passerelle-models`")
     for rule in rules:
@@ -124,6 +130,17 @@ def _first_objection(
         if reason is not None:
             return Rejection(deployment.id, rule.name, reason)
     return None
+
+
+def _as_kept(deployment: Deployment, features: frozenset[str]) -> Deployment:
+    """A deployment as rules about retention must see it: some keep longer what certain features use."""
+    keeps = deployment.attributes.keeps
+    longest = max((days for feature, days in keeps if feature in features), default=0) if keeps else 0
+    kept = deployment.attributes.retention_days
+    if not longest or kept is None or kept >= longest:
+        return deployment
+    attributes = replace(deployment.attributes, retention_days=longest)
+    return replace(deployment, attributes=attributes)
 
 
 def _matches(deployment: Deployment, patterns: tuple[str, ...]) -> bool:
@@ -150,6 +167,11 @@ def _request_rules(request: RequestClass) -> tuple[Rule, ...]:
         for feature in sorted(request.features)
         if feature in _FEATURE_NEEDS
     ]
+    rules += [
+        Rule(f"capability.{feature}", _not_without(feature))
+        for feature in sorted(request.features)
+        if feature in _OF_PLACES
+    ]
     if request.least_input_tokens:
         rules.append(Rule(CONTEXT_RULE, _fits(request.least_input_tokens)))
     return tuple(rules)
@@ -160,13 +182,17 @@ def _in_rotation(deployment: Deployment) -> str | None:
 
 
 def _operation(request: RequestClass) -> Test:
-    wants_vectors = request.operation == "embed"
+    wanted = OPERATION_GIVES[request.operation]
+    takes_pictures = request.operation == "edit_image"
 
     def test(deployment: Deployment) -> str | None:
-        gives_vectors = "embedding" in deployment.model.output_modalities
-        if wants_vectors == gives_vectors:
-            return None
-        return "gives no embeddings" if wants_vectors else "gives embeddings only, no answers"
+        model = deployment.model
+        if wanted not in model.output_modalities:
+            gives = " and ".join(f"`{given}`" for given in sorted(model.output_modalities))
+            return f"gives {gives or 'nothing'}, not `{wanted}`"
+        if takes_pictures and "image" not in model.input_modalities:
+            return "makes pictures, but takes none"
+        return None
 
     return test
 
@@ -174,12 +200,21 @@ def _operation(request: RequestClass) -> Test:
 def _needs(feature: str, kind: str, wanted: str) -> Test:
     def test(deployment: Deployment) -> str | None:
         model = deployment.model
+        if wanted in deployment.without:
+            return f"the model has `{wanted}` elsewhere, but not here"
         if kind == "modality":
             return None if wanted in model.input_modalities else f"the model does not take {feature}"
         # An empty set means that nothing is known of the model, and the provider will say.
         if not model.capabilities or wanted in model.capabilities:
             return None
         return f"the model has no `{wanted}`"
+
+    return test
+
+
+def _not_without(feature: str) -> Test:
+    def test(deployment: Deployment) -> str | None:
+        return f"the place has no `{feature}`" if feature in deployment.without else None
 
     return test
 

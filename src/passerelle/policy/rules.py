@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from passerelle.core.model import DATA_CLASSES, DataClass, Deployment
+from passerelle.core.places import lies_in
 
 Test = Callable[[Deployment], str | None]
 
@@ -98,13 +99,11 @@ def _unknown(attribute: str) -> str:
 
 
 def _within(attribute: str, allowed: tuple[str, ...]) -> Test:
-    prefixes = tuple(f"{value}-" for value in allowed)
-
     def test(deployment: Deployment) -> str | None:
         found: tuple[str, ...] | None = getattr(deployment.attributes, attribute)
         if found is None:
             return _unknown(attribute)
-        outside = [v for v in found if v not in allowed and v != "local" and not v.startswith(prefixes)]
+        outside = [v for v in found if v != "local" and not lies_in(v, allowed)]
         if not outside:
             return None
         return f"`{attribute}` include {_listed(outside)}; allowed: {_listed(allowed)}"

@@ -62,6 +62,7 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     `traceparent`); the attempt engine lets only a fixed list through. Never credentials."""
     remaining_s: float = 600.0
     """What is left of the total deadline."""
+    content_type: str = "application/json"
 
 
 class SendError(PasserelleError):

@@ -20,7 +20,9 @@ from passerelle.providers.remote import HttpSender, RemoteProvider
 FORWARD = frozenset({"traceparent"})
 
 _VERSIONS = ("/v1", "/v1beta", "/v1alpha")
-_OPERATIONS: frozenset[Operation] = frozenset({"chat", "count_tokens", "embed"})
+_OPERATIONS: frozenset[Operation] = frozenset(
+    {"chat", "count_tokens", "embed", "generate_image", "edit_image", "speak"}
+)
 
 
 _ABSENT = msgspec.Raw(b"")
@@ -64,6 +66,8 @@ def _method(call: Call) -> str:
         return ":streamGenerateContent?alt=sse" if call.stream else ":generateContent"
     if call.operation == "count_tokens":
         return ":countTokens"
+    if call.operation in ("generate_image", "edit_image", "speak"):
+        return ":generateContent"
     batch = _batch_decoder.decode(call.body).requests is not _ABSENT
     return ":batchEmbedContents" if batch else ":embedContent"
 

@@ -9,15 +9,34 @@ from llama.cpp of November 2026; documented in each project's server reference).
 with `also`.
 """
 
+from typing import Final
+
 from passerelle.core.request import Dialect, Operation
 from passerelle.providers.auth import AuthHeader, openai_carrier
 from passerelle.providers.entry import ProviderEntry
 from passerelle.providers.http.origin import parse_origin
 from passerelle.providers.remote import HttpSender, RemoteProvider
 
+OPENAI_HOST = "api.openai.com"
+"""Counts tokens of a Responses request (openai-python 3.54, `resources/responses/input_tokens.py`); no other
+server is known to."""
 ROOT_HOSTS = frozenset({"api.perplexity.ai"})
 """Servers whose OpenAI paths stand at the root, without `/v1` (docs.perplexity.ai/guides/
 chat-completions-guide, read 2026-11-22)."""
+
+TASK_PATHS: Final[dict[Operation, str]] = {
+    "embed": "embeddings",
+    "moderate": "moderations",
+    "generate_image": "images/generations",
+    "edit_image": "images/edits",
+    "speak": "audio/speech",
+    "transcribe": "audio/transcriptions",
+    "translate": "audio/translations",
+}
+"""Where OpenAI does what is no conversation, below the version."""
+
+RERANK_PATHS = {"api.cohere.ai": "/v2/rerank", "api.cohere.com": "/v2/rerank"}
+"""Rankings that do not stand beside the chat (docs.cohere.com/reference/rerank, read 2026-11-22)."""
 
 FORWARD = frozenset({"idempotency-key", "traceparent", "anthropic-beta", "anthropic-version"})
 
@@ -26,13 +45,17 @@ def openai_routes(base_path: str, *, host: str = "") -> dict[tuple[Dialect, Oper
     """The path of each operation below `base_path` (no final slash)."""
     root = base_path or ("" if host in ROOT_HOSTS else "/v1")
     messages = (root if root.endswith("/v1") else f"{root}/v1") + "/messages"
-    return {
+    routes: dict[tuple[Dialect, Operation], str] = {
         ("openai_chat", "chat"): f"{root}/chat/completions",
-        ("openai_chat", "embed"): f"{root}/embeddings",
+        **{("openai_chat", task): f"{root}/{path}" for task, path in TASK_PATHS.items()},
+        ("openai_chat", "rerank"): RERANK_PATHS.get(host) or f"{root}/rerank",
         ("openai_responses", "chat"): f"{root}/responses",
         ("anthropic", "chat"): messages,
         ("anthropic", "count_tokens"): f"{messages}/count_tokens",
     }
+    if host == OPENAI_HOST:
+        routes["openai_responses", "count_tokens"] = f"{root}/responses/input_tokens"
+    return routes
 
 
 def openai_like(entry: ProviderEntry, client: HttpSender) -> RemoteProvider:

@@ -4,14 +4,20 @@ Nothing of a request decides where it goes: host and path come from the entry an
 caller's headers only those in `forward` pass, and never one that could carry a credential.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from re import Pattern
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from passerelle.core.model import Deployment
 from passerelle.core.request import Dialect, Operation
 from passerelle.providers.auth import AuthHeader
 from passerelle.providers.base import Call, Deadlines, Reply, SendError
+
+if TYPE_CHECKING:
+    from passerelle.providers.auth.token import TokenHeader
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -53,7 +59,7 @@ class RemoteProvider:
         self,
         name: str,
         client: HttpSender,
-        auth: AuthHeader,
+        auth: "AuthHeader | TokenHeader",
         *,
         routes: Mapping[tuple[Dialect, Operation], str],
         forward: frozenset[str] = frozenset({"idempotency-key", "traceparent"}),
@@ -62,6 +68,7 @@ class RemoteProvider:
         self.name = name
         self._client = client
         self._auth = auth
+        self._token: TokenHeader | None = None if isinstance(auth, AuthHeader) else auth
         self._routes = dict(routes)
         self._forward = {header: header.encode() for header in forward}
         self._fixed = {
@@ -88,6 +95,12 @@ class RemoteProvider:
 
     async def send(self, call: Call) -> Reply:
         """Send one call. Raises `SendError`; a dialect or operation not spoken here is `not_found`."""
+        token = self._token_of(call)
+        if token is not None:
+            return await self._send_with(token, call)
+        return await self._send(call)
+
+    async def _send(self, call: Call) -> Reply:
         return await self._client.request(
             "POST",
             self._path(call),
@@ -97,8 +110,25 @@ class RemoteProvider:
             remaining_s=call.remaining_s,
         )
 
+    async def _send_with(self, token: "TokenHeader", call: Call) -> Reply:
+        """Send with a token that is still good; once more with a new one when it is refused as none."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + call.remaining_s
+        await token.ready(call.remaining_s)
+        shown = token.header()
+        reply = await self._send(_until(call, ends_at - loop.time()))
+        if reply.status != 401:
+            return reply
+        left_s = ends_at - loop.time()
+        if left_s <= 0 or not await token.renew(shown, left_s):
+            return reply
+        await reply.aclose()
+        return await self._send(_until(call, ends_at - loop.time()))
+
     async def aclose(self) -> None:
         """Close the connections."""
+        if self._token is not None:
+            await self._token.aclose()
         await self._client.aclose()
 
     def _path(self, call: Call) -> str:
@@ -116,7 +146,10 @@ class RemoteProvider:
         )
 
     def _headers(self, call: Call) -> Headers:
-        auth = self._auth.header()
+        auth = self._shown(call)
+        if call.content_type != "application/json":
+            kind = (b"content-type", call.content_type.encode())
+            return (kind, *[pair for pair in self._make_usual(call, auth) if pair[0] != b"content-type"])
         if not call.headers:
             known = self._usual.get((call.dialect, call.stream))
             if known is None or known[0] is not auth:
@@ -136,6 +169,18 @@ class RemoteProvider:
             headers.extend(pair for pair in fixed if pair[0] not in sent)
         return headers
 
+    def _shown(self, call: Call) -> tuple[bytes, bytes] | None:
+        """The header with the credential, as this call shows it."""
+        return self._auth.header()
+
+    def _token_of(self, call: Call) -> "TokenHeader | None":
+        """The token that this call shows, for a provider that wants one."""
+        return self._token
+
     def _make_usual(self, call: Call, auth: tuple[bytes, bytes] | None) -> tuple[tuple[bytes, bytes], ...]:
         usual = STREAM_HEADERS if call.stream else JSON_HEADERS
         return (*usual, *(() if auth is None else (auth,)), *self._fixed.get(call.dialect, ()))
+
+
+def _until(call: Call, remaining_s: float) -> Call:
+    return msgspec.structs.replace(call, remaining_s=max(remaining_s, 0.001))

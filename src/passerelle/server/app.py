@@ -20,6 +20,7 @@ from passerelle.server.auth import authenticate, authorise
 from passerelle.server.body import CallerGone
 from passerelle.server.exchange import SCOPE_KEY
 from passerelle.server.route import PUBLIC, WANTED, Arrival, Management, Receive, Route, Scope, Send
+from passerelle.server.where import straight
 from passerelle.store import Store, StoreUnavailable
 from passerelle.telemetry.metrics import Metrics
 
@@ -56,13 +57,11 @@ class Entrance:
         if scope["type"] != "http":
             raise RuntimeError(f"`{scope['type']}` is not served")
         path: str = scope["path"]
-        if path.startswith("/v1/v1/"):  # a base URL with `/v1` in an SDK that adds its own
-            path = path[3:]
         arrival = _arrive(scope, receive, send, self._generations.current.label_bytes)
         dialect: Dialect | None = None
         try:
             self._check_host(scope)
-            if path.startswith("/api/"):
+            if path.startswith("/api/") and path not in self._exact:
                 await self._manage(arrival)
                 return
             route = self._find(path, scope["method"], arrival)
@@ -72,16 +71,17 @@ class Entrance:
                 authorise(arrival.principal, route.permission)
             await route.handler(arrival)
         except ProblemError as error:
-            told = dialect or _looks_like(path, arrival)
+            told = dialect or _looks_like(arrival.path or path, arrival)
             if arrival.principal is None:
                 self._metrics.refused_at_edge(told, error.problem.kind)
             if not arrival.answered:
                 await send_problem(arrival, told, error.problem, error.receipt_id)
         except StoreUnavailable as error:
             log.warning("the store is not there for a request: %s", error)
-            said = Problem("overloaded", "Keys cannot be checked now; try again shortly.", retry_after_s=5)
+            what = "Keys cannot be checked" if arrival.principal is None else "What is kept cannot be reached"
+            said = Problem("overloaded", f"{what} now; try again shortly.", retry_after_s=5)
             if not arrival.answered:
-                await send_problem(arrival, dialect or _looks_like(path, arrival), said)
+                await send_problem(arrival, dialect or _looks_like(arrival.path or path, arrival), said)
         except CallerGone:
             return
         except asyncio.CancelledError:
@@ -99,7 +99,7 @@ class Entrance:
                 f"Passerelle failed unexpectedly; quote request `{arrival.request_id}` to its operator.",
             )
             if not arrival.answered:
-                await send_problem(arrival, dialect or _looks_like(path, arrival), problem)
+                await send_problem(arrival, dialect or _looks_like(arrival.path or path, arrival), problem)
 
     async def _manage(self, arrival: Arrival) -> None:
         """Hand a request to the management application, and put the generation on its answer."""
@@ -119,13 +119,15 @@ class Entrance:
 
     def _find(self, path: str, method: str, arrival: Arrival) -> Route:
         """The route for a path and method. Raises `ProblemError` (`not_found`, `method_not_allowed`)."""
-        candidates = self._exact.get(path)
-        if candidates is None:
-            candidates = [r for r in self._prefixed if path.startswith(r.path) and len(path) > len(r.path)]
+        candidates = self._at(path)
+        if not candidates:
+            path, arrival.path_tags = straight(path)
+            candidates = self._at(path)
+        arrival.path = path
         for route in candidates:
             if method in route.methods:
                 if route.prefix:
-                    arrival.rest = path[len(route.path) :]
+                    arrival.rest = path[len(route.path) :].rstrip("/")
                 return route
         if not candidates:
             raise ProblemError(
@@ -142,6 +144,13 @@ class Entrance:
                 headers=(("allow", allowed),),
             )
         )
+
+    def _at(self, path: str) -> list[Route]:
+        """The routes of a path, whatever their methods."""
+        found = self._exact.get(path)
+        if found is None:
+            found = [r for r in self._prefixed if path.startswith(r.path) and len(path) > len(r.path)]
+        return found
 
     def _check_host(self, scope: Scope) -> None:
         """Refuse foreign Host headers when the operator named the hosts that are served."""
@@ -171,6 +180,8 @@ def _arrive(scope: Scope, receive: Receive, send: Send, generation: bytes) -> Ar
 
 def _looks_like(path: str, arrival: Arrival) -> Dialect:
     """Whose error to tell where the route does not say: by the path and the headers."""
+    if path.startswith("/model/"):
+        return "bedrock"
     if path.startswith("/v1beta") or b"x-goog-api-key" in arrival.headers:
         return "gemini"
     if path.startswith("/v1/messages") or b"anthropic-version" in arrival.headers:

@@ -1,6 +1,8 @@
 """From HTTP to the road and back: what every model route does, whatever its dialect."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+
+import msgspec
 
 from passerelle.codecs.base import PathTarget
 from passerelle.core.clock import Clock
@@ -15,6 +17,8 @@ from passerelle.server.wishes import forwarded, read_wishes
 from passerelle.store import StoreUnavailable
 
 TargetOf = Callable[[Arrival], PathTarget]
+Before = Callable[[Ask], Awaitable[Ask]]
+"""Completes a request before the road takes it."""
 
 
 class ModelCalls:
@@ -25,26 +29,33 @@ class ModelCalls:
         self._clock = clock
         self._watches = Watches()
 
-    def handler(self, dialect: Dialect, target_of: TargetOf) -> Handler:
+    def handler(self, dialect: Dialect, target_of: TargetOf, before: Before | None = None) -> Handler:
         """A handler that reads the body, asks the road and sends what it gives."""
 
         async def handle(arrival: Arrival) -> None:
-            await self._call(arrival, dialect, target_of(arrival))
+            await self._call(arrival, dialect, target_of(arrival), before)
 
         return handle
 
-    async def _call(self, arrival: Arrival, dialect: Dialect, target: PathTarget) -> None:
+    async def _call(
+        self, arrival: Arrival, dialect: Dialect, target: PathTarget, before: Before | None
+    ) -> None:
         ask = await self.ask(arrival, dialect, target)
         watch = Watch(arrival)
         self._watches.begin_soon(watch)
         try:
             try:
+                if before is not None:
+                    ask = await before(ask)
                 delivery = await self._road.travel(ask)
             finally:
                 self._watches.over(watch)
             if dialect == "anthropic":
                 # Where its SDKs look for the id (`_response.py` of SDK 2.12, read 2026-11-22).
                 delivery.headers.append((b"request-id", arrival.request_id.encode()))
+            elif dialect == "bedrock":
+                # What `ResponseMetadata` and `x-amzn` tools show (botocore 1.44.5, `parsers.py`).
+                delivery.headers.append((b"x-amzn-requestid", arrival.request_id.encode()))
             await send_delivery(arrival, delivery)
         except StoreUnavailable as error:
             raise ProblemError(
@@ -64,7 +75,7 @@ class ModelCalls:
             receipt_id=arrival.receipt_id,
             at_ns=at_ns,
             started_s=started_s,
-            wishes=read_wishes(arrival.headers),
+            wishes=read_wishes(arrival.headers, arrival.path_tags),
             headers=forwarded(arrival.headers),
             traceparent=_traceparent(arrival),
         )
@@ -73,6 +84,18 @@ class ModelCalls:
 def fixed(target: PathTarget) -> TargetOf:
     """For routes whose path always says the same."""
     return lambda _: target
+
+
+def form(target: PathTarget) -> TargetOf:
+    """For routes that take a form as well as JSON."""
+
+    def target_of(arrival: Arrival) -> PathTarget:
+        said = arrival.headers.get(b"content-type")
+        if said is None:
+            return target
+        return msgspec.structs.replace(target, content_type=said.decode("latin-1")[:1024])
+
+    return target_of
 
 
 def _traceparent(arrival: Arrival) -> str | None:

@@ -49,6 +49,8 @@ class Listener:
         tls_key: str | None = None,
     ) -> None:
         self.draining = False
+        self.draining_since_s = 0.0
+        """By the loop's clock, once it is."""
         self._sock = sock
         self._server = _Quiet(
             uvicorn.Config(
@@ -85,6 +87,8 @@ class Listener:
 
     def stop(self) -> None:
         """Take no new requests; end when those under way are done, or the grace is over."""
+        if not self.draining:
+            self.draining_since_s = asyncio.get_running_loop().time()
         self.draining = True
         if self._server.should_exit:
             self._server.force_exit = True

@@ -10,7 +10,7 @@ with what this gateway uses of it: no limit on concurrency, no WebSockets, no pa
 """
 
 import asyncio
-from typing import cast
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
@@ -25,6 +25,11 @@ HEAD_S = 30.0
 BODY_S = 60.0
 LATE = "passerelle.late"
 """Set in the scope of a request whose body did not come in time: what came of it is not all of it."""
+ARRIVED = "passerelle.arrived"
+"""Bytes so far of a body that is taken as it comes: it may take longer than `BODY_S`, if it keeps coming."""
+_ARRIVED_BEFORE = "passerelle.arrived_before"
+SLOWEST_BYTES_S = 16 << 10
+"""A streamed body that comes slower than this for `BODY_S` is late."""
 _LINGER_S = 1.0
 """How long a refused peer's further bytes are read and dropped, so that it can read why (a socket closed
 with unread bytes in it is reset, and the answer with it)."""
@@ -212,7 +217,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if cycle.response_complete:
             self.transport.close()
             return
-        cast("dict[str, object]", cycle.scope)[LATE] = True
+        scope = cast("dict[str, Any]", cycle.scope)
+        arrived: int | None = scope.get(ARRIVED)
+        if arrived is not None and arrived - scope.get(_ARRIVED_BEFORE, 0) >= SLOWEST_BYTES_S * BODY_S:
+            scope[_ARRIVED_BEFORE] = arrived
+            self._timer = self.loop.call_later(BODY_S, self._body_late)
+            return
+        scope[LATE] = True
         cycle.keep_alive = False
         cycle.more_body = False
         cycle.message_event.set()

@@ -38,6 +38,10 @@ class Arrival(msgspec.Struct):
     """The headers the gateway reads (`WANTED`), lower-case; everything else is never looked at."""
     rest: str = ""
     """What the path has after the route's prefix."""
+    path: str = ""
+    """The path that the route was found by: see `where`."""
+    path_tags: str = ""
+    """Tags that stood in the path (`/t/TAG/…`), separated by commas."""
     principal: Principal | None = None
     """Set for every route that is not public."""
     answered: bool = False
@@ -73,9 +77,11 @@ WANTED = frozenset(
     {
         b"anthropic-beta",
         b"anthropic-version",
+        b"api-key",
         b"authorization",
         b"content-encoding",
         b"content-length",
+        b"content-type",
         b"openai-beta",
         b"traceparent",
         b"user-agent",

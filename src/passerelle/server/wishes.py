@@ -10,20 +10,32 @@ from passerelle.server.route import WANTED
 
 _MODES: tuple[Mode, ...] = tuple(m for m in get_args(Mode) if m != "named")
 _PREFIX = b"x-passerelle-"
-_SESSIONS = (b"x-passerelle-session", b"x-claude-code-session-id", b"x-session-id")
+_CLAUDE_CODE = b"x-claude-code-session-id"
+"""Claude Code sends it, and leaves out of its next request every thought of an answer whose `model` is not
+the name it asked for (2.1.197, read and seen 2026-11-22): with an alias, or another maker's model, no thought
+and no thought signature would ever come back. It alone is answered under the name it used."""
+_SESSIONS = (b"x-passerelle-session", _CLAUDE_CODE, b"x-session-id")
 _FORWARDED = (b"anthropic-beta", b"anthropic-version", b"openai-beta")
 _READ = frozenset({*_SESSIONS, *(name for name in WANTED if name.startswith(_PREFIX))})
 _LIST_BOUND = 32
 _WORD_BOUND = 128
 
 
-def read_wishes(headers: dict[bytes, bytes]) -> Wishes:
-    """The caller's wishes. Raises `ProblemError` naming the header for a value that means nothing."""
+def read_wishes(headers: dict[bytes, bytes], path_tags: str = "") -> Wishes:
+    """The caller's wishes; `path_tags` join those of the header. Raises `ProblemError` naming the header
+    for a value that means nothing.
+    """
+    if path_tags:
+        said = headers.get(b"x-passerelle-tags")
+        both = path_tags.encode("utf-8", "replace") + (b"" if said is None else b"," + said)
+        headers = {**headers, b"x-passerelle-tags": both}
     if headers.keys().isdisjoint(_READ):
         return NO_WISHES
     session = next((_text(headers[n]) for n in _SESSIONS if n in headers), None)
     if not any(name.startswith(_PREFIX) for name in headers):
-        return NO_WISHES if session is None else Wishes(session=session)
+        if session is None:
+            return NO_WISHES
+        return Wishes(session=session, keep_name=_CLAUDE_CODE in headers)
     return Wishes(
         mode=_mode(headers),
         models=_words(headers, "x-passerelle-models"),
@@ -31,6 +43,7 @@ def read_wishes(headers: dict[bytes, bytes]) -> Wishes:
         tags=_words(headers, "x-passerelle-tags"),
         strict=_flag(headers, "x-passerelle-strict"),
         session=session,
+        keep_name=_CLAUDE_CODE in headers,
         explain=_flag(headers, "x-passerelle-plan"),
     )
 
@@ -75,12 +88,12 @@ def _words(headers: dict[bytes, bytes], name: str) -> tuple[str, ...]:
     raw = headers.get(name.encode())
     if raw is None:
         return ()
-    words = tuple(word for part in _text(raw).split(",") if (word := part.strip()))
+    words = [word for part in _text(raw).split(",") if (word := part.strip())]
     if len(words) > _LIST_BOUND or any(len(word) > _WORD_BOUND for word in words):
         raise invalid(
             f"`{name}` may list {_LIST_BOUND} names of {_WORD_BOUND} characters; send fewer.", param=name
         )
-    return words
+    return tuple(dict.fromkeys(words))
 
 
 def _flag(headers: dict[bytes, bytes], name: str) -> bool:

@@ -4,6 +4,8 @@
     store.identity   who a token belongs to, from memory            store.receipts  signed records
     store.budgets    holds from leases, from memory                 store.usage     reports, ledger, prices
     store.journal    intents and settlements, kept before told      store.keys, .tenants, .audit, .contents
+                                                                    store.files, .batches
+    store.conversations   what callers asked to keep
 
 The first column is for the hot path: sync, microseconds, no database. The second reads and writes the
 database on the calling thread: call it from a worker thread (`asyncio.to_thread`), never the event loop.
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 from passerelle.core.clock import Clock, SystemClock
 from passerelle.core.receipt import Held
 from passerelle.store.budgets import LeaseRules
-from passerelle.store.errors import BudgetDenied, SchemaMismatch, StoreUnavailable
+from passerelle.store.errors import BudgetDenied, ConversationTooLong, SchemaMismatch, StoreUnavailable
 from passerelle.store.journal import Bounds
 from passerelle.store.values import Budget, BudgetState, KeyEntry
 
@@ -27,6 +29,7 @@ __all__ = [
     "Budget",
     "BudgetDenied",
     "BudgetState",
+    "ConversationTooLong",
     "Held",
     "KeyEntry",
     "LeaseRules",

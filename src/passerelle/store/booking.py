@@ -5,7 +5,8 @@ booked before (it is being replayed, or came twice) and changes nothing; for the
 follows in the same transaction, so they are booked whole or not at all.
 
     Intended  → intent, unless its settlement is in the same group
-    Settled   → outcome, ledger (one per attempt), usage_hour, hold, lease or account, signing_batch, content
+    Settled   → outcome, ledger (one per attempt), usage_hour, hold, lease or account, signing_batch, content,
+              turn (see `keeping`)
     Lost      → outcome `unknown`, ledger at the estimate, hold, lease or account (see `spending`)
 """
 
@@ -20,6 +21,7 @@ from passerelle.ledger import receipts
 from passerelle.store import rows, schema
 from passerelle.store.database import Bulk, Database
 from passerelle.store.errors import RecordConflict
+from passerelle.store.keeping import Keeper
 from passerelle.store.records import Intended, Record, Settled
 from passerelle.store.rows import Row
 from passerelle.store.sealing import Sealer
@@ -43,8 +45,11 @@ class Group(msgspec.Struct, frozen=True):
 class Booker:
     """Turns groups of records into rows. Holds no state but compiled statements and keys."""
 
-    def __init__(self, database: Database, signer: Signer, sealer: Sealer) -> None:
+    def __init__(
+        self, database: Database, signer: Signer, sealer: Sealer, keeper: Keeper | None = None
+    ) -> None:
         self._database = database
+        self._keeper = keeper or Keeper(database, sealer)
         self._signer = signer
         self._sealer = sealer
         self._bulk = {
@@ -81,6 +86,10 @@ class Booker:
         self._charge(connection, group, settled, lost, late)
         self._sign(connection, group, batch)
         self._keep_content(connection, settled)
+        turns = [(one.settlement.receipt, one.settlement.turn) for one in settled]
+        kept = [(receipt, turn) for receipt, turn in turns if turn is not None]
+        if kept:
+            self._keeper.book(connection, kept)
         return len(settled) + len(lost)
 
     def _fresh_settlements(self, connection: Connection, group: Group, batch: "_Batch") -> list[Settled]:

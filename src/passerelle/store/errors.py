@@ -52,3 +52,7 @@ class BudgetDenied(msgspec.Struct, frozen=True):
             f"{show(self.limit_nanos, self.currency)} ({self.period}); "
             "wait for its next period or ask an administrator to raise it."
         )
+
+
+class ConversationTooLong(PasserelleError):
+    """A kept conversation has grown beyond what may be held in memory at once."""

@@ -26,7 +26,7 @@ def create_once(path: Path, make: Callable[[], bytes]) -> bytes:
             os.link(draft, path)
     finally:
         draft.unlink()
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
     return path.read_bytes()
 
 
@@ -57,7 +57,8 @@ def _draft(path: Path, content: bytes, mode: int = 0o600) -> Path:
     return draft
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Have the directory's entries on disk when this returns."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

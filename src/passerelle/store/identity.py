@@ -117,6 +117,14 @@ class Identity:
         """How many keys are known, revoked ones included."""
         return len(self._directory.keys)
 
+    def entry(self, key_id: str) -> KeyEntry | None:
+        """A key by its id, for work done in its name while nobody waits; `state` says whether it may."""
+        entry = self._directory.entry(key_id)
+        if entry is None or entry.state != "active" or entry.key.expires_at_ns is None:
+            return entry
+        expired = self._clock.unix_ns() >= entry.key.expires_at_ns
+        return KeyEntry(entry.key, entry.principal, "expired") if expired else entry
+
     def budget(self, budget_id: str) -> Budget | None:
         """An enabled budget, of whichever organisation."""
         entry = self._directory.budgets.get(budget_id)

@@ -120,6 +120,18 @@ class Journal:
             self._withdraw(intent)
             raise
 
+    def settle_durable(self, settlement: Settlement) -> "asyncio.Future[None]":
+        """As `settle`; the future is done once the database has synced the record to disk."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def committed() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop closed meanwhile: nobody waits any more
+                loop.call_soon_threadsafe(_resolve, done)
+
+        self._settle(settlement, committed)
+        return done
+
     def settle(self, settlement: Settlement) -> None:
         """Keep what a request leaves behind, end its holds, and queue its ledger rows and receipt.
 
@@ -127,6 +139,9 @@ class Journal:
         `StoreUnavailable` when the disk refused the record: it is then still booked from memory if this
         process lives, but not yet safe; settling again is harmless.
         """
+        self._settle(settlement, None)
+
+    def _settle(self, settlement: Settlement, waiter: Waiter | None) -> None:
         leases = self._budgets.leases(settlement.holds)
         record = Settled(settlement, leases)
         try:
@@ -148,8 +163,8 @@ class Journal:
                 self._failing = 0
             except StoreUnavailable as error:
                 failure = error
-            self._enqueue(Item(record, len(payload), None))
-        self._wake(False)
+            self._enqueue(Item(record, len(payload), waiter))
+        self._wake(waiter is not None)
         if failure is not None:
             self._note_failure(failure, len(payload))
             raise failure

@@ -14,16 +14,20 @@ from pathlib import Path
 from passerelle.core.clock import Clock
 from passerelle.store import changes
 from passerelle.store.audit import Audit
+from passerelle.store.batches import Batches
 from passerelle.store.bell import Bell
 from passerelle.store.booking import Booker
 from passerelle.store.budgets import Budgets, Draw, LeaseRules
 from passerelle.store.contents import Contents
+from passerelle.store.conversations import Conversations
 from passerelle.store.database import Database
 from passerelle.store.errors import SchemaMismatch, StoreUnavailable
 from passerelle.store.files import private_directory
 from passerelle.store.generations import GenerationBook
 from passerelle.store.identity import Identity
 from passerelle.store.journal import Bounds, Journal
+from passerelle.store.keeping import Keeper
+from passerelle.store.kept_files import KeptFiles
 from passerelle.store.keys import Keys
 from passerelle.store.migrate import migrate
 from passerelle.store.quarantine import Quarantine
@@ -35,11 +39,14 @@ from passerelle.store.signing import Signer, load_pepper
 from passerelle.store.tenants import Tenants
 from passerelle.store.upkeep import Upkeep
 from passerelle.store.usage import UsageBook
+from passerelle.store.vault import Vault
 from passerelle.store.writer import Writer
 
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.25
+_TIDY_EVERY_S = 3_600.0
+"""Between two looks for contents of files that nothing names."""
 
 
 class Store:
@@ -61,8 +68,12 @@ class Store:
         self._draws: deque[Draw] = deque()
         self._quarantine = Quarantine(data_dir / "quarantine")
         sealer = Sealer(self._database, data_dir, clock)
-        booker = Booker(self._database, signer, sealer)
+        keeper = Keeper(self._database, sealer)
+        booker = Booker(self._database, signer, sealer, keeper)
         self._recovery = Recovery(data_dir / "journal", self._database, booker, self._quarantine, clock)
+        self.files = KeptFiles(self._database, Vault(data_dir / "files", self._database, sealer), clock)
+        self.batches = Batches(self._database, sealer, clock)
+        self._next_tidying_s = 0.0
         self.budgets = Budgets(clock, rules, self._submit)
         self.identity = Identity(
             pepper,
@@ -85,7 +96,7 @@ class Store:
             clock=clock,
             worker=self.instance,
             prepare=self._prepare if self._degraded else None,
-            sweep=self._recovery.run,
+            sweep=self._sweep,
         )
         self.receipts = Receipts(self._database)
         self.usage = UsageBook(self._database, clock)
@@ -93,6 +104,7 @@ class Store:
         self.tenants = Tenants(self._database, clock, self.identity.refresh)
         self.audit = Audit(self._database, clock)
         self.contents = Contents(self._database, sealer, clock)
+        self.conversations = Conversations(self._database, keeper, clock)
         self.generations = GenerationBook(self._database)
         self._pepper = pepper
         self._stopping = threading.Event()
@@ -148,6 +160,15 @@ class Store:
         self._poller.join(deadline_s)
         self.journal.close(clean=clean)
         self._database.close()
+
+    def _sweep(self) -> None:
+        """From time to time: book what dead workers left, and take away what has expired."""
+        self._recovery.run()
+        self.files.expire()
+        self.batches.purge()
+        if self._clock.monotonic_s() >= self._next_tidying_s:
+            self._next_tidying_s = self._clock.monotonic_s() + _TIDY_EVERY_S
+            self.files.sweep()
 
     def _submit(self, draw: Draw) -> None:
         self._draws.append(draw)

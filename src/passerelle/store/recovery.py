@@ -2,8 +2,9 @@
 
 A journal file whose lock is free has lost its process. Its records are booked as the worker would have
 booked them (booking ignores what is there already, so a crash during recovery costs nothing), requests
-it left open are booked as lost (`spending`), its leases are taken back, and only then are its files
-removed. Any worker may do it, at its start and from time to time; the locks see to it that one does.
+it left open are booked as lost (`spending`), its leases are taken back (those on batches too), and only then
+are its files removed. Any worker may do it, at its start and from time to time; the locks see to it that one
+does.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from typing import assert_never
 import msgspec
 
 from passerelle.core.clock import Clock, mint
-from passerelle.store import leases
+from passerelle.store import batches, leases
 from passerelle.store.booking import Booker, Group
 from passerelle.store.database import Database
 from passerelle.store.quarantine import Quarantine
@@ -123,6 +124,7 @@ class Recovery:
             )
         with self._database.write() as connection:
             leases.close_of_worker(connection, worker)
+            batches.free_of_worker(connection, worker)
         return len(lost)
 
     def _group(self, worker: str, *, records: Sequence[Record] = (), lost: Sequence[Lost] = ()) -> Group:

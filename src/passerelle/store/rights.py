@@ -7,21 +7,20 @@ from passerelle.core.model import DATA_CLASSES
 from passerelle.core.principal import Rights
 
 _T = TypeVar("_T")
+_CONTENT: tuple[Literal["none", "conversations", "full"], ...] = ("none", "conversations", "full")
+"""From the least stored to the most."""
 
 
 def intersect(levels: Sequence[Rights]) -> Rights:
     """What remains after every level, from the organisation down to the key.
 
     Numbers take the least, lists what all levels name (an empty list allows nothing), the data class the
-    most sensitive, `audit` the strictest, and content is stored only where no level says `none`.
+    most sensitive, `audit` the strictest, and `content` the least that any level says.
     `models` is the deepest level's own patterns: the intersection of patterns is not a pattern, so
     `Principal.model_patterns` keeps one tuple per level and a model must match them all.
     """
     classes = [level.data_class for level in levels if level.data_class is not None]
-    content: Literal["none", "full"] | None = None
     named = [level.content for level in levels if level.content is not None]
-    if named:
-        content = "none" if "none" in named else "full"
     audits = [level.audit for level in levels if level.audit is not None]
     return Rights(
         models=next((level.models for level in reversed(levels) if level.models is not None), None),
@@ -33,7 +32,7 @@ def intersect(levels: Sequence[Rights]) -> Rights:
         tokens_per_minute=_least([level.tokens_per_minute for level in levels]),
         concurrency=_least([level.concurrency for level in levels]),
         audit=None if not audits else "required" if "required" in audits else "standard",
-        content=content,
+        content=min(named, key=_CONTENT.index, default=None),
     )
 
 

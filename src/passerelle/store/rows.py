@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Any
 
 from passerelle.core.receipt import Attempt, Intent, Receipt
-from passerelle.core.usage import BUCKETS
+from passerelle.core.usage import TOKENS, UNITS
 from passerelle.ledger.receipts import Batch
 from passerelle.store import schema
 from passerelle.store.records import Intended
@@ -14,8 +14,10 @@ from passerelle.store.spending import Lost
 Row = tuple[Any, ...]
 
 _HOUR_NS = 3_600_000_000_000
-_NO_BUCKETS = (0,) * len(BUCKETS)
-_buckets = attrgetter(*BUCKETS)
+_NO_TOKENS = (0,) * len(TOKENS)
+_NO_UNITS = (0,) * len(UNITS)
+_tokens = attrgetter(*TOKENS)
+_units = attrgetter(*UNITS)
 
 
 def intent(record: Intended, worker: str) -> Row:
@@ -52,8 +54,8 @@ def attempt(receipt: Receipt, one: Attempt, *, late: bool) -> Row:
         receipt.org_id, one.id, receipt.id, "attempt", one.started_at_ns, receipt.workspace_id,
         receipt.project_id, receipt.key_id, one.provider, one.deployment, _clean(one.model),
         one.ok, one.failure, one.status, one.duration_ns, one.first_content_ns,
-        *_buckets(one.usage), one.usage.source, one.price_version, one.cost_nanos, one.currency,
-        late, False,
+        *_tokens(one.usage), one.usage.source, one.price_version, one.cost_nanos, one.currency,
+        late, False, *_units(one.usage),
     )  # fmt: skip
 
 
@@ -63,8 +65,8 @@ def unknown_attempt(one: Intent, amount_nanos: int, *, late: bool) -> Row:
         one.org_id, one.attempt_id, one.receipt_id, "attempt", one.at_ns, one.workspace_id,
         one.project_id, one.key_id, one.provider, one.deployment, one.model,
         False, "cancelled", None, 0, None,
-        *_NO_BUCKETS, "estimated", None, amount_nanos, one.currency,
-        late, True,
+        *_NO_TOKENS, "estimated", None, amount_nanos, one.currency,
+        late, True, *_NO_UNITS,
     )  # fmt: skip
 
 
@@ -92,7 +94,8 @@ class Sums:
             ),
             (
                 1, not one.ok, one.price_version is None and source != "none",
-                one.cost_nanos if source == "estimated" else 0, one.cost_nanos, *_buckets(one.usage),
+                one.cost_nanos if source == "estimated" else 0, one.cost_nanos, *_tokens(one.usage),
+                *_units(one.usage),
             ),
         )  # fmt: skip
 
@@ -103,7 +106,7 @@ class Sums:
                 one.org_id, one.at_ns // _HOUR_NS, one.workspace_id, one.project_id, one.key_id,
                 one.provider, one.deployment, one.model, one.currency, self._shard,
             ),
-            (1, 1, 0, amount_nanos, amount_nanos, *_NO_BUCKETS),
+            (1, 1, 0, amount_nanos, amount_nanos, *_NO_TOKENS, *_NO_UNITS),
         )  # fmt: skip
 
     def rows(self) -> list[Row]:

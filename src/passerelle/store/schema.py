@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from passerelle.core.usage import BUCKETS
+from passerelle.core.usage import TOKENS, UNITS
 
 INSTALLATION = ""
 """The `org_id` of rows that belong to no tenant."""
@@ -44,6 +44,11 @@ def _text(name: str, *, null: bool = False) -> Column[str]:
 
 def _int(name: str, *, null: bool = False) -> Column[int]:
     return Column(name, BigInteger, nullable=null)
+
+
+def _added_int(name: str) -> Column[int]:
+    """A figure that rows of an earlier version do not have."""
+    return Column(name, BigInteger, nullable=False, server_default="0")
 
 
 def _flag(name: str) -> Column[bool]:
@@ -211,13 +216,14 @@ ledger = Table(
     _int("status", null=True),
     _int("duration_ns"),
     _int("first_content_ns", null=True),
-    *[_int(bucket) for bucket in BUCKETS],
+    *[_int(bucket) for bucket in TOKENS],
     _text("source"),  # provider | estimated | none
     _text("price_version", null=True),
     _int("amount_nanos"),
     _text("currency"),
     _flag("late"),
     _flag("unknown"),  # the outcome was lost in a crash: `amount_nanos` is the estimate
+    *[_added_int(unit) for unit in UNITS],
     # Ids sort by time, and an attempt's begins with its receipt's ULID: neither needs an index of its own.
     PrimaryKeyConstraint("org_id", "attempt_id"),
     sqlite_with_rowid=False,
@@ -241,7 +247,8 @@ usage_hour = Table(
     _int("unpriced"),
     _int("estimated_nanos"),
     _int("amount_nanos"),
-    *[_int(bucket) for bucket in BUCKETS],
+    *[_int(bucket) for bucket in TOKENS],
+    *[_added_int(unit) for unit in UNITS],
     PrimaryKeyConstraint(
         "org_id", "hour", "workspace_id", "project_id", "key_id", "provider", "deployment", "model",
         "currency", "shard",
@@ -358,6 +365,144 @@ content = Table(
     _blob("body"),
     PrimaryKeyConstraint("org_id", "receipt_id"),
     Index(None, "org_id", "at_ns"),
+)
+
+# --- what a caller keeps with us, and asks as one piece of work. Contents of files lie beside the database.
+
+file = Table(
+    "file",
+    metadata,
+    _text("org_id"),
+    _text("file_id"),
+    _text("project_id"),
+    _text("key_id"),
+    _text("name"),
+    _text("purpose"),
+    _text("media_type"),
+    _int("size_bytes"),
+    _int("created_at_ns"),
+    _int("expires_at_ns", null=True),
+    PrimaryKeyConstraint("org_id", "file_id"),
+    UniqueConstraint("file_id"),
+    Index(None, "org_id", "project_id", "file_id"),
+    Index(None, "expires_at_ns"),
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    _text("org_id"),
+    _text("batch_id"),
+    _text("project_id"),
+    _text("key_id"),
+    _text("surface"),  # openai | anthropic
+    _text("endpoint"),
+    _text("state"),
+    _text("input_file_id"),
+    _text("output_file_id", null=True),
+    _text("error_file_id", null=True),
+    _text("terms"),
+    _text("problems"),
+    _text("tokens"),
+    _text("reached"),
+    _int("total"),
+    _int("completed"),
+    _int("failed"),
+    _int("expired"),
+    _int("cancelled"),
+    _int("created_at_ns"),
+    _int("expires_at_ns"),
+    _int("purge_at_ns", null=True),  # set once it is over: when the row itself goes
+    _text("owner"),  # the worker that runs it; empty: nobody
+    _int("leased_until_ns"),
+    PrimaryKeyConstraint("org_id", "batch_id"),
+    UniqueConstraint("batch_id"),
+    Index(None, "org_id", "project_id", "batch_id"),
+    Index(None, "state"),
+    Index(None, "purge_at_ns"),
+)
+
+# A line's result, from its answer until the batch's files are written. Sealed, as content is.
+batch_line = Table(
+    "batch_line",
+    metadata,
+    _text("org_id"),
+    _text("batch_id"),
+    _int("line"),
+    _text("kind"),  # ok | error
+    _text("receipt_id"),
+    _int("key_version"),
+    _blob("nonce"),
+    _blob("body"),
+    PrimaryKeyConstraint("org_id", "batch_id", "line"),
+    ForeignKeyConstraint(["org_id", "batch_id"], ["batch.org_id", "batch.batch_id"]),
+)
+
+# --- what callers asked to keep: sealed like `content`, in the project, until `expires_at_ns`.
+
+stored_response = Table(
+    "stored_response",
+    metadata,
+    _text("org_id"),
+    _text("response_id"),
+    _text("project_id"),
+    _text("key_id"),
+    _text("previous_id", null=True),
+    _text("conversation_id", null=True),
+    _text("provider"),
+    _int("at_ns"),
+    _int("expires_at_ns"),
+    _int("key_version"),
+    _blob("nonce"),
+    _blob("body"),
+    PrimaryKeyConstraint("org_id", "response_id"),
+    Index(None, "expires_at_ns"),
+)
+
+stored_output = Table(
+    "stored_output",
+    metadata,
+    _text("org_id"),
+    _text("item_id"),  # by which a later request may refer to an item of the response
+    _text("response_id"),
+    _int("expires_at_ns"),
+    PrimaryKeyConstraint("org_id", "item_id", "response_id"),
+    Index(None, "org_id", "response_id"),
+    Index(None, "expires_at_ns"),
+    sqlite_with_rowid=False,
+)
+
+conversation = Table(
+    "conversation",
+    metadata,
+    _text("org_id"),
+    _text("conversation_id"),
+    _text("project_id"),
+    _int("at_ns"),
+    _int("expires_at_ns"),
+    _int("key_version"),
+    _blob("nonce"),
+    _blob("body"),
+    PrimaryKeyConstraint("org_id", "conversation_id"),
+    Index(None, "expires_at_ns"),
+)
+
+conversation_item = Table(
+    "conversation_item",
+    metadata,
+    _text("org_id"),
+    _text("conversation_id"),
+    _text("place"),  # a number: the order in which it was said
+    _text("item_id"),
+    _text("provider"),
+    _int("at_ns"),
+    _int("expires_at_ns"),
+    _int("key_version"),
+    _blob("nonce"),
+    _blob("body"),
+    PrimaryKeyConstraint("org_id", "conversation_id", "place"),
+    Index(None, "org_id", "conversation_id", "item_id"),
+    Index(None, "expires_at_ns"),
 )
 
 audit = Table(

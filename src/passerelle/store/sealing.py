@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_NAME = "content"
+Keys = dict[int, "AESGCM | None"]
+"""An organisation's keys by version, as one transaction found them."""
 _NONCE_SIZE = 12
 
 
@@ -41,25 +43,45 @@ class Sealer:
         self, connection: Connection, org_id: str, receipt_id: str, plain: bytes
     ) -> tuple[int, bytes, bytes]:
         """Key version, nonce and sealed bytes, under the organisation's newest key (made at first use)."""
+        version, key = self.newest(connection, org_id)
+        nonce = os.urandom(_NONCE_SIZE)
+        return version, nonce, key.encrypt(nonce, plain, _bound_to(org_id, receipt_id))
+
+    def newest(self, connection: Connection, org_id: str) -> "tuple[int, AESGCM]":
+        """The organisation's newest key and its version; made at first use, in the caller's transaction."""
         version = connection.scalar(
             select(func.max(content_key.c.version)).where(content_key.c.org_id == org_id)
         )
         if version is None:
             version = 1
             self._make_key(connection, org_id, version)
-        key = self._key(connection, org_id, version)
+        key = self.key(connection, org_id, version)
         if key is None:
             raise LookupError(f"content key {version} of `{org_id}` vanished")
-        nonce = os.urandom(_NONCE_SIZE)
-        return version, nonce, key.encrypt(nonce, plain, _bound_to(org_id, receipt_id))
+        return version, key
 
     def open(
-        self, connection: Connection, org_id: str, receipt_id: str, version: int, nonce: bytes, sealed: bytes
+        self,
+        connection: Connection,
+        org_id: str,
+        receipt_id: str,
+        version: int,
+        nonce: bytes,
+        sealed: bytes,
+        known: "Keys | None" = None,
     ) -> bytes | None:
-        """The plain bytes; None when the organisation's key has been destroyed."""
+        """The plain bytes; None when the organisation's key has been destroyed.
+
+        `known` keeps the keys found in this transaction, for whoever opens many rows of one organisation.
+        """
         from cryptography.exceptions import InvalidTag
 
-        key = self._key(connection, org_id, version)
+        if known is None:
+            key = self.key(connection, org_id, version)
+        else:
+            if version not in known:
+                known[version] = self.key(connection, org_id, version)
+            key = known[version]
         if key is None:
             return None
         try:
@@ -86,7 +108,8 @@ class Sealer:
             .on_conflict_do_nothing()
         )
 
-    def _key(self, connection: Connection, org_id: str, version: int) -> "AESGCM | None":
+    def key(self, connection: Connection, org_id: str, version: int) -> "AESGCM | None":
+        """One of the organisation's keys; None when it has been destroyed."""
         wrapped = connection.scalar(
             select(content_key.c.wrapped).where(
                 content_key.c.org_id == org_id, content_key.c.version == version

@@ -16,10 +16,13 @@ from passerelle.store import leases
 from passerelle.store.budgets import Budgets, Draw, Line
 from passerelle.store.database import Database
 from passerelle.store.errors import BudgetDenied, StoreUnavailable
+from passerelle.store.keeping import forget
 from passerelle.store.leases import Grant
 from passerelle.store.records import Record, Settled
 
 _SECOND_NS = 1_000_000_000
+_BATCHES = 20
+"""Of kept rows deleted in one sweep."""
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -145,9 +148,15 @@ class Upkeep:
         return not self._budgets.every_line()
 
     def sweep(self) -> int:
-        """Take back leases that other workers let expire; how many."""
+        """Take back leases that other workers let expire; how many. Delete what has been kept long enough."""
+        now_ns = self._clock.unix_ns()
         with self._database.write() as connection:
-            return leases.close_expired(connection, self._clock.unix_ns())
+            closed = leases.close_expired(connection, now_ns)
+        for _ in range(_BATCHES):  # a transaction each: nobody waits for more than one
+            with self._database.write() as connection:
+                if not forget(connection, now_ns):
+                    break
+        return closed
 
     def _plan(self, now_ns: int) -> tuple[list[Line], list[tuple[Line, int]], list[Line]]:
         """Lines to close, to shrink (their spare part is taken out of use here), and to renew."""

@@ -15,8 +15,8 @@ OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 CACHE_READ_TOKENS = "gen_ai.usage.cache_read.input_tokens"
 ERROR_TYPE = "error.type"
 
-OPERATION_WORDS = {"chat": "chat", "embed": "embeddings", "count_tokens": "count_tokens"}
-"""Our operations in OpenTelemetry's words."""
+OPERATION_WORDS = {"chat": "chat", "embed": "embeddings"}
+"""Our operations in OpenTelemetry's words, where it has them."""
 
 # Attributes of ours
 RECEIPT = "passerelle.receipt.id"

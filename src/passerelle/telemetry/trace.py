@@ -71,7 +71,7 @@ def _build(worker: str, endpoint: str | None) -> tuple[Exporter, Callable[[], No
 
     def export(traceparent: str | None, receipt: Receipt) -> None:
         parent = propagator.extract({"traceparent": traceparent}) if traceparent else None
-        operation = names.OPERATION_WORDS[receipt.operation]
+        operation = names.OPERATION_WORDS.get(receipt.operation, receipt.operation)
         requested = receipt.plan.requested if receipt.plan is not None else ""
         span = tracer.start_span(
             f"{operation} {requested}",

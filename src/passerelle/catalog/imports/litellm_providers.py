@@ -47,13 +47,13 @@ OLLAMA_URL = "http://localhost:11434/v1"
 """Where Ollama answers OpenAI's dialect unless told otherwise (docs.ollama.com, "OpenAI compatibility")."""
 
 ELSEWHERE = {
-    "bedrock": "Bedrock is not reached directly yet",
-    "bedrock_converse": "Bedrock is not reached directly yet",
+    "bedrock": "Bedrock's region and keys are not taken over: declare `[providers.bedrock]`",
+    "bedrock_converse": "Bedrock's region and keys are not taken over: declare `[providers.bedrock]`",
     "sagemaker": "SageMaker is not reached directly",
-    "vertex_ai": "Vertex AI is not reached directly yet",
-    "vertex_ai_beta": "Vertex AI is not reached directly yet",
+    "vertex_ai": "credential files are not copied; declare `[providers.vertex]` by hand",
+    "vertex_ai_beta": "credential files are not copied; declare `[providers.vertex]` by hand",
     "meta_llama": "Meta's Llama API ended on 2026-07-06; its successor is the provider `meta`",
-    "azure_ai": "Foundry endpoints differ by model family",
+    "azure_ai": "Foundry endpoints differ by model family; declare `[providers.azure]` by hand",
 }
 """Known providers without a kind of ours, and why."""
 
@@ -157,7 +157,7 @@ class ProviderFinder:
                     "Write the resource's address into `base_url`",
                 )
                 base = "https://set-azure-api-base.invalid"
-            return "openai_like", None, _azure_v1(base)
+            return "azure", None, _azure_v1(base)
         if prefix in TEMPLATES:
             template = TEMPLATES[prefix]
             usual = templates()[template].entry.get("base_url")

@@ -11,7 +11,7 @@ import msgspec
 from passerelle.codecs.anthropic.errors import write_problem
 from passerelle.codecs.anthropic.read_request import read_request
 from passerelle.codecs.anthropic.read_stream import Decoder
-from passerelle.codecs.anthropic.relay import read_envelope, relay_request
+from passerelle.codecs.anthropic.relay import read_envelope, relay_losses, relay_request
 from passerelle.codecs.anthropic.response import (
     read_response,
     read_token_count,
@@ -78,8 +78,7 @@ class _Provider:
         return relay_request(body, target)
 
     def relay_losses(self, body: bytes, target: Target) -> tuple[str, ...]:
-        """Nothing: this dialect's quirks never take a caller's field away."""
-        return ()
+        return relay_losses(body, target)
 
     def decode_response(self, body: bytes) -> Response:
         return read_response(body)

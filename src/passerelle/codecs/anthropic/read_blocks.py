@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from passerelle.codecs.anthropic.fields import (
+from passerelle.codecs.fields import (
     JsonObject,
     array,
     join,
@@ -47,13 +47,16 @@ def read_content(content: object, path: str) -> list[Part]:
     if not isinstance(content, list):
         raise wrong(path, content, "a string or a list of content blocks")
     parts: list[Part] = []
+    seals: list[Sealed] = []
     for index, block in enumerate(content):
         where = f"{path}.{index}"
         part = read_block(block, where)
         if isinstance(part, Sealed):
-            _sign_call(parts, part)
+            seals.append(part)
         else:
             parts.append(part)
+    for seal in seals:
+        _sign_call(parts, seal)
     return parts
 
 
@@ -95,7 +98,10 @@ def take_cache(fields: JsonObject, path: str) -> CacheTtl | None:
 
 
 def _sign_call(parts: list[Part], seal: Sealed) -> None:
-    """Give a call the signature its provider wants back, which travelled in a block behind it."""
+    """Give a call the signature its provider wants back, which travelled in a block of its own.
+
+    We put that block behind the call; Claude Code 2.1.197 returns it in front, where thinking belongs.
+    """
     for index, part in enumerate(parts):
         if isinstance(part, ToolCallPart) and part.id == seal.call_id:
             parts[index] = msgspec.structs.replace(part, signature=seal.signature)

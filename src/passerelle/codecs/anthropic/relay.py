@@ -1,15 +1,16 @@
 """What the road reads of a request before, and often instead of, decoding it; and relaying its bytes."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import msgspec
 
-from passerelle.codecs.anthropic.fields import BAD_JSON, malformed
+from passerelle.codecs.anthropic.clouds import cloud_of, shape, shape_losses
 from passerelle.codecs.anthropic.types import BlockSign, CountEnvelope, MessagesEnvelope, SourceSign
-from passerelle.codecs.base import Envelope, PathTarget, Target
+from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget, Target
+from passerelle.codecs.fields import BAD_JSON, malformed
 from passerelle.codecs.sealed import MARK
-from passerelle.codecs.splice import quoted, splice
+from passerelle.codecs.splice import join, quoted, splice, split
 from passerelle.core.errors import ProblemError, invalid
 
 _messages = msgspec.json.Decoder(MessagesEnvelope)
@@ -21,6 +22,12 @@ _SEAL: Final = MARK.decode()
 _NOTHING: Final[frozenset[str]] = frozenset()
 _DEEPEST: Final = 3
 """Blocks inside blocks inside blocks: a document's in a tool's result. The API takes none deeper."""
+_LONGEST_REFERENCE: Final = 8192
+"""A picture's source longer than this is the picture."""
+_SERVER_TOOLS: Final = {
+    "web_search_": "web_search", "web_fetch_": "web_fetch", "code_execution_": "code_execution",
+}  # fmt: skip
+"""Beginnings of the types of tools that Anthropic runs → what a place must have for them."""
 _NEXT_STEP: Final = "correct it and send it again"
 
 
@@ -53,30 +60,51 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         model=read.model,
         stream=bool(read.stream) and not counting,
         max_output_tokens=read.max_tokens,
-        features=_features(read, seen.images, seen.files),
+        features=_features(read, seen),
         session=read.metadata.user_id if read.metadata is not None else None,
         text_bytes=len(body) - seen.media_bytes,
         images=seen.images,
         unmeasured=seen.unmeasured or _given(read.mcp_servers) or _given(read.container),
         relayable=seen.relayable,
+        settings=_settings(read),
     )
 
 
 def relay_request(body: bytes, target: Target) -> bytes:
-    """The caller's bytes with the provider's name for the model. Usage always comes in this dialect."""
-    return splice(body, {"model": quoted(target.model)})
+    """The caller's bytes with the provider's name for the model, in the form its cloud takes. Usage always
+    comes in this dialect.
+    """
+    cloud = cloud_of(target.quirks) if target.quirks else None
+    if cloud is None:
+        return splice(body, {"model": quoted(target.model)})
+    fields = split(body)
+    fields["model"] = msgspec.Raw(quoted(target.model))
+    shape(fields, target, cloud)
+    return join(fields)
 
 
-def _features(read: CountEnvelope, images: int, files: int) -> frozenset[str]:
-    found: list[str] = []
+def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
+    """What `relay_request`, and the betas the cloud does not know, take from the caller."""
+    cloud = cloud_of(target.quirks)
+    return () if cloud is None else shape_losses(body, target, cloud)
+
+
+def _features(read: CountEnvelope, seen: "_Seen") -> frozenset[str]:
+    found: list[str] = list(seen.sources) if seen.sources else []
     if read.tools:
         found.append("tools")
-        if any(tool.type not in (None, "custom") for tool in read.tools):
-            found.append("builtin_tools")
-    if images:
+        for tool in read.tools:
+            if tool.type is not None and tool.type != "custom":
+                found.append("builtin_tools")
+                found += [_SERVER_TOOLS[name] for name in _SERVER_TOOLS if tool.type.startswith(name)]
+    if seen.images:
         found.append("images")
-    if files:
+    if seen.files:
         found.append("files")
+    if _given(read.mcp_servers):
+        found.append("mcp")
+    if read.inference_geo is not None:
+        found.append("inference_geo")
     if read.thinking is not None and read.thinking.type in ("enabled", "adaptive"):
         found.append("reasoning")
     config = read.output_config
@@ -86,6 +114,29 @@ def _features(read: CountEnvelope, images: int, files: int) -> frozenset[str]:
     return frozenset(found) if found else _NOTHING
 
 
+def _settings(read: CountEnvelope) -> Mapping[str, Any]:
+    """What the body says of how to answer."""
+    said: dict[str, Any] = {}
+    if read.temperature is not None:
+        said["temperature"] = read.temperature
+    if read.top_p is not None:
+        said["top_p"] = read.top_p
+    if read.top_k is not None:
+        said["top_k"] = read.top_k
+    if read.thinking is not None:
+        said["thinking"] = read.thinking.type
+        said["max_tokens"] = read.max_tokens  # a budget must leave room in it
+        if read.thinking.budget_tokens is not None:
+            said["budget"] = read.thinking.budget_tokens
+    if read.output_config is not None and read.output_config.effort is not None:
+        said["effort"] = read.output_config.effort
+    if read.tool_choice is not None:
+        said["tool_choice"] = read.tool_choice
+    if read.messages[-1].role == "assistant":
+        said["prefill"] = True
+    return said or NOTHING_SET
+
+
 class _Seen:
     """What a history holds, and whether it may go to Anthropic as it is.
 
@@ -93,9 +144,11 @@ class _Seen:
     signature: Anthropic refuses both, and only translation takes them out.
     """
 
-    __slots__ = ("files", "images", "media_bytes", "relayable", "unmeasured")
+    __slots__ = ("files", "images", "media_bytes", "relayable", "sources", "unmeasured")
 
     def __init__(self) -> None:
+        self.sources: set[str] | None = None
+        """What must be fetched from elsewhere: `image_urls`, `file_urls`, `file_ids`."""
         self.images = 0
         self.files = 0
         self.media_bytes = 0
@@ -112,17 +165,37 @@ class _Seen:
                 self._inner(block.content, f"{path}.{at}.content", depth)
             elif kind == "image":
                 self.images += 1
-                self.media_bytes += memoryview(block.source).nbytes
+                size = memoryview(block.source).nbytes
+                self.media_bytes += size
+                if size <= _LONGEST_REFERENCE:
+                    self._refers(block.source, "image_urls")
             elif kind == "document":
                 self.files += 1
                 self._document(block.source, f"{path}.{at}.source", depth)
             elif kind == "container_upload":
                 self.unmeasured = True
+                self._needs("file_ids")
             elif kind == "thinking":
                 signature = block.signature
                 self.relayable = self.relayable and bool(signature) and not str(signature).startswith(_SEAL)
             elif kind == "redacted_thinking":
                 self.relayable = self.relayable and not str(block.data).startswith(_SEAL)
+
+    def _refers(self, source: msgspec.Raw, by_url: str) -> None:
+        """Takes note of a source that is a reference. One of the wrong shape is for its owner to refuse."""
+        try:
+            kind = _source.decode(source).type
+        except msgspec.DecodeError:
+            return
+        if kind == "url":
+            self._needs(by_url)
+        elif kind == "file":
+            self._needs("file_ids")
+
+    def _needs(self, feature: str) -> None:
+        if self.sources is None:
+            self.sources = set()
+        self.sources.add(feature)
 
     def _inner(self, content: msgspec.Raw, path: str, depth: int) -> None:
         if _first(content) != b"[":
@@ -147,6 +220,8 @@ class _Seen:
         if said.type == "content":
             self._inner(said.content, f"{path}.content", depth)
         elif said.type != "text":
+            if said.type in ("url", "file"):
+                self._needs("file_urls" if said.type == "url" else "file_ids")
             self.unmeasured = True
             self.media_bytes += memoryview(source).nbytes
 

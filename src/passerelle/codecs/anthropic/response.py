@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 
 from passerelle.codecs.anthropic.errors import read_error
-from passerelle.codecs.anthropic.fields import BAD_JSON, JsonObject
 from passerelle.codecs.anthropic.read_blocks import kept_block, read_block
 from passerelle.codecs.anthropic.stops import finish_of, may_be_empty, stop_of
 from passerelle.codecs.anthropic.types import TokenCount, WatchedMessage, WireError, WireUsage
@@ -13,6 +12,7 @@ from passerelle.codecs.anthropic.usage import from_wire, to_wire
 from passerelle.codecs.anthropic.write_blocks import Block, call_input
 from passerelle.codecs.arguments import UniqueIds, ending, is_malformed
 from passerelle.codecs.base import ReplyContext, Watched
+from passerelle.codecs.fields import BAD_JSON, JsonObject
 from passerelle.codecs.sealed import Sealed, seal
 from passerelle.core.errors import AnswerError, ProblemError
 from passerelle.core.message import Part, ReasoningPart, RefusalPart, TextPart, ToolCallPart
@@ -93,7 +93,7 @@ def write_response(response: Response, context: ReplyContext) -> bytes:
         "id": message_id(response.id, context),
         "type": "message",
         "role": "assistant",
-        "model": response.model or context.model,
+        "model": context.named or response.model or context.model,
         "content": content,
         "stop_reason": stop_of(
             ending(response.finish, malformed=malformed),

@@ -46,16 +46,18 @@ class ToolSign(msgspec.Struct, gc=False):
     type: str | None = None
 
 
-class ThinkingSign(msgspec.Struct, gc=False):
-    """Of `thinking`, its mode."""
+class ThinkingSign(msgspec.Struct):
+    """Of `thinking`, its mode, and how many tokens of it."""
 
     type: str = ""
+    budget_tokens: Any = None
 
 
 class OutputConfigSign(msgspec.Struct, gc=False):
-    """Of `output_config`, whether a schema binds the answer."""
+    """Of `output_config`, whether a schema binds the answer, and whether an effort is asked for."""
 
     format: msgspec.Raw = msgspec.Raw()
+    effort: Any = None
 
 
 class MetadataSign(msgspec.Struct, gc=False):
@@ -78,7 +80,12 @@ class CountEnvelope(msgspec.Struct):
     metadata: MetadataSign | None = None
     max_tokens: int | None = None
     mcp_servers: msgspec.Raw = msgspec.Raw()
+    temperature: Any = None
+    top_p: Any = None
+    top_k: Any = None
+    tool_choice: Any = None
     container: msgspec.Raw = msgspec.Raw()
+    inference_geo: str | None = None
 
 
 class MessagesEnvelope(CountEnvelope, kw_only=True):

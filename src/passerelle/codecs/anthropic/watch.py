@@ -1,7 +1,10 @@
 """Watches a relayed stream: whole events go on untouched, and what they say is kept."""
 
+import msgspec
+
 from passerelle.codecs.anthropic.automaton import Automaton
-from passerelle.codecs.sse import SseParser
+from passerelle.codecs.splice import join, quoted, splice, split
+from passerelle.codecs.sse import Frame, SseParser, write_event
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed
 
@@ -9,11 +12,13 @@ from passerelle.core.event import Failed
 class Watcher(Automaton):
     """See `codecs.base.StreamWatcher`: its figures are the automaton's."""
 
-    __slots__ = ("_parser",)
+    __slots__ = ("_parser", "named")
 
     def __init__(self) -> None:
         super().__init__()
         self._parser = SseParser()
+        self.named = ""
+        """See `codecs.base.NamingWatcher`."""
 
     def feed(self, data: bytes) -> bytes:
         """The whole events in `data`, up to one that breaks the stream or past its end."""
@@ -24,6 +29,8 @@ class Watcher(Automaton):
         except AnswerError as error:
             self.failed = Failed(error.failure, error.message)
             return b""
+        if self.named and not self.started:
+            return b"".join([self._named(frame) for frame in frames if self.step(frame) is not None])
         if len(frames) == 1:  # nearly always
             frame = frames[0]
             return frame.raw if self.step(frame) is not None else b""
@@ -33,3 +40,11 @@ class Watcher(Automaton):
         """The bytes ended: an answer without its end has failed."""
         last = self.end(self._parser)
         return last[1].raw if last is not None else b""
+
+    def _named(self, frame: Frame) -> bytes:
+        """A frame of the beginning, with the name the caller wants in `message_start`."""
+        if frame.event != b"message_start" or self.model == self.named:
+            return frame.raw
+        fields = split(frame.data)
+        fields["message"] = msgspec.Raw(splice(bytes(fields["message"]), {"model": quoted(self.named)}))
+        return write_event(b"message_start", join(fields))

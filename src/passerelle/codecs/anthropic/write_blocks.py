@@ -5,11 +5,11 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from passerelle.codecs.anthropic.fields import BAD_JSON
-from passerelle.codecs.anthropic.ids import CallIds
 from passerelle.codecs.anthropic.models import ModelRules
 from passerelle.codecs.anthropic.read_blocks import kept_block
-from passerelle.codecs.media import media_kind, parse_data_url
+from passerelle.codecs.call_ids import CallIds
+from passerelle.codecs.fields import BAD_JSON
+from passerelle.codecs.media import media_kind, parse_data_url, true_type
 from passerelle.codecs.names import fit_name
 from passerelle.core.message import (
     AudioPart,
@@ -109,6 +109,8 @@ class BlockWriter:
         # A block without words is refused: "text content blocks must be non-empty".
         if not part.text.strip():
             self._finish({}, None, part.extra)
+            if part.cache is not None:  # a mark needs a block to stand on
+                self._lose("cache_control")
             return None
         block: Block = {"type": "text", "text": part.text}
         if part.citations:
@@ -136,7 +138,8 @@ class BlockWriter:
             if inline is not None:
                 media_type, data = inline
         if data is not None:
-            return {"type": "base64", "media_type": media_type or "image/png", "data": data}
+            kind = true_type(media_type or "image/png")
+            return {"type": "base64", "media_type": kind, "data": data}
         if url is not None:
             if "no_image_url" in self._quirks:
                 self._lose("image_url")

@@ -9,15 +9,17 @@ from typing import Final
 import msgspec
 
 from passerelle.codecs.anthropic import write_settings
-from passerelle.codecs.anthropic.ids import CallIds
+from passerelle.codecs.anthropic.clouds import cloud_of, lost_betas, shape
 from passerelle.codecs.anthropic.models import ModelRules, rules_for
 from passerelle.codecs.anthropic.schema import fit
 from passerelle.codecs.anthropic.write_blocks import Block, BlockWriter, Losses, cache_control, plain
 from passerelle.codecs.anthropic.write_settings import Ask
 from passerelle.codecs.anthropic.write_turns import Turns, check_pairs, trim_last
 from passerelle.codecs.base import NOTHING_RENAMED, Encoded, Target
+from passerelle.codecs.call_ids import CallIds
 from passerelle.codecs.names import fit_names
 from passerelle.codecs.places import EmptyConversationError
+from passerelle.codecs.splice import join, split
 from passerelle.core.message import Message
 from passerelle.core.request import Request, Tool
 
@@ -30,11 +32,19 @@ _NOT_COUNTED: Final = frozenset({"container", "inference_geo", "diagnostics", "s
 def write_request(request: Request, target: Target) -> Encoded:
     """The request in this dialect. Raises `ProblemError` when no conversation can be made of it."""
     writer = _Writer(request, target)
-    body = writer.write()
+    body = _encode(writer.write())
+    cloud = cloud_of(target.quirks)
+    if cloud is not None:
+        fields = split(body)
+        for lost in shape(fields, target, cloud):
+            writer.lose(lost)
+        for lost in lost_betas(cloud, target.betas):
+            writer.lose(lost)
+        body = join(fields)
     renamed = NOTHING_RENAMED
     if not writer.native:
         renamed = fit_names((tool.name for tool in request.tools), writer.blocks.name_limit)
-    return Encoded(_encode(body), writer.lose.names(), renamed)
+    return Encoded(body, writer.lose.names(), renamed)
 
 
 class _Writer:

@@ -134,7 +134,7 @@ class Encoder:
             "id": message_id(event.id, self._context),
             "type": "message",
             "role": "assistant",
-            "model": event.model or self._context.model,
+            "model": self._context.named or event.model or self._context.model,
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,

@@ -24,11 +24,11 @@ from passerelle.codecs.gemini import (
     request,
     response,
     types,
+    vertex,
     watch,
     write_request,
 )
 from passerelle.codecs.gemini import envelope as envelopes
-from passerelle.codecs.gemini.embed import EmbedClient, EmbedProvider, is_single
 from passerelle.codecs.gemini.wire import WireError, check_utf8, parse
 from passerelle.core.errors import AnswerError, Problem
 from passerelle.core.request import Dialect, Request
@@ -79,8 +79,10 @@ class Provider:
         return relay.relay_request(body, target, envelope)
 
     def relay_losses(self, body: bytes, target: Target) -> tuple[str, ...]:
-        """Nothing: this dialect's quirks never take a caller's field away."""
-        return ()
+        """What Vertex AI does not know; nothing elsewhere."""
+        if vertex.QUIRK not in target.quirks or target.operation == "count_tokens":
+            return ()
+        return vertex.losses(body)
 
     def decode_response(self, body: bytes) -> Response:
         """A whole answer. Raises `AnswerError`."""
@@ -116,7 +118,5 @@ class Provider:
 
 CLIENT: Final = Client()
 PROVIDER: Final = Provider()
-EMBED_CLIENT: Final = EmbedClient()
-EMBED_PROVIDER: Final = EmbedProvider()
 
-__all__ = ["CLIENT", "EMBED_CLIENT", "EMBED_PROVIDER", "PROVIDER", "is_single"]
+__all__ = ["CLIENT", "PROVIDER"]

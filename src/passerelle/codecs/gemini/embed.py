@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from passerelle.codecs.base import Encoded, Envelope, PathTarget, Target, Watched
+from passerelle.codecs.base import Encoded, Envelope, PathTarget, ReplyContext, Target, Watched, Whole
 from passerelle.codecs.gemini import types as wire
+from passerelle.codecs.gemini import vertex
 from passerelle.codecs.gemini.errors import read_failure
 from passerelle.codecs.gemini.request import model_name, problem
 from passerelle.codecs.gemini.response import describe
@@ -50,9 +51,23 @@ class _Vector(Wire, frozen=True):
     values: list[float] | None = None
 
 
+class _Counted(Wire, frozen=True):
+    token_count: int | None = None
+
+
+class _Predicted(_Vector, frozen=True):
+    statistics: _Counted | None = None
+
+
+class _Prediction(Wire, frozen=True):
+    embeddings: _Predicted | None = None
+
+
 class _Answer(Wire, frozen=True):
     embedding: _Vector | None = None
     embeddings: list[_Vector] | None = None
+    predictions: list[_Prediction] | None = None
+    """Vertex AI's `predict`: each text's vector under `embeddings`, with its own count."""
     usage_metadata: wire.UsageMetadata | None = None
     error: wire.ErrorInfo | None = None
 
@@ -79,11 +94,11 @@ def is_single(body: bytes) -> bool:
 
 
 class EmbedClient:
-    """Obeys `codecs.base.EmbedClientSide`."""
+    """Obeys `codecs.base.TaskClientSide`."""
 
     dialect: Dialect = "gemini"
 
-    def embed_envelope(self, body: bytes, target: PathTarget) -> Envelope:
+    def envelope(self, body: bytes, target: PathTarget) -> Envelope:
         """Raises `ProblemError` naming the field for anything that is wrong."""
         try:
             ones = _read(body, single=target.single)
@@ -94,7 +109,7 @@ class EmbedClient:
             raise problem(error) from None
         return Envelope("embed", model, text_bytes=len(body))
 
-    def decode_embed_request(self, body: bytes, target: PathTarget) -> EmbedRequest:
+    def decode_request(self, body: bytes, target: PathTarget) -> EmbedRequest:
         """The whole request. Core asks the same of all texts: differing settings are refused."""
         try:
             ones = _read(body, single=target.single)
@@ -115,22 +130,22 @@ class EmbedClient:
             extra=first.extra,
         )
 
-    def encode_embed_response(self, response: EmbedResponse, request: EmbedRequest) -> bytes:
+    def encode_response(self, response: EmbedResponse, request: EmbedRequest, context: ReplyContext) -> Whole:
         """The vectors as Google gives them."""
         vectors = [{"values": _floats(vector)} for vector in response.vectors]
         body: dict[str, Any] = {"embedding": vectors[0]} if request.single else {"embeddings": vectors}
         if response.usage.source != "none":
             count = response.usage.total_input_tokens
             body["usageMetadata"] = {"promptTokenCount": count, "totalTokenCount": count}
-        return _encode(body)
+        return Whole(_encode(body))
 
 
 class EmbedProvider:
-    """Obeys `codecs.base.EmbedProviderSide`."""
+    """Obeys `codecs.base.TaskProviderSide`."""
 
     dialect: Dialect = "gemini"
 
-    def encode_embed_request(self, request: EmbedRequest, target: Target) -> Encoded:
+    def encode_request(self, request: EmbedRequest, target: Target) -> Encoded:
         """A batch, or one text when the caller sent one by `embedContent`.
 
         Raises `ProblemError` for token ids, which only OpenAI reads.
@@ -145,22 +160,28 @@ class EmbedProvider:
             dropped += request.extra or ()
         if request.user:
             dropped.append("user")
-        ones: list[dict[str, Any]] = []
+        texts: list[str] = []
         for at, text in enumerate(request.inputs):
             if not isinstance(text, str):
                 message = (
                     f"`input[{at}]` is a list of token ids, which `{target.model}` cannot read: send text"
                 )
                 raise invalid(message, f"input[{at}]")
-            content = {"parts": [{"text": text}]}
-            ones.append(
-                {"model": "models/" + target.model.removeprefix("models/"), "content": content, **settings}
-            )
+            texts.append(text)
+        if vertex.QUIRK in target.quirks:
+            asked, lost = vertex.embedding(target.model, texts, settings, single=request.single)
+            return Encoded(_encode(asked), (*dropped, *lost))
+        model = "models/" + target.model.removeprefix("models/")
+        ones = [{"model": model, "content": {"parts": [{"text": text}]}, **settings} for text in texts]
         body = ones[0] if request.single and len(ones) == 1 else {"requests": ones}
         return Encoded(_encode(body), tuple(dropped))
 
-    def relay_embed_request(self, body: bytes, target: Target) -> bytes:
-        """The caller's bytes with every model in them spliced."""
+    def relay_request(self, body: bytes, target: Target) -> bytes | None:
+        """The caller's bytes with every model in them spliced. None at Vertex AI, which asks and answers in
+        other shapes than a Gemini caller knows.
+        """
+        if vertex.QUIRK in target.quirks:
+            return None
         model = quoted("models/" + target.model.removeprefix("models/"))
         fields = _fields.decode(body)
         if "requests" not in fields:
@@ -168,7 +189,7 @@ class EmbedProvider:
         spliced = [msgspec.Raw(splice(bytes(one), {"model": model})) for one in _list(fields["requests"])]
         return splice(body, {"requests": _encode(spliced)})
 
-    def decode_embed_response(self, body: bytes) -> EmbedResponse:
+    def decode_response(self, body: bytes, content_type: str = "application/json") -> EmbedResponse:
         """Raises `AnswerError` unless it holds vectors."""
         try:
             check_utf8(body)
@@ -178,22 +199,34 @@ class EmbedProvider:
         if said.error is not None:
             failed = read_failure(said.error)
             raise AnswerError(failed.message, failed.failure)
+        if said.predictions is not None:
+            return _predicted(said.predictions)
         vectors = said.embeddings or ([said.embedding] if said.embedding is not None else [])
         if not vectors or any(not vector.values for vector in vectors):
             raise AnswerError("the provider's answer holds no embeddings")
         values = tuple(tuple(vector.values or ()) for vector in vectors)
         return EmbedResponse(values, usage=_usage(said.usage_metadata))
 
-    def watch_embed_response(self, body: bytes) -> Watched:
-        """As `decode_embed_response`, without reading the vectors."""
+    def watch_response(self, body: bytes) -> Watched:
+        """As `decode_response`, without reading the vectors."""
         try:
             check_utf8(body)
             said = _glance.decode(body)
         except (WireError, msgspec.DecodeError, RecursionError):
-            return Watched(usage=self.decode_embed_response(body).usage)
+            return Watched(usage=self.decode_response(body).usage)
         if said.error is not None or not (said.embedding or said.embeddings):
-            self.decode_embed_response(body)  # says what is wrong
+            self.decode_response(body)  # says what is wrong
         return Watched(usage=_usage(said.usage_metadata))
+
+
+def _predicted(predictions: list[_Prediction]) -> EmbedResponse:
+    vectors = [one.embeddings for one in predictions if one.embeddings is not None]
+    if len(vectors) < len(predictions) or not vectors or any(not vector.values for vector in vectors):
+        raise AnswerError("the provider's answer holds no embeddings")
+    counts = [vector.statistics.token_count for vector in vectors if vector.statistics is not None]
+    told = [count for count in counts if count is not None]
+    usage = Usage(input_tokens=sum(told), source="provider") if len(told) == len(vectors) else NO_USAGE
+    return EmbedResponse(tuple(tuple(vector.values or ()) for vector in vectors), usage=usage)
 
 
 def _usage(said: wire.UsageMetadata | None) -> Usage:

@@ -5,11 +5,12 @@ through the full and forgiving parser, which either names the mistake or gives t
 canonical form, read again here.
 """
 
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
-from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget
 from passerelle.codecs.gemini.request import model_name, problem, read_body
 from passerelle.codecs.gemini.signatures import is_foreign
 from passerelle.codecs.gemini.wire import WireError, canonical, check_utf8, malformed
@@ -102,7 +103,13 @@ class _Counted(_Body, frozen=True, rename="camel"):
 
 _body: Final = msgspec.json.Decoder(_Body)
 _counted: Final = msgspec.json.Decoder(_Counted)
+_SEARCHES: Final = frozenset(
+    {"googleSearch", "google_search", "googleSearchRetrieval", "google_search_retrieval"}
+)
 _FUNCTIONS: Final = frozenset({"functionDeclarations", "function_declarations"})
+
+
+_ANY_SETTING: Final = MappingProxyType({"*": True})
 
 
 def envelope(body: bytes, target: PathTarget) -> Envelope:
@@ -165,6 +172,8 @@ def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:
         for tool in seen.tools if isinstance(seen.tools, list) else (seen.tools,):
             for name in tool:
                 features.add("tools" if name in _FUNCTIONS else "builtin_tools")
+                if name in _SEARCHES:
+                    features.add("web_search")
     config = seen.generation_config or seen.config_snake
     limit, answers = _settings(config, features) if config is not None else (None, 1)
     cached = seen.cached_content or seen.cached_snake
@@ -181,8 +190,14 @@ def _envelope(body: bytes, seen: _Body, target: PathTarget) -> Envelope:
         unmeasured=pictures.unmeasured or cached is not None,
         stored=bool(seen.store),
         relayable=not target.json_array and not foreign,
+        settings=_ANY_SETTING if config is not None or _ends_with_answer(seen) else NOTHING_SET,
         hints=frozenset(hints),
     )
+
+
+def _ends_with_answer(seen: _Body) -> bool:
+    contents = seen.contents
+    return isinstance(contents, list) and bool(contents) and contents[-1].role == "model"
 
 
 class _Pictures:

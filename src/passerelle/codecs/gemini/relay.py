@@ -2,7 +2,8 @@
 
 The model stands in the path, so most bodies go as they came. Two things change one:
 countTokens repeats the model inside; and Gemini 3 refuses a step whose first function call has no thought
-signature, which happens when a conversation begun on another model moves there.
+signature, which happens when a conversation begun on another model moves there. Vertex AI wants a little
+more (`vertex`).
 """
 
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Envelope, Target
+from passerelle.codecs.gemini import vertex
 from passerelle.codecs.gemini.envelope import NAMED, UNSIGNED
 from passerelle.codecs.gemini.signatures import STAND_IN
 from passerelle.codecs.gemini.thinking import is_gemini_3
@@ -43,10 +45,13 @@ _raw_parts: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
     """`body` for `target`, unchanged but for what is said above."""
+    cloud = vertex.QUIRK in target.quirks
     if envelope.operation == "count_tokens":
-        return _count_tokens(body, target)
+        return vertex.relay_count(body) if cloud else _count_tokens(body, target)
     if UNSIGNED in envelope.hints and is_gemini_3(target.model):
         body = _signed(body)
+    if cloud:
+        return vertex.relay_chat(body)
     if NAMED in envelope.hints:  # some SDKs repeat the model; it must not contradict the path
         body = splice(body, {"model": quoted("models/" + target.model.removeprefix("models/"))})
     return body

@@ -8,7 +8,7 @@ import msgspec
 from passerelle.codecs.gemini.loss import Loss
 from passerelle.codecs.gemini.parts import MINTED, is_public, nest
 from passerelle.codecs.gemini.results import write_response
-from passerelle.codecs.media import parse_data_url
+from passerelle.codecs.media import parse_data_url, true_type
 from passerelle.core.message import (
     AudioPart,
     FilePart,
@@ -35,7 +35,7 @@ _TYPES: Final = {
 
 def blob(media_type: str, data: str) -> Json:
     """Inline media."""
-    return {"inlineData": {"mimeType": media_type, "data": data}}
+    return {"inlineData": {"mimeType": true_type(media_type), "data": data}}
 
 
 def by_uri(uri: str, media_type: str | None, otherwise: str) -> Json:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from passerelle.codecs.base import NOTHING_RENAMED, Encoded, Target
-from passerelle.codecs.gemini import schema, thinking
+from passerelle.codecs.gemini import schema, thinking, vertex
 from passerelle.codecs.gemini.loss import Loss
 from passerelle.codecs.gemini.parts import nest
 from passerelle.codecs.gemini.write_contents import Contents, system_parts
@@ -54,7 +54,12 @@ def encode_request(request: Request, target: Target) -> Encoded:
     else:
         lost.update(request.extra)
         _foreign_fields(request, lost)
-    if target.operation == "count_tokens":
+    if vertex.QUIRK in target.quirks:
+        if body.pop("store", None) is not None:
+            lost.add("store")
+        if target.operation == "count_tokens":
+            body = vertex.counted(body)
+    elif target.operation == "count_tokens":
         # countTokens takes bare contents, or a whole request with its model, never both
         # (ai.google.dev/api/tokens, read 2026-11-22).
         body = {"generateContentRequest": {"model": "models/" + target.model.removeprefix("models/"), **body}}

@@ -62,7 +62,7 @@ def encode_messages(messages: tuple[Message, ...], journey: Journey) -> list[Jso
             if said is not None:
                 written.append(said)
                 written.extend(_answers(message, pairs, at, beside, journey))
-        else:
+        elif message.parts or journey.own:  # one without parts holds what only its dialect can be told
             written.append(_instructions(message, journey))
     if beside or not written:
         written.append({"role": "user", "content": beside or ""})
@@ -189,8 +189,11 @@ def _call(part: ToolCallPart, sent: str, journey: Journey) -> Json:
             call["extra_content"] = signed(part.signature)
         else:
             journey.drop("reasoning")
-    if part.cache is not None and not journey.own:
-        journey.drop("cache_control")
+    if part.cache is not None:
+        if journey.own:
+            call["cache_control"] = cache_control(part.cache)
+        else:
+            journey.drop("cache_control")
     return journey.extras(call, part.extra)
 
 

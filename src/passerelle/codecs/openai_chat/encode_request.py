@@ -11,6 +11,7 @@ import msgspec
 
 from passerelle.codecs.base import Encoded, Target
 from passerelle.codecs.names import digest, fit_name, fit_names
+from passerelle.codecs.openai_chat.departures import reshape
 from passerelle.codecs.openai_chat.encode_messages import encode_messages
 from passerelle.codecs.openai_chat.encode_parts import cache_control
 from passerelle.codecs.openai_chat.losses import Journey, merged
@@ -63,7 +64,11 @@ def encode_request(request: Request, target: Target) -> Encoded:
         refused = [name for name in ("metadata", "store") if name in extra]
         journey.drop(*refused)
         extra = {name: value for name, value in extra.items() if name not in refused}
+    if "no_metadata" not in target.quirks:
+        extra = journey.shared(body, extra)
     body = journey.extras(body, extra)
+    if target.quirks:
+        reshape(body, target.quirks, journey.drop)
     return Encoded(_encoder.encode(body), journey.dropped, fit_names(_names(request)))
 
 
@@ -314,6 +319,8 @@ def _identity(body: Json, request: Request, journey: Journey) -> None:
     if request.prompt_cache_key is not None:
         given["prompt_cache_key"] = request.prompt_cache_key
     if "no_metadata" in journey.quirks:
+        if "keeps_prompt_cache_key" in journey.quirks and "prompt_cache_key" in given:
+            body["prompt_cache_key"] = given.pop("prompt_cache_key")
         journey.drop(*given)
     else:
         body.update(given)

@@ -4,11 +4,14 @@ Words are skipped, not read; a list of parts is looked into, typed, for the medi
 checks the rest, and a provider what we do not read.
 """
 
+from collections.abc import Mapping
+from operator import attrgetter
 from typing import Annotated, Any, Final
 
 import msgspec
 
-from passerelle.codecs.base import Envelope
+from passerelle.codecs.base import NOTHING_SET, Envelope
+from passerelle.codecs.media import is_reference
 from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.codecs.openai_reading import decode, explained
 from passerelle.codecs.sealed import MARK
@@ -70,6 +73,27 @@ class _Body(msgspec.Struct):
     safety_identifier: str | None = None
     user: str | None = None
     store: bool | None = None
+    temperature: Any = None
+    top_p: Any = None
+    top_k: Any = None
+    seed: Any = None
+    stop: Any = None
+    presence_penalty: Any = None
+    frequency_penalty: Any = None
+    top_logprobs: Any = None
+    logit_bias: Any = None
+    parallel_tool_calls: Any = None
+    tool_choice: Any = None
+    verbosity: Any = None
+    service_tier: Any = None
+
+
+_SETTINGS: Final = (
+    "temperature", "top_p", "top_k", "seed", "stop", "presence_penalty", "frequency_penalty", "logprobs",
+    "top_logprobs", "logit_bias", "n", "parallel_tool_calls", "tool_choice", "verbosity", "service_tier",
+)  # fmt: skip
+_settings_of = attrgetter(*_SETTINGS)
+_UNSET: Final = (None,) * len(_SETTINGS)
 
 
 _body_decoder = msgspec.json.Decoder(_Body)
@@ -143,7 +167,23 @@ def read_envelope(body: bytes) -> Envelope:
         unmeasured=unmeasured,
         stored=bool(fields.store),
         relayable=relayable,
+        settings=_settings(fields),
     )
+
+
+def _settings(fields: _Body) -> Mapping[str, Any]:
+    """What the body says of how to answer. Half a microsecond, most of it when it says something."""
+    values = _settings_of(fields)
+    said: dict[str, Any] = {}
+    if values != _UNSET:
+        said = {name: value for name, value in zip(_SETTINGS, values, strict=True) if value is not None}
+    if fields.reasoning_effort is not None:
+        said["effort"] = fields.reasoning_effort
+    if fields.tools:
+        said["tools"] = True
+    if fields.messages[-1].role == "assistant":
+        said["prefill"] = True
+    return said or NOTHING_SET
 
 
 def _look(content: msgspec.Raw, path: str, features: set[str]) -> tuple[int, int, bool]:
@@ -163,6 +203,8 @@ def _look(content: msgspec.Raw, path: str, features: set[str]) -> tuple[int, int
             images += 1
             features.add("images")
             size += _size(part.image_url)
+            if is_reference(part.image_url):
+                features.add("image_urls")
             continue
         unmeasured = True
         if part.type == "input_audio":

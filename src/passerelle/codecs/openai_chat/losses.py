@@ -1,21 +1,25 @@
 """What a request loses on its way to this dialect, and what an own request brings back."""
 
-from typing import Any
+from typing import Any, Final
 
 from passerelle.codecs.base import Target
 from passerelle.core.request import Request
 
 Json = dict[str, Any]
 
+_SHARED: Final = ("prompt_cache_retention", "prompt_cache_options")
+"""Fields that OpenAI's two dialects have alike (openai-python 3.54)."""
+
 
 class Journey:
     """One request on its way to one target: whose it is, where it goes, what was left behind."""
 
-    __slots__ = ("_dropped", "own", "quirks", "target")
+    __slots__ = ("_dropped", "of", "own", "quirks", "target")
 
     def __init__(self, request: Request, target: Target) -> None:
         self.own = request.dialect == "openai_chat"
         """The caller spoke this dialect too: what we do not name goes back as it came."""
+        self.of = request.dialect
         self.target = target
         self.quirks = target.quirks
         self._dropped = dict.fromkeys(request.dropped)
@@ -38,6 +42,13 @@ class Journey:
             return merged(onto, extra)
         self.drop(*extra)
         return onto
+
+    def shared(self, onto: Json, extra: Json | None) -> Json | None:
+        """Puts into `onto` what OpenAI's two dialects have alike; gives the rest of `extra`."""
+        if not extra or self.of != "openai_responses" or extra.keys().isdisjoint(_SHARED):
+            return extra
+        onto.update({name: extra[name] for name in _SHARED if name in extra})
+        return {name: value for name, value in extra.items() if name not in _SHARED}
 
 
 def merged(base: Json, more: Json) -> Json:

@@ -152,19 +152,20 @@ def _tool_call(call: Json, path: str) -> ToolCallPart:
     identifier = need_text(call, "id", path)
     kind = take_text(call, "type", path) or "function"
     signature = signature_of(call)
+    cache = take_cache(call)
     if kind == "custom":
         custom = need_object(call, "custom", path)
         name = need_text(custom, "name", f"{path}.custom")
         given = take_text(custom, "input", f"{path}.custom") or ""
         extra = {**call, "custom": custom} if custom else call
-        return ToolCallPart(identifier, name, given, "custom", signature, extra=extra or None)
+        return ToolCallPart(identifier, name, given, "custom", signature, cache, extra or None)
     function = need_object(call, "function", path)
     name = need_text(function, "name", f"{path}.function")
     arguments = take_text(function, "arguments", f"{path}.function")
     call.pop("index", None)  # clients that collect a stream send its index back
     function.pop("parsed_arguments", None)  # and the OpenAI SDK its own reading of the arguments
     extra = {**call, "function": function} if function else call
-    return ToolCallPart(identifier, name, arguments or "{}", "function", signature, extra=extra or None)
+    return ToolCallPart(identifier, name, arguments or "{}", "function", signature, cache, extra or None)
 
 
 def _tool_result(fields: Json, path: str) -> Message:

@@ -9,6 +9,12 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Envelope, Target
+from passerelle.codecs.openai_chat.departures import (
+    OWN_MESSAGES,
+    OWN_SHAPES,
+    reshape_fields,
+    reshape_messages,
+)
 from passerelle.codecs.splice import join, quoted, split
 
 _json = msgspec.json.Encoder()
@@ -48,6 +54,12 @@ def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
     lost = [name for name in before if name not in after and not _is_null(before[name])]
     if "max_completion_tokens" in lost and "max_tokens" in after:
         lost.remove("max_completion_tokens")
+    if "seed" in lost and "random_seed" in after:
+        lost.remove("seed")
+    if "reasoning_effort" in lost and "thinking" in after:
+        lost.remove("reasoning_effort")
+    if not target.quirks.isdisjoint(OWN_MESSAGES) and reshape_messages(before, target.quirks):
+        lost.append("name")
     if "response_format" in after and bytes(after["response_format"]) != bytes(before["response_format"]):
         lost.append("response_format.json_schema")
     return tuple(lost)
@@ -76,7 +88,8 @@ def _adapt(fields: Fields, quirks: frozenset[str]) -> None:
         fields.pop("parallel_tool_calls", None)
     if "no_metadata" in quirks:
         for name in _IDENTITY:
-            fields.pop(name, None)
+            if name != "prompt_cache_key" or "keeps_prompt_cache_key" not in quirks:
+                fields.pop(name, None)
     if "no_sampling" in quirks:
         for name in _SAMPLING:
             fields.pop(name, None)
@@ -84,6 +97,10 @@ def _adapt(fields: Fields, quirks: frozenset[str]) -> None:
         _plain_json(fields)
     if "no_developer_role" in quirks or "string_content" in quirks:
         _messages(fields, quirks)
+    if not quirks.isdisjoint(OWN_SHAPES):
+        reshape_fields(fields, quirks)
+    if not quirks.isdisjoint(OWN_MESSAGES):
+        reshape_messages(fields, quirks)
 
 
 def _plain_json(fields: Fields) -> None:

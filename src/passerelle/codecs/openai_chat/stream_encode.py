@@ -46,7 +46,7 @@ _KEEPALIVE = write_comment(b" keepalive")
 class _Open:
     """A part that has begun."""
 
-    __slots__ = ("call", "encrypted", "ended", "held", "signature", "start", "text")
+    __slots__ = ("call", "encrypted", "ended", "held", "opening", "signature", "start", "text")
 
     def __init__(self, start: PartStarted, call: int) -> None:
         self.start = start
@@ -59,6 +59,9 @@ class _Open:
         self.held: list[PartDelta] | None = None
         """What waits while an earlier part has the field; None when it is this part's turn."""
         self.ended: PartEnded | None = None
+        self.opening: dict[str, Any] | None = None
+        """The first chunk of a signed call, which waits for its signature: the AI SDK looks for it there
+        only (`@ai-sdk/openai-compatible`, as OpenCode 1.18.33 has it; read 2026-11-22)."""
 
 
 class StreamEncoder:
@@ -177,7 +180,20 @@ class StreamEncoder:
             call["custom"] = {"name": name, "input": ""}
         else:
             call["function"] = {"name": name, "arguments": ""}
+        if event.origin is not None:  # a signed call: see `PartStarted.origin`
+            part.opening = call
+            return prefix
         return prefix + self._fields({"tool_calls": [call]})
+
+    def _open_call(self, part: _Open) -> bytes:
+        """The first chunk of a call that waited, with the signature when it has come."""
+        call, part.opening = part.opening, None
+        if call is None:
+            return b""
+        if part.signature is not None:
+            call["extra_content"] = signed(part.signature)
+            part.signature = None
+        return self._fields({"tool_calls": [call]})
 
     def _delta(self, event: PartDelta) -> bytes:
         part = self._parts.get(event.index)
@@ -192,6 +208,8 @@ class StreamEncoder:
             part.encrypted = event.encrypted
         text = event.text
         kind = part.start.kind
+        if part.opening is not None:
+            return self._open_call(part) + (self._arguments(part, text) if text else b"")
         if kind == "text":
             self._sent += len(text)
             said = self._chunk(b'"content":' + _json.encode(text), _own(event.logprobs)) if text else b""
@@ -261,9 +279,9 @@ class StreamEncoder:
         del self._parts[event.index]
         kind = part.start.kind
         if kind == "tool_call":
-            said = b""
+            said = self._open_call(part)
             if not part.text and part.start.tool_kind == "function":
-                said = self._arguments(part, "{}")
+                said += self._arguments(part, "{}")
             if part.signature is not None and not self._legacy:
                 call = {"index": part.call, "extra_content": signed(part.signature)}
                 if part.start.tool_kind == "function":

@@ -36,13 +36,17 @@ EFFORTS: Final = frozenset(get_args(Effort))
 LOGPROBS: Final = "message.output_text.logprobs"
 ENCRYPTED: Final = "reasoning.encrypted_content"
 
+_NOT_KEPT: Final = (
+    "this key may not keep conversations; send the whole conversation in `input`, or have its `content` "
+    "right set to `conversations`"
+)
 STATEFUL: Final = {
-    "previous_response_id": "this gateway keeps no conversations; send the whole conversation in `input`",
-    "conversation": "this gateway keeps no conversations; send the whole conversation in `input`",
-    "background": "this gateway keeps no answers to fetch later; send the request without it and wait, "
+    "previous_response_id": _NOT_KEPT,
+    "conversation": _NOT_KEPT,
+    "background": "answers are not made in the background here; send the request without it and wait, "
     "or set `stream` to true",
 }
-"""Fields that only a stored conversation could honour, and what to do instead."""
+"""Fields that need what is stored, where nothing may be, and what to do instead."""
 
 
 def stateful(field: str) -> ProblemError:
@@ -67,7 +71,7 @@ def decode_request(body: bytes, target: PathTarget) -> Request:
     if not model:
         raise invalid("`model` is empty; name a model, as `GET /v1/models` lists them.", "model")
     names = Names()
-    tools = tools_in(take_list(fields, "tools") or [], names)
+    tools = tools_in(take_list(fields, "tools") or [], names, fields.get("input"))
     messages = _messages(fields, names)
     memo: Json = {}
     extra: Json = {}

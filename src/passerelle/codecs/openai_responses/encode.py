@@ -1,8 +1,8 @@
 """Core → a Responses request, of whatever origin.
 
-Stateless always: `store` is false unless the caller said true, and reasoning then comes back encrypted so
-that the next turn can return it. A model that does not reason refuses `include:
-["reasoning.encrypted_content"]` and `reasoning`, so both are only sent when asked for and possible.
+Stateless always: `store` is false, and reasoning comes back encrypted so that the next turn can return it.
+A model that does not reason refuses `include: ["reasoning.encrypted_content"]` and `reasoning`, so both are
+only sent when asked for and possible.
 
 The body's order is fixed and what changes from turn to turn stands last in `input`: providers cache by
 prefix.
@@ -35,6 +35,9 @@ _USER_CHARS = 64
 _LEAST_OUTPUT = 16
 """The API answers "integer below minimum value. Expected a value >= 16" (vectorize-io/hindsight issue
 #58); Claude Code asks for 1 to see whether its key works."""
+
+_SHARED = ("prompt_cache_retention", "prompt_cache_options")
+"""Fields that OpenAI's two dialects have alike (openai-python 3.54)."""
 
 TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
 """Words for `service_tier` (openai-python 3.54, `types/responses/service_tier.py`)."""
@@ -73,14 +76,17 @@ def encode_request(request: Request, target: Target) -> Encoded:
         if body["max_output_tokens"] != limit:
             dropped.append("max_tokens")
     _caller(request, memo, target, body, dropped)
-    stored = ours and (request.extra or {}).get("store") is True
+    if ours and (request.extra or {}).get("store") is True:
+        dropped.append("store")  # kept here or nowhere
     if "no_metadata" not in target.quirks:
-        body["store"] = stored
-    _include(request, memo, body, encrypted=not stored and (reasons or items.reasoned))
+        body["store"] = False
+    _include(request, memo, body, encrypted=reasons or items.reasoned)
     if ours:
         _give_back(request.extra or {}, memo, body)
     elif request.extra:
-        dropped.extend(request.extra)
+        kept = _SHARED if request.dialect == "openai_chat" else ()
+        body.update({name: request.extra[name] for name in kept if name in request.extra})
+        dropped.extend([name for name in request.extra if name not in kept])
     body["input"] = _input(messages, items.items, ours)
     if request.stream:
         body["stream"] = True

@@ -1,13 +1,17 @@
 """What the road must know of a Responses request, by naming only the fields needed."""
 
+from collections.abc import Mapping
+from operator import attrgetter
 from typing import Annotated, Any, Final
 
 import msgspec
 
-from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget
+from passerelle.codecs.media import is_reference
 from passerelle.codecs.openai_reading import decode
 from passerelle.codecs.openai_responses.decode import LOGPROBS, stateful
 from passerelle.codecs.openai_responses.items_in import ROLES, reference
+from passerelle.codecs.openai_responses.tools import ADDITIONAL
 from passerelle.codecs.sealed import MARK
 from passerelle.core.errors import invalid
 
@@ -31,6 +35,8 @@ class _Item(msgspec.Struct):
     output: str | list[_Part | str] | _Part | None = None
     encrypted_content: str | None = None
     result: msgspec.Raw = _ABSENT
+    tools: msgspec.Raw = _ABSENT
+    """Of an `additional_tools` item; other kinds give theirs other shapes."""
 
 
 class _Nested(msgspec.Struct):
@@ -48,6 +54,7 @@ class _Format(msgspec.Struct):
 
 class _Text(msgspec.Struct):
     format: _Format | None = None
+    verbosity: Any = None
 
 
 class _Reasoning(msgspec.Struct):
@@ -73,9 +80,15 @@ class _Body(msgspec.Struct):
     prompt_cache_key: str | None = None
     safety_identifier: str | None = None
     user: str | None = None
+    temperature: Any = None
+    top_p: Any = None
+    parallel_tool_calls: Any = None
+    tool_choice: Any = None
+    service_tier: Any = None
 
 
 _decoder = msgspec.json.Decoder(_Body)
+_tools_decoder = msgspec.json.Decoder(list[_Tool])
 
 _SEAL: Final = MARK.decode()
 
@@ -125,7 +138,33 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         unmeasured=seen.unmeasured or fields.prompt is not None,
         stored=bool(fields.store),
         relayable=seen.relayable,
+        settings=_settings(fields),
     )
+
+
+_SETTINGS: Final = (
+    "temperature",
+    "top_p",
+    "top_logprobs",
+    "parallel_tool_calls",
+    "tool_choice",
+    "service_tier",
+)
+_settings_of = attrgetter(*_SETTINGS)
+_UNSET: Final = (None,) * len(_SETTINGS)
+
+
+def _settings(fields: _Body) -> Mapping[str, Any]:
+    """What the body says of how to answer."""
+    values = _settings_of(fields)
+    said: dict[str, Any] = {}
+    if values != _UNSET:
+        said = {name: value for name, value in zip(_SETTINGS, values, strict=True) if value is not None}
+    if fields.reasoning is not None and fields.reasoning.effort is not None:
+        said["effort"] = fields.reasoning.effort
+    if fields.text is not None and fields.text.verbosity is not None:
+        said["verbosity"] = fields.text.verbosity
+    return said or NOTHING_SET
 
 
 class _Seen:
@@ -153,6 +192,8 @@ class _Seen:
                 self.media_bytes += _size(part.image_url) + _size(part.file_data) + _size(part.input_audio)
             if feature == "images":
                 self.images += 1
+                if is_reference(part.image_url):
+                    self.features.add("image_urls")
             else:
                 self.unmeasured = True
 
@@ -183,6 +224,8 @@ def _look(fields: _Body, features: set[str]) -> _Seen:
             raise reference(f"input[{i}]")
         elif kind == "reasoning" and item.encrypted_content is not None:
             seen.relayable = seen.relayable and not item.encrypted_content.startswith(_SEAL)
+        elif kind == ADDITIONAL:
+            _tools(decode(_tools_decoder, bytes(item.tools) or b"[]"), features)
         elif kind == "image_generation_call":
             seen.images += 1
             seen.media_bytes += _size(item.result)
@@ -214,3 +257,5 @@ def _tools(tools: list[_Tool], features: set[str]) -> None:
                 features.add("custom_tools")
             elif kind != "function":
                 features.add("builtin_tools")
+                if kind is not None and kind.startswith("web_search"):
+                    features.add("web_search")

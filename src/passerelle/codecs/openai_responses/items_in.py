@@ -29,7 +29,7 @@ from passerelle.codecs.openai_reading import (
     wrong,
 )
 from passerelle.codecs.openai_responses.content_in import content_in, image_in, raw_part
-from passerelle.codecs.openai_responses.tools import DIALECT, Names
+from passerelle.codecs.openai_responses.tools import ADDITIONAL, DIALECT, Names
 from passerelle.codecs.sealed import Sealed, unseal
 from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.message import (
@@ -59,7 +59,7 @@ ROLES: dict[str, Role] = {
 def reference(at: str) -> ProblemError:
     """An item named by id, which only a stored conversation could resolve."""
     return invalid(
-        f"`{at}` is an `item_reference`, and this gateway keeps no conversations; send the whole item in "
+        f"`{at}` is an `item_reference`, and this key may not keep conversations; send the whole item in "
         "`input` (with an SDK that writes references by itself, set `store` to false).",
         at,
     )
@@ -94,6 +94,8 @@ def messages_in(items: list[Any], names: Names) -> list[Message]:
                     _result(fields, at, turns)
             case "item_reference":
                 raise reference(at)
+            case "additional_tools":  # its tools are among the request's: see `tools`
+                turns.add(Message("developer", (), memo={ADDITIONAL: fields}))
             case "image_generation_call" if isinstance(fields.get("result"), str):
                 turns.say(image_in(fields))
             case str():

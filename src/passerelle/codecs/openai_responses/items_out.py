@@ -17,7 +17,7 @@ from typing import Any, assert_never
 from passerelle.codecs.names import digest, fit_id, fit_name
 from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.content_out import Pieces
-from passerelle.codecs.openai_responses.tools import DIALECT
+from passerelle.codecs.openai_responses.tools import ADDITIONAL, DIALECT
 from passerelle.core.message import (
     AudioPart,
     FilePart,
@@ -63,6 +63,9 @@ class ItemsOut:
 
     def add(self, message: Message) -> None:
         """The items of one message."""
+        if self._ours and message.memo and ADDITIONAL in message.memo:
+            self.items.append(message.memo[ADDITIONAL])
+            return
         if message.name is not None:
             self.dropped.append("name")
         if message.extra and not self._ours:

@@ -1,8 +1,9 @@
 """The caller's own bytes on their way to a provider of the same dialect, and a look at what comes back.
 
-We keep no conversations, so nothing is to be stored unless the caller said so: an absent `store` (true,
-to the API) becomes false. A reasoning model's items are then only good for the next turn when they come
-back encrypted, so that is asked for along with it.
+A provider is never asked to keep an answer: where the tenant allows it we keep it ourselves, so that its id
+is ours and the next turn may go anywhere. An absent `store` (true, to the API) becomes false, and so does
+true, which is reported. A reasoning model's items are then only good for the next turn when they come back
+encrypted, so that is asked for along with it.
 """
 
 from typing import Final
@@ -53,24 +54,24 @@ def _refused(target: Target) -> list[str]:
 
 
 def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
-    """What `relay_request` takes out of the caller's body because `target` would refuse it."""
+    """What `relay_request` takes out of the caller's body: what `target` would refuse, and `store: true`."""
     refused = _refused(target)
-    if not refused:
-        return ()
     fields = _fields.decode(body)
     if bytes(fields.get("store", _ABSENT)) == b"false":
         del fields["store"]  # a server that knows no `store` stores nothing
+    elif "store" in fields and "store" not in refused:
+        refused.append("store")
     return tuple(sorted(name for name in refused if bytes(fields.get(name, _ABSENT)) != b"null"))
 
 
 def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
-    """The body with the model spliced, and nothing stored that the caller did not ask to store."""
+    """The body with the model spliced, and nothing stored at the provider."""
     fields = _fields.decode(body)
     fields["model"] = msgspec.Raw(quoted(target.model))
     for name in _refused(target):
         fields.pop(name, None)
     chats = envelope.operation == "chat" and "no_metadata" not in target.quirks
-    if chats and bytes(fields.get("store", _ABSENT)) == b"null":
+    if chats and bytes(fields.get("store", _ABSENT)) != b"false":
         fields["store"] = msgspec.Raw(b"false")
         if "reasoning" in target.capabilities or bytes(fields.get("reasoning", _ABSENT)) != b"null":
             included = fields.get("include", _ABSENT)

@@ -7,10 +7,16 @@ custom       free text, perhaps of a grammar
 namespace    a named group of function and custom tools; a call says `name` and `namespace` apart.
              Other dialects see one flat name, `namespace__name`, and the namespace stays in `memo`
 the others   run at the provider: `builtin`, whole in `extra`
+
+They stand in `tools`, and in `additional_tools` items of `input` (SDK 3.54 `AdditionalTools`): Codex CLI
+0.169 puts all of its tools there for models it knows. Other dialects have one list: both are in it.
 """
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from passerelle.codecs.names import digest, fit_name
 from passerelle.codecs.openai_reading import (
@@ -28,6 +34,8 @@ from passerelle.core.errors import invalid
 from passerelle.core.request import Tool, ToolChoice
 
 DIALECT: Final = "openai_responses"
+ADDITIONAL: Final = "additional_tools"
+"""The item's type, and what the `memo` of its tools says: to this dialect the item goes back whole."""
 Pair = tuple[str | None, str]
 """A tool's namespace, if any, and its name in it."""
 
@@ -67,20 +75,36 @@ class Names:
         return self._flat.get((namespace, name)) or flat_name(namespace, name)
 
 
-def tools_in(items: list[Any], names: Names) -> tuple[Tool, ...]:
-    """`tools` of a request; `names` learns their flat names. Raises `ProblemError`."""
-    entries = [an_object(item, f"tools[{i}]") for i, item in enumerate(items)]
+def tools_in(items: list[Any], names: Names, said: Any = None) -> tuple[Tool, ...]:
+    """`tools` of a request, and those its input `said`; `names` learns their flat names. Raises
+    `ProblemError`.
+    """
+    found = _listed(items, "tools", names)
+    known = {tool.name for tool in found}
+    for i, item in enumerate(said if isinstance(said, list) else ()):
+        if not isinstance(item, dict) or item.get("type") != ADDITIONAL:
+            continue
+        at = f"input[{i}].tools"
+        for tool in _listed(deepcopy(a_list(item.get("tools"), at)), at, names):
+            if tool.kind == "builtin" or tool.name not in known:
+                known.add(tool.name)
+                found.append(replace(tool, memo={**(tool.memo or {}), ADDITIONAL: True}))
+    return tuple(found)
+
+
+def _listed(items: list[Any], where: str, names: Names) -> list[Tool]:
+    entries = [an_object(item, f"{where}[{i}]") for i, item in enumerate(items)]
     for entry in entries:  # plain names first: they may not change
         if entry.get("type") in ("function", "custom") and isinstance(entry.get("name"), str):
             names.learn(None, entry["name"])
     found: list[Tool] = []
     for i, entry in enumerate(entries):
-        at = f"tools[{i}]"
+        at = f"{where}[{i}]"
         if entry.get("type") == "namespace":
             found.extend(_namespace(entry, at, names))
         else:
             found.append(_tool(entry, at, names, None))
-    return tuple(found)
+    return found
 
 
 def _namespace(entry: Json, at: str, names: Names) -> list[Tool]:
@@ -158,6 +182,8 @@ def tools_out(tools: Iterable[Tool], *, ours: bool) -> tuple[list[Json], list[st
     dropped: list[str] = []
     group: Json | None = None
     for tool in tools:
+        if ours and tool.memo and ADDITIONAL in tool.memo:
+            continue
         entry = _tool_out(tool, ours, dropped)
         if entry is None:
             continue

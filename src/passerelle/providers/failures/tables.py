@@ -17,10 +17,16 @@ Sources, all read 2026-11-22:
                 console.groq.com/docs/flex-processing
     Together    docs.together.ai/docs/error-codes
     OpenRouter  openrouter.ai/docs/api/errors; open-webui/computer issue #293
-    Azure       Gitlawb/openclaude issue #273; chatboxai/chatbox issue #861; alex-wolf-ps/dbchatprov2 issue #2
+    Azure       Gitlawb/openclaude issue #273; chatboxai/chatbox issue #861; microsoft/graphrag issue #1557;
+                alex-wolf-ps/dbchatprov2 issue #2; microsoft/vscode issue #277663
+    Vertex AI   googleapis/python-genai issues #2001, #1056; googleapis/google-cloud-java issue #11195;
+                cocoindex-io/cocoindex issue #1151; NousResearch/hermes-agent issue #32678;
+                BerriAI/litellm issue #18781; cloud.google.com/docs/error-reasons (google.api.ErrorReason)
     Moonshot    MoonshotAI/kimi-code pull 1857; MoonshotAI/MoonshotAI-Cookbook issue #16;
                 LLM-Red-Team/kimi-cc issue #41
     Alibaba     camel-ai/owl issue #432; QwenLM/qwen-code issue #3145
+    Bedrock     docs.aws.amazon.com/bedrock, "Troubleshooting Amazon Bedrock API Error Codes"; the errors of
+                botocore 1.44.5's service model; BerriAI/litellm issues #32683, #34272
     vLLM        vllm-project/vllm issues #4667, #20409
     llama.cpp   seen on the wire from xllamacpp 2026.10.11549
 """
@@ -78,6 +84,7 @@ RULES: tuple[Rule, ...] = (
             "insufficient_credits",
             "insufficient_funds",
             "exceeded_current_quota_error",
+            "billing_disabled",
         ),
         words=(
             "credit balance is too low",
@@ -87,6 +94,7 @@ RULES: tuple[Rule, ...] = (
             "run out of credits",
             "used all available credits",
             "requires more credits",
+            "requires billing to be enabled",
             "billing hard limit",
             "account is not active, please check your billing",
         ),
@@ -114,6 +122,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "quota",
+        names=_names("servicequotaexceededexception"),
+        why="Bedrock 400: an allowance of the account, which only Amazon raises; its errors are named in the "
+        "header `x-amzn-errortype` (docs.aws.amazon.com/bedrock, troubleshooting API error codes; botocore "
+        "1.44.5's service model)",
+    ),
+    Rule(
+        "quota",
         names=_names("perday", "permonth"),
         words=("per day", "(tpd)", "(rpd)", "daily limit", "daily quota", "per month", "monthly limit"),
         statuses=frozenset({429}),
@@ -132,6 +147,13 @@ RULES: tuple[Rule, ...] = (
             "invalid_authentication_error",
             "unauthenticated",
             "unsupported_country_region_territory",
+            "access_token_scope_insufficient",
+            "consumer_invalid",
+            "consumer_suspended",
+            "credentials_missing",
+            "iam_permission_denied",
+            "permissiondenied",
+            "service_disabled",
         ),
         words=(
             "incorrect api key provided",
@@ -144,8 +166,46 @@ RULES: tuple[Rule, ...] = (
             "user location is not supported",
             "country, region, or territory not supported",
             "enable billing on your project",
+            "lacks the required data action",
+            "organization policy constraint",
         ),
-        why="our credential or place is refused, whatever the status: xAI and Gemini say it with 400",
+        why="our credential or place is refused, whatever the status: xAI and Gemini say it with 400, and so "
+        "do Google's organisation policies; `SERVICE_DISABLED` is a project without the API",
+    ),
+    Rule(
+        "not_found",
+        words=(
+            "don't have access to the model with the specified model id",
+            "on-demand throughput isn't supported",
+            "on-demand throughput isn\u2019t supported",
+            "provided model identifier is invalid",
+            "model use case details have not been submitted",
+            "has reached the end of its life",
+            "is not supported in this region",
+        ),
+        why="Bedrock: the account may not ask for this model by this id; with 403, 400 and 404. A newer "
+        "model is named by its inference profile (danielcorin.com/til/bedrock; BerriAI/litellm#34272)",
+    ),
+    Rule(
+        "auth",
+        names=_names(
+            "accessdeniedexception",
+            "expiredtoken",
+            "expiredtokenexception",
+            "incompletesignature",
+            "incompletesignatureexception",
+            "invalidclienttokenid",
+            "invalidsignatureexception",
+            "missingauthenticationtokenexception",
+            "notauthorized",
+            "optinrequired",
+            "signaturedoesnotmatch",
+            "unrecognizedclientexception",
+        ),
+        words=("operation not allowed",),
+        statuses=frozenset({0, 400, 401, 403}),
+        why="AWS, common error types: keys unknown, expired, or not allowed to invoke; 400 for a signature "
+        "that is not whole",
     ),
     Rule(
         "content_policy",
@@ -200,6 +260,7 @@ RULES: tuple[Rule, ...] = (
             "prompt is too long",
             "prompt too long",
             "input is too long",
+            "too many input tokens",
             "exceed context limit",
             "exceeds the context window",
             "exceeded the context window",
@@ -235,6 +296,7 @@ RULES: tuple[Rule, ...] = (
             "model_not_supported",
             "unknown_url",
             "not_supported_error",
+            "operationnotsupported",
         ),
         words=(
             "does not exist or you do not have access",
@@ -247,9 +309,12 @@ RULES: tuple[Rule, ...] = (
             "unable to access model",
             "try pulling it first",
             "does not support embeddings",
+            "is not servable in region",
+            "api version not supported",
         ),
         why="the catalog names what this provider has not (any more): 404 mostly, 400 at Mistral, DeepSeek, "
-        "Groq and OpenRouter, 501 from a llama.cpp started without embeddings",
+        "Groq and OpenRouter, for a model's wrong surface at Azure and its wrong region at Vertex AI, 501 "
+        "from a llama.cpp started without embeddings",
     ),
     Rule(
         "invalid_request",
@@ -279,9 +344,17 @@ RULES: tuple[Rule, ...] = (
             "experiencing high demand",
             "currently unavailable due to high",
             "loading model",
+            "resource exhausted. please try again later",
+            "out of capacity",
         ),
         statuses=frozenset({0, 200, 429, 498, 500, 502, 503, 529}),
-        why="no capacity at the provider, which Mistral and Azure say with 429: not our rate",
+        why="no capacity at the provider, which Mistral and Azure say with 429, and Vertex AI, where all "
+        "customers share what there is, in those words: not our rate",
+    ),
+    Rule(
+        "overloaded",
+        names=_names("modelnotreadyexception", "serviceunavailableexception"),
+        why="Bedrock 429 and 503: the model is being loaded, which AWS's own SDKs wait for and repeat",
     ),
     Rule(
         "overloaded",
@@ -298,6 +371,7 @@ RULES: tuple[Rule, ...] = (
             "slow_down",
             "resource_exhausted",
             "too_many_requests",
+            "throttlingexception",
         ),
         words=("rate limit", "too many requests"),
         statuses=frozenset({0, 200, 400, 403, 413, 429}),
@@ -305,19 +379,28 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "server_error",
-        names=_names("server_error", "api_error", "internal_error", "internal", "internal_server_error"),
+        names=_names(
+            "server_error",
+            "api_error",
+            "internal_error",
+            "internal",
+            "internal_server_error",
+            "internalserverexception",
+            "modelerrorexception",
+            "modelstreamerrorexception",
+        ),
         statuses=frozenset({0, 200}),
         why="said inside a stream or a 200, where no status speaks",
     ),
     Rule(
         "timeout",
-        names=_names("timeout_error", "deadline_exceeded"),
+        names=_names("timeout_error", "deadline_exceeded", "modeltimeoutexception"),
         statuses=frozenset({0, 200, 408, 504}),
         why="the provider's own deadline passed: Anthropic `timeout_error`, Gemini `DEADLINE_EXCEEDED`",
     ),
     Rule(
         "invalid_request",
-        names=_names("invalid_request_error", "invalid_argument"),
+        names=_names("invalid_request_error", "invalid_argument", "validationexception"),
         statuses=_CLIENT_ERRORS - {401, 402, 403, 404, 405, 408, 409, 413, 425, 429} | {0, 200},
         why="last, because DeepSeek, Anthropic and Mistral put it on nearly everything",
     ),

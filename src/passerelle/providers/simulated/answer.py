@@ -4,8 +4,6 @@ A token is a word with the space after it; JSON counts four characters a token. 
 tokenizer, but the usage reported is exactly what was counted, in the answer and in the stream alike.
 """
 
-import hashlib
-import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -28,8 +26,8 @@ from passerelle.core.message import (
     ToolCallPart,
     ToolResultPart,
 )
-from passerelle.core.request import EmbedRequest, Request, Tool
-from passerelle.core.response import EmbedResponse, FinishReason, Response
+from passerelle.core.request import Request, Tool
+from passerelle.core.response import FinishReason, Response
 from passerelle.core.usage import Usage
 from passerelle.providers.simulated.schema import instance
 from passerelle.providers.simulated.script import Script
@@ -174,24 +172,3 @@ def _part_tokens(part: Part) -> int:
     if isinstance(part, ToolResultPart):
         return sum(map(_part_tokens, part.content))
     return _MEDIA_TOKENS
-
-
-def vectors(request: EmbedRequest, *, model: str, dimensions: int) -> EmbedResponse:
-    """Unit vectors, the sum of one pseudo-random direction a word: texts with words in common are near."""
-    size = request.dimensions or dimensions
-    found: list[tuple[float, ...]] = []
-    tokens = 0
-    for text in request.inputs:
-        words = text.lower().split() if isinstance(text, str) else [str(token) for token in text]
-        tokens += len(words)
-        found.append(_vector(words or [""], size))
-    return EmbedResponse(tuple(found), model=model, usage=Usage(input_tokens=tokens))
-
-
-def _vector(words: list[str], size: int) -> tuple[float, ...]:
-    total = [0.0] * size
-    for word in words:
-        direction = hashlib.shake_128(word.encode()).digest(size)
-        total = [have + (byte - 127.5) for have, byte in zip(total, direction, strict=True)]
-    length = math.sqrt(sum(value * value for value in total)) or 1.0
-    return tuple(value / length for value in total)

@@ -15,11 +15,12 @@ from passerelle.core.clock import Clock, SystemClock
 from passerelle.core.errors import Problem, ProblemError, ProblemKind
 from passerelle.core.event import PartDelta
 from passerelle.core.model import Deployment
-from passerelle.core.request import Operation
+from passerelle.core.request import TASKS, Operation
 from passerelle.providers.base import Call, Reply, SendError
-from passerelle.providers.simulated.answer import answer, prompt_tokens, vectors
+from passerelle.providers.simulated.answer import answer, prompt_tokens
 from passerelle.providers.simulated.reply import Sleep, StreamReply, WholeReply
 from passerelle.providers.simulated.script import Script
+from passerelle.providers.simulated.tasks import perform
 
 _JSON = {"content-type": "application/json"}
 
@@ -57,8 +58,8 @@ class SimulatedProvider:
 
     def supports(self, operation: Operation, deployment: Deployment) -> bool:
         """Chat everywhere; vectors and counts where the dialect has them."""
-        if operation == "embed":
-            return registry.embed_client(deployment.dialect) is not None
+        if operation in TASKS:
+            return registry.task_client(operation, deployment.dialect) is not None
         if operation == "count_tokens":
             return deployment.dialect in ("anthropic", "gemini")
         return True
@@ -70,8 +71,8 @@ class SimulatedProvider:
         if count <= script.fail_first or (script.fail_every and count % script.fail_every == 0):
             return self._failure(call, script.fail_status, f"scripted failure of request {count}")
         try:
-            if call.operation == "embed":
-                return await self._embed(call)
+            if call.operation in TASKS:
+                return await self._task(call)
             return await self._chat(
                 call, refuse=bool(script.refuse_every and count % script.refuse_every == 0)
             )
@@ -120,17 +121,22 @@ class SimulatedProvider:
             cut_after=self._script.cut_after_events,
         )
 
-    async def _embed(self, call: Call) -> Reply:
-        codec = registry.embed_client(call.dialect)
+    async def _task(self, call: Call) -> Reply:
+        codec = registry.task_client(call.operation, call.dialect)
         if codec is None:
-            raise SendError("not_found", f"the dialect `{call.dialect}` has no embeddings", sent=False)
+            words = f"the dialect `{call.dialect}` has no `{call.operation}`"
+            raise SendError("not_found", words, sent=False)
         model = call.deployment.upstream_model
         # Gemini says single or batch in its path, which a call does not carry: the body tells them apart.
         single = call.dialect == "gemini" and b'"requests"' not in call.body
-        request = codec.decode_embed_request(call.body, PathTarget("embed", model=model, single=single))
+        target = PathTarget(call.operation, model=model, single=single, content_type=call.content_type)
+        request = codec.decode_request(call.body, target)
         await self._wait(call, 0)
-        found = vectors(request, model=simulated_name(model), dimensions=self._script.dimensions)
-        return WholeReply(200, _JSON, codec.encode_embed_response(found, request))
+        found = perform(request, self._script, model=simulated_name(model))
+        created_s = self._clock.unix_ns() // 1_000_000_000
+        context = ReplyContext(id=_digest(call).hex()[:16], model=simulated_name(model), created_s=created_s)
+        done = codec.encode_response(found, request, context)
+        return WholeReply(200, {"content-type": done.content_type}, done.body)
 
     async def _wait(self, call: Call, tokens: int) -> None:
         script = self._script

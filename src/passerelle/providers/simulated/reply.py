@@ -3,20 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
+from passerelle.providers import replies
 from passerelle.providers.base import SendError
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class WholeReply:
+class WholeReply(replies.WholeReply):
     """A body that is there at once. `cut` breaks it in the middle."""
 
-    complete_by_eof = False
-
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes, *, cut: bool = False) -> None:
-        self.status = status
-        self.headers = headers
-        self._body = body
+        super().__init__(status, headers, body)
         self._cut = cut
 
     async def read(self) -> bytes:
@@ -30,12 +27,6 @@ class WholeReply:
         if self._cut:
             yield self._body[: len(self._body) // 2]
         yield await self.read()
-
-    def set_deadline(self, at: float | None) -> None:
-        """Nothing is ever waited for."""
-
-    async def aclose(self) -> None:
-        """Nothing to close."""
 
 
 class StreamReply:

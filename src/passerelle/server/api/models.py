@@ -28,7 +28,7 @@ def add(guarded: Guarded, generations: Generations, vitals: Vitals, clock: Clock
                 "dialect": d.dialect,
                 "context_tokens": d.limits.context_tokens or d.model.context_tokens,
                 "max_output_tokens": d.limits.max_output_tokens or d.model.max_output_tokens,
-                "capabilities": sorted(d.model.capabilities),
+                "capabilities": sorted(d.capabilities),
                 "attributes": msgspec.to_builtins(d.attributes),
                 "price": None if d.effective_price is None else msgspec.to_builtins(d.effective_price),
                 "demo": d.demo,

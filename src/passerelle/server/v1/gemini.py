@@ -36,10 +36,8 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
 
     async def get_model(arrival: Arrival) -> None:
         found = models.find(arrival.caller, arrival.rest)
-        if found is None and arrival.rest.rpartition(":")[2] in _VERBS:
-            message = f"`GET` is not allowed on `{arrival.scope['path'][:200]}`; use POST."
-            raise ProblemError(Problem("method_not_allowed", message, headers=(("allow", "POST"),)))
         if found is None:
+            refuse_get_of_a_call(arrival)
             raise ProblemError(_unknown(arrival.rest))
         await send_whole(arrival, 200, msgspec.json.encode(gemini_model(found)), [])
 
@@ -49,6 +47,13 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
         Route(STABLE_PREFIX, frozenset({"POST"}), "model:call", call, "gemini", prefix=True),
         Route(PREFIX, frozenset({"GET", "HEAD"}), "model:list", get_model, "gemini", prefix=True),
     )
+
+
+def refuse_get_of_a_call(arrival: Arrival) -> None:
+    """Raises `ProblemError` when a model is asked for by the path of one of its methods."""
+    if arrival.rest.rpartition(":")[2] in _VERBS:
+        message = f"`GET` is not allowed on `{arrival.scope['path'][:200]}`; use POST."
+        raise ProblemError(Problem("method_not_allowed", message, headers=(("allow", "POST"),)))
 
 
 def _target(arrival: Arrival) -> PathTarget:

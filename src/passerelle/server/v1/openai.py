@@ -1,4 +1,7 @@
-"""OpenAI's routes: chat completions, responses, embeddings; and the model list of every dialect."""
+"""OpenAI's routes: chat completions, responses, embeddings; and the model list of every dialect.
+
+What is kept of responses is in `stored`.
+"""
 
 import msgspec
 
@@ -7,7 +10,7 @@ from passerelle.codecs.openai_chat import mistral
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.request import Operation
 from passerelle.server.answer import send_whole
-from passerelle.server.call import ModelCalls, TargetOf, fixed
+from passerelle.server.call import Before, ModelCalls, TargetOf, fixed, form
 from passerelle.server.models import (
     Listing,
     ModelList,
@@ -17,13 +20,14 @@ from passerelle.server.models import (
     gemini_model,
 )
 from passerelle.server.route import Arrival, Route
+from passerelle.server.v1.gemini import refuse_get_of_a_call
 
 _POST = frozenset({"POST"})
 _GET = frozenset({"GET", "HEAD"})
 _UNKNOWN_CONTEXT = 32768  # what Mistral's SDK takes an entry without the figure to hold
 
 
-def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
+def routes(calls: ModelCalls, models: ModelList, recall: Before) -> tuple[Route, ...]:
     """Everything under `/v1` that OpenAI's SDKs call."""
 
     async def list_models(arrival: Arrival) -> None:
@@ -40,6 +44,7 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
     async def get_model(arrival: Arrival) -> None:
         found = models.find(arrival.caller, arrival.rest)
         if found is None:
+            refuse_get_of_a_call(arrival)
             raise ProblemError(_unknown(arrival.rest))
         shape = _mistral_model if _is_mistral(arrival) else _model
         if b"anthropic-version" in arrival.headers:
@@ -49,12 +54,29 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
         await send_whole(arrival, 200, msgspec.json.encode(shape(found)), [])
 
     chat = calls.handler("openai_chat", _spoken("chat"))
-    responses = calls.handler("openai_responses", fixed(PathTarget("chat")))
+    responses = calls.handler("openai_responses", fixed(PathTarget("chat")), recall)
+    input_tokens = calls.handler("openai_responses", fixed(PathTarget("count_tokens", stream=False)), recall)
     embeddings = calls.handler("openai_chat", _spoken("embed"))
+    moderations = calls.handler("openai_chat", fixed(PathTarget("moderate")))
+    speech = calls.handler("openai_chat", fixed(PathTarget("speak")))
+    transcribe = calls.handler("openai_chat", form(PathTarget("transcribe")))
+    translate = calls.handler("openai_chat", form(PathTarget("translate")))
+    make_image = calls.handler("openai_chat", fixed(PathTarget("generate_image")))
+    edit_image = calls.handler("openai_chat", form(PathTarget("edit_image")))
+    rerank = calls.handler("openai_chat", fixed(PathTarget("rerank")))
     return (
         Route("/v1/chat/completions", _POST, "model:call", chat, "openai_chat"),
         Route("/v1/responses", _POST, "model:call", responses, "openai_responses"),
+        Route("/v1/responses/input_tokens", _POST, "model:call", input_tokens, "openai_responses"),
         Route("/v1/embeddings", _POST, "model:call", embeddings, "openai_chat"),
+        Route("/v1/images/generations", _POST, "model:call", make_image, "openai_chat"),
+        Route("/v1/images/edits", _POST, "model:call", edit_image, "openai_chat"),
+        Route("/v1/audio/speech", _POST, "model:call", speech, "openai_chat"),
+        Route("/v1/audio/transcriptions", _POST, "model:call", transcribe, "openai_chat"),
+        Route("/v1/audio/translations", _POST, "model:call", translate, "openai_chat"),
+        Route("/v1/moderations", _POST, "model:call", moderations, "openai_chat"),
+        Route("/v1/rerank", _POST, "model:call", rerank, "openai_chat"),
+        Route("/v2/rerank", _POST, "model:call", rerank, "openai_chat"),
         Route("/v1/models", _GET, "model:list", list_models),
         Route("/v1/models/", _GET, "model:list", get_model, prefix=True),
     )

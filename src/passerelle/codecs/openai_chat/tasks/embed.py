@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from passerelle.codecs.base import Encoded, Envelope, PathTarget, Target, Watched
+from passerelle.codecs.base import Encoded, Envelope, PathTarget, ReplyContext, Target, Watched, Whole
 from passerelle.codecs.names import digest
 from passerelle.codecs.openai_chat.answers import parse_answer
 from passerelle.codecs.openai_chat.losses import Journey
@@ -69,11 +69,11 @@ _seen_decoder = msgspec.json.Decoder(_Seen)
 
 
 class EmbedClient:
-    """Embeddings as callers ask for them (obeys `EmbedClientSide`)."""
+    """Embeddings as callers ask for them (obeys `TaskClientSide`)."""
 
     dialect: Dialect = "openai_chat"
 
-    def embed_envelope(self, body: bytes, target: PathTarget) -> Envelope:
+    def envelope(self, body: bytes, target: PathTarget) -> Envelope:
         """Raises `ProblemError` naming the field."""
         ask = decode(_ask_decoder, body)
         if not ask.model:
@@ -82,7 +82,7 @@ class EmbedClient:
         envelope = Envelope(operation="embed", model=ask.model, session=ask.user, text_bytes=len(body))
         return as_translated(envelope) if target.speaker == "mistral" else envelope
 
-    def decode_embed_request(self, body: bytes, target: PathTarget) -> EmbedRequest:
+    def decode_request(self, body: bytes, target: PathTarget) -> EmbedRequest:
         """The whole request. Raises `ProblemError`."""
         fields = decode_object(body)
         model = need_text(fields, "model", "")
@@ -103,7 +103,7 @@ class EmbedClient:
             extra=left(fields),
         )
 
-    def encode_embed_response(self, response: EmbedResponse, request: EmbedRequest) -> bytes:
+    def encode_response(self, response: EmbedResponse, request: EmbedRequest, context: ReplyContext) -> Whole:
         """The vectors, in the form the caller asked for."""
         form = _as_base64 if request.encoding == "base64" else _as_floats
         data = [
@@ -111,23 +111,25 @@ class EmbedClient:
             for index, vector in enumerate(response.vectors)
         ]
         tokens = response.usage.total_input_tokens
-        return _json.encode(
-            {
-                "id": "embedding",  # names nothing, but Mistral's SDK insists on one
-                "object": "list",
-                "data": data,
-                "model": response.model or request.model,
-                "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-            }
+        return Whole(
+            _json.encode(
+                {
+                    "id": "embedding",  # names nothing, but Mistral's SDK insists on one
+                    "object": "list",
+                    "data": data,
+                    "model": response.model or request.model,
+                    "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+                }
+            )
         )
 
 
 class EmbedProvider:
-    """Embeddings as providers are asked for them (obeys `EmbedProviderSide`)."""
+    """Embeddings as providers are asked for them (obeys `TaskProviderSide`)."""
 
     dialect: Dialect = "openai_chat"
 
-    def encode_embed_request(self, request: EmbedRequest, target: Target) -> Encoded:
+    def encode_request(self, request: EmbedRequest, target: Target) -> Encoded:
         """The request, and what OpenAI's form has no place for."""
         journey = Journey(Request(request.model, (), request.dialect), target)
         inputs: list[Any] = [text if isinstance(text, str) else list(text) for text in request.inputs]
@@ -152,7 +154,7 @@ class EmbedProvider:
             journey.drop("title")
         return Encoded(_json.encode(journey.extras(body, request.extra)), journey.dropped)
 
-    def relay_embed_request(self, body: bytes, target: Target) -> bytes:
+    def relay_request(self, body: bytes, target: Target) -> bytes:
         """The caller's body with the model spliced."""
         fields = split(body)
         fields["model"] = msgspec.Raw(quoted(target.model))
@@ -160,7 +162,7 @@ class EmbedProvider:
             fields.pop("user", None)
         return join(fields)
 
-    def decode_embed_response(self, body: bytes) -> EmbedResponse:
+    def decode_response(self, body: bytes, content_type: str = "application/json") -> EmbedResponse:
         """Raises `AnswerError` for an error, no vectors, or an order with gaps."""
         try:
             answer = _answer_decoder.decode(body)
@@ -178,8 +180,8 @@ class EmbedProvider:
             vectors[place] = given if isinstance(given, str) else tuple(given)
         return EmbedResponse(tuple(vectors), answer.model or "", decode_usage(answer.usage))
 
-    def watch_embed_response(self, body: bytes) -> Watched:
-        """As `decode_embed_response`, without reading the vectors."""
+    def watch_response(self, body: bytes) -> Watched:
+        """As `decode_response`, without reading the vectors."""
         try:
             seen = _seen_decoder.decode(body)
         except BAD_JSON:

@@ -2,8 +2,8 @@
 
 OpenAI and nearly everybody like it take `Authorization: Bearer`; Azure's own keys go in `api-key`
 (learn.microsoft.com "Azure OpenAI REST API reference", authentication), Anthropic's in `x-api-key`
-(platform.claude.com/docs/en/api/overview) and Google's in `x-goog-api-key` (ai.google.dev/api). All read
-2026-11-22. Never in the URL: URLs are logged.
+(platform.claude.com/docs/en/api/overview), Google's in `x-goog-api-key` (ai.google.dev/api), Black Forest
+Labs' in `x-key` (docs.bfl.ai). All read 2026-11-22. Never in the URL: URLs are logged.
 """
 
 from re import Pattern
@@ -14,7 +14,7 @@ from passerelle.providers.base import SendError
 from passerelle.providers.entry import Credential
 from passerelle.providers.failures import hiding
 
-Carrier = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key"]
+Carrier = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "x-key"]
 
 _AZURE_HOSTS = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 

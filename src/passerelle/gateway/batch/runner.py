@@ -1,0 +1,187 @@
+"""The batches of one worker: taken up under leases, kept while they run, left behind in good order.
+
+A table and leases do what is needed of durable background work here: every step of a batch can be begun anew,
+and what must not be done twice is keyed in SQL. A workflow engine would add a second table of the same facts.
+
+A worker that dies loses its leases when its journal is recovered (at the next start, or within fifteen
+seconds by another worker) or, at the latest, `LEASE_S` after it renewed them last.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from passerelle.core.batch import Batch
+from passerelle.core.clock import Clock
+from passerelle.gateway.batch.ask import Asker
+from passerelle.gateway.batch.pace import Pace
+from passerelle.gateway.batch.run import Rules, Run
+from passerelle.gateway.road import Road
+from passerelle.store import Store, StoreUnavailable
+from passerelle.store.batches import LeaseLost
+
+log = logging.getLogger("passerelle.batches")
+
+LEASE_S = 20.0
+LOOK_S = 1.0
+"""Between two looks for work, cancellations and leases to renew."""
+_RENEW_EVERY_S = 1.0
+MOST_AT_ONCE = 4
+MOST_OF_ONE_ORGANISATION = 2
+"""Batches in one worker: a tenant with many leaves room for the next."""
+_REST_S = 30.0
+"""How long a batch is left alone after it failed in a way nobody foresaw, or its input is not here."""
+
+
+class Runner:
+    """Runs batches until `stop`."""
+
+    def __init__(
+        self,
+        road: Road,
+        store: Store,
+        clock: Clock,
+        rules: Rules,
+        jitter: Callable[[], float],
+        *,
+        draining: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`draining()`: the worker takes no more work. `jitter()` gives numbers in [0, 1)."""
+        settings = rules.batches
+        self._store = store
+        self._clock = clock
+        self._rules = rules
+        self._draining = draining
+        self._owner = store.instance
+        self._pace = Pace(
+            concurrency=max(1, settings.concurrency),
+            yield_above=settings.yield_above,
+            in_flight=lambda: road.in_flight,
+        )
+        self._asker = Asker(road, store, self._pace, clock, jitter, attempts=settings.attempts)
+        self._heavy = ThreadPoolExecutor(1, "passerelle-batches")
+        self._running: dict[str, tuple[Run, asyncio.Task[None]]] = {}
+        self._resting: dict[str, float] = {}
+        self._look = asyncio.Event()
+        self._renewed_s = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._troubled = False
+        self._stopping = False
+
+    def start(self) -> None:
+        """Begin looking for work, unless this worker is to run no batches."""
+        if self._rules.batches.concurrency:
+            self._task = asyncio.create_task(self._follow())
+
+    def wake(self) -> None:
+        """There is something new: look now."""
+        self._look.set()
+
+    async def stop(self, grace_s: float) -> None:
+        """Begin nothing more, let lines under way end for so long, and give the leases back."""
+        if self._task is None:
+            return
+        self._stopping = True
+        self._look.set()
+        await self._task  # not cancelled: a claim that its thread still makes would be nobody's
+        for run, _ in self._running.values():
+            run.leave()
+        tasks = [task for _, task in self._running.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace_s)
+            for task in late:  # each settles as cancelled; whoever goes on asks its line again
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        self._heavy.shutdown(cancel_futures=True)
+
+    async def _follow(self) -> None:
+        while not self._stopping:
+            woken = self._look.is_set()
+            self._look.clear()
+            try:
+                await self._turn(woken)
+                self._troubled = False
+            except StoreUnavailable as error:
+                if not self._troubled:
+                    log.warning("batches wait for the database: %s", error)
+                self._troubled = True
+            except Exception:
+                # Nobody awaits this task, and batches must not stand still for what nobody foresaw.
+                log.exception("looking for batches failed unexpectedly")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._look.wait()
+
+    async def _turn(self, woken: bool) -> None:
+        if self._draining():
+            for run, _ in self._running.values():
+                run.leave()
+            return
+        now_s = self._clock.monotonic_s()
+        if self._running and (woken or now_s - self._renewed_s >= _RENEW_EVERY_S):
+            self._renewed_s = now_s
+            await self._renew()
+        while len(self._running) < MOST_AT_ONCE:
+            batch = await self._claim()
+            if batch is None:
+                return
+            run = Run(
+                batch, self._owner, self._store, self._asker, self._clock, self._rules, self._draining,
+                self._heavy,
+            )  # fmt: skip
+            self._running[batch.id] = run, asyncio.create_task(self._attend(run))
+
+    async def _renew(self) -> None:
+        """Keep our leases, and learn which batches were cancelled or taken from us."""
+        states = await asyncio.to_thread(
+            self._store.batches.renew, self._owner, list(self._running), ttl_s=LEASE_S
+        )
+        for batch_id, (run, _) in list(self._running.items()):
+            state = states.get(batch_id)
+            if state is None:
+                run.leave()
+            elif state == "cancelling":
+                run.stop.set()
+
+    async def _claim(self) -> Batch | None:
+        now_s = self._clock.monotonic_s()
+        self._resting = {name: until for name, until in self._resting.items() if until > now_s}
+        orgs = [run.batch.org_id for run, _ in self._running.values()]
+        batch = await asyncio.to_thread(
+            self._store.batches.claim,
+            self._owner,
+            ttl_s=LEASE_S,
+            passing=(*self._running, *self._resting),
+            passing_orgs={org for org in orgs if orgs.count(org) >= MOST_OF_ONE_ORGANISATION},
+        )
+        if batch is not None and not self._store.files.is_here(batch.input_file_id):
+            log.warning("a batch's input is not on this machine", extra={"batch": batch.id})
+            self._resting[batch.id] = now_s + _REST_S
+            await asyncio.to_thread(self._store.batches.release, self._owner, [batch.id])
+            return None
+        return batch
+
+    async def _attend(self, run: Run) -> None:
+        """Run a batch to its end, whatever happens."""
+        batch = run.batch
+        log.info("batch taken up", extra={"batch": batch.id, "org": batch.org_id, "state": batch.state})
+        try:
+            await run.go()
+        except* LeaseLost:
+            log.warning("another worker runs the batch now", extra={"batch": batch.id})
+        except* StoreUnavailable as errors:
+            log.warning(
+                "the batch waits for the database: %s", errors.exceptions[0], extra={"batch": batch.id}
+            )
+        except* Exception:
+            # Nobody awaits this task: what nobody foresaw is told, and the batch taken up again later.
+            log.exception("a batch failed unexpectedly", extra={"batch": batch.id})
+            self._resting[batch.id] = self._clock.monotonic_s() + _REST_S
+        finally:
+            self._running.pop(batch.id, None)
+            self._look.set()
+            with contextlib.suppress(StoreUnavailable):  # the lease ends by itself
+                await asyncio.shield(asyncio.to_thread(self._store.batches.release, self._owner, [batch.id]))
+            log.info("batch left", extra={"batch": batch.id, "state": run.batch.state})
