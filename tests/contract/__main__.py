@@ -19,7 +19,7 @@ from tests.contract.matrix_programs import PROGRAMS, Program
 from tests.contract.matrix_run import Cell, Process, Ran, make_keys, missing, run_program
 from tests.upstream import Upstream
 
-_AT_ONCE = 3
+_AT_ONCE = 4
 """Most of the time something waits for a deadline or a pause."""
 
 

@@ -52,7 +52,7 @@ NODE_ERRORS = {**OPENAI_ERRORS, 413: "APIError"}
 GOOGLE_ERRORS = {400: "ClientError", 500: "ServerError"}
 BOTO_ERRORS = {
     400: "ValidationException",
-    401: "AccessDeniedException",
+    401: "ClientError",
     403: "AccessDeniedException",
     404: "ResourceNotFoundException",
     413: "ValidationException",
@@ -80,6 +80,8 @@ class Program:
     """What it makes of the replayed usage."""
     errors: dict[int, str] = field(default_factory=dict)
     """The class it throws for a status; for those not named, that of 400 or of 500."""
+    statuses: dict[int, int] = field(default_factory=dict)
+    """Where its dialect has another status for what others tell by this one."""
     broken: tuple[str, ...] = ()
     """The classes it throws for a stream that breaks."""
     names_model: bool = True
@@ -180,6 +182,24 @@ PROGRAMS: tuple[Program, ...] = (
         errors=GOOGLE_ERRORS,
         broken=("APIError",),
         cannot={**_GEMINI, "at once": "the same as that of `google models`"},
+    ),
+    Program(
+        "boto3 converse",
+        "with_boto3",
+        "bedrock",
+        words=CONVERSE_WORDS,
+        usage={"input": 40, "cached": 24, "output": 26},
+        errors=BOTO_ERRORS,
+        statuses={401: 403, 502: 424},  # UnrecognizedClientException, ModelErrorException
+        broken=("EventStreamError", "BotoCoreError", "ClientError"),
+        names_model=False,
+        cannot={
+            **_NO_LISTS,
+            **_NO_COUNT,
+            **_NO_VECTORS,
+            **_CHECKS,
+            "tool forbidden": "Converse cannot say it",
+        },
     ),
     Program(
         "mistral chat",

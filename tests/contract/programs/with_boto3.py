@@ -142,6 +142,9 @@ def _gathered(stream: Any, job: Job) -> tuple[dict[str, Any], str, dict[str, Any
             elif "toolUse" in delta:
                 blocks[index]["toolUse"]["input"] += delta["toolUse"]["input"]
             elif "reasoningContent" in delta:
+                if "redactedContent" in delta["reasoningContent"]:
+                    blocks[index] = {"reasoningContent": dict(delta["reasoningContent"])}
+                    continue
                 block = blocks.setdefault(index, {"reasoningContent": {"reasoningText": {"text": ""}}})
                 thought = block["reasoningContent"]["reasoningText"]
                 thought["text"] += delta["reasoningContent"].get("text", "")

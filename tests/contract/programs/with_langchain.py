@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from host import Answer, Bridge, Job
+from host import Answer, Bridge, Job, kept
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -17,6 +17,7 @@ class _Common:
     choices: dict[str, Any] = {"required": "any"}  # noqa: RUF012
 
     def __init__(self, job: Job) -> None:
+        self._made: dict[Any, Any] = {}
         self._base = {"api_key": job.token, "max_retries": job.retries, "timeout": job.timeout_s}
 
     def model(self, job: Job) -> Any:
@@ -39,7 +40,7 @@ class _Common:
 
     def bound(self, job: Job) -> Any:
         """The chat model with all the job asks for."""
-        bound = self.model(job)
+        bound = kept(self._made, job, self.model)
         if job.stop:
             bound = bound.bind(stop=list(job.stop))
         if job.structured:

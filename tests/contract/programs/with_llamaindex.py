@@ -8,7 +8,7 @@ import asyncio
 import base64
 from typing import Any
 
-from host import Answer, Bridge, Job
+from host import Answer, Bridge, Job, kept
 from llama_index.core.base.llms.types import DocumentBlock, ImageBlock, TextBlock, ThinkingBlock
 from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool, ToolMetadata
@@ -33,7 +33,7 @@ def _tool(tool: dict[str, Any]) -> FunctionTool:
 
 class _Common:
     def __init__(self, _: Job) -> None:
-        pass
+        self._made: dict[Any, Any] = {}
 
     def llm(self, job: Job) -> Any:
         """The LLM object."""
@@ -52,7 +52,7 @@ class _Common:
         history.append(ChatMessage(role="user", blocks=blocks))
 
     def ask(self, history: list[Any], job: Job) -> Answer:
-        llm = self.llm(job)
+        llm = kept(self._made, job, self.llm)
         if job.structured:
             found = llm.as_structured_llm(Bridge).chat(history)
             return Answer(text=found.message.content, parsed=found.raw.model_dump())
