@@ -60,9 +60,9 @@ def wants_tool(body: Body) -> bool:
         return False
     turns = [json.dumps(turn) for turn in _turns(body)[-2:]]
     # Where tools take words only, their pictures follow in a user's message.
-    last = (
-        turns[0] if len(turns) == 2 and '"image_url"' in turns[1] and _RESULTS[0] in turns[0] else turns[-1]
-    )
+    media = "input_image" if "input" in body else "image_url"
+    pictures = len(turns) == 2 and f'"{media}"' in turns[1] and '"role": "user"' in turns[1]
+    last = "".join(turns) if pictures else turns[-1]
     return not any(mark in last for mark in _RESULTS)
 
 
