@@ -145,7 +145,7 @@ def _streams(dialect: Dialect, asked: Dialect, target: Target) -> bool:
 def _relayed_task(trip: Trip, dialect: Dialect, target: Target) -> Outbound | None:
     """The caller's own body, where the task can be relayed."""
     ask = trip.ask
-    if dialect != ask.dialect:
+    if dialect != ask.dialect or not trip.envelope.relayable:
         return None
     body = _spoken(trip, dialect).relay_request(ask.body, target)
     if body is None:
