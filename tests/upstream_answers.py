@@ -72,7 +72,8 @@ def wants_tool(body: Body) -> bool:
         return False
     turns = [json.dumps(turn) for turn in _turns(body)[-2:]]
     # Where tools take words only, their pictures follow in a user's message.
-    media = "input_image" if "input" in body else "image_url"
+    kinds = {"input": "input_image", "contents": "inlineData"}
+    media = next((kind for name, kind in kinds.items() if name in body), "image_url")
     pictures = len(turns) == 2 and f'"{media}"' in turns[1] and '"role": "user"' in turns[1]
     last = "".join(turns) if pictures else turns[-1]
     return not any(mark in last for mark in _RESULTS)

@@ -105,6 +105,7 @@ _NO_SEQUENCE = {
 }
 _NO_FAILED = {"tool that failed": "the dialect has no mark for it"}
 _NO_PICTURE_RESULT = {"picture in a tool's result": "the dialect takes words only"}
+_NAME = "it does so only for models whose names it knows"
 _BY_NAME = {
     "structured": "it asks with a tool of its own, unless it knows the model's name",
     "structured, streamed": "it asks with a tool of its own, unless it knows the model's name",
@@ -286,6 +287,8 @@ PROGRAMS: tuple[Program, ...] = (
             **_NO_THINKING,
             **_NO_VECTORS,
             "picture in a tool's result": "it sends words only",
+            "ended by the limit, streamed": "it reads past `response.incomplete`",
+            "tool named": "it names it in the form of Chat",
             "structured": "it asks by the name of the model it knows",
             "structured, streamed": "whole only",
         },
@@ -295,7 +298,7 @@ PROGRAMS: tuple[Program, ...] = (
         "with_llamaindex",
         "anthropic",
         "llamaindex",
-        errors=ANTHROPIC_ERRORS,
+        errors=OPENAI_ERRORS,
         broken=("APIError", "APIConnectionError"),
         names_model=False,
         cannot={
@@ -304,6 +307,10 @@ PROGRAMS: tuple[Program, ...] = (
             **_NO_COUNT,
             **_NO_VECTORS,
             **_NO_FAILED,
+            **_NO_FORCING,
+            **_NO_PROOFS,
+            "tool forbidden": "it does not say it",
+            "structured": "it asks by the name of the model it knows",
             "picture in a tool's result": "it sends words only",
             "structured, streamed": "whole only",
         },
@@ -328,7 +335,7 @@ PROGRAMS: tuple[Program, ...] = (
         usage={"input": 64, "cached": 24, "output": 26},
         errors={400: "ModelHTTPError", 500: "ModelHTTPError"},
         broken=("ModelAPIError", "UnexpectedModelBehavior"),
-        cannot={**_RESPONSES, **_NO_LISTS, **_NO_VECTORS, **_NO_FORCING},
+        cannot={**_RESPONSES, **_NO_LISTS, **_NO_VECTORS, **_NO_FORCING, **_NO_PROOFS},
     ),
     Program(
         "pydantic-ai anthropic",
@@ -339,7 +346,15 @@ PROGRAMS: tuple[Program, ...] = (
         usage={"input": 64, "cached": 24, "output": 26},
         errors={400: "ModelHTTPError", 500: "ModelHTTPError"},
         broken=("ModelAPIError", "UnexpectedModelBehavior"),
-        cannot={**_NO_SEQUENCE, **_NO_LISTS, **_NO_COUNT, **_NO_VECTORS, **_NO_FORCING},
+        cannot={
+            **_NO_SEQUENCE,
+            **_NO_LISTS,
+            **_NO_COUNT,
+            **_NO_VECTORS,
+            **_NO_FORCING,
+            "structured": _NAME,
+            "structured, streamed": _NAME,
+        },
     ),
     Program(
         "pydantic-ai google",
@@ -350,7 +365,14 @@ PROGRAMS: tuple[Program, ...] = (
         usage={"input": 64, "cached": 24, "output": 26},
         errors={400: "ModelHTTPError", 500: "ModelHTTPError"},
         broken=("ModelAPIError", "UnexpectedModelBehavior"),
-        cannot={**_GEMINI, **_NO_LISTS, **_NO_COUNT, **_NO_VECTORS, **_NO_FORCING},
+        cannot={
+            **_GEMINI,
+            **_NO_LISTS,
+            **_NO_COUNT,
+            **_NO_VECTORS,
+            **_NO_FORCING,
+            "malformed": "it has no room for more in a body",
+        },
     ),
     Program(
         "node openai chat",

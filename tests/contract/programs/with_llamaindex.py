@@ -1,7 +1,7 @@
 """Programs with LlamaIndex's LLM classes for OpenAI (both dialects) and Anthropic.
 
-The classes for OpenAI look their model's abilities up by its name and refuse names they do not know, so one
-they know is given to them, and the gateway's own beside it.
+The classes look their model's abilities up by its name and refuse names they do not know, so one they know is
+given to them, and the gateway's own beside it.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from llama_index.llms.openai import OpenAI, OpenAIResponses
 from pydantic import Field, create_model
 
 PACKAGES = ("llama-index-llms-openai", "llama-index-llms-anthropic", "llama-index-core")
-_KNOWN = "gpt-4o"
+_KNOWN, _KNOWN_CLAUDE = "gpt-4o", "claude-sonnet-4-5"
 
 
 def _tool(tool: dict[str, Any]) -> FunctionTool:
@@ -148,16 +148,18 @@ class Claude(_Common):
     """`Anthropic`."""
 
     def llm(self, job: Job) -> Any:
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = {"model": job.model}
         if job.malformed:
             more["extra_body"] = {"max_tokens": "many"}
         if job.stop:
             more["stop_sequences"] = list(job.stop)
         thinking: dict[str, Any] = {}
+        if job.temperature is not None:
+            thinking = {"temperature": job.temperature}
         if job.think:
             thinking = {"thinking_dict": {"type": "enabled", "budget_tokens": 1024}, "temperature": 1.0}
         return Anthropic(
-            model=job.model,
+            model=_KNOWN_CLAUDE,
             base_url=job.url,
             api_key=job.token,
             max_retries=job.retries,
