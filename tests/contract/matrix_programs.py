@@ -298,7 +298,7 @@ PROGRAMS: tuple[Program, ...] = (
         "with_llamaindex",
         "anthropic",
         "llamaindex",
-        errors=OPENAI_ERRORS,
+        errors={**OPENAI_ERRORS, 529: "OverloadedError"},
         broken=("APIError", "APIConnectionError"),
         names_model=False,
         cannot={
