@@ -30,7 +30,7 @@ from passerelle.core.request import Dialect
 
 @pytest.fixture(scope="module")
 def play(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with theatre(tmp_path_factory.mktemp("once"), stage, duos=80, firsts={"a": None}) as play:
+    with theatre(tmp_path_factory.mktemp("once"), stage, duos=110, firsts={"a": None}) as play:
         yield play
         play.balanced()
 

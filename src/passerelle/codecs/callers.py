@@ -40,6 +40,7 @@ CALLERS_WORDS: Final[Mapping[Dialect, Mapping[str, str]]] = MappingProxyType(
             "citations": "annotations",
             "file": "input_file",
             "image": "input_image",
+            "image_url": "input_image",
             "json_schema": "text.format",
             "logprobs": "include",  # the only place to ask for them
             "max_tokens": "max_output_tokens",

@@ -20,9 +20,6 @@ from passerelle.providers.remote import HttpSender, RemoteProvider
 OPENAI_HOST = "api.openai.com"
 """Counts tokens of a Responses request (openai-python 3.54, `resources/responses/input_tokens.py`); no other
 server is known to."""
-ROOT_HOSTS = frozenset({"api.perplexity.ai"})
-"""Servers whose OpenAI paths stand at the root, without `/v1` (docs.perplexity.ai/guides/
-chat-completions-guide, read 2026-11-22)."""
 
 TASK_PATHS: Final[dict[Operation, str]] = {
     "embed": "embeddings",
@@ -43,7 +40,7 @@ FORWARD = frozenset({"idempotency-key", "traceparent", "anthropic-beta", "anthro
 
 def openai_routes(base_path: str, *, host: str = "") -> dict[tuple[Dialect, Operation], str]:
     """The path of each operation below `base_path` (no final slash)."""
-    root = base_path or ("" if host in ROOT_HOSTS else "/v1")
+    root = base_path or "/v1"
     messages = (root if root.endswith("/v1") else f"{root}/v1") + "/messages"
     routes: dict[tuple[Dialect, Operation], str] = {
         ("openai_chat", "chat"): f"{root}/chat/completions",

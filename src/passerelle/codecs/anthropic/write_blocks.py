@@ -5,6 +5,7 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from passerelle.codecs.anthropic.citations import is_own
 from passerelle.codecs.anthropic.models import ModelRules
 from passerelle.codecs.anthropic.read_blocks import kept_block
 from passerelle.codecs.call_ids import CallIds
@@ -114,9 +115,10 @@ class BlockWriter:
             return None
         block: Block = {"type": "text", "text": part.text}
         if part.citations:
-            if self._native:
-                block["citations"] = list(part.citations)
-            else:
+            own = [citation for citation in part.citations if is_own(citation)] if self._native else []
+            if own:
+                block["citations"] = own
+            if len(own) < len(part.citations):
                 self._lose("citations")
         if part.cache is None and part.extra is None:
             return block

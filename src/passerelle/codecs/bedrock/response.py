@@ -12,6 +12,7 @@ from passerelle.codecs.bedrock.seals import Block, call_seal, hides_thoughts, re
 from passerelle.codecs.bedrock.stops import finish_of, may_be_empty, stop_of
 from passerelle.codecs.bedrock.types import TokenCount, WatchedAnswer, WatchedBlock
 from passerelle.codecs.bedrock.usage import from_wire, to_wire
+from passerelle.codecs.citations import web_source
 from passerelle.codecs.fields import BAD_JSON, JsonObject
 from passerelle.core.errors import AnswerError, ProblemError
 from passerelle.core.message import (
@@ -141,7 +142,7 @@ def _block(part: Part) -> Block | None:
             return own if isinstance(own, dict) else None
         if not part.text:
             return None
-        cited = [citation for citation in part.citations if converse_citation(citation)]
+        cited = [told for c in part.citations if (told := write_citation(c, part.text)) is not None]
         if cited:
             return {"citationsContent": {"content": [{"text": part.text}], "citations": cited}}
         return {"text": part.text}
@@ -161,9 +162,21 @@ def call_input(part: ToolCallPart) -> object:
     return msgspec.Raw(part.arguments.strip().encode() or b"{}")
 
 
-def converse_citation(citation: dict[str, Any]) -> bool:
-    """It has Converse's shape."""
-    return isinstance(citation.get("location"), dict) or "sourceContent" in citation
+def write_citation(citation: dict[str, Any], words: str = "") -> dict[str, Any] | None:
+    """A citation for a caller of this dialect: Converse's own as it came, a web page of another provider's in
+    the same form; None for anything else. `words`: those it stands at.
+    """
+    if isinstance(citation.get("location"), dict) or "sourceContent" in citation:
+        return citation
+    source = web_source(citation)
+    if source is None:
+        return None
+    told: dict[str, Any] = {"location": {"web": {"url": source.url}}}
+    if source.title is not None:
+        told["title"] = source.title
+    if words and source.start is not None and source.end is not None:
+        told["sourceContent"] = [{"text": words[source.start : source.end]}]
+    return told
 
 
 def _watch(body: bytes) -> WatchedAnswer:

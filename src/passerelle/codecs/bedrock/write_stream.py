@@ -23,7 +23,7 @@ from passerelle.codecs.arguments import UniqueIds, ending, is_whole
 from passerelle.codecs.base import ReplyContext
 from passerelle.codecs.bedrock.errors import write_failure
 from passerelle.codecs.bedrock.formats import image_format
-from passerelle.codecs.bedrock.response import NOT_MEASURED, TIERS, converse_citation
+from passerelle.codecs.bedrock.response import NOT_MEASURED, TIERS, write_citation
 from passerelle.codecs.bedrock.seals import call_seal, hides_thoughts, proof, redacted
 from passerelle.codecs.bedrock.stops import stop_of
 from passerelle.codecs.bedrock.usage import to_wire
@@ -167,8 +167,9 @@ class Encoder:
             return self._say_arguments(part, event)
         if kind == "text" or kind == "refusal":
             written = self._more(part, b'{"text":%b}' % _encode(event.text)) if event.text else b""
-            if event.citation is not None and converse_citation(event.citation):
-                written += self._more(part, b'{"citation":%b}' % _encode(event.citation))
+            cited = write_citation(event.citation) if event.citation is not None else None
+            if cited is not None:
+                written += self._more(part, b'{"citation":%b}' % _encode(cited))
             return written
         if kind == "reasoning":
             part.signature = event.signature or part.signature
