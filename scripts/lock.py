@@ -1,8 +1,9 @@
 """Write the hashed lock files from pyproject.toml. Run by `make lock`.
 
 `locks/run.txt` is what `make run` installs (with the local engine and telemetry), `locks/dev.txt` adds what
-tests and checks need, `locks/fuzz.txt` is what `make fuzz` installs beside them.
-Universal for Python 3.11+ and free of registry addresses.
+tests and checks need; the SDKs of `locks/sdks.txt` and `locks/llamaindex.txt` live in environments of their
+own (`scripts/prepare_tests.py`), and `locks/fuzz.txt` is what `make fuzz` installs beside. Universal for Python
+3.11+ and free of registry addresses.
 """
 
 import subprocess
@@ -15,8 +16,7 @@ COMMON = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-
 # The build backend is locked too, with what it wants for an editable install: the project itself installs
 # without build isolation.
 BUILD = "hatchling>=1.33\neditables>=0.5\n"
-# The newest with wheels for Python 3.11 to 3.13, all of them for Linux on x86-64.
-FUZZ = "atheris==3.0.0\n"
+MORE_GROUPS = ("sdks", "llamaindex", "fuzz")
 
 
 def main() -> None:
@@ -34,13 +34,10 @@ def main() -> None:
         subprocess.run(run, cwd=ROOT, check=True)  # noqa: S603
     finally:
         build.unlink()
-    fuzz = locks / "fuzz.in"
-    fuzz.write_text(FUZZ)
-    try:
-        subprocess.run([*uv, "locks/fuzz.in", "-o", "locks/fuzz.txt"], cwd=ROOT, check=True)  # noqa: S603
-    finally:
-        fuzz.unlink()
-    for name in ("dev.txt", "run.txt", "fuzz.txt"):
+    for group in MORE_GROUPS:
+        more = [*uv, "--group", group, "-o", f"locks/{group}.txt"]
+        subprocess.run(more, cwd=ROOT, check=True)  # noqa: S603
+    for name in ("dev.txt", "run.txt", *[f"{group}.txt" for group in MORE_GROUPS]):
         text = (locks / name).read_text()
         if "://" in text:
             raise SystemExit(f"locks/{name} names an address; lock files must not")
