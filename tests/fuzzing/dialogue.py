@@ -229,7 +229,8 @@ def _differ(one: list[Event], two: list[Event]) -> str:
 
 def _translate(data: bytes, dialect: Dialect, other: Dialect, *, json_array: bool) -> None:
     encoder = registry.client(other).stream_encoder(context(other, json_array=json_array))
-    translation = Translation(registry.provider(dialect).stream_decoder(), encoder)
+    decoder = registry.provider(dialect).stream_decoder()
+    translation = Translation(decoder, encoder, voiceless=other in ("anthropic", "bedrock"))
     said = translation.feed(data) + translation.close()
     assert translation.done is not bool(translation.failed)
     if translation.failed is not None:
