@@ -2,7 +2,7 @@
 
 `locks/run.txt` is what `make run` installs (with the local engine and telemetry), `locks/dev.txt` adds what
 tests and checks need; the SDKs of `locks/sdks.txt` and `locks/llamaindex.txt` live in environments of their
-own (`scripts/prepare_tests.py`), and `locks/fuzz.txt` is what `make fuzz` installs beside. Universal for Python
+own (`scripts/prepare_tests.py`); `locks/fuzz.txt` is what `make fuzz` installs beside. Universal for Python
 3.11+ and free of registry addresses.
 """
 
