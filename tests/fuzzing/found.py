@@ -99,6 +99,8 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
         b'{"model":"m","input":[{"role":"user","content":[{"type":"input_text","text":1}]}]}',
     ),
     ("openai_responses/request", b'{"model":"m","input":["x"],"tools":[1],"text":{"format":"x"}}'),
+    # A name that is not UTF-8, in an answer that is relayed under the name the caller asked for.
+    ("splice", b'{"model":"m","mes\x8c":1}'),
     # A batch's line nested without end.
     ("batch lines", b'{"custom_id":' + b"[" * 1200 + b"]" * 1200 + b"}"),
     # A result without its call could not be placed in a history whose turns are bare lists of parts.

@@ -305,7 +305,10 @@ def decode_whole(
         watched = side.watch_response(data)
         said = _words_of(side, data) * trip.envelope.answers if watched.usage.source == "none" else 0
         if context.named and watched.model != context.named:
-            data = splice(data, {"model": quoted(context.named)})
+            try:
+                data = splice(data, {"model": quoted(context.named)})
+            except msgspec.DecodeError as error:
+                raise AnswerError(f"the provider's answer is not JSON in UTF-8: {error}") from None
         return Answer(data, watched.model, watched.usage, watched.finish, said_bytes=said)
     response = restore(side.decode_response(data), outbound.renamed)
     said = 0
