@@ -72,6 +72,9 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
             b'{"promptTokenCount":9,"candidatesTokenCount":-1,"thoughtsTokenCount":3,"totalTokenCount":17}}'
         ),
     ),
+    ("gemini/tokens", b'{"totalTokens":-1}'),
+    ("anthropic/tokens", b'{"input_tokens":-1}'),
+    ("bedrock/tokens", b'{"inputTokens":-1}'),
     # A document ranked that nobody sent.
     ("openai_chat/rerank/answer", b'{"results":[{"index":2,"relevance_score":0.9}]}'),
     # Numbers beyond all floats, in what is only looked at for some models.
