@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from scripts import corpora
 from tests.corpora.agentgateway import Golden, compared, goldens
 from tests.corpora.inputs import files, inputs, refusal
 from tests.corpora.reasons import REFUSED, RULES, WITHOUT_COUNTERPART, Rule, not_read, reason_of
@@ -84,3 +85,7 @@ def test_bodies_with_an_operators_messages_are_read_as_well() -> None:
             before = registry.client(dialect).decode_request(body, path)
             after = registry.client(dialect).decode_request(json.dumps(golden.said).encode(), path)
             assert len(after.messages) > len(before.messages)
+
+
+def test_the_page_tells_what_was_found() -> None:
+    assert corpora.page(ROOT) == corpora.PAGE.read_text("utf-8"), "run `make corpora`"
