@@ -194,6 +194,8 @@ def streamed(dialect: Dialect) -> Callable[[bytes], None]:
         assert isinstance(events[-1], Finished | Failed), events[-1]
         for parts in pieces(data):
             again = events_of(parts)
+            if isinstance(events[0], Failed) and isinstance(again[0], Failed):
+                continue  # no stream: said at once, of what has come by then, and in words for that
             assert again == events, f"cut otherwise: {_differ(events, again)}"
         for other in DIALECTS:
             for json_array in (False, True) if other == "gemini" else (False,):
@@ -298,6 +300,8 @@ def watching(
         check_size(seen[0], data, growth=2)
         for parts in pieces(data):
             again = see(parts)
+            if not seen[0] and not again[0] and seen[-2] and again[-2]:
+                continue  # as above
             assert again == seen, (
                 f"cut otherwise: {[p for p in zip(seen, again, strict=True) if p[0] != p[1]]}"
             )
