@@ -43,7 +43,7 @@ FORWARD = frozenset({"idempotency-key", "traceparent", "anthropic-beta", "anthro
 
 def openai_routes(base_path: str, *, host: str = "") -> dict[tuple[Dialect, Operation], str]:
     """The path of each operation below `base_path` (no final slash)."""
-    root = base_path or ("" if host in ROOT_HOSTS else "/v1")
+    root = openai_root(base_path, host)
     messages = (root if root.endswith("/v1") else f"{root}/v1") + "/messages"
     routes: dict[tuple[Dialect, Operation], str] = {
         ("openai_chat", "chat"): f"{root}/chat/completions",
@@ -58,6 +58,11 @@ def openai_routes(base_path: str, *, host: str = "") -> dict[tuple[Dialect, Oper
     return routes
 
 
+def openai_root(base_path: str, host: str) -> str:
+    """What stands before every path."""
+    return base_path or ("" if host in ROOT_HOSTS else "/v1")
+
+
 def openai_like(entry: ProviderEntry, client: HttpSender) -> RemoteProvider:
     """An OpenAI-compatible provider. `client` is bound to the origin of `entry.base_url`."""
     origin, base_path = parse_origin(entry.base_url or "https://api.openai.com")
@@ -68,4 +73,5 @@ def openai_like(entry: ProviderEntry, client: HttpSender) -> RemoteProvider:
         routes=openai_routes(base_path, host=origin.host),
         forward=FORWARD,
         fixed={"anthropic": (("anthropic-version", "2023-06-01"),)},
+        root=openai_root(base_path, origin.host),
     )
