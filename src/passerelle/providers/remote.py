@@ -136,20 +136,27 @@ class RemoteProvider:
         body: bytes = b"",
         content_type: str = "application/json",
         dialect: Dialect,
+        headers: Sequence[tuple[str, str]] = (),
         deadlines: Deadlines,
         remaining_s: float,
     ) -> Reply:
         """What is no call of a model: `path`, made by an adapter, below the entry's own address, with the
         entry's credential. Raises `SendError`."""
-        headers = [(b"accept", b"*/*")]
+        wire = [(b"accept", b"*/*")]
         if body:
-            headers.append((b"content-type", content_type.encode()))
+            wire.append((b"content-type", content_type.encode()))
         shown = self._auth.header()
         if shown is not None:
-            headers.append(shown)
-        headers.extend(self._fixed.get(dialect, ()))
+            wire.append(shown)
+        said = [
+            (self._forward[name], value.encode())
+            for name, value in headers
+            if name in self._forward and value.isascii() and value.isprintable()
+        ]
+        named = {name for name, _ in said}
+        wire += [*said, *(pair for pair in self._fixed.get(dialect, ()) if pair[0] not in named)]
         return await self._client.request(
-            method, self._root + path, headers, body, deadlines=deadlines, remaining_s=remaining_s
+            method, self._root + path, wire, body, deadlines=deadlines, remaining_s=remaining_s
         )
 
     async def aclose(self) -> None:

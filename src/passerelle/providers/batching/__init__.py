@@ -13,6 +13,12 @@ from passerelle.providers.remote import RemoteProvider
 __all__ = ["BatchServiceClient", "service_of"]
 
 
-def service_of(dialect: BatchDialect, provider: RemoteProvider) -> BatchServiceClient:
-    """The batch service of a provider that speaks `dialect`."""
-    return OpenAiBatches(provider) if dialect == "openai" else AnthropicBatches(provider)
+def service_of(
+    dialect: BatchDialect, provider: RemoteProvider, headers: tuple[tuple[str, str], ...] = ()
+) -> BatchServiceClient:
+    """The batch service of a provider that speaks `dialect`. `headers`: the protocol headers that a batch was
+    made with; the version and betas of Anthropic's go with every errand."""
+    if dialect == "openai":
+        return OpenAiBatches(provider)
+    said = tuple(header for header in headers if header[0] in ("anthropic-version", "anthropic-beta"))
+    return AnthropicBatches(provider, said)

@@ -90,8 +90,8 @@ class AnthropicBatches:
     most_bytes = 256_000_000
     uploads = False
 
-    def __init__(self, provider: RemoteProvider) -> None:
-        self._errands = Errands(provider, "anthropic")
+    def __init__(self, provider: RemoteProvider, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        self._errands = Errands(provider, "anthropic", headers)
 
     def line(self, mark: str, number: int, endpoint: str, body: bytes) -> bytes:
         """See the protocol."""

@@ -114,9 +114,12 @@ class BatchServiceClient(Protocol):
 class Errands:
     """Small exchanges with one provider."""
 
-    def __init__(self, provider: RemoteProvider, dialect: Dialect) -> None:
+    def __init__(
+        self, provider: RemoteProvider, dialect: Dialect, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         self._provider = provider
-        self._dialect = dialect
+        self._dialect: Dialect = dialect
+        self._headers = headers
 
     async def ask(
         self, method: str, path: str, body: bytes = b"", content_type: str = "application/json"
@@ -150,6 +153,7 @@ class Errands:
         try:
             reply = await self._provider.errand(
                 method, path, body=body, content_type=content_type, dialect=self._dialect,
+                headers=self._headers,
                 deadlines=DEADLINES, remaining_s=TOTAL_S,
             )  # fmt: skip
         except SendError as error:

@@ -100,7 +100,7 @@ class Carrier:
         `LeaseLost`, `StoreUnavailable`, `ContentGone`."""
         native = _native_of(batch)
         generation = self._generations.current
-        service = _service(generation, native)
+        service = _service(generation, batch, native)
         if service is None:
             return await self._without(owner, batch, native)
         try:
@@ -313,12 +313,12 @@ def _native_of(batch: Batch) -> Native:
     return batch.native
 
 
-def _service(generation: Generation, native: Native) -> BatchServiceClient | None:
+def _service(generation: Generation, batch: Batch, native: Native) -> BatchServiceClient | None:
     deployment = generation.catalog.by_id.get(native.deployment)
     provider = generation.providers.get(native.provider)
     if deployment is None or deployment.batches is None or not isinstance(provider, RemoteProvider):
         return None
-    return service_of(deployment.batches.dialect, provider)
+    return service_of(deployment.batches.dialect, provider, batch.terms.headers)
 
 
 async def _split(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

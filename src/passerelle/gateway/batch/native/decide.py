@@ -33,11 +33,6 @@ from passerelle.providers.remote import RemoteProvider
 
 MOST_BYTES = 64 << 20
 """Of an input handed over: it is sent from memory, one batch at a time."""
-_PLAIN_HEADERS = frozenset({"traceparent", "idempotency-key"})
-_PLAIN_VALUES = frozenset(
-    {("anthropic-version", "2023-06-01"), ("anthropic-beta", "message-batches-2024-09-24")}
-)
-"""What a caller says beside its lines that changes nothing about them."""
 _SURFACE: dict[BatchDialect, str] = {"openai": "openai", "anthropic": "anthropic"}
 
 
@@ -71,9 +66,6 @@ def _decide(
 ) -> Native:  # fmt: skip
     if all(deployment.batches is None for deployment in generation.catalog.deployments):
         raise NotThere("no provider with a batch service is configured")
-    for header in batch.terms.headers:
-        if header[0] not in _PLAIN_HEADERS and header not in _PLAIN_VALUES:
-            raise NotThere(f"the header `{header[0]}` of its creation cannot be said there")
     places: dict[str, _Sum] | None = None
     count, admission = 0, None
     for line in lines:
@@ -203,7 +195,7 @@ def _places(generation: Generation, batch: Batch, admission: Admission) -> dict[
         if terms is None or not isinstance(provider, RemoteProvider):
             continue
         if _SURFACE[terms.dialect] == batch.surface:
-            found[deployment.id] = _Sum(deployment, service_of(terms.dialect, provider))
+            found[deployment.id] = _Sum(deployment, service_of(terms.dialect, provider, batch.terms.headers))
     return found
 
 
