@@ -1,7 +1,7 @@
 """A replayed provider with batch services: OpenAI's files and batches, Anthropic's message batches, strictly.
 
 It keeps what it is given, refuses what the real ones refuse, and answers the same lines when they are asked
-one by one. A test can hold any answer back after the work was done (`hold`), as when a caller dies in between.
+one by one. A test can hold any answer back after the work was done (`hold`), as when a caller dies before.
 """
 
 import asyncio
@@ -83,9 +83,10 @@ class BatchUpstream:
             self._loop.run_until_complete(start())
             self._loop.run_forever()
             self._server.close()
-            for task in asyncio.all_tasks(self._loop):
+            tasks = asyncio.all_tasks(self._loop)
+            for task in tasks:
                 task.cancel()
-            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
             self._loop.run_until_complete(asyncio.sleep(0))
             self._loop.close()
 
