@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test check bench soak agents docs lock clean
+.PHONY: help run test check bench soak agents docs conformance lock clean
 
 # Ctrl-C ends the gateway with status 0, and make with it: `set -m` gives the gateway the terminal's signals to
 # itself. Only in the foreground (`+`), because a shell in the background would wait for the terminal.
@@ -37,6 +37,9 @@ agents: $(VENV)/.dev ## every agent CLI through the gateway with every provider 
 docs: $(VENV)/.dev ## write the generated pages anew: docs/providers/, the tables of docs/dialects.md
 	$(BIN)/python scripts/provider_pages.py
 	$(BIN)/python scripts/dialect_tables.py
+
+conformance: $(VENV)/.dev ## try every dialect with every provider, and write docs/conformance.md
+	$(BIN)/python -m tests.conformance.page
 
 lock: ## write the hashed lock files anew from pyproject.toml
 	$(BIN)/python scripts/lock.py

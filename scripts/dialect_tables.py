@@ -29,7 +29,10 @@ NAMES: dict[Dialect, str] = {
     "openai_responses": "Responses",
     "anthropic": "Messages",
     "gemini": "Gemini",
+    "bedrock": "Converse",
 }
+MODELS: dict[Dialect, str] = {"bedrock": "us.anthropic.claude-sonnet-4-5-20250929-v1:0"}
+"""The model asked for, where what a dialect carries depends on it."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,16 @@ BASE: dict[Dialect, dict[str, Any]] = {
     "openai_responses": {"model": "m", "input": "Hello."},
     "anthropic": {"model": "m", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello."}]},
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hello."}]}]},
+    "bedrock": {"messages": [{"role": "user", "content": [{"text": "Hello."}]}]},
 }
 
 
 def _encoded(ours: Dialect, fields: dict[str, Any], theirs: Dialect) -> Encoded:
     body = json.dumps({**BASE[ours], **fields}).encode()
-    path = PathTarget("chat", model="m", stream=False) if ours == "gemini" else PathTarget("chat")
-    target = Target("m", "p", capabilities=frozenset(get_args(Capability)), max_output_tokens=64_000)
+    named = ours in ("gemini", "bedrock")
+    path = PathTarget("chat", model="m", stream=False) if named else PathTarget("chat")
+    model = MODELS.get(theirs, "m")
+    target = Target(model, "p", capabilities=frozenset(get_args(Capability)), max_output_tokens=64_000)
     request = fit_request(registry.client(ours).decode_request(body, path), None, theirs)
     return registry.provider(theirs).encode_request(request, target)
 
@@ -115,6 +121,8 @@ def _ending(dialect: Dialect, finish: FinishReason) -> str:
             return f"`{said['stop_reason']}`"
         case "gemini":
             return f"`{said['candidates'][0]['finishReason']}`"
+        case "bedrock":
+            return f"`{said['stopReason']}`"
 
 
 def endings() -> str:

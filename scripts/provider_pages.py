@@ -26,7 +26,10 @@ from passerelle.core.money import NANOS
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "providers"
 _ANY_KEY = "PROVIDER_PAGES_KEY"
 MARK = "<!-- Written by scripts/provider_pages.py; do not edit. -->\n"
+REGION = "us-east-1"
+"""Where the pages of providers with regions stand: it has the most models."""
 DIALECTS = {
+    "bedrock": "Bedrock Converse",
     "openai_chat": "OpenAI Chat Completions",
     "openai_responses": "OpenAI Responses",
     "anthropic": "Anthropic Messages",
@@ -66,6 +69,8 @@ def _whole_entry(name: str, template: Template) -> str:
     """An entry that serves everything, at places that need not be there."""
     said = tomllib.loads(template.example)
     lines = [f"[providers.{name}]"]
+    if template.region_env:
+        lines.append(f'region = "{REGION}"')
     if "base_url" in said:
         lines.append(f'base_url = "{said["base_url"]}"')
     if "models" in said:
@@ -126,6 +131,8 @@ def _page(name: str, template: Template, catalog: Catalog) -> str:
 
 
 def _address(template: Template) -> str:
+    if template.entry["kind"] == "bedrock":
+        return "`https://bedrock-runtime.{region}.amazonaws.com`"
     if "base_url" in template.entry:
         return f"`{template.entry['base_url']}`"
     if template.hosts:
@@ -164,9 +171,11 @@ def _use(name: str, template: Template) -> Iterator[str]:
     if not template.env:
         yield f"```toml\n[providers.{name}]\n{template.example.lstrip()}```\n"
         return
-    yield f"```console\n$ export {template.env[0]}=…\n$ passerelle serve\n```\n"
+    region = f"$ export {template.region_env[0]}={REGION}\n" if template.region_env else ""
+    yield f"```console\n$ export {template.env[0]}=…\n{region}$ passerelle serve\n```\n"
     yield "With a configuration file, say so in it, and where the key is:\n"
-    yield f'```toml\n[providers.{name}]\ncredential = "env:{template.env[0]}"\n```\n'
+    region = f'region = "{REGION}"\n' if template.region_env else ""
+    yield f'```toml\n[providers.{name}]\n{region}credential = "env:{template.env[0]}"\n```\n'
 
 
 def _terms(name: str, template: Template) -> Iterator[str]:

@@ -14,6 +14,7 @@ Prices of models that genai-prices does not know yet stand in `prices_manual.tom
 
 import argparse
 import hashlib
+import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,7 @@ LISTS = {
     "together": "together",
     "fireworks": "fireworks",
     "openrouter": "openrouter",
+    "bedrock": "aws",
 }
 """Our template → genai-prices' provider."""
 
@@ -116,7 +118,9 @@ def _wanted() -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
         if provider in LISTS:
             pairs = {**{m: m for m in offer.get("models", ())}, **offer.get("renamed", {})}
             for model, name in pairs.items():
-                yield provider, LISTS[provider], model, (name, *models[model].get("aliases", ()))
+                # Bedrock's profiles: the price of a geography, which is never below that of `global`.
+                known = re.sub(r"\{.*?\}", "us", name)
+                yield provider, LISTS[provider], model, (known, *models[model].get("aliases", ()))
     for maker, (list_name, ids) in UNSERVED.items():
         for model in ids:
             yield f"list:{maker}", list_name, model, (model, *models[model].get("aliases", ()))

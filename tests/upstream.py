@@ -8,11 +8,12 @@ import asyncio
 import email
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests import upstream_answers as answers
+from tests import upstream_bedrock as bedrock
 from tests import upstream_openai as openai
 from tests.upstream_answers import (
     CACHED_TOKENS,
@@ -108,7 +109,10 @@ class Upstream:
                 raw = await reader.readexactly(int(headers.get("content-length", 0)))
                 body = _read(raw, headers.get("content-type", ""))
                 self.exchanges.append(Exchange(method, path, headers, body))
-                await self._answer(writer, path.partition("?")[0], body)
+                if bedrock.asked(path) is not None:
+                    await self._amazon(writer, path, headers, body, raw)
+                else:
+                    await self._answer(writer, path.partition("?")[0], body)
                 await writer.drain()
                 if writer.is_closing():
                     return
@@ -136,6 +140,29 @@ class Upstream:
                     await _stream(writer, stream(path, body), trouble, path)
                 return
         _json(writer, {"error": {"message": "no such path"}}, status=404)
+
+    async def _amazon(
+        self,
+        writer: asyncio.StreamWriter,
+        path: str,
+        headers: dict[str, str],
+        body: dict[str, Any],
+        raw: bytes,
+    ) -> None:
+        model, verb = bedrock.asked(path) or ("", "")
+        trouble = trouble_of(model)
+        wrong = bedrock.objection(path, headers, body, raw)
+        if wrong is not None:
+            _json(writer, {"message": wrong}, 400, more=(b"x-amzn-errortype: ValidationException",))
+        elif trouble in STATUSES:
+            said, told = bedrock.problem(trouble)
+            more = tuple(f"{name}: {value}".encode() for name, value in told.items())
+            status = 403 if trouble == "locked" else STATUSES[trouble]
+            _json(writer, json.loads(said), status, busy=trouble == "busy", more=more)
+        elif verb in bedrock.STREAMS:
+            await _stream(writer, bedrock.STREAMS[verb](path, body), trouble, path)
+        else:
+            _json(writer, bedrock.WHOLE[verb](path, body), cut=trouble == "cut")
 
 
 def _read(raw: bytes, content_type: str) -> dict[str, Any]:
@@ -179,10 +206,17 @@ _ANSWERS: tuple[tuple[str, Callable[..., Any] | None, Callable[..., list[str]] |
 
 
 def _json(
-    writer: asyncio.StreamWriter, value: object, status: int = 200, *, busy: bool = False, cut: bool = False
+    writer: asyncio.StreamWriter,
+    value: object,
+    status: int = 200,
+    *,
+    busy: bool = False,
+    cut: bool = False,
+    more: tuple[bytes, ...] = (),
 ) -> None:
     data = json.dumps(value).encode()
     after = b"retry-after: %d\r\n" % RETRY_AFTER_S if busy else b""
+    after += b"".join(b"%b\r\n" % header for header in more)
     writer.write(
         b"HTTP/1.1 %d OK\r\ncontent-type: application/json\r\nx-request-id: up_1\r\n" % status
         + b"%bcontent-length: %d\r\n\r\n" % (after, len(data))
@@ -197,10 +231,14 @@ def _sound(writer: asyncio.StreamWriter, data: bytes) -> None:
     writer.write(data)
 
 
-async def _stream(writer: asyncio.StreamWriter, frames: list[str], trouble: str | None, path: str) -> None:
+async def _stream(
+    writer: asyncio.StreamWriter, frames: Sequence[str | bytes], trouble: str | None, path: str
+) -> None:
+    amazon = bedrock.asked(path) is not None
+    kind = b"application/vnd.amazon.eventstream" if amazon else b"text/event-stream"
     writer.write(
-        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: up_1\r\n"
-        b"transfer-encoding: chunked\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\nx-request-id: up_1\r\n"
+        b"transfer-encoding: chunked\r\n\r\n" % kind
     )
     for frame in frames if trouble is None else frames[: len(frames) // 2]:
         writer.write(_chunk(frame))
@@ -209,13 +247,13 @@ async def _stream(writer: asyncio.StreamWriter, frames: list[str], trouble: str 
         # The content must be on its way before the trouble: what comes in one read may still be taken over.
         await asyncio.sleep(_APART_S)
     if trouble == "sick":
-        writer.write(_chunk(in_stream(path)))
+        writer.write(_chunk(bedrock.in_stream() if amazon else in_stream(path)))
     if trouble == "cut":
         writer.close()
     else:
         writer.write(b"0\r\n\r\n")
 
 
-def _chunk(frame: str) -> bytes:
-    data = frame.encode()
+def _chunk(frame: str | bytes) -> bytes:
+    data = frame.encode() if isinstance(frame, str) else frame
     return b"%x\r\n%b\r\n" % (len(data), data)

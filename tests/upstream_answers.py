@@ -7,6 +7,7 @@ JSON when a schema is demanded, words otherwise.
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 Body = dict[str, Any]
 
@@ -30,20 +31,24 @@ MODELS = {
     "openai_responses": "gpt-replay-2026-01-01",
     "anthropic": "claude-replay-20260101",
     "gemini": "gemini-replay-001",
+    "bedrock": "",
 }
-"""The true model names the replayed providers give."""
+"""The true model names the replayed providers give; Converse gives none."""
 EMBEDDING_MODEL = "embedding-replay"
 
 
 def asked_model(path: str, body: Body) -> str:
     """The model asked for, in the body or in the path."""
+    _, bedrock, rest = path.partition("?")[0].rpartition("/model/")
+    if bedrock:
+        return unquote(rest.partition("/")[0])
     said: str = body.get("model") or path.partition("?")[0].rpartition("/")[2].partition(":")[0]
     return said
 
 
 def wants_tool(body: Body) -> bool:
     """Tools are offered and the last turn is not a tool's answer, in any dialect."""
-    if not body.get("tools"):
+    if not (body.get("tools") or body.get("toolConfig")):
         return False
     last = (body.get("messages") or body.get("contents") or body.get("input") or [{}])[-1]
     said = json.dumps(last)
@@ -51,6 +56,7 @@ def wants_tool(body: Body) -> bool:
         '"role": "tool"' in said
         or '"tool_result"' in said
         or "functionResponse" in said
+        or '"toolResult"' in said
         or "function_call_output" in said
     )
     return not answered
@@ -62,6 +68,7 @@ def wants_json(body: Body) -> bool:
         body.get("response_format", {}).get("type") == "json_schema"
         or body.get("text", {}).get("format", {}).get("type") == "json_schema"
         or body.get("output_config", {}).get("format", {}).get("type") == "json_schema"
+        or body.get("outputConfig", {}).get("textFormat")
         or {"responseSchema", "responseJsonSchema"} & body.get("generationConfig", {}).keys()
     )
 

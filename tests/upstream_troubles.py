@@ -34,6 +34,13 @@ _ANTHROPIC = {
     "locked": "authentication_error",
     "sick": "overloaded_error",
 }
+AMAZON = {
+    "busy": "ThrottlingException",
+    "down": "InternalServerException",
+    "refuses": "ValidationException",
+    "locked": "UnrecognizedClientException",
+    "sick": "ServiceUnavailableException",
+}
 _GEMINI = {
     "busy": (429, "RESOURCE_EXHAUSTED"),
     "down": (500, "INTERNAL"),
@@ -41,6 +48,11 @@ _GEMINI = {
     "locked": (401, "UNAUTHENTICATED"),
     "sick": (503, "UNAVAILABLE"),
 }
+
+
+def messages_of(trouble: str) -> str:
+    """The words of `trouble`."""
+    return _MESSAGES[trouble]
 
 
 def trouble_of(model: str) -> str | None:

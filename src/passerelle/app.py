@@ -41,7 +41,7 @@ from passerelle.server.call import ModelCalls
 from passerelle.server.listen import Listener
 from passerelle.server.models import ModelList
 from passerelle.server.route import Management
-from passerelle.server.v1 import anthropic, batches, files, gemini, message_batches, openai
+from passerelle.server.v1 import anthropic, batches, bedrock, files, gemini, message_batches, openai
 from passerelle.server.v1.stored import Stored
 from passerelle.store import Store, default_url, open_store
 from passerelle.telemetry import trace
@@ -167,6 +167,7 @@ class App:
                 *openai.routes(calls, models, Recall(self.store, self.generations)),
                 *Stored(self.store, self.generations, self.clock).routes(),
                 *anthropic.routes(calls),
+                *bedrock.routes(calls),
                 *gemini.routes(calls, models),
                 *files.routes(self.store, self.clock, self.batch_rules),
                 *batches.routes(self.store, self.clock, self.batch_rules, self.batches.wake),

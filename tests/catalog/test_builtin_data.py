@@ -20,6 +20,7 @@ ON = date(2026, 11, 22)
 KNOWN = builtin()
 BOOK = price_book(KNOWN.rows, ON, source=KNOWN.price_source)
 UNPRICED = {
+    ("bedrock", "embed-v4.0"),  # its maker's list price holds
     ("cohere", "command-a-plus-05-2026"),
     ("cohere", "rerank-v4.0-pro"),
     ("cohere", "rerank-v4.0-fast"),
@@ -83,7 +84,7 @@ def test_a_template_is_a_valid_entry_whose_terms_are_evidenced(name: str) -> Non
     entry = ProviderSettings.model_validate(template.entry)
     said = entry.attributes
     assert entry.quirks <= QUIRKS.keys()
-    assert entry.kind in ("local", "simulated") or entry.base_url is not None or template.hosts
+    assert entry.kind in ("bedrock", "local", "simulated") or entry.base_url is not None or template.hosts
     private = entry.allow_private_network
     assert entry.base_url is None or objections(entry.base_url, allow_private=private) == []
     assert not private or (entry.base_url or "").startswith("http://127.0.0.1:")

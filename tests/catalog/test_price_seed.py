@@ -43,7 +43,7 @@ def test_the_file_is_what_the_script_writes(genai_prices: ModuleType) -> None:
     assert {tuple(m) for m in missing} - manual == {
         ("cohere", "command-a-plus-05-2026"), ("list:anthropic", "claude-mythos-5-1"),
         ("list:anthropic", "claude-mythos-5"), ("cohere", "rerank-v4.0-pro"),
-        ("cohere", "rerank-v4.0-fast"), ("mistral", "mistral-moderation-latest"),
+        ("cohere", "rerank-v4.0-fast"), ("bedrock", "embed-v4.0"), ("mistral", "mistral-moderation-latest"),
     }  # fmt: skip
 
 

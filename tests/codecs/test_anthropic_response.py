@@ -228,7 +228,7 @@ def test_an_answer_of_another_dialect_is_a_message() -> None:
     thinking, text, refusal, call, sealed, other = message.pop("content")
     assert unseal(thinking["signature"]) == Sealed("openai_responses", None, "enc", "rs_1")
     assert thinking["thinking"] == "One.\n\nTwo."
-    assert text == {"type": "text", "text": "Words"}
+    assert (text["type"], text["text"], text["citations"][0]["url"]) == ("text", "Words", "u")
     assert refusal == {"type": "text", "text": "No."}
     assert call == {"type": "tool_use", "id": "call_1", "name": "f", "input": {"a": 1}}
     assert unseal(sealed["data"]) == Sealed("gemini", "GSIG", call_id="call_1")

@@ -120,6 +120,42 @@ ASKED: dict[Dialect, dict[str, Any]] = {
         },
         "serviceTier": "flex",
     },
+    "bedrock": {
+        "system": [{"text": "S."}, {"cachePoint": {"type": "default"}},
+                   {"guardContent": {"text": {"text": "G"}}}],
+        "messages": [
+            {"role": "user", "content": [
+                {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://bucket/i.png"}}}},
+                {"document": {"format": "docx", "name": "d", "source": {"bytes": "AAAA"}, "context": "c",
+                              "citations": {"enabled": True}}},
+                {"video": {"format": "mp4", "source": {"bytes": "AAAA"}}},
+                {"audio": {"format": "wav", "source": {"bytes": "AAAA"}}},
+                {"searchResult": {"source": "s", "title": "t", "content": [{"text": "w"}]}},
+                {"text": "Look."},
+            ]},
+            {"role": "assistant", "content": [
+                {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "s"}}},
+                {"citationsContent": {"content": [{"text": "Yes."}],
+                                      "citations": [{"location": {"web": {"url": "https://a.example"}}}]}}]},
+            {"role": "user", "content": [{"text": "And?"}]},
+        ],
+        "toolConfig": {
+            "tools": [
+                {"toolSpec": {"name": "f", "inputSchema": {"json": SCHEMA}, "strict": True}},
+                {"systemTool": {"name": "nova_grounding"}},
+            ],
+            "toolChoice": {"tool": {"name": "g"}},
+        },
+        "inferenceConfig": {"maxTokens": 4, "temperature": 0.5, "topP": 0.5, "stopSequences": STOPS},
+        "additionalModelRequestFields": {
+            "thinking": {"type": "enabled", "budget_tokens": 1024}, "top_k": 3, "anthropic_beta": ["b"]},
+        "additionalModelResponseFieldPaths": ["/stop_sequence"],
+        "outputConfig": {"effort": "high", "textFormat": {"type": "json_schema", "structure": {
+            "jsonSchema": {"name": "n", "schema": json.dumps(SCHEMA)}}}},
+        "guardrailConfig": {"guardrailIdentifier": "g", "guardrailVersion": "1"},
+        "performanceConfig": {"latency": "optimized"},
+        "requestMetadata": {"k": "v"}, "serviceTier": {"type": "reserved"},
+    },
 }  # fmt: skip
 """As much as can be asked at once of each dialect."""
 
@@ -149,7 +185,7 @@ def words_of(value: Any) -> Iterator[str]:
 
 
 def losses(ours: Dialect, theirs: Dialect, target: Target) -> tuple[str, ...]:
-    path = PathTarget("chat", model="m", stream=False) if ours == "gemini" else PathTarget("chat")
+    path = PathTarget("chat", model="m", stream=False)
     request = registry.client(ours).decode_request(json.dumps(ASKED[ours]).encode(), path)
     return registry.provider(theirs).encode_request(request, target).dropped
 
@@ -194,6 +230,7 @@ def test_the_same_loss_has_each_dialect_s_name() -> None:
         "openai_responses": ("stop", "reasoning.effort"),
         "anthropic": ("stop_sequences", "thinking"),
         "gemini": ("generationConfig.stopSequences", "generationConfig.thinkingConfig"),
+        "bedrock": ("inferenceConfig.stopSequences", "outputConfig.effort"),
     }
 
 

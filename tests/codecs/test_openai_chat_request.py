@@ -376,7 +376,8 @@ def test_a_wrong_field_is_named_by_its_path(body: bytes, param: str) -> None:
 @few
 @given(requests())
 def test_a_request_written_and_read_again_is_the_same_but_for_what_is_reported(request: Request) -> None:
-    encoded = PROVIDER.encode_request(request, Target("m", quirks=frozenset({"reasoning_content_field"})))
+    quirks = frozenset({"reasoning_content_field", "custom_tools"})
+    encoded = PROVIDER.encode_request(request, Target("m", quirks=quirks))
     again = read(encoded.body)
     assert encoded.dropped == ()
     assert strip_memo(again) == strip_memo(request)

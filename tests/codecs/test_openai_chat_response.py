@@ -519,7 +519,7 @@ _parts = st.lists(
     | st.builds(ToolCallPart, ids, names, some_words, st.just("custom"))
     | st.builds(AudioPart, st.just("audio/wav"), data=st.just("UklGRg=="), transcript=some_words, id=ids)
     | st.builds(ImagePart, st.just("image/png"), data=st.just("AAAA")),
-    min_size=1, max_size=4,
+    min_size=1, max_size=4, unique_by=lambda part: getattr(part, "id", None) or id(part),
 ).map(tuple)  # fmt: skip
 
 

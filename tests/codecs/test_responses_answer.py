@@ -367,7 +367,7 @@ def test_logprobs_of_both_openai_dialects() -> None:
     for given_logprobs in ([entry], {"content": [entry], "refusal": None}):
         found = encode(Response((TextPart("x"),), "stop", logprobs=given_logprobs))
         assert found["output"][0]["content"][0]["logprobs"] == [entry]
-    assert PROVIDER.decode_response(dumps(found)).logprobs == [entry]
+    assert PROVIDER.decode_response(dumps(found)).logprobs == {"content": [entry]}
 
 
 @pytest.mark.parametrize(
@@ -462,3 +462,9 @@ def test_the_official_sdk_reads_our_answer() -> None:
     with sdk(200, body, ()) as client:
         response = client.responses.create(model="m", input="hi")
     assert (response.output_text, response.model, response.id[:5]) == ("Hello", "true-model", "resp_")
+
+
+def test_a_refusal_without_words_shows_in_the_status() -> None:
+    found = encode(Response((TextPart("half"),), "refusal"))
+    assert (found["status"], found["incomplete_details"]) == ("incomplete", {"reason": "content_filter"})
+    assert encode(Response((RefusalPart("No."),), "refusal"))["status"] == "completed"

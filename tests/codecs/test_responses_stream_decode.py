@@ -99,7 +99,7 @@ GOLDEN: list[tuple[str, bytes, list[Event]]] = [
             Started("gpt-x", "resp_1"),
             PartStarted(0, "text", extra=WORDS_EXTRA),
             PartDelta(0, "Hel"),
-            PartDelta(0, "lo", logprobs=[{"token": "lo", "logprob": -0.1}]),
+            PartDelta(0, "lo", logprobs={"content": [{"token": "lo", "logprob": -0.1}]}),
             PartEnded(0),
             USAGE,
             Finished("stop", raw_finish="completed", service_tier="default"),

@@ -16,6 +16,7 @@ def findings(tmp_path: Path, text: str, env: dict[str, str] = ENV) -> list[Findi
     return check(path, env)
 
 
+AWS = "{{ access_key_id = 'env:KEY', secret_access_key = 'env:{}' }}"
 MISTAKES = [
     # text, line, field, a word of the message, a word of the next step
     ("[server]\nprt = 1", 2, "server.prt", "no such setting", "`port`"),
@@ -58,6 +59,16 @@ MISTAKES = [
      "providers.x.template",
      "no such template", "`openai`"),
     ("[providers.x]\nkind = 'openai_like'", 1, "providers.x", "`base_url` is missing", "address"),
+    ("[providers.bedrock]\ncredential = 'env:KEY'", 1, "providers.bedrock", "`region` is missing",
+     "AWS_REGION"),
+    ("[providers.bedrock]\ncredential = 'env:KEY'\nregion = 'paris'", 3, "providers.bedrock.region",
+     "no region of AWS", "`eu-central-1`"),
+    (f"[providers.bedrock]\nregion = 'eu-west-3'\ncredential = 'env:KEY'\naws = {AWS.format('KEY')}", 3,
+     "providers.bedrock.credential", "only one", "Remove `credential`"),
+    (f"[providers.bedrock]\nregion = 'eu-west-3'\naws = {AWS.format('NOPE')}", 3,
+     "providers.bedrock.aws.secret_access_key", "`NOPE`", "Set `NOPE`"),
+    (f"[providers.openai]\naws = {AWS.format('KEY')}", 2,
+     "providers.openai.aws", "has no `aws`", "`bedrock`"),
     ("[providers.x]\nkind = 'opnai_like'", 2, "providers.x.kind", "`opnai_like`", "`openai_like`"),
     ("[providers.'a/b']\nkind = 'simulated'", 1, 'providers."a/b"', "may not hold `/`", "`-`"),
     ("[providers.openai]\nbase_url = 'http://api.example.com'", 2, "providers.openai.base_url",

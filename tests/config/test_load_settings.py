@@ -34,6 +34,16 @@ def test_without_a_file_providers_come_from_the_environment() -> None:
     assert str(settings.providers["gemini"].credential) == "env:GOOGLE_API_KEY"
 
 
+def test_bedrock_comes_from_the_environment_by_its_own_key_and_a_region_alone() -> None:
+    """AWS's access keys are there for many other things, and a key without a region leads nowhere."""
+    key = {"AWS_BEARER_TOKEN_BEDROCK": "k"}
+    access = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_REGION": "eu-west-3"}
+    assert "bedrock" not in load_settings(None, key).providers
+    assert "bedrock" not in load_settings(None, access).providers
+    found = load_settings(None, {**key, "AWS_DEFAULT_REGION": "eu-west-3"}).providers["bedrock"]
+    assert (found.region, str(found.credential)) == ("eu-west-3", "env:AWS_BEARER_TOKEN_BEDROCK")
+
+
 def test_a_file_says_everything_unless_it_lets_the_environment_add(tmp_path: Path) -> None:
     env = {**HOME, "OPENAI_API_KEY": "k"}
     assert list(load_settings(written(tmp_path, ""), env).providers) == []

@@ -17,7 +17,7 @@ from passerelle.core.principal import ROLE_PERMISSIONS
 from passerelle.core.request import Dialect
 from passerelle.ledger.reports import DIMENSIONS
 from passerelle.server.route import WANTED
-from passerelle.server.v1 import gemini
+from passerelle.server.v1 import bedrock, gemini
 
 API = page("api.md")
 
@@ -68,6 +68,10 @@ def _data_plane(app: App) -> set[Said]:
     for route in app.entrance.routes:
         for method in route.methods - {"HEAD"} or route.methods:
             path = route.path
+            if route.path == bedrock.PREFIX:
+                path = f"{route.path}{{modelId}}"
+                found |= {Said(method, f"{path}/{name}", route.permission) for name in bedrock._OPERATIONS}
+                continue
             if route.prefix:
                 stem = route.path.split("/")[-2]
                 path += BELOW.get(stem) or f"{{{stem.removesuffix('s')}}}"

@@ -9,25 +9,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any, get_args
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+
+from tests.upstream_bedrock import read_frames
 
 from passerelle.core.request import Dialect
 
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 QUESTION = "What of the bridge at Avignon?"
-ERROR_TYPES: dict[int, tuple[str, str, str]] = {
-    400: ("invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"),
-    401: ("authentication_error", "authentication_error", "UNAUTHENTICATED"),
-    403: ("permission_error", "permission_error", "PERMISSION_DENIED"),
-    404: ("invalid_request_error", "not_found_error", "NOT_FOUND"),
-    405: ("invalid_request_error", "invalid_request_error", "UNIMPLEMENTED"),
-    413: ("invalid_request_error", "request_too_large", "INVALID_ARGUMENT"),
-    429: ("rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED"),
-    502: ("server_error", "api_error", "UNAVAILABLE"),
-    503: ("server_error", "overloaded_error", "UNAVAILABLE"),
-    504: ("server_error", "timeout_error", "DEADLINE_EXCEEDED"),
+ERROR_TYPES: dict[int, tuple[str, str, str, str]] = {
+    400: ("invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT", "ValidationException"),
+    401: ("authentication_error", "authentication_error", "UNAUTHENTICATED", "UnrecognizedClientException"),
+    403: ("permission_error", "permission_error", "PERMISSION_DENIED", "AccessDeniedException"),
+    404: ("invalid_request_error", "not_found_error", "NOT_FOUND", "ResourceNotFoundException"),
+    405: ("invalid_request_error", "invalid_request_error", "UNIMPLEMENTED", "UnknownOperationException"),
+    413: ("invalid_request_error", "request_too_large", "INVALID_ARGUMENT", "ValidationException"),
+    429: ("rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED", "ThrottlingException"),
+    502: ("server_error", "api_error", "UNAVAILABLE", "ModelErrorException"),
+    503: ("server_error", "overloaded_error", "UNAVAILABLE", "ServiceUnavailableException"),
+    504: ("server_error", "timeout_error", "DEADLINE_EXCEEDED", "ModelTimeoutException"),
 }
-"""What each dialect calls an error of a status: OpenAI's `type`, Anthropic's `type`, Google's `status`."""
+"""What each dialect calls an error of a status: OpenAI's `type`, Anthropic's `type`, Google's `status`, and
+Amazon's exception."""
+AMAZON_STATUSES = {401: 403, 502: 424, 504: 408}
+"""Where Amazon has a status of its own for the same."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,8 @@ def content(dialect: Dialect, model: str, /, *, stream: bool = False, text: str 
             body = {"model": model, "max_tokens": 256, "messages": messages}
         case "gemini":
             return {"contents": [{"role": "user", "parts": [{"text": text}]}]}
+        case "bedrock":
+            return {"messages": [{"role": "user", "content": [{"text": text}]}]}
     return {**body, "stream": True} if stream else body
 
 
@@ -87,6 +94,8 @@ def path_of(dialect: Dialect, model: str, *, stream: bool = False) -> str:
         case "gemini":
             verb = "streamGenerateContent?alt=sse" if stream else "generateContent"
             return f"/v1beta/models/{model}:{verb}"
+        case "bedrock":
+            return f"/model/{quote(model, safe='')}/{'converse-stream' if stream else 'converse'}"
 
 
 def asked(
@@ -174,6 +183,10 @@ class Said:
 def read_error(dialect: Dialect, answer: Answer) -> Said:
     """The error in `answer`, after checking that it is whole and of the dialect."""
     body = answer.json
+    if dialect == "bedrock":
+        assert set(body) == {"message"}
+        assert answer.headers["x-amzn-requestid"] == answer.headers["x-request-id"]
+        return Said(answer.headers["x-amzn-errortype"], body["message"], None, None)
     error = body["error"]
     assert isinstance(error["message"], str)
     assert error["message"]
@@ -195,13 +208,19 @@ def read_error(dialect: Dialect, answer: Answer) -> Said:
 
 def names_field(dialect: Dialect, said: Said, name: str) -> bool:
     """Whether the error names a field, where the dialect does that."""
-    return name in said.message if dialect == "anthropic" else said.param == name or name in said.message
+    worded = dialect in ("anthropic", "bedrock")
+    return name in said.message if worded else said.param == name or name in said.message
 
 
 def error_type(dialect: Dialect, status: int) -> str:
     """What the dialect calls an error of that status."""
-    openai, anthropic, gemini = ERROR_TYPES[status]
-    return {"anthropic": anthropic, "gemini": gemini}.get(dialect, openai)
+    openai, anthropic, gemini, bedrock = ERROR_TYPES[status]
+    return {"anthropic": anthropic, "gemini": gemini, "bedrock": bedrock}.get(dialect, openai)
+
+
+def status_of(dialect: Dialect, status: int) -> int:
+    """The status with which the dialect says what others say with `status`."""
+    return AMAZON_STATUSES.get(status, status) if dialect == "bedrock" else status
 
 
 @dataclass
@@ -232,6 +251,15 @@ def events_of(data: bytes) -> Iterator[tuple[str, str]]:
 def read_stream(dialect: Dialect, data: bytes) -> Stream:
     """What a stream's bytes say, in any of the dialects."""
     stream = Stream()
+    if dialect == "bedrock":
+        for headers, event in read_frames(data):
+            assert not stream.ended or "usage" in event
+            stream.events.append(event)
+            if headers[":message-type"] == "exception":
+                stream.error = {"type": headers[":exception-type"], **event}
+            stream.text += event.get("delta", {}).get("text", "")
+            stream.ended = stream.ended or "stopReason" in event
+        return stream
     for _, text in events_of(data):
         assert not stream.ended or stream.error is None, "an end and an error exclude each other"
         if text == "[DONE]":
@@ -286,3 +314,5 @@ def text_of(dialect: Dialect, answer: Answer) -> str:
             return "".join(block.get("text", "") for block in body["content"])
         case "gemini":
             return "".join(part["text"] for part in body["candidates"][0]["content"]["parts"])
+        case "bedrock":
+            return "".join(block.get("text", "") for block in body["output"]["message"]["content"])

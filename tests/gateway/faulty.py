@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from tests.faultd import Send, Step, answer, chunk, chunked_head
 from tests.gateway.stage import frames, lead_in
 
+from passerelle.codecs.eventstream import exception_headers, write_frame
 from passerelle.core.request import Dialect
 
 SECRET_WORDS = "shard 7 ran out of disk"
@@ -20,7 +21,11 @@ def failing(status: int, message: str = SECRET_WORDS, *, code: str | None = None
         said: dict[str, object] = {"message": message, "type": code or "x", "code": code}
         if dialect == "gemini":
             said = {"code": status, "message": message, "status": code or "X"}
-        body = {"error": said} if dialect != "anthropic" else {"type": "error", "error": said}
+        body: dict[str, object] = {"error": said}
+        if dialect == "anthropic":
+            body = {"type": "error", "error": said}
+        elif dialect == "bedrock":
+            body = {"message": message, "code": code}
         sent = [("content-type", "application/json"), *((n.replace("_", "-"), v) for n, v in headers.items())]
         return [Send(answer(json.dumps(body).encode(), status=status, headers=sent))]
 
@@ -51,6 +56,9 @@ def error_frame(dialect: Dialect) -> bytes:
         event = {"type": "error", "sequence_number": 4, "param": None}
         event |= {"code": "server_error", "message": SECRET_WORDS}
         return f"event: error\ndata: {json.dumps(event)}\n\n".encode()
+    if dialect == "bedrock":
+        payload = json.dumps({"message": SECRET_WORDS}).encode()
+        return write_frame(exception_headers("internalServerException"), payload)
     code: object = 503 if dialect == "gemini" else "server_error"
     said = {"code": code, "message": SECRET_WORDS, "status": "UNAVAILABLE", "type": "server_error"}
     return f"data: {json.dumps({'error': said})}\n\n".encode()

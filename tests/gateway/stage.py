@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from tests import upstream_answers as answers
+from tests import upstream_bedrock as bedrock
 from tests import upstream_openai as openai
 from tests.faultd import LAST_CHUNK, Received, Send, Session, Step, Upstream, answer, chunk, chunked_head
 from tests.gateway.door import DIALECTS
 
 from passerelle.core.request import Dialect
 
-KINDS = {"anthropic": "anthropic", "gemini": "gemini"}
+KINDS = {"anthropic": "anthropic", "gemini": "gemini", "bedrock": "bedrock"}
 SECRET = "upstream-credential-0123456789abcdef"
 """What the gateway shows to every staged provider."""
 PRICE = '{ input = "3", output = "15" }'
@@ -138,6 +139,8 @@ def spoken(path: str, body: dict[str, Any]) -> tuple[Dialect, bool]:
     path = path.partition("?")[0]
     if path.endswith(("enerateContent",)):
         return "gemini", path.endswith("streamGenerateContent")
+    if bedrock.asked(path) is not None:
+        return "bedrock", path.endswith("-stream")
     dialect: Dialect = (
         "openai_chat"
         if path.endswith("/chat/completions")
@@ -155,12 +158,15 @@ def whole_body(dialect: Dialect, body: dict[str, Any] | None = None, path: str =
         "openai_responses": openai.responses,
         "anthropic": answers.anthropic,
         "gemini": answers.gemini,
+        "bedrock": bedrock.converse,
     }[dialect](path, body or {})
     return json.dumps(made).encode()
 
 
 def frames(dialect: Dialect, body: dict[str, Any] | None = None, path: str = "") -> list[bytes]:
     """The frames of a complete stream; usage is told."""
+    if dialect == "bedrock":
+        return bedrock.converse_stream(path, body or {})
     make = {
         "openai_chat": openai.chat_stream,
         "openai_responses": openai.responses_stream,
@@ -177,7 +183,7 @@ def stream_bytes(dialect: Dialect, body: dict[str, Any] | None = None, path: str
 
 def lead_in(dialect: Dialect) -> int:
     """How many frames of `frames` come before the first content."""
-    return {"openai_chat": 1, "openai_responses": 4, "anthropic": 3, "gemini": 0}[dialect]
+    return {"openai_chat": 1, "openai_responses": 4, "anthropic": 3, "gemini": 0, "bedrock": 1}[dialect]
 
 
 @dataclass
@@ -200,6 +206,7 @@ class Catalogue:
             'credential = "env:STAGE_CREDENTIAL"',
             "allow_private_network = true",
             "models = []",
+            *([f'region = "{bedrock.REGION}"'] if kind == "bedrock" else []),
             *more,
         ]
 
@@ -233,9 +240,14 @@ ENV = {"STAGE_CREDENTIAL": SECRET}
 
 def short(dialect: Dialect) -> str:
     """A name for providers of that dialect."""
-    return {"openai_chat": "chat", "openai_responses": "resp", "anthropic": "claude", "gemini": "gem"}[
-        dialect
-    ]
+    names: dict[Dialect, str] = {
+        "openai_chat": "chat",
+        "openai_responses": "resp",
+        "anthropic": "claude",
+        "gemini": "gem",
+        "bedrock": "rock",
+    }
+    return names[dialect]
 
 
 __all__ = ["DIALECTS", "Catalogue", "Stage"]

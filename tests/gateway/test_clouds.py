@@ -79,6 +79,11 @@ TOOLS: dict[Dialect, dict[str, Any]] = {
     "openai_responses": {"tools": [{"type": "function", "name": "weather", "parameters": {}}]},
     "anthropic": {"tools": [{"name": "weather", "input_schema": {"type": "object"}}]},
     "gemini": {"tools": [{"functionDeclarations": [{"name": "weather"}]}]},
+    "bedrock": {
+        "toolConfig": {
+            "tools": [{"toolSpec": {"name": "weather", "inputSchema": {"json": {"type": "object"}}}}]
+        }
+    },
 }
 
 
@@ -125,7 +130,7 @@ def door(caller: Caller, clouds: Clouds) -> Iterator[Door]:
 
 def words(answer: Answer) -> str:
     assert answer.status == 200, answer.body
-    return answer.body.decode()
+    return answer.body.decode("utf-8", "replace")  # Converse's streams are frames
 
 
 @pytest.mark.parametrize("place", PLACES)

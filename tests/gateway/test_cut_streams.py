@@ -19,7 +19,7 @@ APART_S = 0.03
 
 @pytest.fixture(scope="module")
 def play(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with theatre(tmp_path_factory.mktemp("cut"), stage, duos=50, firsts={"a": None}) as play:
+    with theatre(tmp_path_factory.mktemp("cut"), stage, duos=70, firsts={"a": None}) as play:
         yield play
         play.balanced()
 

@@ -6,18 +6,33 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.faultd import Drip, Hang, Send, Step, Wait, chunk, chunked_head
-from tests.gateway.door import DIALECTS, Answer, error_type, read_error, read_stream, text_of
+from tests.gateway.door import DIALECTS, Answer, error_type, read_error, read_stream, status_of, text_of
 from tests.gateway.duos import Duo, Theatre, theatre
 from tests.gateway.faulty import before_content, opened
 from tests.gateway.stage import Stage, frames, lead_in
 from tests.upstream_answers import PIECES, TEXT
 
+from passerelle.codecs.eventstream import event_headers, write_frame
 from passerelle.core.request import Dialect
 
 HEADERS_S, FIRST_S, BETWEEN_S, TOTAL_S = 0.3, 0.5, 0.3, 1.0
 SLACK_S = 0.6
 """Beyond a deadline, for a machine that is busy with other things."""
-PINGS = Drip(chunk(b": ping\n\n") * 500, every_s=0.02, size=len(chunk(b": ping\n\n")))
+
+
+def _pings(dialect: Dialect) -> Step:
+    """Frames that say nothing, again and again."""
+    ping = chunk(write_frame(event_headers("ping"), b"{}") if dialect == "bedrock" else b": ping\n\n")
+    return Drip(ping * 500, every_s=0.02, size=len(ping))
+
+
+def _half(dialect: Dialect) -> Step:
+    """An event that never comes whole."""
+    event = b"d" * 500
+    if dialect == "bedrock":
+        event = write_frame(event_headers("contentBlockDelta"), event)
+    pieces = b"".join(chunk(event[at : at + 1]) for at in range(500))
+    return Drip(pieces, every_s=0.02, size=6)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +72,7 @@ ALIVE: dict[str, tuple[bool, float, Callable[[Dialect], Sequence[Step]]]] = {
         FIRST_S,
         lambda _: [Send(chunked_head(content_type="application/json")), Drip(chunk(b" ") * 999, size=6)],
     ),
-    "pings": (True, FIRST_S, lambda _: [Send(chunked_head()), PINGS]),
+    "pings": (True, FIRST_S, lambda d: [Send(chunked_head()), _pings(d)]),
     "beginnings only": (True, FIRST_S, lambda d: [Send(opened(*before_content(d)))]),
 }
 
@@ -79,7 +94,7 @@ def test_before_content_the_next_place_is_asked_in_time(play: Theatre, case: str
 @pytest.mark.parametrize("stream", [False, True])
 def test_when_nobody_answers_in_time_the_caller_hears_504(play: Theatre, *, stream: bool) -> None:
     for dialect, duo, said, took_s in in_every_dialect(play, stream, lambda _: [Hang()], both=True):
-        assert said.status == 504
+        assert said.status == status_of(dialect, 504)
         assert read_error(dialect, said).type == error_type(dialect, 504)
         assert took_s <= 2 * HEADERS_S + SLACK_S
         receipt = play.receipt(said.headers["x-request-id"])
@@ -96,8 +111,8 @@ def _begun(dialect: Dialect) -> Send:
 
 AFTER: dict[str, Callable[[Dialect], Sequence[Step]]] = {
     "silence": lambda d: [_begun(d)],
-    "pings": lambda d: [_begun(d), Wait(0.02), PINGS],
-    "half an event": lambda d: [_begun(d), Wait(0.02), Drip(chunk(b"d") * 500, every_s=0.02, size=6)],
+    "pings": lambda d: [_begun(d), Wait(0.02), _pings(d)],
+    "half an event": lambda d: [_begun(d), Wait(0.02), _half(d)],
 }
 
 

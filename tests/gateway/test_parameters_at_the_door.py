@@ -129,6 +129,7 @@ def test_strict_callers_decide_for_themselves(stage: Stage, caller: Caller, dial
     fields: dict[Dialect, Any] = {
         "openai_chat": {"temperature": 0.3}, "openai_responses": {"temperature": 0.3},
         "anthropic": {"temperature": 0.3}, "gemini": {"generationConfig": {"temperature": 0.3}},
+        "bedrock": {"inferenceConfig": {"temperature": 0.3}},
     }  # fmt: skip
     since = len(stage.requests)
     answer = caller.door.send(asked(dialect, "o3", **fields[dialect]), x_passerelle_strict="1")

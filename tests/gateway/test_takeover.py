@@ -71,6 +71,8 @@ def _empty(dialect: Dialect) -> bytes:
             body["content"] = []
         case "gemini":
             body["candidates"] = []
+        case "bedrock":
+            body["output"]["message"]["content"] = []
     return json.dumps(body).encode()
 
 

@@ -84,7 +84,7 @@ PATHS: list[tuple[Build, str | None, Dialect, Operation, str]] = [
     (openai_like, "https://x.openai.azure.com/openai/v1/", "openai_chat", "embed", "/openai/v1/embeddings"),
     (openai_like, "https://generativelanguage.googleapis.com/v1beta/openai", "openai_chat", "chat",
      "/v1beta/openai/chat/completions"),
-    (openai_like, "https://api.perplexity.ai", "openai_chat", "chat", "/chat/completions"),
+    (openai_like, "https://api.perplexity.ai", "openai_responses", "chat", "/v1/responses"),
     (openai_like, "http://localhost:11434", "anthropic", "chat", "/v1/messages"),
     (openai_like, "http://localhost:8000/v1", "anthropic", "count_tokens", "/v1/messages/count_tokens"),
     (anthropic, None, "anthropic", "chat", "/v1/messages"),

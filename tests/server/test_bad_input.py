@@ -18,6 +18,7 @@ from tests.gateway.door import (
     error_type,
     names_field,
     read_error,
+    status_of,
 )
 from tests.gateway.house import Caller, House, running
 from tests.gateway.stage import ENV, SECRET, Catalogue, Stage, short
@@ -98,12 +99,20 @@ def _asking(model: str) -> Callable[[Dialect, Asked], Asked]:
 
 
 def _elsewhere(dialect: Dialect, good: Asked) -> Asked:
-    base = {"gemini": "/v1beta/nowhere", "anthropic": "/v1/messages/nowhere"}.get(dialect, "/v1/nowhere")
+    bases: dict[Dialect, str] = {
+        "gemini": "/v1beta/nowhere",
+        "anthropic": "/v1/messages/nowhere",
+        "bedrock": "/model/m/nowhere",
+    }
+    base = bases.get(dialect, "/v1/nowhere")
     return replace(good, path=base)
 
 
-CONTENT = ("messages", "input", "messages", "contents")
-LENGTH = ("max_completion_tokens", "max_output_tokens", "max_tokens", "generationConfig")
+CONTENT = ("messages", "input", "messages", "contents", "messages")
+LENGTH = ("max_completion_tokens", "max_output_tokens", "max_tokens", "generationConfig", "inferenceConfig")
+TOOLS = ("tools", "tools", "tools", "tools", "toolConfig")
+UNKNOWN = ("bedrock", "unknown route")
+"""Amazon tells an operation it does not know from a model it does not know."""
 MISTAKES = (
     Mistake("no body", _body(b""), 400, hint="send"),
     Mistake("cut JSON", lambda _, good: replace(good, body=good.body[:-7]), 400, hint="send"),
@@ -119,7 +128,7 @@ MISTAKES = (
     Mistake("content of the wrong type", _field(17, *CONTENT), 400, field="content-of-dialect", hint="send"),
     Mistake("content of wrong items", _field([[1]], *CONTENT), 400, field="content-of-dialect", hint="send"),
     Mistake("no content", _without(*CONTENT), 400, field="content-of-dialect", hint="missing"),
-    Mistake("tools of the wrong type", _field("all", "tools"), 400, field="tools", hint="send"),
+    Mistake("tools of the wrong type", _field("all", *TOOLS), 400, field="tools-of-dialect", hint="send"),
     Mistake("length of the wrong type", _field("long", *LENGTH), 400, field="length-of-dialect", hint="send"),
     Mistake("too large", _asking("x" * LIMIT), 413, hint="server.max_body_bytes"),
     Mistake("compressed",
@@ -162,10 +171,11 @@ def test_a_mistake_is_told_in_the_callers_dialect_and_nothing_happens(
 
     answer = _send(caller, request, replaced=said is not None)
 
-    assert answer.status == mistake.status
+    assert answer.status == status_of(dialect, mistake.status)
     error = read_error(dialect, answer)
-    assert error.type == error_type(dialect, mistake.status)
-    field = {"content-of-dialect": CONTENT, "length-of-dialect": LENGTH}.get(mistake.field or "")
+    assert error.type == error_type(dialect, mistake.status) or (dialect, mistake.name) == UNKNOWN
+    fields = {"content-of-dialect": CONTENT, "length-of-dialect": LENGTH, "tools-of-dialect": TOOLS}
+    field = fields.get(mistake.field or "")
     name = field[DIALECTS.index(dialect)] if field else mistake.field
     if name is not None:
         assert names_field(dialect, error, name), error
@@ -194,8 +204,8 @@ def test_fields_a_relay_does_not_read_are_checked_when_translating(
     caller: Caller, stage: Stage, dialect: Dialect
 ) -> None:
     other = "claude" if dialect != "anthropic" else "chat"
-    name = {"gemini": "generationConfig"}.get(dialect, "temperature")
-    value: Any = {"temperature": "hot"} if dialect == "gemini" else "hot"
+    name = {"gemini": "generationConfig", "bedrock": "inferenceConfig"}.get(dialect, "temperature")
+    value: Any = {"temperature": "hot"} if name != "temperature" else "hot"
     calls = len(stage.requests)
 
     answer = caller.door.send(asked(dialect, f"{MODEL}-{other}", **{name: value}))
@@ -212,11 +222,15 @@ def test_a_schema_nested_too_deeply_is_refused_when_translating(caller: Caller, 
         "openai_responses": {"type": "function", "name": "t", "parameters": "DEEP", "strict": False},
         "anthropic": {"name": "t", "input_schema": "DEEP"},
         "gemini": {"functionDeclarations": [{"name": "t", "parametersJsonSchema": "DEEP"}]},
+        "bedrock": {"toolSpec": {"name": "t", "inputSchema": {"json": "DEEP"}}},
     }[dialect]
     deep = b'{"properties":' * 800 + b"{}" + b"}" * 800
 
     for other in DIALECTS:
-        request = asked(dialect, f"{MODEL}-{short(other)}", tools=[tool])
+        offered: dict[str, Any] = {"tools": [tool]}
+        if dialect == "bedrock":
+            offered = {"toolConfig": offered}
+        request = asked(dialect, f"{MODEL}-{short(other)}", **offered)
         answer = caller.door.send(replace(request, body=request.body.replace(b'"DEEP"', deep)))
         assert answer.status in (200, 400), (other, answer.body)
 

@@ -75,6 +75,8 @@ class Offer(msgspec.Struct, frozen=True):
     model: str
     upstream: str
     group: OfferGroup
+    regions: tuple[str, ...] | None = None
+    """Where it runs, when its name says so (`catalog/profiles.py`)."""
 
 
 class PriceSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,6 +1,6 @@
 """The operator's settings laid over the built-in catalog, field by field."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,6 +10,7 @@ import msgspec
 from passerelle.catalog.builtin import Builtin, Offer, OfferGroup
 from passerelle.catalog.capabilities import servable
 from passerelle.catalog.prices import PriceBook, from_settings, versioned
+from passerelle.catalog.profiles import offers_in
 from passerelle.config.entries import DeploymentSettings, ModelSettings
 from passerelle.config.providers import AttributeSettings, ProviderSettings
 from passerelle.config.settings import Settings
@@ -134,13 +135,18 @@ def _implied(
 
 def offers_of(entry: ProviderSettings, known: Builtin) -> Iterator[Offer]:
     """What a provider's template serves, narrowed to the entry's `models`."""
-    for offer in known.offers.get(entry.template or "", ()):
+    for offer in offers_by_name(known.offers.get(entry.template or "", ()), entry.kind, entry.region):
         if entry.models is None and offer.group.named_only:
             continue
         if entry.models is None or any(
             fnmatchcase(label, pattern) for pattern in entry.models for label in (offer.model, offer.upstream)
         ):
             yield offer
+
+
+def offers_by_name(offers: Iterable[Offer], kind: object, region: str | None) -> Iterable[Offer]:
+    """A template's offers under the names by which they are asked for."""
+    return offers_in(offers, region) if kind == "bedrock" else offers
 
 
 def retired(model: Model, on: date) -> bool:
@@ -174,6 +180,8 @@ def _from_offer(
     price = book.at(entry.template, offer.model)
     if group.attributes is not None:
         attributes = _placed(entry, _own_terms(entry, group.attributes))
+    if offer.regions is not None and entry.attributes.regions is None:
+        attributes = msgspec.structs.replace(attributes, regions=offer.regions)
     if group.training_use is not None and entry.attributes.training_use in (None, "no"):
         attributes = msgspec.structs.replace(attributes, training_use=group.training_use)
     return Deployment(

@@ -5,26 +5,30 @@ Works on `origin.data`, passing over what has the wrong type, so that a mistake 
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, get_args
 
 from passerelle.catalog.builtin import Builtin
+from passerelle.catalog.merge import offers_by_name
 from passerelle.codecs.base import QUIRKS
 from passerelle.config.crosscheck import alias_targets, deployment_id, is_reserved
 from passerelle.config.findings import Finding, did_you_mean
 from passerelle.config.origin import Origin, rows, table
 from passerelle.core.model import LACKS, Model
+from passerelle.core.request import Dialect
 
 DIALECTS_OF = {
     "anthropic": frozenset({"anthropic"}),
     "gemini": frozenset({"gemini"}),
     "bfl": frozenset({"openai_chat"}),
     "openai_like": frozenset({"openai_chat", "openai_responses", "anthropic"}),
+    "bedrock": frozenset({"bedrock", "anthropic"}),
     "azure": frozenset({"openai_chat", "openai_responses", "anthropic"}),
     "vertex": frozenset({"gemini", "anthropic", "openai_chat"}),
     "local": frozenset({"openai_chat"}),
     "simulated": frozenset({"openai_chat", "openai_responses", "anthropic", "gemini"}),
 }
 """The dialects each kind of provider can be spoken to in (`providers/` has the adapters)."""
+_KNOWN = frozenset(get_args(Dialect))
 
 
 def reference_findings(origin: Origin, known: Builtin) -> Iterator[Finding]:
@@ -85,7 +89,14 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin, known: Builti
     yield from _quirks(entry, path, origin)
     yield from _dialects(entry, entry.get("kind"), path, origin)
     template = entry.get("template")
-    offers = known.offers.get(template, ()) if isinstance(template, str) else ()
+    region = entry.get("region")
+    offers = tuple(
+        offers_by_name(
+            known.offers.get(template, ()) if isinstance(template, str) else (),
+            entry.get("kind"),
+            region if isinstance(region, str) else None,
+        )
+    )
     patterns = entry.get("models")
     for index, pattern in enumerate(patterns if isinstance(patterns, list) else ()):
         if not isinstance(pattern, str) or not offers:
@@ -175,7 +186,7 @@ def _dialects(
     for place, dialect in [((*path, "dialect"), row.get("dialect"))] + [
         ((*path, "also"), dialect) for dialect in _texts(row.get("also"))
     ]:
-        if isinstance(dialect, str) and dialect not in allowed and dialect in DIALECTS_OF["simulated"]:
+        if isinstance(dialect, str) and dialect not in allowed and dialect in _KNOWN:
             yield origin.finding(
                 place,
                 f"a provider of kind `{kind}` does not speak `{dialect}`",

@@ -12,9 +12,9 @@ Where one name of ours may stand for two of the dialect's, none of them always r
 stays: Chat's `user` or `safety_identifier`, and Gemini's `inlineData` or `fileData`, of which the kind of
 medium is said (`file`, `image`, `audio`, `video`).
 
-Sources: the request types of openai 3.54 (`completion_create_params`, `response_create_params`),
-anthropic 2.12 (`message_create_params`) and google-genai 3.4.0 (`types.GenerateContentConfig`, `types.Part`),
-read 2026-11-22.
+Sources: the request types of openai 3.54 (`completion_create_params`, `response_create_params`), anthropic
+2.12 (`message_create_params`) and google-genai 3.4.0 (`types.GenerateContentConfig`, `types.Part`), and the
+service model of botocore 1.44.5 (`ConverseRequest`), read 2026-11-22.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -40,6 +40,7 @@ CALLERS_WORDS: Final[Mapping[Dialect, Mapping[str, str]]] = MappingProxyType(
             "citations": "annotations",
             "file": "input_file",
             "image": "input_image",
+            "image_url": "input_image",
             "json_schema": "text.format",
             "logprobs": "include",  # the only place to ask for them
             "max_tokens": "max_output_tokens",
@@ -98,6 +99,32 @@ CALLERS_WORDS: Final[Mapping[Dialect, Mapping[str, str]]] = MappingProxyType(
             "top_k": "generationConfig.topK",
             "top_logprobs": "generationConfig.logprobs",
             "top_p": "generationConfig.topP",
+        },
+        "bedrock": {
+            "cache_control": "cachePoint",
+            "citations": "citationsContent",
+            "file": "document",
+            "filename": "document.name",
+            "image_url": "image",
+            "input_audio": "audio",
+            "json_schema": "outputConfig.textFormat",
+            "max_tokens": "inferenceConfig.maxTokens",
+            "metadata": "requestMetadata",
+            "reasoning": "reasoningContent",
+            "reasoning.effort": "outputConfig.effort",
+            "response_format": "outputConfig.textFormat",
+            "response_format.json_schema": "outputConfig.textFormat",
+            "response_format.schema": "outputConfig.textFormat",
+            "service_tier": "serviceTier",
+            "stop": "inferenceConfig.stopSequences",
+            "strict": "toolConfig.tools.toolSpec.strict",
+            "temperature": "inferenceConfig.temperature",
+            "tool_calls": "toolUse",
+            "tool_choice": "toolConfig.toolChoice",
+            "tool_results": "toolResult",
+            "tools": "toolConfig.tools",
+            "top_k": "additionalModelRequestFields.top_k",
+            "top_p": "inferenceConfig.topP",
         },
     }
 )

@@ -17,8 +17,12 @@ _ROOTS: Final[dict[Dialect, str]] = {
     "openai_responses": "input",
     "anthropic": "messages",
     "gemini": "contents",
+    "bedrock": "messages",
 }
 """The field that holds the conversation."""
+
+_DOTTED: Final = frozenset({"anthropic", "bedrock"})
+"""Dialects whose own errors write a place as `messages.0.content`, not as `messages[0].content`."""
 
 _NAMED_STEPS: Final = 3
 """How far into a value that is nested too deeply its place is told: `tools[0].parameters`."""
@@ -74,7 +78,7 @@ def nested_too_deeply(body: bytes, dialect: Dialect) -> ProblemError:
     for _ in range(_NAMED_STEPS):
         entries = value.items() if isinstance(value, dict) else enumerate(value)
         name, value = max(entries, key=lambda one: _depth(one[1]))
-        place += f"[{name}]" if isinstance(name, int) and dialect != "anthropic" else f".{name}"
+        place += f"[{name}]" if isinstance(name, int) and dialect not in _DOTTED else f".{name}"
         if not isinstance(value, dict | list):
             break
     place = place.removeprefix(".")
@@ -109,5 +113,5 @@ def _tools(conversation: Any, root: str, dialect: Dialect) -> Iterator[tuple[str
                         said = part.get(name)
                         if isinstance(said, dict):
                             yield f"{root}[{index}].parts[{at}]", said.get("id"), result
-            case "anthropic":
+            case "anthropic" | "bedrock":
                 return  # its own callers are relayed, or checked by the provider

@@ -28,6 +28,10 @@ def client(dialect: Dialect) -> ClientSide:
             from passerelle.codecs import gemini
 
             return gemini.CLIENT
+        case "bedrock":
+            from passerelle.codecs import bedrock
+
+            return bedrock.CLIENT
         case _:
             assert_never(dialect)
 
@@ -52,6 +56,10 @@ def provider(dialect: Dialect) -> ProviderSide:
             from passerelle.codecs import gemini
 
             return gemini.PROVIDER
+        case "bedrock":
+            from passerelle.codecs import bedrock
+
+            return bedrock.PROVIDER
         case _:
             assert_never(dialect)
 
@@ -68,7 +76,7 @@ def task_client(operation: Operation, dialect: Dialect) -> TaskClientSide[Any, A
             from passerelle.codecs.gemini import tasks as gemini_tasks
 
             return gemini_tasks.CLIENTS.get(operation)
-        case "openai_responses" | "anthropic":
+        case "openai_responses" | "anthropic" | "bedrock":
             return None
         case _:
             assert_never(dialect)
@@ -86,6 +94,10 @@ def task_provider(operation: Operation, dialect: Dialect) -> TaskProviderSide[An
             from passerelle.codecs.gemini import tasks as gemini_tasks
 
             return gemini_tasks.PROVIDERS.get(operation)
+        case "bedrock":
+            from passerelle.codecs.bedrock.embed import EmbedProvider
+
+            return EmbedProvider() if operation == "embed" else None
         case "openai_responses" | "anthropic":
             return None
         case _:

@@ -155,7 +155,7 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[F
             "Add the endpoint of your resource, such as `https://NAME.openai.azure.com`",
             code="missing_field",
         )
-    elif isinstance(kind, str) and url is None and kind != "vertex":
+    elif isinstance(kind, str) and url is None and kind not in ("bedrock", "vertex"):
         yield origin.finding(
             path,
             "`base_url` is missing",
@@ -173,6 +173,7 @@ def _provider(name: str, entry: Mapping[str, Any], origin: Origin) -> Iterator[F
         if (
             not bad
             and "credential" not in entry
+            and "aws" not in entry
             and "entra" not in entry
             and kind != "vertex"
             and not is_private_host(urlsplit(url).hostname or "localhost")

@@ -12,6 +12,7 @@ from passerelle.config.network import objections
 from passerelle.config.origin import Origin
 from passerelle.config.secret import SecretError, SecretRef
 
+_AWS_REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}")
 _LOCATION = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -27,6 +28,7 @@ def reference_findings(text: str, path: tuple[str | int, ...], origin: Origin) -
 
 _ONLY_OF = {
     "api_version": ("azure",),
+    "aws": ("bedrock",),
     "batches": ("openai_like", "anthropic"),
     "entra": ("azure",),
     "project": ("vertex",),
@@ -48,6 +50,8 @@ def of_its_kind(
                 f"Remove it, or set `kind` to {listed}",
                 code="conflict",
             )
+    if kind == "bedrock":
+        yield from _bedrock(entry, path, origin)
     token_url = entry.get("token_url")
     if isinstance(token_url, str) and kind in _ONLY_OF["token_url"]:
         private = entry.get("allow_private_network") is True
@@ -82,3 +86,34 @@ def of_its_kind(
             "Write `global`, `eu`, `us`, or a region such as `europe-west4`",
             code="invalid_value",
         )
+
+
+def _bedrock(entry: Mapping[str, Any], path: tuple[str | int, ...], origin: Origin) -> Iterator[Finding]:
+    """What a Bedrock entry needs that no other does: a region, and one way of saying who asks."""
+    region, aws = entry.get("region"), entry.get("aws")
+    if region is None:
+        yield origin.finding(
+            path,
+            "`region` is missing: it decides which address is called and what is signed",
+            'Add the region your models are in, such as `region = "eu-central-1"`, or set AWS_REGION',
+            code="missing_field",
+        )
+    elif isinstance(region, str) and not _AWS_REGION.fullmatch(region):
+        yield origin.finding(
+            (*path, "region"),
+            f"`{region}` is no region of AWS",
+            "Write one such as `eu-central-1` or `us-east-1`",
+            code="invalid_value",
+        )
+    if isinstance(aws, dict):
+        if "credential" in entry:
+            yield origin.finding(
+                (*path, "credential"),
+                "both a Bedrock API key and access keys are given, and only one can be shown",
+                "Remove `credential`, or the table `aws`",
+                code="conflict",
+            )
+        for field in ("access_key_id", "secret_access_key", "session_token"):
+            text = aws.get(field)
+            if isinstance(text, str) and text.startswith(("env:", "file:")):
+                yield from reference_findings(text, (*path, "aws", field), origin)

@@ -176,7 +176,8 @@ def _complete(data: dict[str, Any], origin: Origin, env: Mapping[str, str], *, h
     if from_environment is True or (from_environment is None and not has_file):
         for name, template in templates().items():
             variable = next((v for v in template.env if env.get(v)), None)
-            if variable is not None and name not in providers:
+            placed = not template.region_env or any(env.get(v) for v in template.region_env)
+            if variable is not None and placed and name not in providers:
                 providers[name] = {"credential": f"env:{variable}"}
                 origin.layers[("providers", name)] = f"environment variable {variable}"
 
@@ -219,7 +220,11 @@ def _lay_templates_under(data: dict[str, Any], origin: Origin) -> None:
             continue
         template = templates()[chosen]
         merged = laid_under(entry, template)
-        if "credential" not in merged and template.env and "entra" not in merged:
+        if "region" not in merged:
+            found = next((v for v in template.region_env if origin.env.get(v)), None)
+            if found is not None:
+                merged["region"] = origin.env[found]
+        if "credential" not in merged and template.env and not merged.keys() & {"aws", "entra"}:
             variable = next((v for v in template.env if origin.env.get(v)), template.env[0])
             merged["credential"] = f"env:{variable}"
         merged.setdefault("template", chosen)
@@ -235,7 +240,7 @@ def _referenced(data: Mapping[str, Any]) -> set[str]:
     rows: list[object] = [data.get("store")]
     providers = data.get("providers")
     rows += providers.values() if isinstance(providers, dict) else []
-    rows += [row["entra"] for row in rows if isinstance(row, dict) and "entra" in row]
+    rows += [row[name] for row in rows if isinstance(row, dict) for name in ("aws", "entra") if name in row]
     for row in rows:
         for value in row.values() if isinstance(row, dict) else ():
             if isinstance(value, str) and value.startswith("env:"):

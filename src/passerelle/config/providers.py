@@ -30,7 +30,9 @@ from passerelle.core.model import (
 )
 from passerelle.core.request import Dialect
 
-ProviderKind = Literal["openai_like", "anthropic", "gemini", "azure", "vertex", "bfl", "local", "simulated"]
+ProviderKind = Literal[
+    "openai_like", "anthropic", "gemini", "bedrock", "azure", "vertex", "bfl", "local", "simulated"
+]
 """How a provider is spoken to; `providers/` has one adapter for each."""
 
 
@@ -110,6 +112,14 @@ class ScriptSettings(Section):
     dimensions: Annotated[int, Strict(), Field(ge=1, le=8192)] = 256
 
 
+class AwsSettings(Section):
+    """`aws` of a `bedrock` provider: access keys, in place of a Bedrock API key in `credential`."""
+
+    access_key_id: Credential
+    secret_access_key: Credential
+    session_token: Credential | None = None
+
+
 TenantId = Annotated[str, Strict(), StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$")]
 """A GUID or a verified domain: it stands in the path that a secret is sent to."""
 ProjectId = Annotated[str, Strict(), StringConstraints(pattern=r"^[a-z0-9][a-z0-9.:-]{0,99}$")]
@@ -135,6 +145,7 @@ class ProviderSettings(Section):
     kind: ProviderKind
     base_url: Text | None = None
     credential: Credential | None = None
+    aws: AwsSettings | None = None
     dialect: Dialect = "openai_chat"
     also: Annotated[frozenset[Dialect], SORTED] = frozenset()
     region: Region | None = None

@@ -23,6 +23,8 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Fields of a provider entry."""
     env: tuple[str, ...] = ()
     """Environment variables that hold its key, the first one found is used."""
+    region_env: tuple[str, ...] = ()
+    """Environment variables that say its region, without which it has no address."""
     key_url: str | None = None
     """Where to get a key."""
     docs_url: str | None = None

@@ -10,7 +10,7 @@ import msgspec
 
 from passerelle.core.message import Extra, Message
 
-Dialect = Literal["openai_chat", "openai_responses", "anthropic", "gemini"]
+Dialect = Literal["openai_chat", "openai_responses", "anthropic", "gemini", "bedrock"]
 """The languages spoken, to clients and to providers. OpenAI's embeddings ride on `openai_chat`."""
 
 Operation = Literal[

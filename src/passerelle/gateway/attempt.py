@@ -38,7 +38,7 @@ HELD_BACK_BOUND = 256 << 10
 """Bytes of lifecycle frames held before the first content; more is a provider fault."""
 _ERROR_BODY_S = 5.0
 """How long the words beside an error status are waited for."""
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id")
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 
 
 class _Setback(Exception):

@@ -13,6 +13,7 @@ from passerelle.codecs.base import (
     MAX_EVENT_BYTES,
     NOTHING_RENAMED,
     Encoded,
+    Envelope,
     NamingWatcher,
     ProviderSide,
     ReplyContext,
@@ -30,7 +31,7 @@ from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.fitting import UnfitError, fit_body, fit_request
 from passerelle.codecs.names import restore, restore_event
 from passerelle.codecs.places import conversation_of, named_for_caller, nested_too_deeply
-from passerelle.codecs.splice import quoted, splice
+from passerelle.codecs.splice import quoted, splice, split
 from passerelle.core.errors import AnswerError, ProblemError, invalid
 from passerelle.core.event import (
     Event,
@@ -108,15 +109,16 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     forgotten: tuple[str, ...] = ()
     if ask.keeping is not None and ask.keeping.opaque:
         ask, forgotten = keep.readable_by(deployment.provider, ask)
-    if envelope.operation not in TASKS and dialect == ask.dialect and envelope.relayable:
+    same = dialect == ask.dialect and not _must_change(envelope, dialect, target)
+    if envelope.operation not in TASKS and same and envelope.relayable:
         side = registry.provider(dialect)
         body, unfit = _fitted(trip, ask.body, target, dialect)
         refused = side.relay_losses(body, target) if target.quirks or envelope.stored else ()
         body = side.relay_request(body, target, envelope)
         if envelope.stored and not keep.allowed(ask.principal):
             # Nor may a provider keep what the tenant does not let us keep.
-            no = None if "no_metadata" in target.quirks else b"false"
-            body, refused = splice(body, {"store": no}), tuple(dict.fromkeys((*refused, "store")))
+            body, unkept = _unkept(body, dialect, target)
+            refused = tuple(dict.fromkeys((*refused, *unkept)))
         lost: tuple[str, ...] = ()
         if unfit or refused or forgotten:
             lost = _told(trip, deployment, tuple(dict.fromkeys((*unfit, *refused, *forgotten))))
@@ -140,6 +142,16 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
 def _streams(dialect: Dialect, asked: Dialect, target: Target) -> bool:
     """Whether a task is streamed there, in events that its caller knows."""
     return dialect == asked and "flux_job" not in target.quirks
+
+
+def _unkept(body: bytes, dialect: Dialect, target: Target) -> tuple[bytes, tuple[str, ...]]:
+    """A relayed body that asks for nothing to be kept, and what that takes away. Chat Completions then
+    refuses `metadata` too ("only allowed when 'store' is enabled", OpenAI's own words, read 2026-11-22).
+    """
+    fields: dict[str, bytes | None] = {"store": None if "no_metadata" in target.quirks else b"false"}
+    if dialect == "openai_chat" and "metadata" in split(body):
+        fields["metadata"] = None
+    return splice(body, fields), tuple(fields)
 
 
 def _relayed_task(trip: Trip, dialect: Dialect, target: Target) -> Outbound | None:
@@ -166,6 +178,11 @@ def _spoken(trip: Trip, dialect: Dialect) -> TaskProviderSide[Any, Any]:
     if side is None:
         raise invalid(f"`{trip.envelope.model}` is at a place without this; ask for another model.")
     return side
+
+
+def _must_change(envelope: Envelope, dialect: Dialect, target: Target) -> bool:
+    """Whether the caller's body holds something of its own dialect that only translation makes fit there."""
+    return dialect == "openai_chat" and "custom_tools" in envelope.features - target.quirks
 
 
 def _fitted(trip: Trip, body: bytes, target: Target, dialect: Dialect) -> tuple[bytes, tuple[str, ...]]:
@@ -268,7 +285,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     """The words in it, for an estimate when the provider gave no usage; not counted when it did."""
 
 
-_USAGE_REQUIRED: Final = frozenset({"anthropic"})
+_USAGE_REQUIRED: Final = frozenset({"anthropic", "bedrock"})
 """Dialects whose answers always state usage: their callers are told the estimate that is booked."""
 
 

@@ -46,6 +46,11 @@ def build_provider(entry: ProviderEntry) -> Provider:
             return anthropic(entry, _client(entry))
         case "gemini":
             return gemini(entry, _client(entry))
+        case "bedrock":
+            from passerelle.providers.bedrock import bedrock, bedrock_url
+
+            reached = entry if entry.base_url else replace(entry, base_url=bedrock_url(entry.region))
+            return bedrock(reached, _client(reached))
         case "azure":
             from passerelle.providers.azure import azure, resource_url
 

@@ -6,7 +6,7 @@ import msgspec
 
 from passerelle.config import SecretRef, Settings
 from passerelle.config.providers import ProviderSettings
-from passerelle.providers.entry import EntraEntry, ProviderEntry
+from passerelle.providers.entry import AwsEntry, EntraEntry, ProviderEntry
 from passerelle.providers.http.limits import PoolLimits
 from passerelle.providers.local.options import LocalOptions
 
@@ -52,6 +52,7 @@ def configured(name: str, settings: Settings) -> Configured:
         base_url=said.base_url,
         credential=None if said.credential is None else KeptCredential(settings, said.credential),
         region=said.region,
+        aws=_aws(said, settings),
         project=said.project,
         api_version=said.api_version,
         token_url=said.token_url,
@@ -63,6 +64,17 @@ def configured(name: str, settings: Settings) -> Configured:
     )
     identity = f"{said.model_dump_json()}|{local}"
     return Configured(entry, identity)
+
+
+def _aws(said: ProviderSettings, settings: Settings) -> AwsEntry | None:
+    aws = said.aws
+    if aws is None:
+        return None
+    return AwsEntry(
+        KeptCredential(settings, aws.access_key_id),
+        KeptCredential(settings, aws.secret_access_key),
+        None if aws.session_token is None else KeptCredential(settings, aws.session_token),
+    )
 
 
 def _entra(said: ProviderSettings, settings: Settings) -> EntraEntry | None:

@@ -10,11 +10,21 @@ from passerelle.providers.http.limits import PoolLimits
 from passerelle.providers.http.tls import TlsSettings
 from passerelle.providers.local.options import LocalOptions
 
-ProviderKind = Literal["openai_like", "anthropic", "gemini", "azure", "vertex", "bfl", "local", "simulated"]
+ProviderKind = Literal[
+    "openai_like", "anthropic", "gemini", "bedrock", "azure", "vertex", "bfl", "local", "simulated"
+]
 
 Credential = Callable[[], str | None]
 """Gives the credential as it is now. Called for every request, so that a rotated one is seen; it should
 keep what it read and look again only now and then. Its repr shows nothing."""
+
+
+class AwsEntry(msgspec.Struct, frozen=True):
+    """Access keys of AWS, permanent or temporary. Its repr shows no secret."""
+
+    access_key_id: Credential
+    secret_access_key: Credential
+    session_token: Credential | None = None
 
 
 class EntraEntry(msgspec.Struct, frozen=True):
@@ -47,6 +57,8 @@ class ProviderEntry(msgspec.Struct, frozen=True):
     token_url: str | None = None
     """Where tokens are asked for, in place of the known endpoint."""
     entra: EntraEntry | None = None
+    aws: AwsEntry | None = None
+    """Bedrock: keys that sign its requests, in place of `credential`."""
     allow_private: bool = False
     """Loopback, private and shared address ranges may be connected to."""
     caps: Caps = Caps()

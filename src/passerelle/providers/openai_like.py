@@ -20,9 +20,6 @@ from passerelle.providers.remote import HttpSender, RemoteProvider
 OPENAI_HOST = "api.openai.com"
 """Counts tokens of a Responses request (openai-python 3.54, `resources/responses/input_tokens.py`); no other
 server is known to."""
-ROOT_HOSTS = frozenset({"api.perplexity.ai"})
-"""Servers whose OpenAI paths stand at the root, without `/v1` (docs.perplexity.ai/guides/
-chat-completions-guide, read 2026-11-22)."""
 
 TASK_PATHS: Final[dict[Operation, str]] = {
     "embed": "embeddings",
@@ -43,7 +40,7 @@ FORWARD = frozenset({"idempotency-key", "traceparent", "anthropic-beta", "anthro
 
 def openai_routes(base_path: str, *, host: str = "") -> dict[tuple[Dialect, Operation], str]:
     """The path of each operation below `base_path` (no final slash)."""
-    root = openai_root(base_path, host)
+    root = base_path or "/v1"
     messages = (root if root.endswith("/v1") else f"{root}/v1") + "/messages"
     routes: dict[tuple[Dialect, Operation], str] = {
         ("openai_chat", "chat"): f"{root}/chat/completions",
@@ -58,11 +55,6 @@ def openai_routes(base_path: str, *, host: str = "") -> dict[tuple[Dialect, Oper
     return routes
 
 
-def openai_root(base_path: str, host: str) -> str:
-    """What stands before every path."""
-    return base_path or ("" if host in ROOT_HOSTS else "/v1")
-
-
 def openai_like(entry: ProviderEntry, client: HttpSender) -> RemoteProvider:
     """An OpenAI-compatible provider. `client` is bound to the origin of `entry.base_url`."""
     origin, base_path = parse_origin(entry.base_url or "https://api.openai.com")
@@ -73,5 +65,5 @@ def openai_like(entry: ProviderEntry, client: HttpSender) -> RemoteProvider:
         routes=openai_routes(base_path, host=origin.host),
         forward=FORWARD,
         fixed={"anthropic": (("anthropic-version", "2023-06-01"),)},
-        root=openai_root(base_path, origin.host),
+        root=base_path or "/v1",
     )

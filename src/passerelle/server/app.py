@@ -180,6 +180,8 @@ def _arrive(scope: Scope, receive: Receive, send: Send, generation: bytes) -> Ar
 
 def _looks_like(path: str, arrival: Arrival) -> Dialect:
     """Whose error to tell where the route does not say: by the path and the headers."""
+    if path.startswith("/model/"):
+        return "bedrock"
     if path.startswith("/v1beta") or b"x-goog-api-key" in arrival.headers:
         return "gemini"
     if path.startswith("/v1/messages") or b"anthropic-version" in arrival.headers:

@@ -7,6 +7,7 @@ from passerelle.core.principal import Permission, Principal
 from passerelle.server.route import Arrival
 from passerelle.store import Store
 
+_SIGV4 = b"aws4-hmac-sha256"
 _HOW = (
     "send a Passerelle key as `Authorization: Bearer psk_…`, `x-api-key` or `x-goog-api-key`; "
     "create one with `passerelle keys create --name NAME`"
@@ -21,6 +22,8 @@ def credential(arrival: Arrival) -> str | None:
         scheme, _, token = bearer.partition(b" ")
         if scheme.lower() == b"bearer" and token:
             return token.strip().decode("latin-1")
+        if scheme.lower() == _SIGV4:
+            return _access_key_id(token)
     for name in (b"x-api-key", b"x-goog-api-key", b"api-key"):
         value = headers.get(name)
         if value:
@@ -30,6 +33,21 @@ def credential(arrival: Arrival) -> str | None:
         values = parse_qs(query.decode("latin-1")).get("key")
         if values:
             return values[0]
+    return None
+
+
+def _access_key_id(signature: bytes) -> str | None:
+    """Our key where AWS SDKs put an access key id:
+    `Credential=psk_…/20261122/eu-west-1/bedrock/aws4_request`.
+
+    boto3 refuses a bearer token on plain HTTP, so there this is a key's only way in. The key is the whole
+    proof, as in any other carrier: the signature, made with whatever secret, is not looked at, and whoever
+    it names is nobody at AWS to us.
+    """
+    for field in signature.split(b","):
+        name, _, value = field.strip().partition(b"=")
+        if name == b"Credential":
+            return value.partition(b"/")[0].decode("latin-1") or None
     return None
 
 

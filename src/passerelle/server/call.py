@@ -53,6 +53,9 @@ class ModelCalls:
             if dialect == "anthropic":
                 # Where its SDKs look for the id (`_response.py` of SDK 2.12, read 2026-11-22).
                 delivery.headers.append((b"request-id", arrival.request_id.encode()))
+            elif dialect == "bedrock":
+                # What `ResponseMetadata` and `x-amzn` tools show (botocore 1.44.5, `parsers.py`).
+                delivery.headers.append((b"x-amzn-requestid", arrival.request_id.encode()))
             await send_delivery(arrival, delivery)
         except StoreUnavailable as error:
             raise ProblemError(

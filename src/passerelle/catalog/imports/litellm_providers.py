@@ -47,8 +47,8 @@ OLLAMA_URL = "http://localhost:11434/v1"
 """Where Ollama answers OpenAI's dialect unless told otherwise (docs.ollama.com, "OpenAI compatibility")."""
 
 ELSEWHERE = {
-    "bedrock": "Bedrock is not reached directly yet",
-    "bedrock_converse": "Bedrock is not reached directly yet",
+    "bedrock": "Bedrock's region and keys are not taken over: declare `[providers.bedrock]`",
+    "bedrock_converse": "Bedrock's region and keys are not taken over: declare `[providers.bedrock]`",
     "sagemaker": "SageMaker is not reached directly",
     "vertex_ai": "credential files are not copied; declare `[providers.vertex]` by hand",
     "vertex_ai_beta": "credential files are not copied; declare `[providers.vertex]` by hand",

@@ -24,11 +24,11 @@ from typing import Final
 import msgspec
 
 from passerelle.codecs.anthropic.errors import read_error
-from passerelle.codecs.anthropic.fields import BAD_JSON
 from passerelle.codecs.anthropic.response import EMPTY, not_an_answer
 from passerelle.codecs.anthropic.stops import finish_of, may_be_empty
 from passerelle.codecs.anthropic.types import StreamEvent, WatchedMessage, WireError
 from passerelle.codecs.anthropic.usage import from_wire
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.sse import Frame, SseParser
 from passerelle.core.event import Failed
 from passerelle.core.usage import NO_USAGE, Usage

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from passerelle.codecs.anthropic.fields import (
+from passerelle.codecs.anthropic.citations import read_citation
+from passerelle.codecs.fields import (
     JsonObject,
     array,
     join,
@@ -111,7 +112,10 @@ def _text(fields: JsonObject, path: str, _: object) -> TextPart:
     text = need_str(fields, "text", path)
     cache = take_cache(fields, path)
     cited = fields.pop("citations", None)
-    citations = tuple(obj(c, f"{path}.citations") for c in array(cited, f"{path}.citations")) if cited else ()
+    citations: tuple[JsonObject, ...] = ()
+    if cited:
+        where = f"{path}.citations"
+        citations = tuple([read_citation(obj(c, where)) for c in array(cited, where)])
     return TextPart(text, cache=cache, citations=citations, extra=fields or None)
 
 

@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import msgspec
 
-from passerelle.codecs.anthropic.fields import (
+from passerelle.codecs.anthropic.read_blocks import read_content, take_cache
+from passerelle.codecs.fields import (
     JsonObject,
     array,
     missing,
@@ -22,7 +23,6 @@ from passerelle.codecs.anthropic.fields import (
     take_str,
     wrong,
 )
-from passerelle.codecs.anthropic.read_blocks import read_content, take_cache
 from passerelle.core.errors import invalid
 from passerelle.core.message import Message, Part, Role, ToolCallPart, ToolResultPart
 from passerelle.core.request import (

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 
 from passerelle.codecs.anthropic.automaton import PASSED_OVER, Automaton
-from passerelle.codecs.anthropic.fields import BAD_JSON, JsonObject
 from passerelle.codecs.anthropic.stops import finish_of
 from passerelle.codecs.anthropic.types import BlockStart, Delta, StreamEvent, WireUsage
+from passerelle.codecs.fields import BAD_JSON, JsonObject
 from passerelle.codecs.sse import Frame, SseParser
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import (

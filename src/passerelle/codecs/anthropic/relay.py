@@ -6,9 +6,9 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.anthropic.clouds import cloud_of, shape, shape_losses
-from passerelle.codecs.anthropic.fields import BAD_JSON, malformed
 from passerelle.codecs.anthropic.types import BlockSign, CountEnvelope, MessagesEnvelope, SourceSign
 from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget, Target
+from passerelle.codecs.fields import BAD_JSON, malformed
 from passerelle.codecs.sealed import MARK
 from passerelle.codecs.splice import join, quoted, splice, split
 from passerelle.core.errors import ProblemError, invalid
@@ -140,8 +140,8 @@ def _settings(read: CountEnvelope) -> Mapping[str, Any]:
 class _Seen:
     """What a history holds, and whether it may go to Anthropic as it is.
 
-    It may not when it holds thoughts of other providers that we sealed, or thoughts without a
-    signature: Anthropic refuses both, and only translation takes them out.
+    It may not when it holds thoughts or citations of other providers that we sealed, or thoughts without a
+    signature: Anthropic refuses them, and only translation takes them out.
     """
 
     __slots__ = ("files", "images", "media_bytes", "relayable", "sources", "unmeasured")
@@ -160,6 +160,8 @@ class _Seen:
         for at, block in enumerate(blocks):
             kind = block.type
             if kind == "text":
+                if block.citations and MARK in bytes(block.citations):
+                    self.relayable = False
                 continue
             if kind == "tool_result":
                 self._inner(block.content, f"{path}.{at}.content", depth)

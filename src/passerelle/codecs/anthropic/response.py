@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
+from passerelle.codecs.anthropic.citations import write_citation
 from passerelle.codecs.anthropic.errors import read_error
-from passerelle.codecs.anthropic.fields import BAD_JSON, JsonObject
 from passerelle.codecs.anthropic.read_blocks import kept_block, read_block
 from passerelle.codecs.anthropic.stops import finish_of, may_be_empty, stop_of
 from passerelle.codecs.anthropic.types import TokenCount, WatchedMessage, WireError, WireUsage
@@ -13,6 +13,7 @@ from passerelle.codecs.anthropic.usage import from_wire, to_wire
 from passerelle.codecs.anthropic.write_blocks import Block, call_input
 from passerelle.codecs.arguments import UniqueIds, ending, is_malformed
 from passerelle.codecs.base import ReplyContext, Watched
+from passerelle.codecs.fields import BAD_JSON, JsonObject
 from passerelle.codecs.sealed import Sealed, seal
 from passerelle.core.errors import AnswerError, ProblemError
 from passerelle.core.message import Part, ReasoningPart, RefusalPart, TextPart, ToolCallPart
@@ -183,9 +184,10 @@ def _block(part: Part, index: int, ids: UniqueIds) -> Block | None:
         if not part.text:
             return None
         block = {"type": "text", "text": part.text}
-        cited = [citation for citation in part.citations if anthropic_citation(citation)]
-        if cited:
-            block["citations"] = cited
+        if part.citations:
+            cited = [written for c in part.citations if (written := write_citation(c, part.text)) is not None]
+            if cited:
+                block["citations"] = cited
     elif isinstance(part, ReasoningPart):
         block = thinking_block(part)
         if block.get("thinking") == "" and not (part.signature or part.encrypted):
@@ -199,11 +201,6 @@ def _block(part: Part, index: int, ids: UniqueIds) -> Block | None:
         return None
     block.update((part.extra or {}).get("anthropic") or {})
     return block
-
-
-def anthropic_citation(citation: dict[str, Any]) -> bool:
-    """It has Anthropic's shape: every kind of theirs is called `…_location` (SDK 2.12)."""
-    return str(citation.get("type", "")).endswith("_location")
 
 
 def _watch(body: bytes) -> WatchedMessage:

@@ -24,6 +24,8 @@ class BlockSign(msgspec.Struct):
     """A tool result's own blocks, or a string."""
     source: msgspec.Raw = msgspec.Raw()
     """Where a picture or document comes from."""
+    citations: msgspec.Raw = msgspec.Raw()
+    """Of words: where they come from."""
 
 
 class SourceSign(msgspec.Struct):

@@ -5,10 +5,11 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
-from passerelle.codecs.anthropic.fields import BAD_JSON
-from passerelle.codecs.anthropic.ids import CallIds
+from passerelle.codecs.anthropic.citations import is_own
 from passerelle.codecs.anthropic.models import ModelRules
 from passerelle.codecs.anthropic.read_blocks import kept_block
+from passerelle.codecs.call_ids import CallIds
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.media import media_kind, parse_data_url, true_type
 from passerelle.codecs.names import fit_name
 from passerelle.core.message import (
@@ -114,9 +115,10 @@ class BlockWriter:
             return None
         block: Block = {"type": "text", "text": part.text}
         if part.citations:
-            if self._native:
-                block["citations"] = list(part.citations)
-            else:
+            own = [citation for citation in part.citations if is_own(citation)] if self._native else []
+            if own:
+                block["citations"] = own
+            if len(own) < len(part.citations):
                 self._lose("citations")
         if part.cache is None and part.extra is None:
             return block

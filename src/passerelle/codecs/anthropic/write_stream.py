@@ -21,10 +21,10 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from passerelle.codecs.anthropic.citations import write_citation
 from passerelle.codecs.anthropic.errors import write_failure
 from passerelle.codecs.anthropic.read_blocks import kept_block
 from passerelle.codecs.anthropic.response import (
-    anthropic_citation,
     call_seal,
     foreign,
     hides_thoughts,
@@ -192,8 +192,9 @@ class Encoder:
             return self._say_arguments(part, event)
         if kind == "text" or kind == "refusal":
             written = self._more(part, "text_delta", "text", event.text) if event.text else b""
-            if event.citation is not None and anthropic_citation(event.citation):
-                delta = _encode({"type": "citations_delta", "citation": event.citation})
+            cited = write_citation(event.citation) if event.citation is not None else None
+            if cited is not None:
+                delta = _encode({"type": "citations_delta", "citation": cited})
                 written += self._opened(part) + _DELTA % (self._index, delta)
             return written
         if kind == "reasoning":

@@ -8,8 +8,8 @@ assistant turn does not end in white space.
 
 from typing import Final
 
-from passerelle.codecs.anthropic.ids import CallIds
 from passerelle.codecs.anthropic.write_blocks import Block, plain
+from passerelle.codecs.call_ids import CallIds
 from passerelle.codecs.places import UnpairedError
 from passerelle.core.message import Extra
 

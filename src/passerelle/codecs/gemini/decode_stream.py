@@ -35,6 +35,7 @@ from passerelle.codecs.gemini.response import (
     first_candidate,
     minted,
     read_citations,
+    read_grounds,
 )
 from passerelle.codecs.gemini.usage import read_usage
 from passerelle.codecs.gemini.wire import WireError, check_utf8, parse
@@ -175,7 +176,9 @@ class StreamDecoder:
             for part in candidate.content.parts or ():
                 logprobs = self._part(part, logprobs, events)
         if candidate.citation_metadata is not None:
-            self._cite(candidate.citation_metadata, events)
+            self._cite(read_citations(candidate.citation_metadata), events)
+        if candidate.grounding_metadata is not None:
+            self._cite(read_grounds(candidate.grounding_metadata), events)
         if candidate.finish_reason is not None:
             self._word = candidate.finish_reason
         for name, value in wire.opaque(candidate).items():
@@ -263,9 +266,9 @@ class StreamDecoder:
             self._open = None
             self._memo = {}
 
-    def _cite(self, said: wire.CitationMetadata, events: list[Event]) -> None:
+    def _cite(self, said: tuple[dict[str, Any], ...], events: list[Event]) -> None:
         """New citations, on the words being said; Google may repeat them in later chunks."""
-        for citation in read_citations(said):
+        for citation in said:
             if citation not in self._cited:
                 self._cited.append(citation)
                 if self._open == "text":

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from passerelle.codecs.arguments import UniqueIds, ending, is_malformed
 from passerelle.codecs.base import ReplyContext
+from passerelle.codecs.citations import web_source
 from passerelle.codecs.gemini import types as wire
 from passerelle.codecs.gemini import write_parts
 from passerelle.codecs.gemini.contents import read_at
@@ -68,7 +69,7 @@ def decode_response(body: bytes) -> Response:
     for name, value in wire.opaque(candidate).items():
         extra[f"candidate.{name}"] = value
     return Response(
-        parts=_with_citations(parts, candidate.citation_metadata),
+        parts=_with_citations(parts, candidate),
         finish=read_finish(word, called=called),
         model=model,
         id=said.response_id,
@@ -180,9 +181,9 @@ def minted(response_id: str | None, at: int, part: wire.Part) -> str:
     return mint(response_id, at, call.name, bytes(call.args))
 
 
-def _with_citations(parts: tuple[Part, ...], said: wire.CitationMetadata | None) -> tuple[Part, ...]:
-    """`parts` with the candidate's citations on its last words."""
-    citations = read_citations(said)
+def _with_citations(parts: tuple[Part, ...], candidate: wire.Candidate) -> tuple[Part, ...]:
+    """`parts` with the candidate's citations and grounds on its last words."""
+    citations = read_citations(candidate.citation_metadata) + read_grounds(candidate.grounding_metadata)
     if not citations:
         return parts
     for at in range(len(parts) - 1, -1, -1):
@@ -205,6 +206,20 @@ def read_citations(said: wire.CitationMetadata | None) -> tuple[Json, ...]:
         )
         kept = {name: value for name, value in words if value is not None and name[0] != "+"}
         found.append({**kept, **(citation.extra or {})})
+    return tuple(found)
+
+
+def read_grounds(said: Any) -> tuple[Json, ...]:
+    """The web pages an answer rests on, each as Google's own `{"web": {"uri", "title"}}`: what the other
+    dialects call citations (ai.google.dev/gemini-api/docs/google-search, `groundingChunks`, read 2026-11-22).
+    The metadata itself goes back whole to callers of this dialect.
+    """
+    chunks = said.get("groundingChunks") if isinstance(said, dict) else None
+    found: list[Json] = []
+    for chunk in chunks if isinstance(chunks, list) else ():
+        web = chunk.get("web") if isinstance(chunk, dict) else None
+        if isinstance(web, dict) and isinstance(web.get("uri"), str):
+            found.append({"web": web})
     return tuple(found)
 
 
@@ -313,13 +328,13 @@ def write_citation(citation: Json) -> Json | None:
     """One source: Google's own as it came, another's by its address and title."""
     if citation.keys() <= _OWN_CITATION and "uri" in citation:
         return citation
-    inner = citation.get("url_citation")
-    said = inner if isinstance(inner, dict) else citation
-    uri = said.get("uri") or said.get("url") or said.get("source")
-    if not isinstance(uri, str):
+    if "web" in citation:
+        return None  # it goes along as a ground
+    source = web_source(citation)
+    if source is None:
         return None
-    written: Json = {"uri": uri}
-    for ours, theirs in (("title", "title"), ("start_index", "startIndex"), ("end_index", "endIndex")):
-        if said.get(ours) is not None:
-            written[theirs] = said[ours]
+    written: Json = {"uri": source.url}
+    for name, value in (("title", source.title), ("startIndex", source.start), ("endIndex", source.end)):
+        if value is not None:
+            written[name] = value
     return written

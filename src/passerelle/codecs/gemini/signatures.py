@@ -57,9 +57,11 @@ def foreign(part: ReasoningPart) -> str | None:
 def sealed_for(
     origin: str | None, signature: str | None, encrypted: str | None, identifier: str | None
 ) -> str | None:
-    """As `foreign`, from the pieces a stream gives. None when there is nothing worth keeping."""
-    if origin is None or (signature is None and encrypted is None):
-        return None
-    if origin == "gemini":
-        return signature
+    """As `foreign`, from the pieces a stream gives. None when there is nothing worth keeping.
+
+    Thoughts that have no proof are sealed too: some makers want the bare words back (DeepSeek), and by the
+    seal alone they are known for theirs.
+    """
+    if origin is None or origin == "gemini":
+        return signature if origin is not None else None
     return keep(Sealed(origin, signature, encrypted, identifier))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from passerelle.codecs.citations import web_source
+
 Json = dict[str, Any]
 
 
@@ -13,19 +15,16 @@ def encode_citation(citation: Json, start: int, end: int) -> Json | None:
     """
     if "url_citation" in citation:
         return citation
-    web = citation.get("web")
-    source = web if isinstance(web, dict) else citation
-    url = source.get("url") or source.get("uri")
-    if not isinstance(url, str):
+    source = web_source(citation)
+    if source is None:
         return None
-    title = source.get("title")
     return {
         "type": "url_citation",
         "url_citation": {
             "start_index": start,
             "end_index": end,
-            "title": title if isinstance(title, str) else url,
-            "url": url,
+            "title": source.title or source.url,
+            "url": source.url,
         },
     }
 

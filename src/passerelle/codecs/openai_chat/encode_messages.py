@@ -13,10 +13,12 @@ Rules (OpenAI API errors and SDK 3.54 types, read 2026-11-22):
 from collections import deque
 from typing import Any, Final
 
+from passerelle.codecs.custom import wrap
 from passerelle.codecs.names import digest, fit_id, fit_name
 from passerelle.codecs.openai_chat.encode_parts import cache_control, encode_part, encode_text
 from passerelle.codecs.openai_chat.losses import Journey
 from passerelle.codecs.openai_chat.opaque import ORIGIN, encode_details, signed, thoughts
+from passerelle.codecs.openai_chat.turns import short_id
 from passerelle.core.message import (
     AudioPart,
     FilePart,
@@ -38,14 +40,15 @@ _SEE_BELOW: Final = "(the result is in the next user message)"
 
 def encode_messages(messages: tuple[Message, ...], journey: Journey) -> list[Json]:
     """The conversation. What cannot be carried is reported to `journey`."""
-    pairs = _Pairs(messages)
+    short = "short_call_ids" in journey.quirks
+    pairs = _Pairs(messages, short=short)
     written: list[Json] = []
     beside: list[Json] = []  # media that must wait for a user's message
     for at, message in enumerate(messages):
         if message.role == "tool":
             for place, part in enumerate(message.parts):
                 if (at, place) in pairs.orphans and isinstance(part, ToolResultPart):
-                    sent = fit_id(part.call_id, "call_", ID_LIMIT)
+                    sent = short_id(part.call_id) if short else fit_id(part.call_id, "call_", ID_LIMIT)
                     written.append(_result(part, message, sent, beside, journey))
             continue
         if message.role == "user":
@@ -72,7 +75,7 @@ def encode_messages(messages: tuple[Message, ...], journey: Journey) -> list[Jso
 class _Pairs:
     """Which result answers which call, and the id both are sent with."""
 
-    def __init__(self, messages: tuple[Message, ...]) -> None:
+    def __init__(self, messages: tuple[Message, ...], *, short: bool) -> None:
         self.ids: dict[tuple[int, int], str] = {}
         self.answers: dict[tuple[int, int], tuple[ToolResultPart, Message]] = {}
         self.orphans: set[tuple[int, int]] = set()
@@ -84,9 +87,12 @@ class _Pairs:
                 if isinstance(part, ToolCallPart):
                     seen = times[part.id] = times.get(part.id, 0) + 1
                     again = part.id if seen == 1 else f"{part.id}#{seen}"
-                    self.ids[at, place] = (
-                        fit_id(part.id, "call_", ID_LIMIT) if seen == 1 else "call_" + digest(again, 32)
-                    )
+                    if short:
+                        self.ids[at, place] = short_id(again)
+                    elif seen == 1:
+                        self.ids[at, place] = fit_id(part.id, "call_", ID_LIMIT)
+                    else:
+                        self.ids[at, place] = "call_" + digest(again, 32)
                     turns = open_.setdefault(part.id, [])
                     if not turns or turns[-1][0][0] != at:
                         turns.append(deque())
@@ -179,8 +185,11 @@ def _think(said: Json, reasoning: list[ReasoningPart], calls: list[Json], journe
 
 def _call(part: ToolCallPart, sent: str, journey: Journey) -> Json:
     name = fit_name(part.name)
-    if part.kind == "custom":
-        call: Json = {"id": sent, "type": "custom", "custom": {"name": name, "input": part.arguments}}
+    if part.kind == "custom" and "custom_tools" not in journey.quirks:
+        wrapped = {"name": name, "arguments": wrap(part.arguments)}
+        call: Json = {"id": sent, "type": "function", "function": wrapped}
+    elif part.kind == "custom":
+        call = {"id": sent, "type": "custom", "custom": {"name": name, "input": part.arguments}}
     else:
         function = {"name": name, "arguments": part.arguments or "{}"}
         call = {"id": sent, "type": "function", "function": function}

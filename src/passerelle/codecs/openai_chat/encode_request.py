@@ -10,11 +10,13 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Encoded, Target
+from passerelle.codecs.custom import TEXT_SCHEMA
 from passerelle.codecs.names import digest, fit_name, fit_names
 from passerelle.codecs.openai_chat.departures import reshape
 from passerelle.codecs.openai_chat.encode_messages import encode_messages
 from passerelle.codecs.openai_chat.encode_parts import cache_control
 from passerelle.codecs.openai_chat.losses import Journey, merged
+from passerelle.codecs.openai_chat.turns import DEMANDS, suit
 from passerelle.core.message import TextPart, ToolCallPart, ToolResultPart
 from passerelle.core.request import Effort, Request, Tool, ToolChoice
 
@@ -46,7 +48,10 @@ def encode_request(request: Request, target: Target) -> Encoded:
     """The request in this dialect, with what it could not carry."""
     journey = Journey(request, target)
     tools, choice = _allowed(request, journey)
-    body: Json = {"model": target.model, "messages": encode_messages(request.messages, journey)}
+    messages = encode_messages(request.messages, journey)
+    if not target.quirks.isdisjoint(DEMANDS):
+        suit(messages, target.quirks)
+    body: Json = {"model": target.model, "messages": messages}
     _limit(body, request, target)
     if request.stream:
         body["stream"] = True
@@ -108,7 +113,7 @@ def _tools(
     if written:
         body["tools"] = written
     if choice is not None and (journey.own or _can_choose(choice, tools, written)):
-        body["tool_choice"] = _choice(choice, tools)
+        body["tool_choice"] = _choice(choice, tools, customs="custom_tools" in journey.quirks)
     elif choice is not None and choice.mode in ("required", "tool"):
         journey.drop("tool_choice")
     if request.parallel_tool_calls is not None and (written or journey.own):
@@ -134,7 +139,13 @@ def _tool(tool: Tool, journey: Journey) -> Json | None:
     inner: Json = {"name": fit_name(tool.name)}
     if tool.description is not None:
         inner["description"] = tool.description
-    if tool.kind == "custom":
+    kind: str = tool.kind
+    if tool.kind == "custom" and "custom_tools" not in journey.quirks:
+        kind = "function"
+        inner["parameters"] = TEXT_SCHEMA
+        if tool.grammar is not None:
+            journey.drop("tools.format")
+    elif tool.kind == "custom":
         if tool.grammar is not None:
             inner["format"] = {"type": "grammar", "grammar": tool.grammar}
     else:
@@ -142,7 +153,7 @@ def _tool(tool: Tool, journey: Journey) -> Json | None:
             inner["parameters"] = tool.parameters
         if tool.strict is not None:
             inner["strict"] = tool.strict
-    encoded: Json = {"type": tool.kind, tool.kind: inner}
+    encoded: Json = {"type": kind, kind: inner}
     if tool.cache is not None:
         if journey.own:
             encoded["cache_control"] = cache_control(tool.cache)
@@ -151,11 +162,11 @@ def _tool(tool: Tool, journey: Journey) -> Json | None:
     return journey.extras(encoded, tool.extra)
 
 
-def _choice(choice: ToolChoice, tools: tuple[Tool, ...]) -> str | Json:
+def _choice(choice: ToolChoice, tools: tuple[Tool, ...], *, customs: bool) -> str | Json:
     kinds = {tool.name: tool.kind for tool in tools}
 
     def named(name: str) -> Json:
-        kind = "custom" if kinds.get(name) == "custom" else "function"
+        kind = "custom" if customs and kinds.get(name) == "custom" else "function"
         return {"type": kind, kind: {"name": fit_name(name)}}
 
     if choice.allowed is not None:
@@ -317,7 +328,10 @@ def _identity(body: Json, request: Request, journey: Journey) -> None:
         else:
             journey.drop("metadata")  # OpenAI takes it only beside `store`
     if request.prompt_cache_key is not None:
-        given["prompt_cache_key"] = request.prompt_cache_key
+        if "no_prompt_cache_key" in journey.quirks:
+            journey.drop("prompt_cache_key")
+        else:
+            given["prompt_cache_key"] = request.prompt_cache_key
     if "no_metadata" in journey.quirks:
         if "keeps_prompt_cache_key" in journey.quirks and "prompt_cache_key" in given:
             body["prompt_cache_key"] = given.pop("prompt_cache_key")

@@ -15,6 +15,7 @@ from passerelle.codecs.openai_chat.departures import (
     reshape_fields,
     reshape_messages,
 )
+from passerelle.codecs.openai_chat.turns import DEMANDS, suited
 from passerelle.codecs.splice import join, quoted, split
 
 _json = msgspec.json.Encoder()
@@ -26,6 +27,9 @@ _IDENTITY: Final = ("metadata", "store", "user", "safety_identifier", "prompt_ca
 _SAMPLING: Final = (
     "temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs",
 )  # fmt: skip
+
+_NOT_HERE: Final = frozenset({"custom_tools"})
+"""Quirks that change nothing of a relayed body."""
 
 Fields = dict[str, msgspec.Raw]
 
@@ -39,14 +43,14 @@ def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
         fields.pop("stream_options", None)
     elif envelope.stream and not envelope.include_usage:
         _ask_usage(fields)
-    if quirks:
+    if not quirks <= _NOT_HERE:
         _adapt(fields, quirks)
     return join(fields)
 
 
 def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
     """What `relay_request` takes out of the caller's body because `target` would refuse it."""
-    if not target.quirks:
+    if target.quirks <= _NOT_HERE:
         return ()
     before = split(body)
     after = split(body)
@@ -90,6 +94,8 @@ def _adapt(fields: Fields, quirks: frozenset[str]) -> None:
         for name in _IDENTITY:
             if name != "prompt_cache_key" or "keeps_prompt_cache_key" not in quirks:
                 fields.pop(name, None)
+    if "no_prompt_cache_key" in quirks:
+        fields.pop("prompt_cache_key", None)
     if "no_sampling" in quirks:
         for name in _SAMPLING:
             fields.pop(name, None)
@@ -101,6 +107,8 @@ def _adapt(fields: Fields, quirks: frozenset[str]) -> None:
         reshape_fields(fields, quirks)
     if not quirks.isdisjoint(OWN_MESSAGES):
         reshape_messages(fields, quirks)
+    if "messages" in fields and not quirks.isdisjoint(DEMANDS):
+        fields["messages"] = suited(fields["messages"], quirks)
 
 
 def _plain_json(fields: Fields) -> None:

@@ -5,7 +5,7 @@ stood at (`answer`, `choice`, `message`), with the further choices of `n` > 1 un
 caller of this dialect gets it back, and no other encoder mistakes it for its own.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -94,11 +94,21 @@ def decode_response(body: bytes) -> Response:
     )
 
 
+class _WatchedFunction(msgspec.Struct, gc=False):
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _WatchedCall(msgspec.Struct, gc=False):
+    """A call of a function that has a name; any other is looked at in full."""
+
+    function: _WatchedFunction
+
+
 class _WatchedMessage(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
     refusal: str | None = None
-    tool_calls: list[msgspec.Raw] | None = None
+    tool_calls: list[_WatchedCall] | None = None
 
 
 class _WatchedChoice(msgspec.Struct, gc=False):

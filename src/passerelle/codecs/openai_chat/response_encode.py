@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from passerelle.codecs.base import ReplyContext
+from passerelle.codecs.custom import custom_names, unwrapped
 from passerelle.codecs.media import to_data_url
 from passerelle.codecs.openai_chat.citations import encode_citation
 from passerelle.codecs.openai_chat.finish import encode_finish
@@ -78,6 +79,8 @@ def _message(response: Response, context: ReplyContext, *, legacy: bool) -> Json
     calls: list[Json] = []
     images: list[Json] = []
     more: Json = {}
+    customs = custom_names(context.request)
+    used: set[str] = set()
     for part in response.parts:
         if isinstance(part, TextPart):
             words.append(part.text)
@@ -86,7 +89,9 @@ def _message(response: Response, context: ReplyContext, *, legacy: bool) -> Json
                 (citations if annotation is None else annotations).append(annotation or citation)
             length += len(part.text)
         elif isinstance(part, ToolCallPart):
-            calls.append(_encode_call(part, call_id(context.id, len(calls))))
+            identifier = part.id if part.id and part.id not in used else call_id(context.id, len(calls))
+            used.add(identifier)  # some servers name two calls alike
+            calls.append(_encode_call(part, identifier, customs))
         elif isinstance(part, ReasoningPart):
             reasoning.append(part)
         elif isinstance(part, RefusalPart):
@@ -122,12 +127,13 @@ def _message(response: Response, context: ReplyContext, *, legacy: bool) -> Json
     return message
 
 
-def _encode_call(part: ToolCallPart, fallback: str) -> Json:
-    if part.kind == "custom":
-        call: Json = {"id": part.id or fallback, "type": "custom"}
-        call["custom"] = {"name": part.name, "input": part.arguments}
+def _encode_call(part: ToolCallPart, identifier: str, customs: frozenset[str]) -> Json:
+    if part.kind == "custom" or part.name in customs:
+        said = part.arguments if part.kind == "custom" else unwrapped(part.arguments)
+        call: Json = {"id": identifier, "type": "custom"}
+        call["custom"] = {"name": part.name, "input": said}
     else:
-        call = {"id": part.id or fallback, "type": "function"}
+        call = {"id": identifier, "type": "function"}
         call["function"] = {"name": part.name, "arguments": part.arguments or "{}"}
     if part.signature is not None:
         call["extra_content"] = signed(part.signature)

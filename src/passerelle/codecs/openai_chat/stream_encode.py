@@ -16,6 +16,7 @@ from typing import Any, assert_never
 import msgspec
 
 from passerelle.codecs.base import ReplyContext
+from passerelle.codecs.custom import custom_names, unwrapped
 from passerelle.codecs.media import to_data_url
 from passerelle.codecs.openai_chat.citations import encode_citation
 from passerelle.codecs.openai_chat.errors import encode_failed
@@ -46,12 +47,17 @@ _KEEPALIVE = write_comment(b" keepalive")
 class _Open:
     """A part that has begun."""
 
-    __slots__ = ("call", "encrypted", "ended", "held", "opening", "signature", "start", "text")
+    __slots__ = (
+        "call", "custom", "encrypted", "ended", "held", "opening", "signature", "start", "text", "unwrap",
+    )  # fmt: skip
 
     def __init__(self, start: PartStarted, call: int) -> None:
         self.start = start
         self.call = call
         """The `index` of a tool call."""
+        self.custom = start.tool_kind == "custom"
+        self.unwrap = False
+        """A custom tool called as a function: its text is told when the arguments are whole."""
         self.text: list[str] = []
         """What must be told again, or only once, when the part ends."""
         self.signature: str | None = None
@@ -68,8 +74,8 @@ class StreamEncoder:
     """Obeys `codecs.base.StreamEncoder`."""
 
     __slots__ = (
-        "_calls", "_context", "_details", "_ending", "_head", "_legacy", "_over", "_parts", "_refused",
-        "_sent", "_tail", "_turns", "_usage",
+        "_calls", "_context", "_customs", "_details", "_ending", "_head", "_ids", "_legacy", "_over",
+        "_parts", "_refused", "_sent", "_tail", "_turns", "_usage",
     )  # fmt: skip
 
     content_type = "text/event-stream; charset=utf-8"
@@ -77,6 +83,8 @@ class StreamEncoder:
     def __init__(self, context: ReplyContext) -> None:
         self._context = context
         self._legacy = is_legacy(context.request)
+        self._customs = custom_names(context.request)
+        self._ids: set[str] = set()
         self._ending = b',"usage":null}\n\n' if context.include_usage else b"}\n\n"
         """Everything of a chunk behind its choices."""
         self._head = b""
@@ -169,12 +177,14 @@ class StreamEncoder:
             if part.call > 0:
                 return prefix
             return prefix + self._fields({"function_call": {"name": name, "arguments": ""}})
+        if not part.custom and name in self._customs:
+            part.custom = part.unwrap = True
         call: dict[str, Any] = {
             "index": part.call,
-            "id": event.id or call_id(self._context.id, part.call),
-            "type": event.tool_kind,
+            "id": self._call_id(event.id, part.call),
+            "type": "custom" if part.custom else "function",
         }
-        if event.tool_kind == "custom":
+        if part.custom:
             call["custom"] = {"name": name, "input": ""}
         else:
             call["function"] = {"name": name, "arguments": ""}
@@ -182,6 +192,12 @@ class StreamEncoder:
             part.opening = call
             return prefix
         return prefix + self._fields({"tool_calls": [call]})
+
+    def _call_id(self, given: str | None, call: int) -> str:
+        """The provider's id, unless it gave none or gave it before: some servers name two calls alike."""
+        identifier = given if given and given not in self._ids else call_id(self._context.id, call)
+        self._ids.add(identifier)
+        return identifier
 
     def _open_call(self, part: _Open) -> bytes:
         """The first chunk of a call that waited, with the signature when it has come."""
@@ -234,14 +250,20 @@ class StreamEncoder:
         return b""
 
     def _arguments(self, part: _Open, text: str) -> bytes:
+        if part.unwrap:
+            part.text.append(text)
+            return b""
         part.text = [""]
         if self._legacy:
             return b"" if part.call > 0 else self._fields({"function_call": {"arguments": text}})
-        if part.start.tool_kind == "custom":
-            return self._fields({"tool_calls": [{"index": part.call, "custom": {"input": text}}]})
+        if part.custom:
+            return self._free(part, text)
         return self._chunk(
             b'"tool_calls":[{"index":%d,"function":{"arguments":%b}}]' % (part.call, _json.encode(text))
         )
+
+    def _free(self, part: _Open, text: str) -> bytes:
+        return self._fields({"tool_calls": [{"index": part.call, "custom": {"input": text}}]})
 
     def _end(self, event: PartEnded) -> bytes:
         part = self._parts.get(event.index)
@@ -277,11 +299,13 @@ class StreamEncoder:
         kind = part.start.kind
         if kind == "tool_call":
             said = self._open_call(part)
-            if not part.text and part.start.tool_kind == "function":
+            if part.unwrap:
+                said += self._free(part, unwrapped("".join(part.text)))
+            elif not part.text and not part.custom:
                 said += self._arguments(part, "{}")
             if part.signature is not None and not self._legacy:
                 call = {"index": part.call, "extra_content": signed(part.signature)}
-                if part.start.tool_kind == "function":
+                if not part.custom:
                     call["function"] = {"arguments": ""}  # OpenAI's stream helper (SDK 3.54) insists on it
                 said += self._fields({"tool_calls": [call]})
             return said

@@ -11,6 +11,7 @@ import msgspec
 
 from passerelle.codecs.base import Watched
 from passerelle.codecs.openai_reading import Json, take_text
+from passerelle.codecs.openai_responses.agent_api import sources_in
 from passerelle.codecs.openai_responses.content_in import image_in, output_text_in
 from passerelle.codecs.openai_responses.errors import decode_error
 from passerelle.codecs.openai_responses.finish import called_or_refused, finish_in, holds_content
@@ -58,6 +59,8 @@ def decode_response(body: bytes) -> Response:
                 parts.extend(found)
     except ProblemError as error:
         raise AnswerError(f"the provider's output is malformed: {error.problem.message}") from None
+    if beside:
+        _cite(parts, sources_in(beside))
     logprobs = [entry for part in parts if isinstance(part, TextPart) for entry in _logprobs(part)]
     kept: Json = {"items": beside} if beside else {}
     fields = {k: msgspec.json.decode(v) for k, v in _fields.decode(body).items() if k not in _KNOWN}
@@ -71,9 +74,16 @@ def decode_response(body: bytes) -> Response:
         usage=usage,
         service_tier=wire.service_tier,
         raw_finish=(wire.incomplete_details.reason if wire.incomplete_details else None) or wire.status,
-        logprobs=logprobs or None,
+        logprobs={"content": logprobs} if logprobs else None,
         extra={DIALECT: kept} if kept else None,
     )
+
+
+def _cite(parts: list[Part], sources: list[Json]) -> None:
+    """Words that cite nothing themselves come from what was searched."""
+    for at, part in enumerate(parts):
+        if sources and isinstance(part, TextPart) and not part.citations:
+            parts[at] = msgspec.structs.replace(part, citations=tuple(sources))
 
 
 def watch_response(body: bytes) -> Watched:

@@ -166,7 +166,8 @@ def _echo(request: Request | None) -> Json:
 def encode_response(response: Response, context: ReplyContext) -> bytes:
     """A whole answer."""
     reply = Reply(context)
-    status, reason = finish_out(response.finish)
+    refused = any(isinstance(part, RefusalPart) for part in response.parts)
+    status, reason = finish_out(response.finish, refused=refused)
     kept = (response.extra or {}).get(DIALECT) or {}
     items = _items(response, reply, status, kept.get("items") or [])
     return reply.write(

@@ -15,6 +15,7 @@ import msgspec
 from passerelle.codecs.base import Encoded, Target
 from passerelle.codecs.names import digest, fit_id, fit_names
 from passerelle.codecs.openai_reading import Json
+from passerelle.codecs.openai_responses.agent_api import fit
 from passerelle.codecs.openai_responses.decode import ENCRYPTED, LOGPROBS
 from passerelle.codecs.openai_responses.items_out import ItemsOut
 from passerelle.codecs.openai_responses.tools import DIALECT, Names, choice_in, choice_out, tools_out
@@ -90,6 +91,8 @@ def encode_request(request: Request, target: Target) -> Encoded:
     body["input"] = _input(messages, items.items, ours)
     if request.stream:
         body["stream"] = True
+    if "agent_api" in target.quirks:
+        fit(body, dropped.append)
     if target.operation == "count_tokens":
         body = {name: value for name, value in body.items() if name in _COUNTED}
     dropped += lost

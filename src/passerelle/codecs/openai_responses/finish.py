@@ -1,8 +1,8 @@
 """Why an answer ended: status and reason of a Responses answer, and core's word, both ways.
 
-    completed                          stop, tool_calls, refusal (by what the output holds)
+    completed                          stop, tool_calls, a refusal in words (by what the output holds)
     incomplete, max_output_tokens      length
-    incomplete, content_filter         content_filter
+    incomplete, content_filter         content_filter, a refusal without words (Anthropic's)
     incomplete, max_messages           length
     incomplete, steered                pause: the caller is to go on with a further input
     failed                             a failure, never a finish
@@ -46,8 +46,11 @@ def finish_in(status: str | None, reason: str | None, *, called: bool, refused: 
     return "refusal" if refused else "stop"
 
 
-def finish_out(finish: FinishReason) -> tuple[str, str | None]:
-    """The status, and the reason when it is `incomplete`."""
+def finish_out(finish: FinishReason, *, refused: bool) -> tuple[str, str | None]:
+    """The status, and the reason when it is `incomplete`. `refused`: the output holds a refusal's words;
+    without them only the status can say that the model declined."""
+    if finish == "refusal" and not refused:
+        finish = "content_filter"
     return _OUT[finish]
 
 

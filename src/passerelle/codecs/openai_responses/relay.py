@@ -11,6 +11,8 @@ from typing import Final
 import msgspec
 
 from passerelle.codecs.base import Envelope, Target
+from passerelle.codecs.callers import CALLERS_WORDS
+from passerelle.codecs.openai_responses.agent_api import fit
 from passerelle.codecs.openai_responses.answer_in import EMPTY, settle
 from passerelle.codecs.openai_responses.decode import ENCRYPTED
 from passerelle.codecs.openai_responses.errors import decode_error
@@ -57,6 +59,11 @@ def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
     """What `relay_request` takes out of the caller's body: what `target` would refuse, and `store: true`."""
     refused = _refused(target)
     fields = _fields.decode(body)
+    if "agent_api" in target.quirks:
+        lost: list[str] = ["store"] if bytes(fields.get("store", _ABSENT)) == b"true" else []
+        fit(msgspec.json.decode(body), lost.append)
+        words = CALLERS_WORDS["openai_responses"]
+        return tuple(sorted({words.get(name, name) for name in lost}))
     if bytes(fields.get("store", _ABSENT)) == b"false":
         del fields["store"]  # a server that knows no `store` stores nothing
     elif "store" in fields and "store" not in refused:
@@ -78,6 +85,10 @@ def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
             wanted = [] if bytes(included) == b"null" else _names.decode(included)
             if ENCRYPTED not in wanted:
                 fields["include"] = msgspec.Raw(_encoder.encode([*wanted, ENCRYPTED]))
+    if "agent_api" in target.quirks:
+        whole = msgspec.json.decode(_encoder.encode(fields))
+        fit(whole, lambda _: None)
+        return _encoder.encode(whole)
     return _encoder.encode(fields)
 
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
+from passerelle.codecs.citations import web_source
+from passerelle.codecs.custom import unwrapped
 from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.tools import DIALECT
 from passerelle.codecs.sealed import Sealed, seal
 from passerelle.core.message import RefusalPart, TextPart
-
-_any = msgspec.json.Decoder()
 
 MALFORMED: Final[Json] = {
     "code": "server_error",
@@ -127,19 +127,7 @@ def free_text(arguments: str, form: CallForm) -> str:
     """What is passed to the tool: JSON for a function, bare words for a custom tool."""
     if form.type == "function_call":
         return arguments or "{}"
-    if not form.unwrap:
-        return arguments
-    try:
-        found = _any.decode(arguments)
-    except (msgspec.DecodeError, RecursionError):
-        return arguments
-    if isinstance(found, dict):
-        if isinstance(found.get("input"), str):
-            return str(found["input"])
-        words = [value for value in found.values() if isinstance(value, str)]
-        if len(found) == len(words) == 1:
-            return words[0]
-    return arguments
+    return unwrapped(arguments) if form.unwrap else arguments
 
 
 def image(identifier: str, data: str | None, media_type: str | None, item: Json | None = None) -> Json:
@@ -161,16 +149,15 @@ def annotation_out(citation: Json, text: str) -> Json | None:
     if citation.get("type") in _ANNOTATIONS:
         nested = citation.get("url_citation")  # Chat Completions nests it
         return {"type": "url_citation", **nested} if isinstance(nested, dict) else citation
-    url = citation.get("url") or citation.get("uri")
-    if not isinstance(url, str):
+    source = web_source(citation)
+    if source is None:
         return None
-    start, end, title = citation.get("start_index"), citation.get("end_index"), citation.get("title")
     return {
         "type": "url_citation",
-        "url": url,
-        "title": title if isinstance(title, str) else "",
-        "start_index": start if isinstance(start, int) else 0,
-        "end_index": end if isinstance(end, int) else len(text),
+        "url": source.url,
+        "title": source.title or "",
+        "start_index": source.start or 0,
+        "end_index": len(text) if source.end is None else source.end,
     }
 
 

@@ -63,6 +63,7 @@ class ResponsesEncoder:
         self._usage: Usage = NO_USAGE
         self._model = ""
         self._begun = False
+        self._refused = False
         self._over = False
 
     def encode(self, event: Event) -> bytes:
@@ -108,6 +109,7 @@ class ResponsesEncoder:
         own: Json = (event.extra or {}).get(DIALECT) or {}
         match event.kind:
             case "text" | "refusal":
+                self._refused = self._refused or event.kind == "refusal"
                 return WordsOut(self._log, event, own)
             case "reasoning":
                 return ThoughtOut(self._log, event, own)
@@ -128,7 +130,7 @@ class ResponsesEncoder:
             at = self._log.place()
             self._log.added(at, item)
             self._log.done(at, item)
-        status, reason = finish_out(event.finish)
+        status, reason = finish_out(event.finish, refused=self._refused)
         self._terminal(
             status,
             reason=reason,

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.openai_reading import Json
+from passerelle.codecs.openai_responses.agent_api import sources_in
 from passerelle.codecs.openai_responses.tools import DIALECT, flat_name
 from passerelle.codecs.openai_responses.types import (
     Glance,
@@ -106,7 +107,7 @@ class PartsIn:
             self.anything = True
             if part.kind == "refusal":
                 self.refused = True
-            self.out.append(PartDelta(part.index, words, logprobs=event.logprobs or None))
+            self.out.append(PartDelta(part.index, words, logprobs=_steps(event.logprobs)))
 
     def part_added(self, event: Glance, data: bytes) -> None:
         """A content part is announced."""
@@ -139,7 +140,7 @@ class PartsIn:
                 self.out.append(PartDelta(part.index, citation=citation))
         self._closed.add(key)
         del self._words[key]
-        self.out.append(PartEnded(part.index))
+        self._end_words(part)
 
     def annotation(self, event: Glance, data: bytes) -> None:
         """Where words come from."""
@@ -290,7 +291,14 @@ class PartsIn:
     def _close_words(self, at: int) -> None:
         for key in [key for key in self._words if key[0] == at]:
             self._closed.add(key)
-            self.out.append(PartEnded(self._words.pop(key).index))
+            self._end_words(self._words.pop(key))
+
+    def _end_words(self, part: _Open) -> None:
+        """What was searched before words that cite nothing themselves is what they come from."""
+        if self.beside and part.kind == "text" and not part.cited:
+            for citation in sources_in(self.beside):
+                self.out.append(PartDelta(part.index, citation=citation))
+        self.out.append(PartEnded(part.index))
 
     def close_all(self) -> None:
         """Parts no `done` event closed: the terminal event does."""
@@ -321,3 +329,8 @@ PART_HANDLERS: Final[dict[str, Callable[[PartsIn, Glance, bytes], None]]] = {
     "response.custom_tool_call_input.delta": PartsIn.arguments,
 }
 """What each event about a part does; any other event says nothing about parts."""
+
+
+def _steps(logprobs: list[Any] | None) -> Json | None:
+    """Log probabilities in core's form, which is Chat Completions' own."""
+    return {"content": logprobs} if logprobs else None

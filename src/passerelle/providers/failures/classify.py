@@ -64,7 +64,7 @@ def classify(
     `now_s` (Unix seconds) is what dates in `headers` are counted from. What `hidden` finds, the provider's
     own credential, is not repeated.
     """
-    read = _without(read_error(error) if isinstance(error, bytes) else error, hidden)
+    read = _without(_named(read_error(error) if isinstance(error, bytes) else error, headers), hidden)
     now = time.time() if now_s is None else now_s
     wait = retry_after_s(headers, now_s=now, message=read.message, details=read.details)
     effective = _effective_status(status, read)
@@ -96,6 +96,14 @@ def classify(
         param=read.param,
         code=_caller_code(read),
     )
+
+
+def _named(read: ProviderError, headers: Mapping[str, str]) -> ProviderError:
+    """`read` with the type that Amazon says in a header alone (`ThrottlingException:http://…`)."""
+    kind = headers.get("x-amzn-errortype")
+    if not kind or read.type == HTML:
+        return read
+    return msgspec.structs.replace(read, type=kind.partition(":")[0].strip()[:80])
 
 
 def _without(read: ProviderError, hidden: Pattern[str] | None) -> ProviderError:

@@ -25,6 +25,8 @@ Sources, all read 2026-11-22:
     Moonshot    MoonshotAI/kimi-code pull 1857; MoonshotAI/MoonshotAI-Cookbook issue #16;
                 LLM-Red-Team/kimi-cc issue #41
     Alibaba     camel-ai/owl issue #432; QwenLM/qwen-code issue #3145
+    Bedrock     docs.aws.amazon.com/bedrock, "Troubleshooting Amazon Bedrock API Error Codes"; the errors of
+                botocore 1.44.5's service model; BerriAI/litellm issues #32683, #34272
     vLLM        vllm-project/vllm issues #4667, #20409
     llama.cpp   seen on the wire from xllamacpp 2026.10.11549
 """
@@ -120,6 +122,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "quota",
+        names=_names("servicequotaexceededexception"),
+        why="Bedrock 400: an allowance of the account, which only Amazon raises; its errors are named in the "
+        "header `x-amzn-errortype` (docs.aws.amazon.com/bedrock, troubleshooting API error codes; botocore "
+        "1.44.5's service model)",
+    ),
+    Rule(
+        "quota",
         names=_names("perday", "permonth"),
         words=("per day", "(tpd)", "(rpd)", "daily limit", "daily quota", "per month", "monthly limit"),
         statuses=frozenset({429}),
@@ -162,6 +171,41 @@ RULES: tuple[Rule, ...] = (
         ),
         why="our credential or place is refused, whatever the status: xAI and Gemini say it with 400, and so "
         "do Google's organisation policies; `SERVICE_DISABLED` is a project without the API",
+    ),
+    Rule(
+        "not_found",
+        words=(
+            "don't have access to the model with the specified model id",
+            "on-demand throughput isn't supported",
+            "on-demand throughput isn\u2019t supported",
+            "provided model identifier is invalid",
+            "model use case details have not been submitted",
+            "has reached the end of its life",
+            "is not supported in this region",
+        ),
+        why="Bedrock: the account may not ask for this model by this id; with 403, 400 and 404. A newer "
+        "model is named by its inference profile (danielcorin.com/til/bedrock; BerriAI/litellm#34272)",
+    ),
+    Rule(
+        "auth",
+        names=_names(
+            "accessdeniedexception",
+            "expiredtoken",
+            "expiredtokenexception",
+            "incompletesignature",
+            "incompletesignatureexception",
+            "invalidclienttokenid",
+            "invalidsignatureexception",
+            "missingauthenticationtokenexception",
+            "notauthorized",
+            "optinrequired",
+            "signaturedoesnotmatch",
+            "unrecognizedclientexception",
+        ),
+        words=("operation not allowed",),
+        statuses=frozenset({0, 400, 401, 403}),
+        why="AWS, common error types: keys unknown, expired, or not allowed to invoke; 400 for a signature "
+        "that is not whole",
     ),
     Rule(
         "content_policy",
@@ -216,6 +260,7 @@ RULES: tuple[Rule, ...] = (
             "prompt is too long",
             "prompt too long",
             "input is too long",
+            "too many input tokens",
             "exceed context limit",
             "exceeds the context window",
             "exceeded the context window",
@@ -308,6 +353,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "overloaded",
+        names=_names("modelnotreadyexception", "serviceunavailableexception"),
+        why="Bedrock 429 and 503: the model is being loaded, which AWS's own SDKs wait for and repeat",
+    ),
+    Rule(
+        "overloaded",
         names=_names("unavailable"),
         statuses=frozenset({0, 200}),
         why="Gemini's UNAVAILABLE inside a stream; with a status of its own the status speaks",
@@ -321,6 +371,7 @@ RULES: tuple[Rule, ...] = (
             "slow_down",
             "resource_exhausted",
             "too_many_requests",
+            "throttlingexception",
         ),
         words=("rate limit", "too many requests"),
         statuses=frozenset({0, 200, 400, 403, 413, 429}),
@@ -328,19 +379,28 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "server_error",
-        names=_names("server_error", "api_error", "internal_error", "internal", "internal_server_error"),
+        names=_names(
+            "server_error",
+            "api_error",
+            "internal_error",
+            "internal",
+            "internal_server_error",
+            "internalserverexception",
+            "modelerrorexception",
+            "modelstreamerrorexception",
+        ),
         statuses=frozenset({0, 200}),
         why="said inside a stream or a 200, where no status speaks",
     ),
     Rule(
         "timeout",
-        names=_names("timeout_error", "deadline_exceeded"),
+        names=_names("timeout_error", "deadline_exceeded", "modeltimeoutexception"),
         statuses=frozenset({0, 200, 408, 504}),
         why="the provider's own deadline passed: Anthropic `timeout_error`, Gemini `DEADLINE_EXCEEDED`",
     ),
     Rule(
         "invalid_request",
-        names=_names("invalid_request_error", "invalid_argument"),
+        names=_names("invalid_request_error", "invalid_argument", "validationexception"),
         statuses=_CLIENT_ERRORS - {401, 402, 403, 404, 405, 408, 409, 413, 425, 429} | {0, 200},
         why="last, because DeepSeek, Anthropic and Mistral put it on nearly everything",
     ),

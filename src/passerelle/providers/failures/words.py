@@ -10,6 +10,7 @@ never raises. Shapes known (sources in `tables`):
     {"code": "words", "error": "words"}                         xAI; Ollama without the code
     {"object": "error", "message", "type", "param", "code"}     Mistral, older vLLM
     {"message"} · {"statusCode", "message"}                     Mistral's and Azure's front doors
+    {"message"} · {"Message"} · {"__type"}                      AWS; the type stands in a header (`classify`)
     {"detail": "words" | [{"loc", "msg"}]}                      FastAPI validation (Mistral, vLLM)
     event: error / data: {…}                                    an error body sent as a stream
     <html>…                                                     a proxy, a firewall, a login page
@@ -46,7 +47,8 @@ _SECRETS = re.compile(
     | \b(?:pk|rk|key|api|fw)[-_][A-Za-z0-9]{16,}
     | \bAIza[\w\-*]{4,}
     | \bya29\.[\w\-.]+
-    | \bAKIA[0-9A-Z]{8,}
+    | \b(?:AKIA|ASIA)[0-9A-Z]{8,}
+    | \bABSK[\w+/=]{8,}
     | \beyJ[\w\-]{8,}(?:\.[\w\-]*){0,2}
     | \bBearer\s+[^\s"',;)]+
     | (?<=[?&])(?:key|api_key|api-key|access_token|token)=[^\s&"']+
@@ -140,7 +142,7 @@ def _from(value: Any) -> ProviderError:
 
 
 def _object(error: dict[str, Any]) -> ProviderError:
-    message = error.get("message")
+    message = error.get("message", error.get("Message"))
     if not isinstance(message, str):
         message = "" if message is None else str(message)
     code, kind = _name(error.get("code")), _name(error.get("type"))

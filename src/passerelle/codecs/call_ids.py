@@ -1,6 +1,7 @@
-"""Tool call ids that Anthropic takes, the same on every turn of a conversation.
+"""Tool call ids that Anthropic and Bedrock take, the same on every turn of a conversation.
 
-Anthropic wants `^[a-zA-Z0-9_-]+$`, unique within a request, and we keep them to 64 characters. Other
+Anthropic wants `^[a-zA-Z0-9_-]+$`, unique within a request, and we keep them to 64 characters; Bedrock's
+Converse takes a few signs more and the same length (`ToolUseId` in botocore 1.44's service model). Other
 providers' ids are longer, hold other signs, or repeat from turn to turn. An id that fits and is new
 stays as it is; any other becomes a hash of itself and of how often it came before. History only grows
 at its end, so a call keeps its id, and the prompt cache its prefix.
