@@ -19,7 +19,12 @@ from tests import upstream_answers as answers
 from tests import upstream_openai as openai
 
 Body = dict[str, Any]
-_ENDPOINTS = {"/v1/chat/completions": openai.chat, "/v1/responses": openai.responses}
+_ENDPOINTS = {
+    "/v1/chat/completions": openai.chat,
+    "/v1/responses": openai.responses,
+    "/v1/embeddings": openai.embeddings,
+    "/v1/images/generations": openai.images,
+}
 _MESSAGE_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -174,7 +179,7 @@ class BatchUpstream:
         where, _, query = path.partition("?")
         parts = where.removeprefix("/v1/").split("/")
         match method, parts:
-            case "POST", ["chat", "completions"] | ["responses"]:
+            case "POST", ["chat", "completions"] | ["responses"] | ["embeddings"] | ["images", "generations"]:
                 body = json.loads(raw)
                 self.asked.append(_words(body))
                 return _ENDPOINTS[where](where, body)
@@ -374,7 +379,7 @@ class BatchUpstream:
 
 def _words(body: Body) -> str:
     """What a line asks."""
-    said = body.get("messages") or body.get("input")
+    said = body.get("messages") or body.get("input") or body.get("prompt")
     return said if isinstance(said, str) else str(said[-1]["content"])
 
 

@@ -154,6 +154,22 @@ class Batches:
         with self._database.write() as connection:
             return bool(connection.execute(delete(_batch).where(*where)).rowcount)
 
+    # --- for administrators
+
+    def of_organisation(self, org_id: str, *, limit: int) -> tuple[Batch, ...]:
+        """The newest batches of all its projects."""
+        query = select(*_COLUMNS).where(_batch.c.org_id == org_id)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(_batch.c.created_at_ns.desc()).limit(limit))
+            return tuple(_read(row) for row in rows)
+
+    def find(self, org_id: str, batch_id: str) -> Batch | None:
+        """One batch, of whichever of its projects."""
+        query = select(*_COLUMNS).where(_batch.c.org_id == org_id, _batch.c.batch_id == batch_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _read(row)
+
     # --- for the worker that runs it
 
     def claim(

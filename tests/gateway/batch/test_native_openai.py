@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.calling import call
 from tests.gateway.batch.office import begin, chat_line, ended, numbers, openai_of, read
 from tests.gateway.house import House, running, until
 from tests.gateway.stage import ENV, Catalogue
@@ -23,6 +24,8 @@ def config(url: str, *more: str) -> str:
     catalogue.model("m-chat", "chat")
     catalogue.model("m-other", "chat")
     catalogue.model("m-plain", "plain")
+    catalogue.model("m-draw", "chat", more=['output_modalities = ["image"]'])
+    catalogue.model("m-embed", "chat", more=['output_modalities = ["embedding"]'])
     catalogue.model("m-free", "chat", price=None)
     return "\n".join([catalogue.text, "[batches]", *more])
 
@@ -126,6 +129,25 @@ def test_responses_go_too(house: House, upstream: BatchUpstream) -> None:
     assert over.status == "completed"
     assert upstream.asked == []
     assert all(one["response"]["body"]["object"] == "response" for one in read(client, over.output_file_id))
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "asked_here"),
+    [
+        ("/v1/embeddings", {"model": "m-embed", "input": "a bridge"}, 0),
+        ("/v1/images/generations", {"model": "m-draw", "prompt": "a bridge"}, 2),
+    ],
+)
+def test_other_operations_go_where_they_are_relayed_and_stay_where_they_are_not(
+    house: House, upstream: BatchUpstream, url: str, body: dict[str, Any], asked_here: int
+) -> None:
+    client = openai_of(house, house.caller("various"))
+    lines = [{"custom_id": f"c{n}", "method": "POST", "url": url, "body": body} for n in range(2)]
+    over = ended(client, begin(client, lines, endpoint=url))
+
+    assert len(upstream.asked) == asked_here
+    assert over.request_counts.completed == 2
+    assert all(one["response"]["body"]["data"] for one in read(client, over.output_file_id))
 
 
 def test_what_the_provider_did_not_come_to_is_asked_by_us(house: House, upstream: BatchUpstream) -> None:
@@ -259,6 +281,34 @@ def test_a_cancellation_is_passed_on_and_what_was_done_is_kept(house: House, ups
     assert upstream.asked == []
     assert len(house.rows("select 1 from ledger where key_id = ?", caller.key_id)) == 2
     assert_books_balance(house.gateway.data)
+
+
+def test_an_administrator_sees_where_batches_are_and_cancels_them(
+    house: House, upstream: BatchUpstream
+) -> None:
+    upstream.ends = False
+    client = openai_of(house, house.caller("watched", org="watched"))
+    stays = begin(client, [chat_line(1, "m-plain")])
+    ended(client, stays)
+    goes = begin(client, [chat_line(n) for n in range(3)])
+    until(lambda: '"step":"waiting"' in native(house, goes), "it is away")
+
+    def said(*args: str) -> Any:
+        found = call("batches", *args, "--org", "watched", data=house.gateway.data)
+        assert found.code == 0, found.err
+        return found
+
+    listed = {row["id"]: row for row in said("list", "--json").json}
+    assert listed.keys() == {stays.id, goes.id}
+    assert listed[goes.id]["native"]["batch_id"] in upstream.batches
+    assert "no place with a batch service" in said("show", stays.id).out.replace("\n", " ")
+    assert "at `chat/m-chat.chat`, waiting" in said("show", goes.id).out
+    assert "cancelling" in said("cancel", goes.id).out
+    assert ended(client, goes).status == "cancelled"
+    refused = call("batches", "cancel", goes.id, "--org", "watched", data=house.gateway.data)
+    assert refused.code == 0, "it is cancelled already"
+    other = call("batches", "show", goes.id, data=house.gateway.data)
+    assert other.code != 0
 
 
 def test_trouble_at_every_step_passes(house: House, upstream: BatchUpstream) -> None:
