@@ -108,7 +108,8 @@ def show(config: Path | None, data: Path | None, batch_id: str, org: str, as_jso
 @config_options
 @click.argument("batch_id")
 @org_option
-def cancel(config: Path | None, data: Path | None, batch_id: str, org: str) -> None:
+@json_option
+def cancel(config: Path | None, data: Path | None, batch_id: str, org: str, as_json: bool) -> None:
     """Cancel a batch: no further line is begun, here or at its provider.
 
     \b
@@ -120,6 +121,9 @@ def cancel(config: Path | None, data: Path | None, batch_id: str, org: str) -> N
         now = store.batches.cancel(batch.org_id, batch.project_id, batch.surface, batch.id) or batch
     if now.state not in ("cancelling", "cancelled"):
         raise Failure(f"The batch `{now.id}` is `{now.state}` and cannot be cancelled any more.")
+    if as_json:
+        print_json(now)
+        return
     click.echo(f"`{now.id}` is {now.state}: `passerelle batches show {now.id}` tells when it is over.")
 
 
