@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test check bench soak agents docs conformance lock clean
+.PHONY: help run test check sdks bench soak agents docs conformance lock clean
 
 # Ctrl-C ends the gateway with status 0, and make with it: `set -m` gives the gateway the terminal's signals to
 # itself. Only in the foreground (`+`), because a shell in the background would wait for the terminal.
@@ -23,6 +23,10 @@ check: $(VENV)/.dev ## formatting, lint, types, floors
 	$(BIN)/ruff check --output-format concise .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+sdks: $(VENV)/.dev ## every SDK, unmodified, over the whole matrix; writes docs/sdks.md
+	$(BIN)/python scripts/prepare_tests.py
+	$(BIN)/python -m tests.contract --page docs/sdks.md $(ARGS)
 
 bench: $(VENV)/.dev ## the harness of docs/performance.md: us and peers in one run
 	$(BIN)/python -m bench $(ARGS)

@@ -1,7 +1,8 @@
 """Write the hashed lock files from pyproject.toml. Run by `make lock`.
 
 `locks/run.txt` is what `make run` installs (with the local engine and telemetry), `locks/dev.txt` adds what
-tests and checks need. Universal for Python 3.11+ and free of registry addresses.
+tests and checks need; the SDKs of `locks/sdks.txt` and `locks/llamaindex.txt` live in environments of their
+own (`scripts/prepare_tests.py`). Universal for Python 3.11+ and free of registry addresses.
 """
 
 import subprocess
@@ -13,6 +14,7 @@ COMMON = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-
           "--no-emit-find-links", "--no-header", "--no-annotate", "--quiet"]  # fmt: skip
 # The build backend is locked too, with what it wants for an editable install: the project itself installs
 # without build isolation.
+SDK_GROUPS = ("sdks", "llamaindex")
 BUILD = "hatchling>=1.33\neditables>=0.5\n"
 
 
@@ -31,7 +33,10 @@ def main() -> None:
         subprocess.run(run, cwd=ROOT, check=True)  # noqa: S603
     finally:
         build.unlink()
-    for name in ("dev.txt", "run.txt"):
+    for group in SDK_GROUPS:
+        sdks = [*uv, "--group", group, "-o", f"locks/{group}.txt"]
+        subprocess.run(sdks, cwd=ROOT, check=True)  # noqa: S603
+    for name in ("dev.txt", "run.txt", *[f"{group}.txt" for group in SDK_GROUPS]):
         text = (locks / name).read_text()
         if "://" in text:
             raise SystemExit(f"locks/{name} names an address; lock files must not")

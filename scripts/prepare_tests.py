@@ -1,6 +1,8 @@
 """Put in place what the tests need beyond Python packages. Run by `make test`.
 
-- the official Node SDKs, which `tests/contract` drives: `npm ci` in `tests/contract/node`
+- the Node SDKs, which `tests/contract` drives: `npm ci` in `tests/contract/node`
+- the Python SDKs it drives beside those of the development environment: in `.passerelle-test`, each of
+  `locks/sdks.txt` and `locks/llamaindex.txt` in an environment of its own
 - the agent CLIs, which `tests/agents` runs: `npm ci` in `tests/agents` (0.9 GB, half a minute)
 - the demo model's weights, which the real local engine runs: in `.passerelle-test/models`
 
@@ -20,11 +22,13 @@ from tests import prepared
 from passerelle.providers.local.install import InstallError, install
 
 _FETCH_S = 600.0
+SDK_GROUPS = ("sdks", "llamaindex")
 
 
 def main() -> None:
     """Prepare everything that can be."""
-    left_out = [told for told in (node_sdks(), agents(), local_model()) if told]
+    tried = (node_sdks(), *map(python_sdks, SDK_GROUPS), agents(), local_model())
+    left_out = [told for told in tried if told]
     for told in left_out:
         sys.stderr.write(f"\n!!! LEFT OUT: {told}\n")
     if left_out:
@@ -46,6 +50,26 @@ def node_sdks() -> str:
     if why:
         return f"the Node SDKs in tests/contract ({why})"
     prepared.NODE_STAMP.write_text(prepared.node_digest())
+    return ""
+
+
+def python_sdks(group: str) -> str:
+    """Install one of the locked groups of Python SDKs; gives what is left out, and why."""
+    what = f"the SDKs of locks/{group}.txt in tests/contract"
+    if not prepared.python_sdks_missing(group):
+        _say(f"Python SDKs, {group}: there already")
+        return ""
+    _say(f"Python SDKs, {group}: installing…")
+    folder = prepared.python_sdks(group)
+    uv = [sys.executable, "-m", "uv"]
+    lock = str(prepared.ROOT / "locks" / f"{group}.txt")
+    made = [*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)]
+    filled = [*uv, "pip", "install", "--quiet", "--require-hashes", "--compile-bytecode"]
+    for command in (made, [*filled, "--python", str(folder), "-r", lock]):
+        why = _run(command)
+        if why:
+            return f"{what} ({why})"
+    (folder / ".prepared").write_text(prepared.python_sdks_digest(group))
     return ""
 
 

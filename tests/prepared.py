@@ -20,6 +20,24 @@ DATA = ROOT / ".passerelle-test"
 """A data directory of the tests' own: the demo model's weights, fetched once."""
 
 
+def python_sdks(group: str) -> Path:
+    """The environment that `locks/{group}.txt` is installed in."""
+    return DATA / group
+
+
+def python_sdks_digest(group: str) -> str:
+    """What the stamp of that environment must say."""
+    return hashlib.sha256((ROOT / "locks" / f"{group}.txt").read_bytes()).hexdigest()
+
+
+def python_sdks_missing(group: str) -> str:
+    """Why the SDKs of `locks/{group}.txt` cannot be run here, or nothing."""
+    stamp = python_sdks(group) / ".prepared"
+    if not stamp.is_file() or stamp.read_text() != python_sdks_digest(group):
+        return f"locks/{group}.txt is not installed, run `python scripts/prepare_tests.py`"
+    return ""
+
+
 def node_digest() -> str:
     """What `NODE_STAMP` must say."""
     return hashlib.sha256((NODE_FOLDER / "package-lock.json").read_bytes()).hexdigest()

@@ -8,6 +8,7 @@ import asyncio
 import email
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +28,15 @@ from tests.upstream_answers import (
     TEXT,
     wants_tool,
 )
-from tests.upstream_troubles import RETRY_AFTER_S, STATUSES, in_stream, problem, trouble_of
+from tests.upstream_troubles import (
+    HICCUP_S,
+    SLOW_S,
+    STATUSES,
+    WAITS_S,
+    in_stream,
+    problem,
+    trouble_of,
+)
 
 __all__ = [
     "CACHED_TOKENS",
@@ -64,6 +73,7 @@ class Upstream:
 
     exchanges: list[Exchange] = field(default_factory=list)
     port: int = 0
+    _hiccups: dict[str, float] = field(default_factory=dict)
 
     def __enter__(self) -> "Upstream":
         ready = threading.Event()
@@ -123,8 +133,13 @@ class Upstream:
 
     async def _answer(self, writer: asyncio.StreamWriter, path: str, body: dict[str, Any]) -> None:
         trouble = trouble_of(answers.asked_model(path, body))
+        if trouble == "hiccup":
+            trouble = self._hiccup(answers.asked_model(path, body))
+        elif trouble == "slow":
+            await asyncio.sleep(SLOW_S)
+            trouble = None
         if trouble in STATUSES:
-            _json(writer, problem(trouble, path), STATUSES[trouble], busy=trouble == "busy")
+            _json(writer, problem(trouble, path), STATUSES[trouble], wait_s=WAITS_S.get(trouble))
             return
         for ending, whole, stream in _ANSWERS:
             if path.endswith(ending):
@@ -140,6 +155,15 @@ class Upstream:
                     await _stream(writer, stream(path, body), trouble, path)
                 return
         _json(writer, {"error": {"message": "no such path"}}, status=404)
+
+    def _hiccup(self, model: str) -> str | None:
+        """Busy the first time; after that only for those who did not wait."""
+        asked, now = self._hiccups.get(model), time.monotonic()
+        if asked is not None and now - asked >= HICCUP_S:
+            del self._hiccups[model]
+            return None
+        self._hiccups[model] = now
+        return "hiccup"
 
     async def _amazon(
         self,
@@ -158,7 +182,7 @@ class Upstream:
             said, told = bedrock.problem(trouble)
             more = tuple(f"{name}: {value}".encode() for name, value in told.items())
             status = 403 if trouble == "locked" else STATUSES[trouble]
-            _json(writer, json.loads(said), status, busy=trouble == "busy", more=more)
+            _json(writer, json.loads(said), status, wait_s=WAITS_S.get(trouble), more=more)
         elif verb in bedrock.STREAMS:
             await _stream(writer, bedrock.STREAMS[verb](path, body), trouble, path)
         else:
@@ -210,12 +234,12 @@ def _json(
     value: object,
     status: int = 200,
     *,
-    busy: bool = False,
+    wait_s: int | None = None,
     cut: bool = False,
     more: tuple[bytes, ...] = (),
 ) -> None:
     data = json.dumps(value).encode()
-    after = b"retry-after: %d\r\n" % RETRY_AFTER_S if busy else b""
+    after = b"" if wait_s is None else b"retry-after: %d\r\n" % wait_s
     after += b"".join(b"%b\r\n" % header for header in more)
     writer.write(
         b"HTTP/1.1 %d OK\r\ncontent-type: application/json\r\nx-request-id: up_1\r\n" % status

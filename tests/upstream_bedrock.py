@@ -175,14 +175,18 @@ def _conversation_objection(body: dict[str, Any]) -> str | None:
 
 def _content(path: str, body: Body) -> list[Body]:
     made = answers.calls(path, body)
-    content: list[Body] = [
-        {"toolUse": {"toolUseId": f"tooluse_{n}", "name": "weather", "input": json.loads(arguments)}}
-        for n, (arguments, _) in enumerate(made, 1)
-    ]
+    content: list[Body] = []
     if answers.thinks(path, body):
         thought = {"text": answers.THOUGHT, "signature": PROOF}
-        content.insert(0, {"reasoningContent": {"reasoningText": thought}})
-    return content or [{"text": answers.words(body)[0]}]
+        content.append({"reasoningContent": {"reasoningText": thought}})
+    text = answers.words(path, body)[0]
+    if text:
+        content.append({"text": text})
+    content += [
+        {"toolUse": {"toolUseId": f"tooluse_{n}", "name": name, "input": json.loads(arguments)}}
+        for n, (name, arguments) in enumerate(answers.named(path, body, made), 1)
+    ]
+    return content
 
 
 def converse(path: str, body: Body) -> Body:
@@ -216,7 +220,7 @@ def converse_stream(path: str, body: Body) -> list[bytes]:
             deltas = [{"reasoningContent": {"text": piece}} for piece in answers.THOUGHT_PIECES]
             deltas.append({"reasoningContent": {"signature": PROOF}})
         else:
-            deltas = [{"text": piece} for piece in answers.words(body)[1]]
+            deltas = [{"text": piece} for piece in answers.words(path, body)[1]]
         frames += [frame("contentBlockDelta", {"contentBlockIndex": n, "delta": d}) for d in deltas]
         frames.append(frame("contentBlockStop", {"contentBlockIndex": n}))
     frames.append(frame("messageStop", {"stopReason": whole["stopReason"]}))

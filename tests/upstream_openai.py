@@ -1,6 +1,7 @@
 """What the replayed provider says in OpenAI's two dialects, and its embeddings."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 from tests.upstream_answers import (
@@ -19,7 +20,9 @@ from tests.upstream_answers import (
     Body,
     calls,
     data_frame,
+    ending,
     event_frame,
+    named,
     thinks,
     words,
 )
@@ -37,18 +40,17 @@ _CHAT_USAGE = {
 
 def chat(path: str, body: Body) -> Body:
     """A chat completion."""
-    message: Body = {"role": "assistant", "content": words(body)[0], "refusal": None}
-    finish = "stop"
     made = calls(path, body)
+    text = words(path, body)[0]
+    message: Body = {"role": "assistant", "content": text or None, "refusal": None}
     if made:
-        tool_calls = [
-            {"id": f"call_{n}", "type": "function", "function": {"name": "weather", "arguments": arguments}}
-            for n, (arguments, _) in enumerate(made, 1)
+        message["tool_calls"] = [
+            {"id": f"call_{n}", "type": "function", "function": {"name": name, "arguments": arguments}}
+            for n, (name, arguments) in enumerate(named(path, body, made), 1)
         ]
-        message = {"role": "assistant", "content": None, "tool_calls": tool_calls, "refusal": None}
-        if thinks(path, body):
-            message["reasoning_content"] = THOUGHT
-        finish = "tool_calls"
+    if thinks(path, body):
+        message["reasoning_content"] = THOUGHT
+    finish = _chat_finish(path, body)
     return {
         "id": "chatcmpl-replay",
         "object": "chat.completion",
@@ -58,6 +60,11 @@ def chat(path: str, body: Body) -> Body:
         "usage": _CHAT_USAGE,
         "service_tier": "default",
     }
+
+
+def _chat_finish(path: str, body: Body) -> str:
+    ends = ending(path, body)
+    return "tool_calls" if calls(path, body) else ends[0] if ends else "stop"
 
 
 def chat_stream(path: str, body: Body) -> list[str]:
@@ -77,16 +84,13 @@ def chat_stream(path: str, body: Body) -> list[str]:
     frames = [chunk({"role": "assistant", "content": None if made else ""})]
     if thinks(path, body):
         frames += [chunk({"reasoning_content": piece}) for piece in THOUGHT_PIECES]
-    for n, (_, pieces) in enumerate(made):
-        function = {"name": "weather", "arguments": ""}
-        opening = {"index": n, "id": f"call_{n + 1}", "type": "function", "function": function}
-        frames.append(chunk({"tool_calls": [opening]}))
-        frames += [chunk({"tool_calls": [{"index": n, "function": {"arguments": p}}]}) for p in pieces]
-    if made:
-        frames.append(chunk({}, "tool_calls"))
-    else:
-        frames += [chunk({"content": piece}) for piece in words(body)[1]]
-        frames.append(chunk({}, "stop"))
+    frames += [chunk({"content": piece}) for piece in words(path, body)[1]]
+    for n, (name, _) in enumerate(named(path, body, made)):
+        opening = {"index": n, "id": f"call_{n + 1}", "type": "function"}
+        frames.append(chunk({"tool_calls": [{**opening, "function": {"name": name, "arguments": ""}}]}))
+        for piece in made[n][1]:
+            frames.append(chunk({"tool_calls": [{"index": n, "function": {"arguments": piece}}]}))
+    frames.append(chunk({}, _chat_finish(path, body)))
     if body.get("stream_options", {}).get("include_usage"):
         frames.append(data_frame({**base, "choices": [], "usage": _CHAT_USAGE}))
     return [*frames, "data: [DONE]\n\n"]
@@ -220,12 +224,12 @@ _RESPONSES_USAGE = {
 }
 
 
-def _call_item(number: int, arguments: str, status: str) -> Body:
+def _call_item(number: int, name: str, arguments: str, status: str) -> Body:
     return {
         "type": "function_call",
         "id": f"fc_{number}",
         "call_id": f"call_{number}",
-        "name": "weather",
+        "name": name,
         "arguments": arguments,
         "status": status,
     }
@@ -251,19 +255,27 @@ def _message_item(text: str | None, status: str) -> Body:
 def responses(path: str, body: Body) -> Body:
     """A response."""
     made = calls(path, body)
+    ends = ending(path, body)
+    why = ends[3] if ends and not made else None
+    text = words(path, body)[0]
     output = [_thought_item(PROOF)] if thinks(path, body) else []
-    output += [_call_item(n, arguments, "completed") for n, (arguments, _) in enumerate(made, 1)]
+    if text:
+        output.append(_message_item(text, "incomplete" if why else "completed"))
+    output += [
+        _call_item(n, name, arguments, "completed")
+        for n, (name, arguments) in enumerate(named(path, body, made), 1)
+    ]
     return {
         "id": "resp_replay",
         "object": "response",
         "created_at": 1767225600,
-        "status": "completed",
+        "status": "incomplete" if why else "completed",
         "error": None,
-        "incomplete_details": None,
+        "incomplete_details": {"reason": why} if why else None,
         "instructions": None,
         "metadata": {},
         "model": MODELS["openai_responses"],
-        "output": output or [_message_item(words(body)[0], "completed")],
+        "output": output,
         "parallel_tool_calls": True,
         "temperature": 1.0,
         "tool_choice": "auto",
@@ -281,39 +293,52 @@ def responses_stream(path: str, body: Body) -> list[str]:
         numbered.append(event_frame({"type": kind, "sequence_number": len(numbered), **fields}))
 
     whole = responses(path, body)
-    early = {**whole, "status": "in_progress", "output": [], "usage": None}
+    early = {**whole, "status": "in_progress", "incomplete_details": None, "output": [], "usage": None}
     say("response.created", response=early)
     say("response.in_progress", response=early)
-    made = calls(path, body)
-    if thinks(path, body):
-        place: Body = {"item_id": "rs_1", "output_index": 0, "summary_index": 0}
-        part = {"type": "summary_text", "text": ""}
-        say("response.output_item.added", output_index=0, item=_thought_item(None))
-        say("response.reasoning_summary_part.added", **place, part=part)
-        for piece in THOUGHT_PIECES:
-            say("response.reasoning_summary_text.delta", **place, delta=piece)
-        say("response.reasoning_summary_text.done", **place, text=THOUGHT)
-        say("response.reasoning_summary_part.done", **place, part={**part, "text": THOUGHT})
-        say("response.output_item.done", output_index=0, item=_thought_item(PROOF))
-    for n, (arguments, pieces) in enumerate(made, len(whole["output"]) - len(made)):
-        item = whole["output"][n]
-        place = {"item_id": item["id"], "output_index": n}
-        opening = {**item, "arguments": "", "status": "in_progress"}
-        say("response.output_item.added", output_index=n, item=opening)
-        for piece in pieces:
-            say("response.function_call_arguments.delta", **place, delta=piece)
-        say("response.function_call_arguments.done", **place, name="weather", arguments=arguments)
-        say("response.output_item.done", output_index=n, item=item)
-    if not made:
-        text, pieces = words(body)
-        place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-        said: Body = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
-        say("response.output_item.added", output_index=0, item=_message_item(None, "in_progress"))
-        say("response.content_part.added", **place, part=said)
-        for piece in pieces:
-            say("response.output_text.delta", **place, delta=piece, logprobs=[])
-        say("response.output_text.done", **place, text=text, logprobs=[])
-        say("response.content_part.done", **place, part={**said, "text": text})
-        say("response.output_item.done", output_index=0, item=whole["output"][0])
-    say("response.completed", response=whole)
+    arguments = [pieces for _, pieces in calls(path, body)]
+    for index, item in enumerate(whole["output"]):
+        place: Body = {"item_id": item["id"], "output_index": index}
+        if item["type"] == "reasoning":
+            _say_thought(say, place, item)
+        elif item["type"] == "message":
+            _say_message(say, place, item, words(path, body)[1])
+        else:
+            _say_call(say, place, item, arguments.pop(0))
+    say("response.incomplete" if whole["status"] == "incomplete" else "response.completed", response=whole)
     return numbered
+
+
+def _say_thought(say: Callable[..., None], place: Body, item: Body) -> None:
+    index = place["output_index"]
+    part = {"type": "summary_text", "text": ""}
+    place = {**place, "summary_index": 0}
+    say("response.output_item.added", output_index=index, item=_thought_item(None))
+    say("response.reasoning_summary_part.added", **place, part=part)
+    for piece in THOUGHT_PIECES:
+        say("response.reasoning_summary_text.delta", **place, delta=piece)
+    say("response.reasoning_summary_text.done", **place, text=THOUGHT)
+    say("response.reasoning_summary_part.done", **place, part={**part, "text": THOUGHT})
+    say("response.output_item.done", output_index=index, item=item)
+
+
+def _say_message(say: Callable[..., None], place: Body, item: Body, pieces: tuple[str, ...]) -> None:
+    index, (part,) = place["output_index"], item["content"]
+    place = {**place, "content_index": 0}
+    say("response.output_item.added", output_index=index, item=_message_item(None, "in_progress"))
+    say("response.content_part.added", **place, part={**part, "text": ""})
+    for piece in pieces:
+        say("response.output_text.delta", **place, delta=piece, logprobs=[])
+    say("response.output_text.done", **place, text=part["text"], logprobs=[])
+    say("response.content_part.done", **place, part=part)
+    say("response.output_item.done", output_index=index, item=item)
+
+
+def _say_call(say: Callable[..., None], place: Body, item: Body, pieces: tuple[str, ...]) -> None:
+    index = place["output_index"]
+    opening = {**item, "arguments": "", "status": "in_progress"}
+    say("response.output_item.added", output_index=index, item=opening)
+    for piece in pieces:
+        say("response.function_call_arguments.delta", **place, delta=piece)
+    say("response.function_call_arguments.done", **place, name=item["name"], arguments=item["arguments"])
+    say("response.output_item.done", output_index=index, item=item)

@@ -92,6 +92,7 @@ class Grammar:
         self.text: dict[int, str] = {}
         self.response_id: str | None = None
         self.over = False
+        self.broken = False
 
     def check(self, events: Iterable[dict[str, Any]]) -> dict[str, Any]:
         """The terminal event."""
@@ -106,10 +107,11 @@ class Grammar:
 
     def _one(self, n: int, event: dict[str, Any]) -> None:
         kind = event["type"]
+        assert not self.broken or kind == "response.failed"
         if kind == "error":
-            assert n == 0
-            assert event["message"]
-            self.over = True
+            assert event["message"] == event["error"]["message"]
+            self.broken = True
+            self.over = n == 0  # later `response.failed` follows
         elif kind in ("response.created", "response.in_progress"):
             assert kind == ("response.created", "response.in_progress")[n]
             assert event["response"]["status"] == "in_progress"
@@ -124,6 +126,7 @@ class Grammar:
 
     def _end(self, n: int, kind: str, response: dict[str, Any]) -> None:
         assert n >= 2
+        assert self.broken == (kind == "response.failed")
         assert response["id"] == self.response_id
         assert response["status"] == kind.removeprefix("response.")
         assert (response["error"] is not None) == (kind == "response.failed")

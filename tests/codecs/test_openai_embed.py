@@ -151,6 +151,7 @@ def test_vectors_are_given_in_the_form_asked_for(encoding: Any, vector: Any, wri
         CLIENTS["embed"].encode_response(EmbedResponse((vector,), "", Usage(3)), request, CONTEXT).body
     )
     assert body == {
+        "id": "embedding",
         "object": "list",
         "data": [{"object": "embedding", "index": 0, "embedding": written}],
         "model": "m",

@@ -14,7 +14,15 @@ from tests.contract.contract_said import (
     WEATHER,
     Said,
 )
-from tests.contract.contract_world import BUCKETS, COST_NANOS, CREDENTIALS, World, model, true_model
+from tests.contract.contract_world import (
+    BUCKETS,
+    COST_NANOS,
+    CREDENTIALS,
+    World,
+    model,
+    true_model,
+    upstream_model,
+)
 from tests.upstream import TEXT, Exchange
 from tests.upstream_answers import PROOF, THOUGHT
 
@@ -105,7 +113,7 @@ def _check_answer(
 def _check_asked(world: World, provider: str, seen: Exchange, asked: str, *, tools: bool) -> Heard:
     """The provider got all of it in its own dialect, under its own credential, and nothing of ours."""
     heard = hear(provider, seen)
-    assert heard.model == f"up-{asked}"
+    assert heard.model == upstream_model(asked)
     assert (heard.system, heard.question, heard.max_tokens) == (SYSTEM, QUESTION, MAX_TOKENS)
     assert heard.tools == ({TOOL: (TOOL_DESCRIPTION, TOOL_SCHEMA)} if tools else {})
     told = f"{seen.headers}{seen.path}{seen.body}"

@@ -29,6 +29,25 @@ class Heard:
     """Thoughts of the past that came back: their words where the dialect has them back, and their proof."""
     schema: Body | None = None
     """The schema demanded of the answer."""
+    turns: list[tuple[str, str]] = field(default_factory=list)
+    """The words of the user and of the assistant in turn, pieces of one turn joined."""
+    stops: list[str] = field(default_factory=list)
+    """Stop sequences."""
+    choice: str = ""
+    """`required`, `none` or the name of the tool that must be called; nothing when it is left open."""
+    temperature: float | None = None
+    documents: list[tuple[str, str]] = field(default_factory=list)
+    """Media type and base64."""
+    thinks: bool = False
+    """Thinking is asked for."""
+
+    def said(self, role: str, words: str) -> None:
+        """Adds words to the turn they belong to."""
+        if not words:
+            return
+        if self.turns and self.turns[-1][0] == role:
+            words = self.turns.pop()[1] + words
+        self.turns.append((role, words))
 
 
 def hear(dialect: str, exchange: Exchange) -> Heard:
@@ -47,10 +66,14 @@ def _chat(exchange: Exchange) -> Heard:
             heard.system += _joined(content)
         elif role == "user":
             heard.question = heard.question or _joined(content)
+            heard.said("user", _joined(content))
             for part in content if isinstance(content, list) else ():
                 if part["type"] == "image_url":
                     heard.images.append(_of_data_url(part["image_url"]["url"]))
+                elif part["type"] == "file":
+                    heard.documents.append(_of_data_url(part["file"]["file_data"]))
         elif role == "assistant":
+            heard.said("assistant", _joined(content))
             assert not pending, "a call was not answered before the assistant's next turn"
             for call in message.get("tool_calls") or ():
                 assert len(call["id"]) <= 40
@@ -63,6 +86,10 @@ def _chat(exchange: Exchange) -> Heard:
         function = tool["function"]
         heard.tools[function["name"]] = (function["description"], function["parameters"])
     heard.schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    heard.stops = body.get("stop", [])
+    heard.choice = _choice(body.get("tool_choice", "auto"))
+    heard.temperature = body.get("temperature")
+    heard.thinks = body.get("reasoning_effort", "none") != "none"
     return heard
 
 
@@ -81,9 +108,14 @@ def _responses(exchange: Exchange) -> Heard:
                 heard.system += _joined(content)
             elif item["role"] == "user":
                 heard.question = heard.question or _joined(content)
+                heard.said("user", _joined(content))
                 for part in content if isinstance(content, list) else ():
                     if part["type"] == "input_image":
                         heard.images.append(_of_data_url(part["image_url"]))
+                    elif part["type"] == "input_file":
+                        heard.documents.append(_of_data_url(part["file_data"]))
+            else:
+                heard.said("assistant", _joined(content))
         elif kind == "reasoning":
             words = "".join([part["text"] for part in item["summary"]])
             heard.thoughts.append((words, item["encrypted_content"]))
@@ -96,6 +128,9 @@ def _responses(exchange: Exchange) -> Heard:
     for tool in body.get("tools", ()):
         heard.tools[tool["name"]] = (tool["description"], tool["parameters"])
     heard.schema = body.get("text", {}).get("format", {}).get("schema")
+    heard.choice = _choice(body.get("tool_choice", "auto"))
+    heard.temperature = body.get("temperature")
+    heard.thinks = (body.get("reasoning") or {}).get("effort", "none") != "none"
     return heard
 
 
@@ -114,10 +149,13 @@ def _anthropic(exchange: Exchange) -> Heard:
             kind = block["type"]
             if kind == "text":
                 assert block["text"]
-                if message["role"] == "user" and not heard.answered:
+                heard.said(message["role"], block["text"])
+                if message["role"] == "user" and len(heard.turns) == 1:
                     heard.question += block["text"]
             elif kind == "image":
                 heard.images.append((block["source"]["media_type"], block["source"]["data"]))
+            elif kind == "document":
+                heard.documents.append((block["source"]["media_type"], block["source"]["data"]))
             elif kind == "thinking":
                 heard.thoughts.append((block["thinking"], block["signature"]))
             elif kind == "tool_use":
@@ -130,6 +168,11 @@ def _anthropic(exchange: Exchange) -> Heard:
     for tool in body.get("tools", ()):
         heard.tools[tool["name"]] = (tool["description"], tool["input_schema"])
     heard.schema = body.get("output_config", {}).get("format", {}).get("schema")
+    heard.stops = body.get("stop_sequences", [])
+    choice = body.get("tool_choice", {"type": "auto"})
+    heard.choice = {"auto": "", "any": "required"}.get(choice["type"], choice.get("name", choice["type"]))
+    heard.temperature = body.get("temperature")
+    heard.thinks = body.get("thinking", {}).get("type", "disabled") != "disabled"
     return heard
 
 
@@ -160,9 +203,15 @@ def _gemini(exchange: Exchange) -> Heard:
             elif part.get("thought"):
                 assert content["role"] == "model"
             elif "inlineData" in part:
-                heard.images.append((part["inlineData"]["mimeType"], part["inlineData"]["data"]))
-            elif content["role"] == "user" and not heard.answered:
-                heard.question += part["text"]
+                data = part["inlineData"]
+                is_image = data["mimeType"].startswith("image/")
+                into = heard.images if is_image else heard.documents
+                # Google reads both alphabets of base64, and its SDK for Python sends the other one.
+                into.append((data["mimeType"], data["data"].translate(_URL_SAFE)))
+            else:
+                heard.said("user" if content["role"] == "user" else "assistant", part["text"])
+                if content["role"] == "user" and len(heard.turns) == 1:
+                    heard.question += part["text"]
     assert not pending
     for group in body.get("tools", ()):
         for tool in group["functionDeclarations"]:
@@ -170,15 +219,30 @@ def _gemini(exchange: Exchange) -> Heard:
             heard.tools[tool["name"]] = (tool["description"], _lower_types(schema))
     schema = settings.get("responseJsonSchema") or settings.get("responseSchema")
     heard.schema = None if schema is None else _lower_types(schema)
+    heard.stops = settings.get("stopSequences", [])
+    calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
+    names = calling.get("allowedFunctionNames") or ["required"]
+    heard.choice = {"ANY": names[0], "NONE": "none"}.get(calling.get("mode", "AUTO"), "")
+    heard.temperature = settings.get("temperature")
+    heard.thinks = bool(settings.get("thinkingConfig"))
     return heard
 
 
+_URL_SAFE = str.maketrans("-_", "+/")
 _READERS = {
     "openai_chat": _chat,
     "openai_responses": _responses,
     "anthropic": _anthropic,
     "gemini": _gemini,
 }
+
+
+def _choice(said: Any) -> str:
+    """OpenAI's two dialects: a word, or the tool."""
+    if isinstance(said, str):
+        return "" if said == "auto" else said
+    name: str = said.get("name") or said["function"]["name"]
+    return name
 
 
 def _joined(content: Any) -> str:

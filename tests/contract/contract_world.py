@@ -21,9 +21,11 @@ from tests.upstream import (
     Exchange,
     Upstream,
 )
+from tests.upstream_troubles import STATUSES
 
 DIALECTS = ("openai_chat", "openai_responses", "anthropic", "gemini")
-BEHAVIOURS = ("plain", "twice", "thinks", "busy", "down", "refuses", "locked", "cut", "sick")
+WAYS = ("plain", "twice", "steps", "thinks", "ponders", "bare", "talks", "short", "halts", "filtered")
+BEHAVIOURS = (*WAYS, *STATUSES, "cut", "sick", "slow")
 _SHORT = {"openai_chat": "chat", "openai_responses": "responses", "anthropic": "claude", "gemini": "gem"}
 _KINDS = {"openai_chat": "openai_like", "openai_responses": "openai_like"}
 CREDENTIALS = {d: f"upstream-credential-of-{name}-0123456789abcdef" for d, name in _SHORT.items()}
@@ -47,6 +49,12 @@ def model(provider: str, behaviour: str = "plain") -> str:
     return f"{_SHORT[provider]}-{behaviour}"
 
 
+def upstream_model(asked: str) -> str:
+    """What the provider calls it: by a name whose generation is known, so that its rules are."""
+    known = asked.replace("claude-", "claude-sonnet-4-5-").replace("gem-", "gemini-2.5-flash-")
+    return f"up-{known}"
+
+
 def embedder(provider: str) -> str:
     """The embedding model of a provider."""
     return f"{_SHORT[provider]}-vectors"
@@ -68,7 +76,7 @@ def _config(base_url: str) -> str:
     for dialect in DIALECTS:
         for behaviour in BEHAVIOURS:
             lines += _model(
-                dialect, model(dialect, behaviour), f'{PRICE}\ninput_modalities = ["text", "image"]'
+                dialect, model(dialect, behaviour), f'{PRICE}\ninput_modalities = ["text", "image", "file"]'
             )
     for dialect in EMBEDDERS:
         lines += _model(
@@ -107,7 +115,7 @@ def _model(dialect: str, name: str, more: str) -> list[str]:
         "[[deployments]]",
         f'provider = "{_SHORT[dialect]}"',
         f'model = "{name}"',
-        f'upstream_model = "up-{name}"',
+        f'upstream_model = "{upstream_model(name)}"',
     ]
 
 

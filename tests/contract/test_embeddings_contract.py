@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from google.genai import types
-from tests.contract.contract_world import CREDENTIALS, EMBEDDERS, World, embedder
+from tests.contract.contract_world import CREDENTIALS, EMBEDDERS, World, embedder, upstream_model
 from tests.contract.speak_gemini import gemini_client
 from tests.contract.speak_openai import openai_client
 from tests.upstream_answers import EMBEDDING_MODEL, EMBEDDING_TOKENS, VECTOR
@@ -21,11 +21,11 @@ def check_asked(world: World, provider: str, texts: list[str]) -> dict[str, Any]
     assert world.token not in told
     if provider == "openai_chat":
         assert seen.path == "/v1/embeddings"
-        assert seen.body["model"] == f"up-{embedder(provider)}"
+        assert seen.body["model"] == f"{upstream_model(embedder(provider))}"
         sent = seen.body["input"]
         assert (sent if isinstance(sent, list) else [sent]) == texts
         return seen.body
-    assert seen.path.startswith(f"/v1beta/models/up-{embedder(provider)}:")
+    assert seen.path.startswith(f"/v1beta/models/{upstream_model(embedder(provider))}:")
     requests = seen.body.get("requests") or [seen.body]
     assert [request["content"]["parts"][0]["text"] for request in requests] == texts
     return seen.body
@@ -49,7 +49,7 @@ def test_openai_s_sdk_gets_the_vectors_in_the_form_it_asks_for(
     receipt = world.receipt(raw.headers["x-passerelle-receipt"])
     assert (receipt["operation"], receipt["outcome"]) == ("embed", "answered")
     # Gemini's answer names no model: the one it was asked for, in its own words.
-    true = EMBEDDING_MODEL if provider == "openai_chat" else f"up-{embedder(provider)}"
+    true = EMBEDDING_MODEL if provider == "openai_chat" else f"{upstream_model(embedder(provider))}"
     assert found.model == raw.headers["x-passerelle-model"] == true
     assert (found.usage.prompt_tokens, found.usage.total_tokens) == (EMBEDDING_TOKENS, EMBEDDING_TOKENS)
     assert receipt["usage"] == {"input_tokens": EMBEDDING_TOKENS}

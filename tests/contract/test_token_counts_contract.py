@@ -2,7 +2,7 @@
 
 import pytest
 from tests.contract.contract_said import MAX_TOKENS, QUESTION, SYSTEM
-from tests.contract.contract_world import CREDENTIALS, DIALECTS, World, model
+from tests.contract.contract_world import CREDENTIALS, DIALECTS, World, model, upstream_model
 from tests.contract.speak_anthropic import ANTHROPIC_TOOL, anthropic_client
 from tests.contract.speak_gemini import gemini_client
 from tests.upstream import INPUT_TOKENS
@@ -47,7 +47,7 @@ def test_google_s_sdk_counts(world: World, provider: str) -> None:
     finally:
         client.close()
     headers = dict((found.sdk_http_response.headers if found.sdk_http_response else None) or {})
-    path = f"/v1beta/models/up-{model('gemini')}:countTokens"
+    path = f"/v1beta/models/{upstream_model(model('gemini'))}:countTokens"
     check(world, provider, "gemini", found.total_tokens or 0, headers, path)
 
 

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from passerelle.codecs import registry
 from passerelle.codecs.base import ProviderError
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed
+from passerelle.core.request import Dialect
 from passerelle.providers.base import SendError
 from passerelle.providers.failures import (
     Failure,
@@ -86,6 +88,20 @@ def test_our_refused_credential_alarms_and_is_not_the_callers_401() -> None:
 def test_an_unknown_upstream_model_alarms_and_may_be_had_elsewhere() -> None:
     failure = seen(404, openai("gone", None, "model_not_found"))
     assert (failure.alarm, failure.retryable, failure.same_deployment_retry) == (True, True, False)
+
+
+def test_a_model_unknown_there_is_not_found_and_529_is_kept_for_those_who_know_it() -> None:
+    body = b'{"error": {"type": "overloaded_error", "message": "Overloaded"}}'
+    problem = classify(529, {}, body, provider="p").problem
+    assert (problem.kind, problem.http_status) == ("overloaded", 529)
+    told = [registry.client(dialect).encode_problem(problem, "req_1").status for dialect in DIALECTS]
+    assert dict(zip(DIALECTS, told, strict=True)) == {**dict.fromkeys(DIALECTS, 503), "anthropic": 529}
+    unknown = classify(404, {}, b'{"error": {"message": "no such model"}}', provider="p").problem
+    assert (unknown.kind, unknown.http_status) == ("model_not_found", 404)
+    assert ("x-should-retry", "false") in unknown.headers
+
+
+DIALECTS: tuple[Dialect, ...] = ("openai_chat", "openai_responses", "anthropic", "gemini")
 
 
 def test_a_request_larger_than_the_minute_is_not_sent_to_the_same_place_again() -> None:

@@ -11,7 +11,7 @@ Errors raised: `ProblemError` (kind `invalid_request`, with `param`) for a calle
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -29,6 +29,9 @@ a picture in one event (2 MiB and more of base64)."""
 
 NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
 
+Speaker = Literal["", "mistral"]
+"""Whose SDK speaks, where that changes what is said in its dialect."""
+
 
 class PathTarget(msgspec.Struct, frozen=True):
     """What was said outside the body: in the URL, by dialects that put the model or the operation there."""
@@ -40,6 +43,8 @@ class PathTarget(msgspec.Struct, frozen=True):
     """The stream is wanted as one JSON array, not as server-sent events (Gemini without `alt=sse`)."""
     single: bool = False
     """One text is asked, not a batch (Gemini `embedContent`)."""
+    speaker: Speaker = ""
+    """A client that speaks the dialect in a way of its own."""
     content_type: str = "application/json"
     """Of the body, as the caller said it: a form's has its boundary."""
 
@@ -177,6 +182,7 @@ class ReplyContext(msgspec.Struct, frozen=True, gc=False):
     """Unix seconds."""
     include_usage: bool = True
     json_array: bool = False
+    speaker: Speaker = ""
     request: Request | None = None
     """The decoded request, which Responses echoes back. Always set on translated answers."""
     named: str = ""

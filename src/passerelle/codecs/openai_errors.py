@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import EncodedProblem
-from passerelle.core.errors import FailureKind, Problem, ProblemKind
+from passerelle.core.errors import OVERLOADED, FailureKind, Problem, ProblemKind
 
 _encoder = msgspec.json.Encoder()
 
@@ -63,7 +63,8 @@ def encode_problem(problem: Problem, request_id: str) -> EncodedProblem:
     if problem.kind == "budget_exhausted":
         headers.append(("x-should-retry", "false"))
     body = error_body(problem.message, type_, problem.param, problem.code or code)
-    return EncodedProblem(problem.http_status, body, (*headers, *problem.headers))
+    status = 503 if problem.http_status == OVERLOADED else problem.http_status
+    return EncodedProblem(status, body, (*headers, *problem.headers))
 
 
 def error_body(message: str, type_: str, param: str | None, code: str | None) -> bytes:

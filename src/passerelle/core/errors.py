@@ -54,6 +54,9 @@ STATUS: dict[ProblemKind, int] = {
 }
 """The HTTP status each kind is told with, in every dialect."""
 
+OVERLOADED = 529
+"""Anthropic's own status for a provider without capacity; its callers keep it, all others are told 503."""
+
 FailureKind = Literal[
     "rate_limited",  # slow down: the provider's rate limit
     "quota",  # a periodic allowance is used up; waiting seconds does not help

@@ -219,6 +219,7 @@ def _context(trip: Trip) -> ReplyContext:
         created_s=ask.at_ns // 1_000_000_000,
         include_usage=trip.envelope.include_usage,
         json_array=ask.target.json_array,
+        speaker=ask.target.speaker,
     )
 
 

@@ -157,7 +157,7 @@ def _unkept(body: bytes, dialect: Dialect, target: Target) -> tuple[bytes, tuple
 def _relayed_task(trip: Trip, dialect: Dialect, target: Target) -> Outbound | None:
     """The caller's own body, where the task can be relayed."""
     ask = trip.ask
-    if dialect != ask.dialect:
+    if dialect != ask.dialect or not trip.envelope.relayable:
         return None
     body = _spoken(trip, dialect).relay_request(ask.body, target)
     if body is None:

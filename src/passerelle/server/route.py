@@ -84,6 +84,7 @@ WANTED = frozenset(
         b"content-type",
         b"openai-beta",
         b"traceparent",
+        b"user-agent",
         b"x-api-key",
         b"x-goog-api-key",
         b"x-claude-code-session-id",

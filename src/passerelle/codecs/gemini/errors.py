@@ -14,7 +14,7 @@ import msgspec
 
 from passerelle.codecs.base import EncodedProblem
 from passerelle.codecs.gemini.types import ErrorInfo
-from passerelle.core.errors import FailureKind, Problem, ProblemKind
+from passerelle.core.errors import OVERLOADED, FailureKind, Problem, ProblemKind
 from passerelle.core.event import Failed
 
 _encode = msgspec.json.Encoder().encode
@@ -109,7 +109,7 @@ def encode_problem(problem: Problem, request_id: str) -> EncodedProblem:
         details.append({"@type": _TYPE + "RetryInfo", "retryDelay": f"{wait}s"})
         headers.append(("retry-after", str(wait)))
     details.append({"@type": _TYPE + "RequestInfo", "requestId": request_id})
-    status = problem.http_status
+    status = 503 if problem.http_status == OVERLOADED else problem.http_status
     body = {"code": status, "message": problem.message, "status": STATUS_OF[problem.kind], "details": details}
     return EncodedProblem(status, _encode({"error": body}), (*headers, *problem.headers))
 

@@ -7,7 +7,9 @@ the fields its many likes add where they have a meaning in core: `top_k` (vLLM, 
 
 from typing import Any, Final, cast
 
+from passerelle.codecs.base import Speaker
 from passerelle.codecs.openai_chat.messages import decode_messages
+from passerelle.codecs.openai_chat.mistral import in_openai_words
 from passerelle.codecs.openai_reading import (
     Json,
     a_list,
@@ -39,9 +41,11 @@ from passerelle.core.request import (
 _EFFORTS: Final = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
 
 
-def decode_request(body: bytes) -> Request:
+def decode_request(body: bytes, speaker: Speaker = "") -> Request:
     """The whole request. Raises `ProblemError` naming the field; unknown fields go to `extra`."""
     fields = decode_object(body)
+    if speaker == "mistral":
+        fields = in_openai_words(fields)
     model = need_text(fields, "model", "")
     if not model:
         raise invalid("`model` is empty; name a model, as `GET /v1/models` lists them.", "model")

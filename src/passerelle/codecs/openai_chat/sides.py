@@ -11,6 +11,7 @@ from passerelle.codecs.base import (
 )
 from passerelle.codecs.openai_chat.encode_request import encode_request
 from passerelle.codecs.openai_chat.envelope import read_envelope
+from passerelle.codecs.openai_chat.mistral import as_translated
 from passerelle.codecs.openai_chat.relay import relay_losses, relay_request
 from passerelle.codecs.openai_chat.request import decode_request
 from passerelle.codecs.openai_chat.response_decode import decode_response, watch_response
@@ -31,11 +32,12 @@ class ChatClient:
 
     def envelope(self, body: bytes, target: PathTarget) -> Envelope:
         """See `envelope.read_envelope`."""
-        return read_envelope(body)
+        envelope = read_envelope(body)
+        return as_translated(envelope) if target.speaker == "mistral" else envelope
 
     def decode_request(self, body: bytes, target: PathTarget) -> Request:
         """See `request.decode_request`."""
-        return decode_request(body)
+        return decode_request(body, target.speaker)
 
     def encode_response(self, response: Response, context: ReplyContext) -> bytes:
         """See `response_encode.encode_response`."""

@@ -74,8 +74,8 @@ class StreamEncoder:
     """Obeys `codecs.base.StreamEncoder`."""
 
     __slots__ = (
-        "_calls", "_context", "_customs", "_details", "_ending", "_head", "_ids", "_legacy", "_over",
-        "_parts", "_refused", "_sent", "_tail", "_turns", "_usage",
+        "_calls", "_context", "_customs", "_details", "_ending", "_head", "_ids", "_legacy", "_named",
+        "_over", "_parts", "_refused", "_sent", "_tail", "_turns", "_usage",
     )  # fmt: skip
 
     content_type = "text/event-stream; charset=utf-8"
@@ -83,6 +83,8 @@ class StreamEncoder:
     def __init__(self, context: ReplyContext) -> None:
         self._context = context
         self._legacy = is_legacy(context.request)
+        self._named = b'"name":"",' if context.speaker == "mistral" else b""
+        """Of each further piece of a call: an empty name, for the one who insists on it."""
         self._customs = custom_names(context.request)
         self._ids: set[str] = set()
         self._ending = b',"usage":null}\n\n' if context.include_usage else b"}\n\n"
@@ -259,7 +261,8 @@ class StreamEncoder:
         if part.custom:
             return self._free(part, text)
         return self._chunk(
-            b'"tool_calls":[{"index":%d,"function":{"arguments":%b}}]' % (part.call, _json.encode(text))
+            b'"tool_calls":[{"index":%d,"function":{%b"arguments":%b}}]'
+            % (part.call, self._named, _json.encode(text))
         )
 
     def _free(self, part: _Open, text: str) -> bytes:

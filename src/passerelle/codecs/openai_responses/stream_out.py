@@ -139,16 +139,26 @@ class ResponsesEncoder:
         )
 
     def _fail(self, failed: Failed) -> None:
-        if not self._begun:
-            error = stream_error(failed)
-            self._log.say("error", {**error, "param": None})
-            self._over = True
-            return
         for item in self._open.values():
             item.abandon()
-        self._terminal("failed", error=stream_error(failed))
+        error = stream_error(failed)
+        if self._begun:
+            self._terminal("failed", error=error)
+        else:
+            self._say_error(error)
+            self._over = True
+
+    def _say_error(self, error: Json) -> None:
+        """The API says a failure twice: the SDKs throw at `error` (Python's only where it is nested) and
+        read on past `response.failed`, which is the stream's true end, and Codex's. Both forms of `error` are
+        in use (`@ai-sdk/openai` 4.0.118 reads either, openai 3.54 `_streaming.py` the nested one).
+        """
+        told = {**error, "param": None}
+        self._log.say("error", {**told, "error": {"type": error["code"], **told}})
 
     def _terminal(self, status: str, **said: Any) -> None:
         self._over = True
+        if said.get("error") is not None:
+            self._say_error(said["error"])
         response = self._reply.write(status, self._log.output(), model=self._model, usage=self._usage, **said)
         self._log.raw(f"response.{status}", b'"response":' + response)

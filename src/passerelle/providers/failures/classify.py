@@ -14,7 +14,7 @@ from typing import assert_never
 import msgspec
 
 from passerelle.codecs.base import ProviderError
-from passerelle.core.errors import AnswerError, FailureKind, Problem
+from passerelle.core.errors import OVERLOADED, AnswerError, FailureKind, Problem
 from passerelle.core.event import Failed
 from passerelle.providers.base import SendError
 from passerelle.providers.failures.tables import RULES, Rule
@@ -275,7 +275,7 @@ def _problem(
             )
         case "not_found":
             return Problem(
-                "upstream_error",
+                "model_not_found",
                 f"{name} does not know the model this gateway asked it for; ask for another model, or ask "
                 "the operator to check the deployment.",
                 code="provider_model_not_found",
@@ -287,6 +287,7 @@ def _problem(
                 "overloaded",
                 f"{name} has no capacity at the moment; try again shortly.",
                 code="provider_overloaded",
+                status=status if status == OVERLOADED else None,
                 retry_after_s=wait,
                 provider=provider,
             )

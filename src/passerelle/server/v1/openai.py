@@ -6,9 +6,11 @@ What is kept of responses is in `stored`.
 import msgspec
 
 from passerelle.codecs.base import PathTarget
+from passerelle.codecs.openai_chat import mistral
 from passerelle.core.errors import Problem, ProblemError
+from passerelle.core.request import Operation
 from passerelle.server.answer import send_whole
-from passerelle.server.call import Before, ModelCalls, fixed, form
+from passerelle.server.call import Before, ModelCalls, TargetOf, fixed, form
 from passerelle.server.models import (
     Listing,
     ModelList,
@@ -22,6 +24,7 @@ from passerelle.server.v1.gemini import refuse_get_of_a_call
 
 _POST = frozenset({"POST"})
 _GET = frozenset({"GET", "HEAD"})
+_UNKNOWN_CONTEXT = 32768  # what Mistral's SDK takes an entry without the figure to hold
 
 
 def routes(calls: ModelCalls, models: ModelList, recall: Before) -> tuple[Route, ...]:
@@ -34,7 +37,8 @@ def routes(calls: ModelCalls, models: ModelList, recall: Before) -> tuple[Route,
         elif b"x-goog-api-key" in arrival.headers:
             body = gemini_list(listings)
         else:
-            body = msgspec.json.encode({"object": "list", "data": [_model(m) for m in listings]})
+            shape = _mistral_model if _is_mistral(arrival) else _model
+            body = msgspec.json.encode({"object": "list", "data": [shape(m) for m in listings]})
         await send_whole(arrival, 200, body, [])
 
     async def get_model(arrival: Arrival) -> None:
@@ -42,17 +46,17 @@ def routes(calls: ModelCalls, models: ModelList, recall: Before) -> tuple[Route,
         if found is None:
             refuse_get_of_a_call(arrival)
             raise ProblemError(_unknown(arrival.rest))
-        shape = _model
+        shape = _mistral_model if _is_mistral(arrival) else _model
         if b"anthropic-version" in arrival.headers:
             shape = anthropic_model
         elif b"x-goog-api-key" in arrival.headers:
             shape = gemini_model
         await send_whole(arrival, 200, msgspec.json.encode(shape(found)), [])
 
-    chat = calls.handler("openai_chat", fixed(PathTarget("chat")))
+    chat = calls.handler("openai_chat", _spoken("chat"))
     responses = calls.handler("openai_responses", fixed(PathTarget("chat")), recall)
     input_tokens = calls.handler("openai_responses", fixed(PathTarget("count_tokens", stream=False)), recall)
-    embeddings = calls.handler("openai_chat", fixed(PathTarget("embed")))
+    embeddings = calls.handler("openai_chat", _spoken("embed"))
     moderations = calls.handler("openai_chat", fixed(PathTarget("moderate")))
     speech = calls.handler("openai_chat", fixed(PathTarget("speak")))
     transcribe = calls.handler("openai_chat", form(PathTarget("transcribe")))
@@ -76,6 +80,26 @@ def routes(calls: ModelCalls, models: ModelList, recall: Before) -> tuple[Route,
         Route("/v1/models", _GET, "model:list", list_models),
         Route("/v1/models/", _GET, "model:list", get_model, prefix=True),
     )
+
+
+def _is_mistral(arrival: Arrival) -> bool:
+    return arrival.headers.get(b"user-agent", b"").startswith(mistral.AGENT)
+
+
+def _spoken(operation: Operation) -> TargetOf:
+    """The target of a path that two makers' SDKs share."""
+    common, mistrals = PathTarget(operation), PathTarget(operation, speaker="mistral")
+    return lambda arrival: mistrals if _is_mistral(arrival) else common
+
+
+def _mistral_model(listing: Listing) -> dict[str, object]:
+    """Mistral's SDK tells kinds of entries apart by `type`, and wants to know what each can do."""
+    return {
+        **_model(listing),
+        "type": mistral.MODEL_TYPE,
+        "capabilities": {"completion_chat": not listing.embeds},
+        "max_context_length": listing.context_tokens or _UNKNOWN_CONTEXT,
+    }
 
 
 def _model(listing: Listing) -> dict[str, object]:

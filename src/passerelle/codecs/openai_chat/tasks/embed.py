@@ -14,6 +14,7 @@ from passerelle.codecs.base import Encoded, Envelope, PathTarget, ReplyContext, 
 from passerelle.codecs.names import digest
 from passerelle.codecs.openai_chat.answers import parse_answer
 from passerelle.codecs.openai_chat.losses import Journey
+from passerelle.codecs.openai_chat.mistral import as_translated
 from passerelle.codecs.openai_chat.usage import WireUsage, decode_usage
 from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.codecs.openai_reading import (
@@ -78,7 +79,8 @@ class EmbedClient:
         if not ask.model:
             raise invalid("`model` is empty; name a model, as `GET /v1/models` lists them.", "model")
         _inputs(ask.input)
-        return Envelope(operation="embed", model=ask.model, session=ask.user, text_bytes=len(body))
+        envelope = Envelope(operation="embed", model=ask.model, session=ask.user, text_bytes=len(body))
+        return as_translated(envelope) if target.speaker == "mistral" else envelope
 
     def decode_request(self, body: bytes, target: PathTarget) -> EmbedRequest:
         """The whole request. Raises `ProblemError`."""
@@ -112,6 +114,7 @@ class EmbedClient:
         return Whole(
             _json.encode(
                 {
+                    "id": "embedding",  # names nothing, but Mistral's SDK insists on one
                     "object": "list",
                     "data": data,
                     "model": response.model or request.model,
