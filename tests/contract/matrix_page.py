@@ -49,8 +49,8 @@ def page(ran: Iterable[Ran], date: str) -> str:
         lines += _table(family, [run for run in runs if run.program.partition(" ")[0] == family])
     lines += ["## What fails", ""]
     failed = [cell for cell in cells if cell.status == "failed"]
-    lines += [f"- {c.program}, {c.case}, at {_TITLES[c.provider]}: {_short(c.why)}" for c in failed]
-    lines += [] if failed else ["Nothing."]
+    lines += ["| program | case | at | what came of it |", "|---|---|---|---|"] if failed else ["Nothing."]
+    lines += [f"| {c.program} | {c.case} | {_TITLES[c.provider]} | {_short(c.why)} |" for c in failed]
     missing = [p.name for p in PROGRAMS if p.name not in {run.program for run in runs}]
     if missing:
         lines += ["", f"Not run: {', '.join(missing)}."]
