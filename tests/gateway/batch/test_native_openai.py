@@ -344,6 +344,23 @@ def test_a_key_that_is_revoked_ends_what_is_left_of_its_batch(house: House, upst
     assert [line["response"]["status_code"] for line in errors] == [401, 401, 401]
 
 
+def test_a_batch_away_past_its_window_is_cancelled_there_and_the_rest_expires(
+    tmp_path: Path, upstream: BatchUpstream
+) -> None:
+    upstream.ends = False
+    upstream.answers = lambda words, body: (200, {}) if words == "question 1" else None
+    with running(tmp_path, config(upstream.url, "window_s = 2.0"), **ENV) as house:
+        client = openai_of(house, house.caller("late"))
+        over = ended(client, begin(client, [chat_line(n) for n in range(3)]))
+
+        assert over.status == "expired"
+        assert numbers(read(client, over.output_file_id)) == [1]
+        codes = [line["error"]["code"] for line in read(client, over.error_file_id)]
+        assert codes == ["batch_expired", "batch_expired"]
+        assert upstream.seen("POST", "/cancel") == 1
+        assert upstream.asked == []
+
+
 def test_an_operator_can_keep_batches_here(tmp_path: Path, upstream: BatchUpstream) -> None:
     with running(tmp_path, config(upstream.url, 'native = "never"'), **ENV) as house:
         client = openai_of(house, house.caller("home"))
