@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test check sdks bench soak agents docs conformance lock clean
+.PHONY: help run test check sdks bench soak agents docs conformance corpora fuzz lock clean
 
 # Ctrl-C ends the gateway with status 0, and make with it: `set -m` gives the gateway the terminal's signals to
 # itself. Only in the foreground (`+`), because a shell in the background would wait for the terminal.
@@ -44,6 +44,13 @@ docs: $(VENV)/.dev ## write the generated pages anew: docs/providers/, the table
 
 conformance: $(VENV)/.dev ## try every dialect with every provider, and write docs/conformance.md
 	$(BIN)/python -m tests.conformance.page
+
+corpora: $(VENV)/.dev ## write docs/corpora.md anew from other gateways' test material, where it is at hand
+	$(BIN)/python scripts/corpora.py
+
+fuzz: $(VENV)/.dev ## feed every decoder with bytes nobody would send; ARGS="--seconds 3600 --found FOLDER"
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) install --quiet --require-hashes -r locks/fuzz.txt
+	$(BIN)/python scripts/fuzz.py $(ARGS)
 
 lock: ## write the hashed lock files anew from pyproject.toml
 	$(BIN)/python scripts/lock.py

@@ -2,7 +2,8 @@
 
 `locks/run.txt` is what `make run` installs (with the local engine and telemetry), `locks/dev.txt` adds what
 tests and checks need; the SDKs of `locks/sdks.txt` and `locks/llamaindex.txt` live in environments of their
-own (`scripts/prepare_tests.py`). Universal for Python 3.11+ and free of registry addresses.
+own (`scripts/prepare_tests.py`); `locks/fuzz.txt` is what `make fuzz` installs beside. Universal for Python
+3.11+ and free of registry addresses.
 """
 
 import subprocess
@@ -14,12 +15,12 @@ COMMON = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-
           "--no-emit-find-links", "--no-header", "--no-annotate", "--quiet"]  # fmt: skip
 # The build backend is locked too, with what it wants for an editable install: the project itself installs
 # without build isolation.
-SDK_GROUPS = ("sdks", "llamaindex")
 BUILD = "hatchling>=1.33\neditables>=0.5\n"
+MORE_GROUPS = ("sdks", "llamaindex", "fuzz")
 
 
 def main() -> None:
-    """Write both locks, `run` a subset of `dev`."""
+    """Write the locks, `run` a subset of `dev`."""
     locks = ROOT / "locks"
     locks.mkdir(exist_ok=True)
     uv = [sys.executable, "-m", "uv", "pip", "compile", *COMMON]
@@ -33,10 +34,10 @@ def main() -> None:
         subprocess.run(run, cwd=ROOT, check=True)  # noqa: S603
     finally:
         build.unlink()
-    for group in SDK_GROUPS:
-        sdks = [*uv, "--group", group, "-o", f"locks/{group}.txt"]
-        subprocess.run(sdks, cwd=ROOT, check=True)  # noqa: S603
-    for name in ("dev.txt", "run.txt", *[f"{group}.txt" for group in SDK_GROUPS]):
+    for group in MORE_GROUPS:
+        more = [*uv, "--group", group, "-o", f"locks/{group}.txt"]
+        subprocess.run(more, cwd=ROOT, check=True)  # noqa: S603
+    for name in ("dev.txt", "run.txt", *[f"{group}.txt" for group in MORE_GROUPS]):
         text = (locks / name).read_text()
         if "://" in text:
             raise SystemExit(f"locks/{name} names an address; lock files must not")

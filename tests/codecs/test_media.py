@@ -6,14 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from passerelle.codecs import registry
+from passerelle.codecs.base import PathTarget, ReplyContext
 from passerelle.codecs.media import (
     audio_format,
     audio_type,
+    in_words,
     media_kind,
     parse_data_url,
     to_data_url,
     true_type,
 )
+from passerelle.core.message import AudioPart, TextPart
+from passerelle.core.request import Dialect
+from passerelle.core.response import Response
 
 
 @pytest.mark.parametrize(
@@ -62,3 +68,22 @@ def test_media_kinds_are_told_apart() -> None:
 )
 def test_a_picture_goes_by_its_true_name(said: str, true: str) -> None:
     assert true_type(said) == true
+
+
+def test_what_was_spoken_is_told_once_to_who_cannot_hear() -> None:
+    sound = AudioPart("audio/wav", "AAAA", transcript="Hello.")
+    assert in_words((sound,)) == (TextPart("Hello."),)
+    assert in_words((TextPart("Hello. "), sound)) == (TextPart("Hello. "),)
+    assert in_words((TextPart("Listen:"), sound)) == (TextPart("Listen:"), TextPart("Hello."))
+    assert in_words((AudioPart("audio/wav", "AAAA"),)) == ()
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "openai_responses", "bedrock"])
+def test_a_spoken_answer_is_never_empty_where_nobody_hears(dialect: Dialect) -> None:
+    client = registry.client(dialect)
+    asked = registry.client("openai_chat").decode_request(
+        b'{"model":"m","messages":[{"role":"user","content":"hi"}]}', PathTarget("chat")
+    )
+    answer = Response((AudioPart("audio/wav", "AAAA", transcript="Hello."),), "stop", "m")
+    said = client.encode_response(answer, ReplyContext("req_01TEST", "m", 1, request=asked))
+    assert said.count(b'"Hello."') == 1

@@ -185,7 +185,7 @@ GOLDEN: list[tuple[bytes, list[Event]]] = [
             Started("gpt-x-1", "chatcmpl-1"),
             PartStarted(0, "audio", "audio_1", media_type="audio/pcm"),
             PartDelta(0, "AA=="),
-            PartEnded(0, {"openai_chat": {"transcript": "said", "expires_at": 9}}),
+            PartEnded(0, {"openai_chat": {"transcript": "said", "expires_at": 9}}, "said"),
             Finished("stop", raw_finish="stop"),
         ],
     ),

@@ -10,6 +10,8 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from passerelle.core.message import AudioPart, Part, TextPart
+
 _FORMAT_TYPES: Final = {"wav": "audio/wav", "mp3": "audio/mpeg", "pcm16": "audio/pcm"}
 _TYPE_FORMATS: Final = {
     "audio/wav": "wav",
@@ -104,3 +106,17 @@ def is_reference(raw: msgspec.Raw) -> bool:
 
 _HEAD: Final = 256
 """Enough for what comes before an address's own words: names, `detail`, the scheme."""
+
+
+def in_words(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """An answer's `parts` for a caller whose dialect has no sound: what was spoken stands as text, once."""
+    if not any(isinstance(part, AudioPart) for part in parts):
+        return parts
+    written = {part.text.strip() for part in parts if isinstance(part, TextPart)}
+    told: list[Part] = []
+    for part in parts:
+        if not isinstance(part, AudioPart):
+            told.append(part)
+        elif part.transcript and part.transcript.strip() not in written:
+            told.append(TextPart(part.transcript))
+    return tuple(told)

@@ -21,6 +21,14 @@ _ROOTS: Final[dict[Dialect, str]] = {
 }
 """The field that holds the conversation."""
 
+_GEMINI_TOOLS: Final = (
+    ("functionCall", False),
+    ("function_call", False),
+    ("functionResponse", True),
+    ("function_response", True),
+)
+"""What a part holds that calls or answers, and whether it answers; protobuf takes either spelling."""
+
 _DOTTED: Final = frozenset({"anthropic", "bedrock"})
 """Dialects whose own errors write a place as `messages.0.content`, not as `messages[0].content`."""
 
@@ -97,6 +105,8 @@ def _depth(value: Any) -> int:
 
 def _tools(conversation: Any, root: str, dialect: Dialect) -> Iterator[tuple[str, Any, bool]]:
     """Every call and result: where it stands, its call's id, and whether it is a result."""
+    if isinstance(conversation, dict):  # one turn where a list is wanted, which Gemini's reader takes
+        conversation = [conversation]
     for index, item in enumerate(conversation if isinstance(conversation, list) else ()):
         match dialect:
             case "openai_chat":
@@ -107,9 +117,10 @@ def _tools(conversation: Any, root: str, dialect: Dialect) -> Iterator[tuple[str
                 answers = str(item.get("type")).endswith("_output")
                 yield f"{root}[{index}]", item.get("call_id") or item.get("id"), answers
             case "gemini":
-                parts = item.get("parts")
-                for at, part in enumerate(parts if isinstance(parts, list) else ()):
-                    for name, result in (("functionCall", False), ("functionResponse", True)):
+                # Google's SDKs take a turn as the bare list of its parts, and one part for a list of one.
+                parts = item.get("parts") if isinstance(item, dict) else item
+                for at, part in enumerate(parts if isinstance(parts, list) else (parts,)):
+                    for name, result in _GEMINI_TOOLS if isinstance(part, dict) else ():
                         said = part.get(name)
                         if isinstance(said, dict):
                             yield f"{root}[{index}].parts[{at}]", said.get("id"), result

@@ -15,7 +15,10 @@ def split(body: bytes) -> dict[str, msgspec.Raw]:
 
     `body` must be a JSON object (the envelope has checked it). Raises `msgspec.DecodeError` otherwise.
     """
-    return _decoder.decode(body)
+    try:
+        return _decoder.decode(body)
+    except UnicodeDecodeError:  # in a name; msgspec has an error of its own for everything else
+        raise msgspec.DecodeError("a name is not UTF-8") from None
 
 
 def join(fields: dict[str, msgspec.Raw]) -> bytes:
@@ -28,7 +31,7 @@ def splice(body: bytes, changes: dict[str, bytes | None]) -> bytes:
 
     Raises as `split`.
     """
-    fields = _decoder.decode(body)
+    fields = split(body)
     for name, value in changes.items():
         if value is None:
             fields.pop(name, None)

@@ -69,6 +69,8 @@ class PartEnded(msgspec.Struct, frozen=True, tag=True):
 
     index: int
     extra: Extra = None
+    transcript: str | None = None
+    """What was spoken in it, for `audio` whose provider wrote it down."""
 
 
 class UsageReported(msgspec.Struct, frozen=True, tag=True):

@@ -285,6 +285,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     """The words in it, for an estimate when the provider gave no usage; not counted when it did."""
 
 
+_VOICELESS: Final = frozenset({"anthropic", "bedrock"})
+"""Dialects whose answers have no sound."""
 _USAGE_REQUIRED: Final = frozenset({"anthropic", "bedrock"})
 """Dialects whose answers always state usage: their callers are told the estimate that is booked."""
 
@@ -303,7 +305,10 @@ def decode_whole(
         watched = side.watch_response(data)
         said = _words_of(side, data) * trip.envelope.answers if watched.usage.source == "none" else 0
         if context.named and watched.model != context.named:
-            data = splice(data, {"model": quoted(context.named)})
+            try:
+                data = splice(data, {"model": quoted(context.named)})
+            except msgspec.DecodeError as error:
+                raise AnswerError(f"the provider's answer is not JSON in UTF-8: {error}") from None
         return Answer(data, watched.model, watched.usage, watched.finish, said_bytes=said)
     response = restore(side.decode_response(data), outbound.renamed)
     said = 0
@@ -360,7 +365,8 @@ def _watcher(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWat
     estimate = None
     if trip.ask.dialect in _USAGE_REQUIRED:
         estimate = partial(usage_from_bytes, trip.envelope)
-    return Translation(side.stream_decoder(), encoder, outbound.renamed, estimate)
+    voiceless = trip.ask.dialect in _VOICELESS
+    return Translation(side.stream_decoder(), encoder, outbound.renamed, estimate, voiceless=voiceless)
 
 
 def _watch_task(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
@@ -439,13 +445,20 @@ class Translation:
         encoder: StreamEncoder,
         renamed: Mapping[str, str] = NOTHING_RENAMED,
         estimate: Callable[[int], Usage] | None = None,
+        *,
+        voiceless: bool = False,
     ) -> None:
-        """`estimate` gives the usage to tell of an answer of so many bytes when the provider told none."""
+        """`estimate` gives the usage to tell of an answer of so many bytes when the provider told none.
+        `voiceless`: the caller's dialect has no sound, and is told what was spoken when it is over.
+        """
+        self._voiceless = voiceless
         self._decoder = decoder
         self._renamed = renamed
         self._estimate = estimate
         self._media: set[int] = set()
         """Parts that are pictures or sound: their base64 is no words."""
+        self._unheard: set[int] = set()
+        """Sound whose words are told in its place."""
         self.encoder = encoder
         self.model = ""
         self.usage = NO_USAGE
@@ -468,8 +481,10 @@ class Translation:
         if self.failed is not None or self.done:
             return b""
         if isinstance(event, PartDelta):
-            self.content = True
             self.progress += 1
+            if event.index in self._unheard:
+                return b""
+            self.content = True
             if not self._media or event.index not in self._media:
                 self.text_bytes += text_bytes(event.text)
         elif isinstance(event, PartStarted):
@@ -479,8 +494,13 @@ class Translation:
                 event = restore_event(event, self._renamed)
             elif event.kind in ("image", "audio"):
                 self._media.add(event.index)
+                if self._voiceless and event.kind == "audio":
+                    self._unheard.add(event.index)
+                    return b""
         elif isinstance(event, PartEnded):
             self.progress += 1
+            if event.index in self._unheard:
+                return self._spoken(event.index, event.transcript)
         elif isinstance(event, Started):
             self.model = event.model
             if event.usage is not None:
@@ -500,3 +520,12 @@ class Translation:
         else:
             assert_never(event)
         return self.encoder.encode(event)
+
+    def _spoken(self, index: int, words: str | None) -> bytes:
+        """A part of sound as one of words."""
+        if not words:
+            return b""
+        self.content = True
+        self.text_bytes += text_bytes(words)
+        events = (PartStarted(index, "text"), PartDelta(index, words), PartEnded(index))
+        return b"".join([self.encoder.encode(event) for event in events])

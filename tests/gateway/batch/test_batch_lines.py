@@ -1,6 +1,7 @@
 """Inputs cut anywhere give the same lines; results are one line each, whatever a provider sent."""
 
 import json
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -132,3 +133,14 @@ def test_what_was_never_asked_says_why() -> None:
     assert json.loads(unasked("openai", "batch_1", line, "cancelled"))["error"]["code"] == "batch_cancelled"
     assert json.loads(unasked("anthropic", "msgbatch_1", line, "expired"))["result"] == {"type": "expired"}
     assert json.loads(unasked("anthropic", "msgbatch_1", line, "cancelled"))["result"] == {"type": "canceled"}
+
+
+def test_a_long_line_in_many_pieces_is_cut_in_linear_time() -> None:
+    def moments(pieces: int) -> float:
+        begun = time.process_time()
+        assert len(list(cut([b"x" * 4096] * pieces + [b"\n"], 1 << 30))) == 1
+        return time.process_time() - begun
+
+    moments(100)
+    small, large = (min(moments(pieces) for _ in range(3)) for pieces in (500, 4_000))
+    assert large < 8 * 4 * max(small, 0.002), (small, large)

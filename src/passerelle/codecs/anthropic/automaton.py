@@ -151,6 +151,8 @@ class Automaton:
             return self._break("the provider began a content block that is already open")
         self._blocks.add(event.index)
         if block.type == "tool_use":
+            if not isinstance(block.name, str) or not block.name:
+                return self._break("the provider began a tool call and never named the tool")
             self.called = True
             if self.finish == "stop":  # said before the call, by an API that minds no order
                 self.finish = "tool_calls"

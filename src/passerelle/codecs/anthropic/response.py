@@ -14,6 +14,7 @@ from passerelle.codecs.anthropic.write_blocks import Block, call_input
 from passerelle.codecs.arguments import UniqueIds, ending, is_malformed
 from passerelle.codecs.base import ReplyContext, Watched
 from passerelle.codecs.fields import BAD_JSON, JsonObject
+from passerelle.codecs.media import in_words
 from passerelle.codecs.sealed import Sealed, seal
 from passerelle.core.errors import AnswerError, ProblemError
 from passerelle.core.message import Part, ReasoningPart, RefusalPart, TextPart, ToolCallPart
@@ -85,7 +86,7 @@ def read_token_count(body: bytes) -> int:
 def write_response(response: Response, context: ReplyContext) -> bytes:
     """The answer to a caller of this dialect."""
     malformed = any(map(is_malformed, response.parts))
-    content = _content(response.parts, context)
+    content = _content(in_words(response.parts), context)
     called = any(block["type"] == "tool_use" for block in content)
     own: JsonObject = dict((response.extra or {}).get("anthropic") or {})
     usage = to_wire(response.usage, response.service_tier)

@@ -5,7 +5,7 @@ Shapes: the types of the official Python SDK, `anthropic` 2.12 (`anthropic.types
 Messages" at platform.claude.com/docs/en/build-with-claude/streaming (read 2026-11-22).
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -139,6 +139,8 @@ class BlockStart(msgspec.Struct):
     type: str = ""
     text: str | None = None
     thinking: str | None = None
+    name: Any = None
+    """A tool's: a string there, anything in blocks we do not know."""
 
 
 class Delta(msgspec.Struct):
@@ -195,4 +197,4 @@ class WatchedMessage(msgspec.Struct):
 class TokenCount(msgspec.Struct, gc=False):
     """The answer of the counting endpoint."""
 
-    input_tokens: int
+    input_tokens: Annotated[int, msgspec.Meta(ge=0)]

@@ -108,10 +108,12 @@ class Automaton:
         what = "inside a frame" if parser.pending else "before `messageStop`"
         self.failed = Failed("protocol", f"the provider's stream ended {what}")
 
-    def _start(self, event: StreamEvent) -> StreamEvent:
+    def _start(self, event: StreamEvent) -> StreamEvent | None:
         self.progress += 1
         start = event.start
         if start is not None and start.tool_use is not None and start.tool_use.type is None:
+            if not start.tool_use.name:
+                return self._break("the provider began a tool call and never named the tool")
             self.called = self.content = True
         self._any = True
         return event

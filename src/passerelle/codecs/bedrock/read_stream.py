@@ -116,6 +116,7 @@ class Decoder:
         start = event.start
         if start is None:
             return
+        self._end(event.content_block_index, events)  # nothing is open there, or it was never ended
         call = start.tool_use
         if call is not None and call.type is None:
             opened = self._begin(event.content_block_index, "tool_call")

@@ -14,6 +14,7 @@ from passerelle.codecs.bedrock.types import TokenCount, WatchedAnswer, WatchedBl
 from passerelle.codecs.bedrock.usage import from_wire, to_wire
 from passerelle.codecs.citations import web_source
 from passerelle.codecs.fields import BAD_JSON, JsonObject
+from passerelle.codecs.media import in_words
 from passerelle.core.errors import AnswerError, ProblemError
 from passerelle.core.message import (
     ImagePart,
@@ -86,7 +87,7 @@ def invoked(answer: Any) -> str:
 def write_response(response: Response, context: ReplyContext) -> bytes:
     """The answer to a caller of this dialect."""
     malformed = any(map(is_malformed, response.parts))
-    content = _content(response.parts, context)
+    content = _content(in_words(response.parts), context)
     own: JsonObject = dict((response.extra or {}).get("bedrock") or {})
     answer: Block = {
         "output": {"message": {"role": "assistant", "content": content}},

@@ -5,7 +5,7 @@ Shapes: the service model of botocore 1.44.5 (`bedrock-runtime/2023-09-30/servic
 "ConverseStream" of docs.aws.amazon.com/bedrock/latest/APIReference (read 2026-11-22). Blobs are base64.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -261,4 +261,4 @@ class WatchedAnswer(msgspec.Struct, rename="camel"):
 class TokenCount(msgspec.Struct, rename="camel", gc=False):
     """The answer of CountTokens."""
 
-    input_tokens: int
+    input_tokens: Annotated[int, msgspec.Meta(ge=0)]

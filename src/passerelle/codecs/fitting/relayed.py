@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.fitting.settings import Given, UnfitError, Verdict, judge
 from passerelle.codecs.splice import join, split
 from passerelle.core.accepts import Accepts
+from passerelle.core.errors import invalid
 from passerelle.core.request import Dialect
 
 Path = tuple[str, ...]
@@ -154,7 +156,12 @@ class _Tree:
         """A top-level field's value; None when absent."""
         if name not in self._seen:
             raw = self.fields.get(name)
-            self._seen[name] = None if raw is None else _any.decode(raw)
+            try:
+                self._seen[name] = None if raw is None else _any.decode(raw)
+            except (
+                BAD_JSON
+            ):  # a number beyond all floats, or no end of nesting: the envelope looks less closely
+                raise invalid(f"`{name}` holds a value that cannot be read; correct it.", name) from None
         return self._seen[name]
 
     def get(self, path: Path) -> Any:

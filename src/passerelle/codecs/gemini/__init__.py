@@ -111,8 +111,10 @@ class Provider:
         if said.error is not None:
             failed = errors.read_failure(said.error)
             raise AnswerError(failed.message, failed.failure)
-        if said.total_tokens is None:
-            raise AnswerError("the provider's answer is no token count: `totalTokens` is missing")
+        if said.total_tokens is None or said.total_tokens < 0:
+            raise AnswerError(
+                "the provider's answer is no token count: `totalTokens` is missing, or below zero"
+            )
         return said.total_tokens
 
 

@@ -24,6 +24,10 @@ def with_lf(data: bytes) -> bytes:
     return data
 
 
+_BOM = b"\xef\xbb\xbf"
+_BLANK = b" \t\r\n"
+
+
 class NotAStream:
     """Notices a body that is no event stream at all, and says what it is instead."""
 
@@ -39,11 +43,18 @@ class NotAStream:
     def feed(self, data: bytes) -> bool:
         """Whether `data` belongs to a body that is no stream."""
         if not self.known:
-            start = (self._held + data).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-            if not start:
+            came = (self._held + data).lstrip(_BLANK)
+            if _BOM.startswith(came):  # nothing yet, or the beginning of a mark
+                self._held = came
+                return False
+            came = came.removeprefix(_BOM).lstrip(_BLANK)
+            if not came:
+                self._held = _BOM
                 return False
             self.known = True
-            self.is_one = start in (b"{", b"[", b"<")
+            self.is_one = came[:1] in (b"{", b"[", b"<")
+            self._held = b""
+            data = came
         if self.is_one and len(self._held) < _MOST_OF_AN_ERROR:
             self._held += data
         return self.is_one

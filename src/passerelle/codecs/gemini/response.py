@@ -326,8 +326,11 @@ _OWN_CITATION: Final = frozenset(wire.Citation.__struct_encode_fields__) | {"pub
 
 def write_citation(citation: Json) -> Json | None:
     """One source: Google's own as it came, another's by its address and title."""
-    if citation.keys() <= _OWN_CITATION and "uri" in citation:
-        return citation
+    # Whoever sent it may have sent anything: what has another type than Google gives it is left out.
+    if citation.keys() <= _OWN_CITATION and isinstance(citation.get("uri"), str):
+        return {
+            name: value for name, value in citation.items() if type(value) is _CITED.get(name, type(value))
+        }
     if "web" in citation:
         return None  # it goes along as a ground
     source = web_source(citation)
@@ -338,3 +341,6 @@ def write_citation(citation: Json) -> Json | None:
         if value is not None:
             written[name] = value
     return written
+
+
+_CITED: Final = {"startIndex": int, "endIndex": int, "uri": str, "title": str, "license": str}

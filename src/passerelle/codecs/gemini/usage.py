@@ -14,18 +14,18 @@ from passerelle.core.usage import Usage
 
 def read_usage(said: UsageMetadata) -> Usage:
     """Disjoint buckets whose total is Google's own."""
-    prompt = said.prompt_token_count or 0
-    cached = min(said.cached_content_token_count or 0, prompt)
+    prompt = _count(said.prompt_token_count)
+    cached = min(_count(said.cached_content_token_count), prompt)
     uncached = prompt - cached
     audio = image = 0
     if said.prompt_tokens_details:
         of_cache = said.cache_tokens_details
         audio = _apart(said.prompt_tokens_details, of_cache, "AUDIO", uncached)
         image = _apart(said.prompt_tokens_details, of_cache, "IMAGE", uncached - audio)
-    tools = said.tool_use_prompt_token_count or 0
-    output = said.candidates_token_count or 0
-    thoughts = said.thoughts_token_count or 0
-    total = said.total_token_count or 0
+    tools = _count(said.tool_use_prompt_token_count)
+    output = _count(said.candidates_token_count)
+    thoughts = _count(said.thoughts_token_count)
+    total = _count(said.total_token_count)
     plain = not (thoughts or cached or tools or audio or image or said.candidates_tokens_details)
     if plain and total in (0, prompt + output):  # the usual case, at a third of the cost
         return Usage(input_tokens=prompt, output_tokens=output)
@@ -49,6 +49,11 @@ def read_usage(said: UsageMetadata) -> Usage:
         output_audio_tokens=spoken,
         output_image_tokens=drawn,
     )
+
+
+def _count(said: int | None) -> int:
+    """A count; below zero there is none, and no money to be had back for it."""
+    return said if said and said > 0 else 0
 
 
 def _apart(of: list[ModalityTokens], less: list[ModalityTokens] | None, modality: str, most: int) -> int:

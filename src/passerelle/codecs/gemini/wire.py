@@ -79,12 +79,16 @@ def canonical(value: Wire) -> bytes:
     return msgspec.json.encode(_written(value))
 
 
+_NOTHING: Final = msgspec.Raw()
+"""The arguments of a call that came without any: written as it is, it would be no JSON."""
+
+
 def _written(value: Any) -> Any:
     if isinstance(value, Wire):
         held = dict(value.extra or ())
         for name, attribute in zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True):
             inner = getattr(value, attribute)
-            if attribute != "extra" and inner is not None:
+            if attribute != "extra" and inner is not None and inner != _NOTHING:
                 held[name] = _written(inner)
         return held
     return [_written(one) for one in value] if isinstance(value, list) else value

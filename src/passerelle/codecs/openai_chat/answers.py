@@ -1,5 +1,6 @@
 """Judging a provider's answer: errors dressed as success, and answers with nothing in them."""
 
+import json
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ from passerelle.core.event import Failed
 from passerelle.core.usage import Usage
 
 _any_decoder = msgspec.json.Decoder()
+_prefix_decoder = json.JSONDecoder()
 
 HEAD_BYTES: Final = 64 << 10
 """How much is kept of a body that is not the stream it should be, to say what it was."""
@@ -68,13 +70,21 @@ def not_a_stream(head: bytes) -> Failed:
     if not text:
         return Failed("protocol", "the provider ended its stream without sending an event")
     try:
-        value = _any_decoder.decode(text)
-    except BAD_JSON:
+        value = _first(text)
+    except (ValueError, RecursionError):
         return Failed("protocol", _not_json(text))
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     failed = _error_of(value) if isinstance(value, dict) else None
     return failed or Failed("protocol", "the provider sent one JSON body where a stream was asked for")
+
+
+def _first(text: bytes) -> Any:
+    """The JSON value `text` begins with. What follows must not change the verdict: where `seems_whole` was
+    asked before it came, it did not. Raises `ValueError` or `RecursionError`.
+    """
+    value, _ = _prefix_decoder.raw_decode(text.decode("utf-8", "replace"))
+    return value
 
 
 def seems_whole(head: bytes) -> bool:

@@ -116,7 +116,8 @@ class StreamDecoder:
         if failed is not None:
             events.append(self._failed(failed))
             return True
-        if not self._started and (chunk.model or chunk.choices):
+        counted = chunk.usage or (chunk.x_groq.usage if chunk.x_groq is not None else None)
+        if not self._started and (chunk.model or chunk.choices or counted is not None):
             self._start(chunk, events)
         if chunk.service_tier is not None:
             self._tier = chunk.service_tier
@@ -126,7 +127,6 @@ class StreamDecoder:
             # Core carries one answer, and no other is ever asked for.
             if not choice.index and self._choice(choice, events):
                 return True
-        counted = chunk.usage or (chunk.x_groq.usage if chunk.x_groq is not None else None)
         if counted is not None:
             usage = decode_usage(counted)
             if usage is not NO_USAGE and usage != self._usage:

@@ -116,7 +116,8 @@ class Parts:
             events.extend([PartDelta(self._at, citation=source) for source in self.sources])
         self._leave(events)
         if self._audio is not None:
-            events.append(PartEnded(self._audio, {ORIGIN: self._audio_end} if self._audio_end else None))
+            extra = {ORIGIN: self._audio_end} if self._audio_end else None
+            events.append(PartEnded(self._audio, extra, self._audio_end.get("transcript")))
         for call in self._calls.values():
             if call.part is None:
                 continue

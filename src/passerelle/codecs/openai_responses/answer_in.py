@@ -47,7 +47,11 @@ EMPTY: Final = "the provider sent an empty completion: no output and no tokens"
 def decode_response(body: bytes) -> Response:
     """Raises `AnswerError` for anything that is not a complete answer."""
     wire, usage, finish = _read(body)
-    items = _whole.decode(body).output or []
+    try:
+        items = _whole.decode(body).output or []
+        fields = {k: msgspec.json.decode(v) for k, v in _fields.decode(body).items() if k not in _KNOWN}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # in what `_read` skips
+        raise AnswerError(_not_json(body, error)) from None
     parts: list[Part] = []
     beside: list[list[Any]] = []
     try:
@@ -63,7 +67,6 @@ def decode_response(body: bytes) -> Response:
         _cite(parts, sources_in(beside))
     logprobs = [entry for part in parts if isinstance(part, TextPart) for entry in _logprobs(part)]
     kept: Json = {"items": beside} if beside else {}
-    fields = {k: msgspec.json.decode(v) for k, v in _fields.decode(body).items() if k not in _KNOWN}
     if fields:
         kept["fields"] = fields
     return Response(

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 import msgspec
 
 from passerelle.codecs.base import ReplyContext
+from passerelle.codecs.media import in_words
 from passerelle.codecs.names import fit_id
 from passerelle.codecs.openai_reading import Json
 from passerelle.codecs.openai_responses.encode import TIERS, format_out
@@ -187,7 +188,7 @@ def _items(response: Response, reply: Reply, status: str, beside: list[list[Any]
     waiting = list(beside)
     logprobs = logprobs_out(response.logprobs)
     last: Any = None
-    for n, part in enumerate(response.parts):
+    for n, part in enumerate(in_words(response.parts)):
         while waiting and waiting[0][0] <= n:
             items.append(waiting.pop(0)[1])
             last = None
@@ -235,10 +236,7 @@ def _item(part: Part, reply: Reply, index: int) -> list[Json]:
         return items
     if isinstance(part, ImagePart):
         return [image(reply.item_id("ig", index), part.data, part.media_type, (part.memo or {}).get("item"))]
-    if isinstance(part, AudioPart):
-        words = part.transcript
-        return [message(reply.item_id("msg", index), [spoken(TextPart(words))])] if words else []
-    if isinstance(part, FilePart | ToolResultPart):
+    if isinstance(part, FilePart | ToolResultPart | AudioPart):
         return []
     assert_never(part)
 

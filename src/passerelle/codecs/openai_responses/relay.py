@@ -10,11 +10,12 @@ from typing import Final
 
 import msgspec
 
-from passerelle.codecs.base import Envelope, Target
+from passerelle.codecs.base import Envelope, PathTarget, Target
 from passerelle.codecs.callers import CALLERS_WORDS
+from passerelle.codecs.openai_reading import Json, decode_object
 from passerelle.codecs.openai_responses.agent_api import fit
 from passerelle.codecs.openai_responses.answer_in import EMPTY, settle
-from passerelle.codecs.openai_responses.decode import ENCRYPTED
+from passerelle.codecs.openai_responses.decode import ENCRYPTED, decode_request
 from passerelle.codecs.openai_responses.errors import decode_error
 from passerelle.codecs.openai_responses.finish import holds_content
 from passerelle.codecs.openai_responses.stream_in import (
@@ -56,12 +57,15 @@ def _refused(target: Target) -> list[str]:
 
 
 def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
-    """What `relay_request` takes out of the caller's body: what `target` would refuse, and `store: true`."""
+    """What `relay_request` takes out of the caller's body: what `target` would refuse, and `store: true`.
+
+    Raises `ProblemError` for what only a closer look finds wrong.
+    """
     refused = _refused(target)
     fields = _fields.decode(body)
     if "agent_api" in target.quirks:
         lost: list[str] = ["store"] if bytes(fields.get("store", _ABSENT)) == b"true" else []
-        fit(msgspec.json.decode(body), lost.append)
+        fit(_checked(body), lost.append)
         words = CALLERS_WORDS["openai_responses"]
         return tuple(sorted({words.get(name, name) for name in lost}))
     if bytes(fields.get("store", _ABSENT)) == b"false":
@@ -71,8 +75,14 @@ def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
     return tuple(sorted(name for name in refused if bytes(fields.get(name, _ABSENT)) != b"null"))
 
 
+def _checked(body: bytes) -> Json:
+    """The body as an object, of which every item and part is what it must be. Raises `ProblemError`."""
+    decode_request(body, PathTarget("chat"))
+    return decode_object(body)
+
+
 def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
-    """The body with the model spliced, and nothing stored at the provider."""
+    """The body with the model spliced, and nothing stored at the provider. Raises as `relay_losses`."""
     fields = _fields.decode(body)
     fields["model"] = msgspec.Raw(quoted(target.model))
     for name in _refused(target):
@@ -86,7 +96,7 @@ def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
             if ENCRYPTED not in wanted:
                 fields["include"] = msgspec.Raw(_encoder.encode([*wanted, ENCRYPTED]))
     if "agent_api" in target.quirks:
-        whole = msgspec.json.decode(_encoder.encode(fields))
+        whole = _checked(_encoder.encode(fields))
         fit(whole, lambda _: None)
         return _encoder.encode(whole)
     return _encoder.encode(fields)

@@ -146,7 +146,8 @@ def image(identifier: str, data: str | None, media_type: str | None, item: Json 
 
 def annotation_out(citation: Json, text: str) -> Json | None:
     """A citation of any provider as an annotation of this dialect, where it has the form: links do."""
-    if citation.get("type") in _ANNOTATIONS:
+    kind = citation.get("type")
+    if isinstance(kind, str) and kind in _ANNOTATIONS:
         nested = citation.get("url_citation")  # Chat Completions nests it
         return {"type": "url_citation", **nested} if isinstance(nested, dict) else citation
     source = web_source(citation)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from passerelle.codecs.base import PathTarget
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.core.batch import LineProblem, Surface
 from passerelle.core.request import Dialect
 
@@ -82,23 +83,27 @@ class LineError(Exception):
 
 def cut(chunks: Iterable[bytes], longest: int) -> Iterator[tuple[int, bytes | None]]:
     """The numbered lines that are not blank; None in place of one longer than `longest` bytes."""
-    held, number, skipping = b"", 0, False
+    held: list[bytes] = []  # what has come of a line: joined once, for a line may be long and its pieces many
+    number = size = 0
     for chunk in chunks:
-        pieces = (held + chunk).split(b"\n")
-        held = pieces.pop()
-        for piece in pieces:
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
             number += 1
-            if skipping or len(piece) > longest:
+            line = b"".join([*held, end])
+            if size > longest or len(line) > longest:
                 yield number, None
-            elif piece.strip():
-                yield number, piece
-            skipping = False
-        if len(held) > longest:
-            held, skipping = b"", True
-    if skipping:
+            elif line.strip():
+                yield number, line
+            held, size = [], 0
+        size += len(rest)
+        if size > longest:
+            held = []  # too long whatever follows
+        else:
+            held.append(rest)
+    if size > longest:
         yield number + 1, None
-    elif held.strip():
-        yield number + 1, held
+    elif (last := b"".join(held)).strip():
+        yield number + 1, last
 
 
 def read_line(surface: Surface, endpoint: str, number: int, text: bytes | None) -> Line:
@@ -110,7 +115,7 @@ def read_line(surface: Surface, endpoint: str, number: int, text: bytes | None) 
         return Line(number, message.custom_id, bytes(message.params))
     try:
         said = _openai.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise _wrong("invalid_json_line", "This line is not parseable as valid JSON.", number) from error
     body = bytes(said.body)
     present = {"custom_id": said.custom_id, "method": said.method, "url": said.url, "body": body or None}
@@ -132,7 +137,7 @@ def read_line(surface: Surface, endpoint: str, number: int, text: bytes | None) 
         raise _wrong("url_mismatch", told, number, "url")
     try:
         asked = _asked.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise _wrong("invalid_type", "'body' must be an object.", number, "body") from error
     if asked.model is None and endpoint not in _MODEL_OPTIONAL:
         raise _missing("body.model", number)

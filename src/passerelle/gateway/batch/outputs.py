@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.core.batch import LineResult, Surface, Tokens
 from passerelle.core.ids import same
 from passerelle.gateway.batch.lines import Line
@@ -94,7 +95,7 @@ def _one_line(body: bytes) -> bytes:
 def _tokens(body: bytes) -> Tokens:
     try:
         usage = _answers.decode(body).usage or _Usage()
-    except msgspec.DecodeError:  # a provider's own idea of usage: the ledger counted it, this only shows it
+    except BAD_JSON:  # a provider's own idea of usage: the ledger counted it, this only shows it
         return Tokens()
     into = usage.input_tokens_details or usage.prompt_tokens_details or _Details()
     out = usage.output_tokens_details or usage.completion_tokens_details or _Details()

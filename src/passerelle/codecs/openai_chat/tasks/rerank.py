@@ -121,8 +121,10 @@ class RerankClient:
     def encode_response(
         self, response: RerankResponse, request: RerankRequest, context: ReplyContext
     ) -> Whole:
-        """The order, with the documents where they were asked for."""
+        """The order, with the documents where they were asked for. Raises `AnswerError` for one too many."""
         results: list[dict[str, Any]] = []
+        if not all(0 <= found.index < len(request.documents) for found in response.results):
+            raise AnswerError("the provider ranked a document that nobody sent")
         for found in response.results[: request.top_n]:
             line: dict[str, Any] = {"index": found.index, "relevance_score": found.score}
             if request.return_documents:
