@@ -126,6 +126,7 @@ class App:
             self.store,
             self.clock,
             self.batch_rules,
+            settler,
             random.random,
             draining=lambda: self.draining(),
         )

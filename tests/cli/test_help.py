@@ -28,6 +28,9 @@ LEAVES = [path for path, command in EVERY.items() if not isinstance(command, cli
 def test_the_commands_are_these() -> None:
     assert [" ".join(path) for path in LEAVES] == [
         "ask",
+        "batches cancel",
+        "batches list",
+        "batches show",
         "check",
         "import litellm",
         "keys create",

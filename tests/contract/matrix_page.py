@@ -20,7 +20,7 @@ The SDKs as they are published, unmodified, in front of a running gateway with r
 dialect behind it: each case is one program's request (or conversation) with checks on both sides, of what the
 SDK made of the answer (words, calls, finish, usage, model, class of exception, `retry-after`) and of
 what the provider was asked, read strictly in its own dialect. `make sdks` runs it and writes this page;
-`make test` runs the same cases, the slow ones at one provider of four.
+`make test` runs the same cases, the slow ones at one provider of four and frameworks at two.
 """
 _LEGEND = """
 One sign for each provider: Chat, Responses, Anthropic, Gemini. ✓ passed, **✗** failed (the reason is

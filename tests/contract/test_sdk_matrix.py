@@ -1,4 +1,4 @@
-"""Every SDK, unmodified, over the matrix of `matrix_cases`; the slow cases at one provider of four."""
+"""Every SDK, unmodified, over the matrix of `matrix_cases`; slow cases at one provider, frameworks at two."""
 
 import pytest
 from tests.contract.contract_world import World
@@ -20,4 +20,4 @@ def test_an_sdk_passes_every_case_at_every_provider(shared_world: World, program
     passed = [cell for cell in cells if cell.status == "passed"]
     failed = [f"{cell.case} @ {cell.provider}: {cell.why}" for cell in cells if cell.status == "failed"]
     assert not failed, "\n".join(failed)
-    assert len(passed) > 100
+    assert len(passed) > 60

@@ -172,3 +172,31 @@ def test_the_upper_bound_of_a_plain_price_is_tight(inp: int, out: int, into: int
 def test_prices_and_costs_are_integers_throughout() -> None:
     row = msgspec.structs.replace(SONNET, input=3_000_000_001)
     assert type(pricing.cost(Usage(input_tokens=10**15), row)) is int
+
+
+@given(usages, price_rows(), st.integers(0, 100))
+def test_a_part_of_a_price_is_exact_and_rounded_up_once(usage: Usage, price: Price, percent: int) -> None:
+    whole, part = pricing.cost(usage, price), pricing.cost(usage, price, percent=percent)
+    assert pricing.cost(usage, price, percent=100) == whole
+    # The whole was rounded up by less than a nano, and so was the part.
+    assert Fraction(whole - 1) * percent / 100 < max(part, Fraction(1, 10**9))
+    assert part <= pricing.part_of(whole, percent) <= whole
+
+
+@given(usages, price_rows(), st.integers(0, 99))
+def test_a_larger_part_never_costs_less(usage: Usage, price: Price, percent: int) -> None:
+    smaller = pricing.cost(usage, price, percent=percent)
+    assert smaller <= pricing.cost(usage, price, percent=percent + 1)
+    assert pricing.cost(usage, None, percent=percent) is None
+
+
+@given(st.integers(0, 10**20), st.integers(0, 100), st.sampled_from([1, 1_000_000]))
+def test_part_of_is_the_ceiling_of_the_exact_part(amount: int, percent: int, per: int) -> None:
+    exact = Fraction(amount * percent, 100 * per)
+    assert exact <= pricing.part_of(amount, percent, per) < exact + 1
+
+
+def test_half_of_an_odd_price_is_rounded_up() -> None:
+    usage = Usage(input_tokens=1)
+    assert pricing.cost(usage, Price("v", input=3_000_000), percent=50) == 2
+    assert pricing.cost(usage, SONNET, percent=50) == 1_500

@@ -200,6 +200,7 @@ def _from_offer(
         without=group.without,
         quirks=entry.quirks,
         template=entry.template,
+        batches=None if entry.batches is None else entry.batches.as_service(),
         prompt_cache=entry.prompt_cache,
         demo=group.demo,
     )
@@ -242,6 +243,7 @@ def _plain(name: str, entry: ProviderSettings, model: Model, said: DeploymentSet
         weight=entry.weight,
         quirks=entry.quirks,
         template=entry.template,
+        batches=None if entry.batches is None else entry.batches.as_service(),
         prompt_cache=entry.prompt_cache,
         demo=entry.kind == "simulated",
     )

@@ -12,6 +12,7 @@ from passerelle import __version__
 
 _COMMANDS = {
     "ask": ("ask", "Ask one question; see the plan, tokens and cost."),
+    "batches": ("batches", "List, show and cancel batches."),
     "check": ("check", "Name every mistake in the configuration."),
     "import": ("imports", "Turn another gateway's configuration into ours."),
     "keys": ("keys", "Create, list and revoke API keys."),

@@ -29,6 +29,7 @@ def reference_findings(text: str, path: tuple[str | int, ...], origin: Origin) -
 _ONLY_OF = {
     "api_version": ("azure",),
     "aws": ("bedrock",),
+    "batches": ("openai_like", "anthropic"),
     "entra": ("azure",),
     "project": ("vertex",),
     "token_url": ("azure", "vertex"),

@@ -18,7 +18,16 @@ from passerelle.config.types import (
     Text,
     Weight,
 )
-from passerelle.core.model import Attributes, DataClass, Evidence, Hosting, PromptCache, TrainingUse
+from passerelle.core.model import (
+    Attributes,
+    BatchDialect,
+    BatchService,
+    DataClass,
+    Evidence,
+    Hosting,
+    PromptCache,
+    TrainingUse,
+)
 from passerelle.core.request import Dialect
 
 ProviderKind = Literal[
@@ -43,6 +52,18 @@ class KeepsSettings(Section):
     code_execution: Count | None = None
     file_ids: Count | None = None
     mcp: Count | None = None
+    batch: Count | None = None
+
+
+class BatchServiceSettings(Section):
+    """`batches`: the provider's own batch service. Left out means that batches are not handed to it."""
+
+    dialect: BatchDialect
+    percent: Annotated[int, Strict(), Field(ge=0, le=100)] = 100
+
+    def as_service(self) -> BatchService:
+        """The same as a value."""
+        return BatchService(self.dialect, self.percent)
 
 
 class AttributeSettings(Section):
@@ -135,6 +156,7 @@ class ProviderSettings(Section):
     models: tuple[Text, ...] | None = None
     weight: Weight = 1.0
     prompt_cache: PromptCache = "auto"
+    batches: BatchServiceSettings | None = None
     quirks: Annotated[frozenset[Text], SORTED] = frozenset()
     attributes: AttributeSettings = AttributeSettings()
     deadlines: DeadlineOverrides = DeadlineOverrides()

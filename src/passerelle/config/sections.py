@@ -91,6 +91,7 @@ class FileSettings(Section):
 class BatchSettings(Section):
     """`[batches]`: requests asked as one piece of work, in the background."""
 
+    native: Literal["auto", "never"] = "auto"
     concurrency: Annotated[Whole, Field(ge=0, le=1024)] = 8
     yield_above: Count = 32
     attempts: Annotated[Whole, Field(ge=1, le=100)] = 5

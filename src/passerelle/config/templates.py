@@ -83,13 +83,16 @@ def laid_under(entry: Mapping[str, Any], template: Template) -> dict[str, Any]:
     """The operator's entry with the template's fields where it says nothing.
 
     An entry that moves `base_url` elsewhere has left the place the template's attributes speak of, so it
-    keeps none of them: unknown until the operator says. Nor may it connect to private addresses unasked.
+    keeps none of them: unknown until the operator says. Nor has it the template's batch service, nor may it
+    connect to private addresses unasked.
     """
     merged = {**template.entry, **entry}
     if moved_elsewhere(entry, template) and "allow_private_network" not in entry:
         merged.pop("allow_private_network", None)  # it was for the template's own address
     theirs, ours = template.entry.get("attributes"), entry.get("attributes")
     if moved_elsewhere(entry, template):
+        if "batches" not in entry:
+            merged.pop("batches", None)
         merged["attributes"] = ours if ours is not None else {}
     elif isinstance(theirs, dict) and isinstance(ours, dict):
         merged["attributes"] = {**theirs, **ours}

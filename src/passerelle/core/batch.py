@@ -112,6 +112,49 @@ class Tokens(msgspec.Struct, frozen=True):
         )
 
 
+NativeStep = Literal["here", "sending", "waiting", "collected", "over"]
+"""How far a batch is with a provider's own batch service. `here`: it does not go there, all of it is run by
+us. `over`: what the provider answered is booked, and nothing of it is left there; the rest is run by us.
+
+    sending ─→ waiting ─→ collected ─→ over
+       └──────────┴───────────↗
+"""
+
+
+class Native(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A batch, or what is asked of it, at a provider's own batch service. Every step is kept before the next
+    depends on it."""
+
+    step: NativeStep
+    why: str = ""
+    """Why it is run here, or how it ended there: for the operator."""
+    provider: str = ""
+    deployment: str = ""
+    percent: int = 100
+    """What is charged there, of the price of the same request asked alone."""
+    lines: int = 0
+    at_ns: int = 0
+    """When it was decided."""
+    input_id: str = ""
+    """The provider's name of the input file."""
+    batch_id: str = ""
+    """The provider's name of the batch."""
+    files: tuple[str, ...] = ()
+    """The provider's names of the result files."""
+    told: bool = False
+    """The provider was told to cancel it."""
+    troubles: int = 0
+    """Tries in a row that came to nothing."""
+    leases: tuple[tuple[str, str], ...] = ()
+    """(budget, lease): money set aside for all of it, whatever becomes of any worker."""
+    held_nanos: int = 0
+    workspace_id: str = ""
+    data_class: str = ""
+    generation: int = 0
+    policy_version: str = ""
+    catalog_version: str = ""
+
+
 class Batch(msgspec.Struct, frozen=True):
     """A batch as it is kept."""
 
@@ -135,6 +178,8 @@ class Batch(msgspec.Struct, frozen=True):
     tokens: Tokens = Tokens()
     reached: dict[BatchState, int] = {}
     """When it came to each state, Unix nanoseconds."""
+    native: Native | None = None
+    """None before it was decided whether a provider's batch service gets it."""
 
 
 class LineResult(msgspec.Struct, frozen=True):

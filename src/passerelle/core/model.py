@@ -83,7 +83,8 @@ class Attributes(msgspec.Struct, frozen=True, omit_defaults=True):
     retention_days: int | None = None
     """Longest the provider keeps prompts or answers; 0 is zero retention."""
     keeps: tuple[tuple[str, int], ...] = ()
-    """What is kept longer than `retention_days` because a request asks for it: the feature, and the days."""
+    """What is kept longer than `retention_days` because a request asks for it: the feature, and the days.
+    `batch`: what is sent to the provider's own batch service; unknown there without a row."""
     training_use: TrainingUse | None = None
     certifications: tuple[str, ...] | None = None
     max_data_class: DataClass | None = None
@@ -157,6 +158,18 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the operator says of the settings it takes; the catalog's rows stand in `catalog.parameters`."""
 
 
+BatchDialect = Literal["openai", "anthropic"]
+"""How a provider's batch service is spoken to: OpenAI's files and batches, Anthropic's message batches."""
+
+
+class BatchService(msgspec.Struct, frozen=True):
+    """A provider's own batch service."""
+
+    dialect: BatchDialect
+    percent: int
+    """What is charged there, in percent of the price of the same request asked alone."""
+
+
 class Limits(msgspec.Struct, frozen=True, omit_defaults=True):
     """Limits of a deployment, ours or the provider's."""
 
@@ -194,6 +207,8 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     """The well-known provider its entry started from: whose parameters hold there."""
     accepts: Said | None = None
     """What the operator says of the settings taken there."""
+    batches: BatchService | None = None
+    """The place's own batch service, for many requests at once."""
     prompt_cache: PromptCache = "auto"
     """Whether prompts that come without marks are marked for its cache (`codecs.caching`)."""
     demo: bool = False

@@ -60,6 +60,17 @@ class Settler:
             log.info("settled", extra={"receipt": receipt})
         return receipt
 
+    def settlement(self, trip: Trip, outcome: OutcomeKind, *, problem: str | None = None) -> Settlement:
+        """What a trip leaves behind, for one that is booked together with its result: see `tell`."""
+        trip.settled = True
+        return Settlement(self._receipt(trip, outcome, problem), settled(trip), _content(trip))
+
+    def tell(self, receipt: Receipt) -> None:
+        """Metrics and the log line of a receipt that was booked."""
+        self._metrics.settled(receipt)
+        if log.isEnabledFor(logging.INFO):
+            log.info("settled", extra={"receipt": receipt})
+
     def _receipt(self, trip: Trip, outcome: OutcomeKind, problem: str | None) -> Receipt:
         ask, attempts = trip.ask, trip.attempts
         usage: Usage = attempts[0].usage if len(attempts) == 1 else sum((a.usage for a in attempts), NO_USAGE)

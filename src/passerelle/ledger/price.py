@@ -8,7 +8,7 @@ import functools
 from typing import overload
 
 from passerelle.core.model import Price
-from passerelle.core.money import ceil_per_million
+from passerelle.core.money import PER_MILLION, ceil_per_million
 from passerelle.core.usage import Usage
 
 _HOUR_MS = 3_600_000
@@ -24,13 +24,16 @@ def tier(price: Price, total_input_tokens: int) -> Price:
 
 
 @overload
-def cost(usage: Usage, price: Price) -> int: ...
+def cost(usage: Usage, price: Price, *, percent: int = 100) -> int: ...
 @overload
-def cost(usage: Usage, price: None) -> None: ...
+def cost(usage: Usage, price: None, *, percent: int = 100) -> None: ...
 @overload
-def cost(usage: Usage, price: Price | None) -> int | None: ...
-def cost(usage: Usage, price: Price | None) -> int | None:
+def cost(usage: Usage, price: Price | None, *, percent: int = 100) -> int | None: ...
+def cost(usage: Usage, price: Price | None, *, percent: int = 100) -> int | None:
     """Cost of `usage` in nanos of the price's currency, rounded up; None when there is no price.
+
+    `percent`: charged at so much of the row's figures, as providers' batch services do; still one sum,
+    rounded once.
 
     A bucket without a figure takes the one documented at `core.model.Price`: cache reads, audio and
     image input the input price; 5-minute cache writes the input price; 1-hour writes the 5-minute price;
@@ -43,10 +46,11 @@ def cost(usage: Usage, price: Price | None) -> int | None:
     into, out = row.input, row.output
     units = _units(usage, price)
     if usage.total_tokens == usage.input_tokens + usage.output_tokens:  # nothing in any other bucket
-        return ceil_per_million(usage.input_tokens * into + usage.output_tokens * out + units)
+        plain = usage.input_tokens * into + usage.output_tokens * out + units
+        return ceil_per_million(plain) if percent == 100 else part_of(plain, percent, PER_MILLION)
     write_5m = into if row.cache_write_5m is None else row.cache_write_5m
     write_1h = write_5m if row.cache_write_1h is None else row.cache_write_1h
-    return ceil_per_million(
+    weighted = (
         usage.input_tokens * into
         + usage.cache_read_tokens * (into if row.cache_read is None else row.cache_read)
         + usage.cache_write_5m_tokens * write_5m
@@ -59,6 +63,12 @@ def cost(usage: Usage, price: Price | None) -> int | None:
         + usage.output_image_tokens * (out if row.output_image is None else row.output_image)
         + units
     )
+    return ceil_per_million(weighted) if percent == 100 else part_of(weighted, percent, PER_MILLION)
+
+
+def part_of(amount: int, percent: int, per: int = 1) -> int:
+    """`percent` of `amount` / `per`, rounded up once: what of a bound is a bound of the part."""
+    return -(-amount * percent // (100 * per))
 
 
 def _units(usage: Usage, price: Price) -> int:

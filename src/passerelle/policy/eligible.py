@@ -17,6 +17,9 @@ from passerelle.core.principal import Principal, Rights
 from passerelle.core.request import Operation
 from passerelle.policy.rules import Demands, Policy, Rule, Test, compile_demands, raised
 
+BATCH = "batch"
+"""The feature of a request that is to go to a provider's own batch service."""
+
 
 class RequestClass(msgspec.Struct, frozen=True, gc=False):
     """All that eligibility depends on, and nothing else: equal classes have equal sets."""
@@ -137,6 +140,9 @@ def _as_kept(deployment: Deployment, features: frozenset[str]) -> Deployment:
     keeps = deployment.attributes.keeps
     longest = max((days for feature, days in keeps if feature in features), default=0) if keeps else 0
     kept = deployment.attributes.retention_days
+    if BATCH in features and all(feature != BATCH for feature, _ in keeps):
+        # A batch service keeps inputs and results for a time of its own: unsaid, nobody knows how long.
+        return replace(deployment, attributes=replace(deployment.attributes, retention_days=None))
     if not longest or kept is None or kept >= longest:
         return deployment
     attributes = replace(deployment.attributes, retention_days=longest)

@@ -18,11 +18,15 @@ FORWARD = frozenset({"anthropic-beta", "anthropic-version", "idempotency-key", "
 
 def anthropic_routes(base_path: str) -> dict[tuple[Dialect, Operation], str]:
     """The path of each operation below `base_path`, which may end in `/v1` or not."""
-    root = base_path if base_path.endswith("/v1") else f"{base_path}/v1"
+    root = _root(base_path)
     return {
         ("anthropic", "chat"): f"{root}/messages",
         ("anthropic", "count_tokens"): f"{root}/messages/count_tokens",
     }
+
+
+def _root(base_path: str) -> str:
+    return base_path if base_path.endswith("/v1") else f"{base_path}/v1"
 
 
 def anthropic(entry: ProviderEntry, client: HttpSender) -> RemoteProvider:
@@ -35,4 +39,5 @@ def anthropic(entry: ProviderEntry, client: HttpSender) -> RemoteProvider:
         routes=anthropic_routes(base_path),
         forward=FORWARD,
         fixed={"anthropic": (("anthropic-version", VERSION),)},
+        root=_root(base_path),
     )

@@ -65,4 +65,5 @@ def openai_like(entry: ProviderEntry, client: HttpSender) -> RemoteProvider:
         routes=openai_routes(base_path, host=origin.host),
         forward=FORWARD,
         fixed={"anthropic": (("anthropic-version", "2023-06-01"),)},
+        root=base_path or "/v1",
     )

@@ -64,8 +64,11 @@ class RemoteProvider:
         routes: Mapping[tuple[Dialect, Operation], str],
         forward: frozenset[str] = frozenset({"idempotency-key", "traceparent"}),
         fixed: Mapping[Dialect, tuple[tuple[str, str], ...]] | None = None,
+        root: str = "",
     ) -> None:
+        """`root`: the path, with the version, that errands are below."""
         self.name = name
+        self._root = root
         self._client = client
         self._auth = auth
         self._token: TokenHeader | None = None if isinstance(auth, AuthHeader) else auth
@@ -124,6 +127,37 @@ class RemoteProvider:
             return reply
         await reply.aclose()
         return await self._send(_until(call, ends_at - loop.time()))
+
+    async def errand(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes = b"",
+        content_type: str = "application/json",
+        dialect: Dialect,
+        headers: Sequence[tuple[str, str]] = (),
+        deadlines: Deadlines,
+        remaining_s: float,
+    ) -> Reply:
+        """What is no call of a model: `path`, made by an adapter, below the entry's own address, with the
+        entry's credential. Raises `SendError`."""
+        wire = [(b"accept", b"*/*")]
+        if body:
+            wire.append((b"content-type", content_type.encode()))
+        shown = self._auth.header()
+        if shown is not None:
+            wire.append(shown)
+        said = [
+            (self._forward[name], value.encode())
+            for name, value in headers
+            if name in self._forward and value.isascii() and value.isprintable()
+        ]
+        named = {name for name, _ in said}
+        wire += [*said, *(pair for pair in self._fixed.get(dialect, ()) if pair[0] not in named)]
+        return await self._client.request(
+            method, self._root + path, wire, body, deadlines=deadlines, remaining_s=remaining_s
+        )
 
     async def aclose(self) -> None:
         """Close the connections."""

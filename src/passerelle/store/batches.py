@@ -3,7 +3,7 @@
 A worker runs a batch under a lease: `owner` and `leased_until_ns`. Every write of a running batch says whose
 it is and does nothing when the lease went to another, so two workers can never write one batch's results. A
 lease not renewed is free after its time; that of a worker whose journal was recovered is free at once. Calls
-block: use a thread.
+block: use a thread. What concerns a provider's own batch service is in `batches_native`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,13 +20,14 @@ from passerelle.core.batch import (
     KeptFile,
     LineProblem,
     LineResult,
+    Native,
     Surface,
     Tally,
     Terms,
     Tokens,
 )
 from passerelle.core.clock import Clock
-from passerelle.store import kept_files, schema
+from passerelle.store import kept_files, leases, schema
 from passerelle.store.database import Database
 from passerelle.store.sealing import Sealer
 
@@ -36,12 +37,13 @@ _COLUMNS = (
     _batch.c.endpoint, _batch.c.state, _batch.c.input_file_id, _batch.c.created_at_ns, _batch.c.expires_at_ns,
     _batch.c.terms, _batch.c.output_file_id, _batch.c.error_file_id, _batch.c.problems, _batch.c.total,
     _batch.c.completed, _batch.c.failed, _batch.c.expired, _batch.c.cancelled, _batch.c.tokens,
-    _batch.c.reached,
+    _batch.c.reached, _batch.c.native,
 )  # fmt: skip
 _PAGE = 256
 _problems = msgspec.json.Decoder(tuple[LineProblem, ...])
 _terms = msgspec.json.Decoder(Terms)
 _tokens = msgspec.json.Decoder(Tokens)
+_native = msgspec.json.Decoder(Native)
 _reached = msgspec.json.Decoder(dict[BatchState, int])
 
 
@@ -141,6 +143,8 @@ class Batches:
             connection.execute(
                 update(_batch).where(*where).values(state="cancelling", reached=_json(reached))
             )
+            # One that rests between two looks at its provider is to be taken up now.
+            connection.execute(update(_batch).where(*where, _batch.c.owner == "").values(leased_until_ns=0))
         return msgspec.structs.replace(batch, state="cancelling", reached=reached)
 
     def delete(self, org_id: str, project_id: str, surface: Surface, batch_id: str) -> bool:
@@ -149,6 +153,22 @@ class Batches:
         where = (*_of(org_id, project_id, surface), _batch.c.batch_id == batch_id, over)
         with self._database.write() as connection:
             return bool(connection.execute(delete(_batch).where(*where)).rowcount)
+
+    # --- for administrators
+
+    def of_organisation(self, org_id: str, *, limit: int) -> tuple[Batch, ...]:
+        """The newest batches of all its projects."""
+        query = select(*_COLUMNS).where(_batch.c.org_id == org_id)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(_batch.c.created_at_ns.desc()).limit(limit))
+            return tuple(_read(row) for row in rows)
+
+    def find(self, org_id: str, batch_id: str) -> Batch | None:
+        """One batch, of whichever of its projects."""
+        query = select(*_COLUMNS).where(_batch.c.org_id == org_id, _batch.c.batch_id == batch_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _read(row)
 
     # --- for the worker that runs it
 
@@ -200,37 +220,42 @@ class Batches:
         """Bring a batch to its next state; as it is then. A batch that is being cancelled meanwhile stays so.
         Raises `LeaseLost`."""
         with self._database.write() as connection:
-            now = self._mine(connection, owner, batch)
+            now = self.mine(connection, owner, batch)
             if total is not None:
                 now = msgspec.structs.replace(now, tally=msgspec.structs.replace(now.tally, total=total))
             if state in MOVES[now.state]:
                 reached = {**now.reached, state: self._clock.unix_ns()}
                 now = msgspec.structs.replace(now, state=state, reached=reached)
-            _write(connection, now)
+            write(connection, now)
         return now
 
     def add_results(self, owner: str, batch: Batch, results: Sequence[LineResult]) -> None:
         """Keep how lines ended: on disk when this returns. A line that has a result keeps its first.
         Raises `LeaseLost`."""
         with self._database.write() as connection:
-            now = self._mine(connection, owner, batch)
-            tally, tokens = now.tally, now.tokens
-            for one in results:
-                name = f"{batch.id}/{one.line}"
-                version, nonce, body = self._sealer.seal(connection, batch.org_id, name, one.body)
-                fresh = connection.execute(
-                    self._database.insert(_line)
-                    .values(
-                        org_id=batch.org_id, batch_id=batch.id, line=one.line, kind=one.kind,
-                        receipt_id=one.receipt_id, key_version=version, nonce=nonce, body=body,
-                    )
-                    .on_conflict_do_nothing()
-                ).rowcount  # fmt: skip
-                if fresh:
-                    ended = "completed" if one.kind == "ok" else "failed"
-                    tally = msgspec.structs.replace(tally, **{ended: getattr(tally, ended) + 1})
-                    tokens += one.tokens
-            _write(connection, msgspec.structs.replace(now, tally=tally, tokens=tokens))
+            self.insert_results(connection, self.mine(connection, owner, batch), results)
+
+    def insert_results(self, connection: Connection, batch: Batch, results: Sequence[LineResult]) -> set[int]:
+        """The same within a transaction that locked the batch with `mine`; the lines that had none yet."""
+        tally, tokens, new = batch.tally, batch.tokens, set()
+        for one in results:
+            name = f"{batch.id}/{one.line}"
+            version, nonce, body = self._sealer.seal(connection, batch.org_id, name, one.body)
+            fresh = connection.execute(
+                self._database.insert(_line)
+                .values(
+                    org_id=batch.org_id, batch_id=batch.id, line=one.line, kind=one.kind,
+                    receipt_id=one.receipt_id, key_version=version, nonce=nonce, body=body,
+                )
+                .on_conflict_do_nothing()
+            ).rowcount  # fmt: skip
+            if fresh:
+                new.add(one.line)
+                ended = "completed" if one.kind == "ok" else "failed"
+                tally = msgspec.structs.replace(tally, **{ended: getattr(tally, ended) + 1})
+                tokens += one.tokens
+        write(connection, msgspec.structs.replace(batch, tally=tally, tokens=tokens))
+        return new
 
     def done(self, batch: Batch) -> set[int]:
         """The lines that have a result."""
@@ -277,9 +302,10 @@ class Batches:
         """End a batch: its files' rows come, its lines' results go, in one transaction. Raises `LeaseLost`,
         also when it was cancelled under us: then look again."""
         with self._database.write() as connection:
-            now = self._mine(connection, owner, batch)
+            now = self.mine(connection, owner, batch)
             if state not in MOVES[now.state]:
                 raise LeaseLost(batch.id)
+            free_money(connection, now)
             for file in files:
                 kept_files.insert(connection, file)
             connection.execute(delete(_line).where(*_lines_of(batch)))
@@ -292,7 +318,7 @@ class Batches:
                 tally=tally or now.tally,
                 reached={**now.reached, state: self._clock.unix_ns()},
             )
-            _write(connection, now, owner="", leased_until_ns=0, purge_at_ns=purge_at_ns)
+            write(connection, now, owner="", leased_until_ns=0, purge_at_ns=purge_at_ns)
         return now
 
     def purge(self, *, most: int = 100) -> int:
@@ -305,7 +331,8 @@ class Batches:
         with self._database.write() as connection:
             return connection.execute(delete(_batch).where(_batch.c.batch_id.in_(ids))).rowcount
 
-    def _mine(self, connection: Connection, owner: str, batch: Batch) -> Batch:
+    def mine(self, connection: Connection, owner: str, batch: Batch) -> Batch:
+        """The batch as it is now, locked until the transaction ends. Raises `LeaseLost`."""
         row = connection.execute(
             select(*_COLUMNS)
             .where(_batch.c.org_id == batch.org_id, _batch.c.batch_id == batch.id, _batch.c.owner == owner)
@@ -316,6 +343,12 @@ class Batches:
         return _read(row)
 
 
+def free_money(connection: Connection, batch: Batch) -> None:
+    """Give back what was set aside for a batch at a provider and not spent; nothing where that was done."""
+    for _, lease_id in batch.native.leases if batch.native is not None else ():
+        leases.close(connection, batch.org_id, lease_id, "closed")
+
+
 def free_of_worker(connection: Connection, worker: str) -> int:
     """Free every batch of a worker known to be dead; how many."""
     return connection.execute(
@@ -323,7 +356,8 @@ def free_of_worker(connection: Connection, worker: str) -> int:
     ).rowcount
 
 
-def _write(connection: Connection, batch: Batch, **more: object) -> None:
+def write(connection: Connection, batch: Batch, **more: object) -> None:
+    """Write a batch that `mine` locked."""
     connection.execute(
         update(_batch)
         .where(_batch.c.org_id == batch.org_id, _batch.c.batch_id == batch.id)
@@ -334,6 +368,7 @@ def _write(connection: Connection, batch: Batch, **more: object) -> None:
             problems=_json(batch.problems),
             tokens=_json(batch.tokens),
             reached=_json(batch.reached),
+            native=None if batch.native is None else _json(batch.native),
             **msgspec.structs.asdict(batch.tally),
             **more,
         )
@@ -371,4 +406,5 @@ def _read(row: Row[*tuple[Any, ...]]) -> Batch:
         tally=Tally(row.total, row.completed, row.failed, row.expired, row.cancelled),
         tokens=_tokens.decode(row.tokens),
         reached=_reached.decode(row.reached),
+        native=None if row.native is None else _native.decode(row.native),
     )

@@ -134,7 +134,7 @@ def draw(
         amount = holds.grant(state, need, fraction=fraction) if need else 0
     fresh = Line(row.org_id, row.budget_id, lease_id, period, expires_at_ns)
     if amount or any(one.amount_nanos == 0 for one in draws):
-        _open(connection, fresh, amount, worker, now_ns)
+        open_lease(connection, fresh, amount, worker, now_ns)
         return Grant(fresh, amount, expires_at_ns, True), denial
     return None, denial
 
@@ -226,7 +226,8 @@ def close_of_worker(connection: Connection, worker: str) -> int:
     return sum(close(connection, row.org_id, row.lease_id, "recovered") for row in rows)
 
 
-def _open(connection: Connection, line: Line, amount_nanos: int, worker: str, now_ns: int) -> None:
+def open_lease(connection: Connection, line: Line, amount_nanos: int, worker: str, now_ns: int) -> None:
+    """Lease so much of an account that was locked before. `worker` is whose it is."""
     connection.execute(
         budget_lease.insert().values(
             org_id=line.org_id,

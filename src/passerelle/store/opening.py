@@ -15,6 +15,7 @@ from passerelle.core.clock import Clock
 from passerelle.store import changes
 from passerelle.store.audit import Audit
 from passerelle.store.batches import Batches
+from passerelle.store.batches_native import NativeBatches
 from passerelle.store.bell import Bell
 from passerelle.store.booking import Booker
 from passerelle.store.budgets import Budgets, Draw, LeaseRules
@@ -73,6 +74,7 @@ class Store:
         self._recovery = Recovery(data_dir / "journal", self._database, booker, self._quarantine, clock)
         self.files = KeptFiles(self._database, Vault(data_dir / "files", self._database, sealer), clock)
         self.batches = Batches(self._database, sealer, clock)
+        self.native_batches = NativeBatches(self._database, self.batches, booker, clock)
         self._next_tidying_s = 0.0
         self.budgets = Budgets(clock, rules, self._submit)
         self.identity = Identity(

@@ -414,7 +414,8 @@ batch = Table(
     _int("expires_at_ns"),
     _int("purge_at_ns", null=True),  # set once it is over: when the row itself goes
     _text("owner"),  # the worker that runs it; empty: nobody
-    _int("leased_until_ns"),
+    _int("leased_until_ns"),  # without an owner: nobody takes it up before
+    _text("native", null=True),  # where it is with a provider's own batch service: `core.batch.Native`
     PrimaryKeyConstraint("org_id", "batch_id"),
     UniqueConstraint("batch_id"),
     Index(None, "org_id", "project_id", "batch_id"),

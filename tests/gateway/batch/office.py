@@ -9,17 +9,24 @@ import openai
 from tests.gateway.house import Caller, House, until
 
 ENDPOINT = "/v1/chat/completions"
+MADE: list[openai.OpenAI | anthropic.Anthropic] = []
+"""The clients made since the last test ended, to be closed with the one that made them."""
 OVER = ("completed", "failed", "expired", "cancelled")
 
 
 def openai_of(house: House, caller: Caller) -> openai.OpenAI:
     """The client as its documentation makes it, pointed at the gateway as it runs now."""
-    return openai.OpenAI(base_url=f"{house.gateway.base_url}/v1", api_key=caller.token, max_retries=0)
+    url = f"{house.gateway.base_url}/v1"
+    client = openai.OpenAI(base_url=url, api_key=caller.token, max_retries=0)
+    MADE.append(client)
+    return client
 
 
 def anthropic_of(house: House, caller: Caller) -> anthropic.Anthropic:
     """Likewise."""
-    return anthropic.Anthropic(base_url=house.gateway.base_url, api_key=caller.token, max_retries=0)
+    client = anthropic.Anthropic(base_url=house.gateway.base_url, api_key=caller.token, max_retries=0)
+    MADE.append(client)
+    return client
 
 
 def chat_line(number: int | str, model: str = "m-chat", /, **body: Any) -> dict[str, Any]:

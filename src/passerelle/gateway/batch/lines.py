@@ -23,6 +23,7 @@ ENDPOINTS: dict[str, tuple[Dialect, PathTarget]] = {
     "/v1/responses": ("openai_responses", PathTarget("chat")),
     "/v1/embeddings": ("openai_chat", PathTarget("embed")),
     "/v1/moderations": ("openai_chat", PathTarget("moderate")),
+    "/v1/images/generations": ("openai_chat", PathTarget("generate_image")),
     "/v1/messages": ("anthropic", PathTarget("chat")),
 }
 """What may be asked in a batch, and how a line of it is read."""

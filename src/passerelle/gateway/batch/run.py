@@ -1,7 +1,8 @@
 """One batch, from validation to its files. Each state is a step that may be begun anew after a crash.
 
     validating              look the whole input through; nothing is asked before all of it is sound
-    in_progress             ask every line that has no result yet; a result counts once it is on disk
+    in_progress             hand it to a provider's batch service where that can be (see `native`); then ask
+                            every line that has no result yet; a result counts once it is on disk
     finalizing, cancelling  write the files, and in one transaction make them the batch's
 
 A line in flight when a worker dies has no result and is asked again: its first asking may have been billed,
@@ -21,6 +22,7 @@ from passerelle.core.batch import ACTIVE, Batch, BatchState, KeptFile, LineProbl
 from passerelle.core.clock import Clock, mint
 from passerelle.gateway.batch.ask import Asker
 from passerelle.gateway.batch.lines import Line, check, read_lines
+from passerelle.gateway.batch.native.carry import Carrier
 from passerelle.gateway.batch.outputs import Unasked, unasked
 from passerelle.store import Store, StoreUnavailable
 from passerelle.store.vault import ContentGone, Draft
@@ -55,6 +57,7 @@ class Run:
         rules: Rules,
         draining: Callable[[], bool],
         heavy: Executor,
+        carrier: Carrier,
     ) -> None:
         """`draining()`: the worker takes no more work, from now to its end. `heavy` does what takes long."""
         self.batch = batch
@@ -68,6 +71,7 @@ class Run:
         self._rules = rules
         self._draining = draining
         self._heavy = heavy
+        self._carrier = carrier
         self._results: list[LineResult] = []
         self._writing = asyncio.Lock()
 
@@ -92,8 +96,14 @@ class Run:
             case "validating":
                 await self._validate()
             case "in_progress":
-                await self._ask_all()
-            case "finalizing" | "cancelling":
+                await self._at_provider()
+                if self.batch.state == state and not self._leaving:
+                    await self._ask_all()
+            case "cancelling":
+                await self._at_provider()
+                if not self._leaving:
+                    await self._close()
+            case "finalizing":
                 await self._close()
             case "completed" | "failed" | "expired" | "cancelled":
                 raise AssertionError("a batch that is over has no next step")
@@ -123,6 +133,30 @@ class Run:
 
     def _input(self) -> Iterator[bytes]:
         return self._store.files.content(self.batch.org_id, self.batch.input_file_id)
+
+    # --- at a provider's own batch service
+
+    async def _at_provider(self) -> None:
+        """Come to where nothing is to be done there (any more), or leave until the next look."""
+        if self.batch.native is None and self.batch.state == "in_progress":
+            if self._rules.batches.native == "never":
+                return
+            self.batch = await self._carrier.decide(self._owner, self.batch, self._unanswered, self._long)
+        while not self._leaving:
+            native = self.batch.native
+            if native is None or native.step in ("here", "over"):
+                return
+            self.batch, pause_s = await self._carrier.carry(self._owner, self.batch, self._unanswered)
+            if self._draining():
+                self.leave()
+            elif pause_s is not None:
+                await asyncio.to_thread(
+                    self._store.native_batches.rest,
+                    self._owner,
+                    self.batch,
+                    until_ns=self._clock.unix_ns() + int(pause_s * 1e9),
+                )
+                self.leave()
 
     # --- asking
 

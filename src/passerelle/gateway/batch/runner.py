@@ -12,13 +12,16 @@ import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from logging import DEBUG, INFO
 
 from passerelle.core.batch import Batch
 from passerelle.core.clock import Clock
 from passerelle.gateway.batch.ask import Asker
+from passerelle.gateway.batch.native.carry import Carrier
 from passerelle.gateway.batch.pace import Pace
 from passerelle.gateway.batch.run import Rules, Run
 from passerelle.gateway.road import Road
+from passerelle.gateway.settle import Settler
 from passerelle.store import Store, StoreUnavailable
 from passerelle.store.batches import LeaseLost
 
@@ -44,6 +47,7 @@ class Runner:
         store: Store,
         clock: Clock,
         rules: Rules,
+        settler: Settler,
         jitter: Callable[[], float],
         *,
         draining: Callable[[], bool] = lambda: False,
@@ -61,6 +65,7 @@ class Runner:
             in_flight=lambda: road.in_flight,
         )
         self._asker = Asker(road, store, self._pace, clock, jitter, attempts=settings.attempts)
+        self._carrier = Carrier(road.generations, store, settler, clock)
         self._heavy = ThreadPoolExecutor(1, "passerelle-batches")
         self._running: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._resting: dict[str, float] = {}
@@ -129,7 +134,7 @@ class Runner:
                 return
             run = Run(
                 batch, self._owner, self._store, self._asker, self._clock, self._rules, self._draining,
-                self._heavy,
+                self._heavy, self._carrier,
             )  # fmt: skip
             self._running[batch.id] = run, asyncio.create_task(self._attend(run))
 
@@ -166,7 +171,13 @@ class Runner:
     async def _attend(self, run: Run) -> None:
         """Run a batch to its end, whatever happens."""
         batch = run.batch
-        log.info("batch taken up", extra={"batch": batch.id, "org": batch.org_id, "state": batch.state})
+        away = batch.native is not None and batch.native.step == "waiting"
+        # One at its provider is looked at every minute or so, for hours.
+        log.log(
+            DEBUG if away else INFO,
+            "batch taken up",
+            extra={"batch": batch.id, "org": batch.org_id, "state": batch.state},
+        )
         try:
             await run.go()
         except* LeaseLost:
@@ -184,4 +195,6 @@ class Runner:
             self._look.set()
             with contextlib.suppress(StoreUnavailable):  # the lease ends by itself
                 await asyncio.shield(asyncio.to_thread(self._store.batches.release, self._owner, [batch.id]))
-            log.info("batch left", extra={"batch": batch.id, "state": run.batch.state})
+            log.log(
+                DEBUG if away else INFO, "batch left", extra={"batch": batch.id, "state": run.batch.state}
+            )

@@ -1,0 +1,5 @@
+"""Batches handed over to a provider's own batch service, at its price.
+
+decide   whether one can go, and where      carry    its steps there, one look at a time
+ended    a provider's result → a line's result, its receipt and its ledger row
+"""
