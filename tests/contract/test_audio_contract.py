@@ -6,7 +6,7 @@ from typing import Any
 
 import openai
 import pytest
-from tests.contract.contract_world import World
+from tests.contract.contract_world import World, upstream_model
 from tests.contract.speak_openai import openai_client
 from tests.upstream_openai import SAID, SOUND
 
@@ -75,7 +75,7 @@ def test_gemini_s_samples_are_given_a_form(world: World, form: Any, kind: str) -
         assert found.content[:4] + found.content[8:12] == b"RIFFWAVE"
         assert found.content.endswith(b"data\x08\0\0\0" + samples)
     (seen,) = world.seen()
-    assert seen.path == "/v1beta/models/up-gem-says:generateContent"
+    assert seen.path == f"/v1beta/models/{upstream_model('gem-says')}:generateContent"
     config = seen.body["generationConfig"]
     assert config["speechConfig"]["voiceConfig"] == {"prebuiltVoiceConfig": {"voiceName": "Kore"}}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import openai
 import pytest
-from tests.contract.contract_world import World
+from tests.contract.contract_world import World, upstream_model
 from tests.contract.speak_openai import openai_client
 from tests.upstream_answers import PIXEL
 
@@ -80,7 +80,7 @@ def test_pictures_are_edited_at_either_provider(world: World, model: str) -> Non
         assert (seen.body["model"], seen.body["prompt"]) == ("up-chat-draws", "add a river")
         assert [(kind, data) for _, kind, data in seen.body["image[]"]] == [("image/png", PICTURE)] * 2
     else:
-        assert seen.path == "/v1beta/models/up-gem-draws:generateContent"
+        assert seen.path == f"/v1beta/models/{upstream_model('gem-draws')}:generateContent"
         words, *pictures = seen.body["contents"][0]["parts"]
         assert words == {"text": "add a river"}
         assert pictures == [{"inlineData": {"mimeType": "image/png", "data": PIXEL}}] * 2

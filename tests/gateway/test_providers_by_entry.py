@@ -13,7 +13,11 @@ from passerelle.catalog.parameters import accepted
 from passerelle.config import templates
 from passerelle.core.request import Dialect
 
-NAMES = sorted(name for name, t in templates().items() if t.entry["kind"] == "openai_like")
+NAMES = sorted(
+    name
+    for name, t in templates().items()
+    if t.entry["kind"] == "openai_like" and t.entry["dialect"] == "openai_chat"
+)
 REFUSED = {
     "max_tokens_field": {"max_completion_tokens"},
     "no_stream_options": {"stream_options"},
