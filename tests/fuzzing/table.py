@@ -55,7 +55,7 @@ def _decoders() -> Iterable[tuple[str, Decoder]]:
         "openai_chat/quiet",
         Decoder(watched("openai_chat", include_usage=False), seeds.streams("openai_chat")),
     )
-    for operation in TASKS:
+    for operation in sorted(TASKS):
         for dialect in ("openai_chat", "gemini", "bedrock"):
             path = {"model": "m"} if dialect in ("gemini", "bedrock") else {}
             plain = other_seeds.task_requests(operation, dialect)
