@@ -1,4 +1,4 @@
-"""OpenAI's Responses API, `POST /v1/responses`, stateless: as callers speak it and as providers do.
+"""OpenAI's Responses API, `POST /v1/responses`: as callers speak it and as providers do.
 
 envelope                     what the road must know, cheaply
 decode items_in content_in   a request → core            encode items_out content_out   core → a request

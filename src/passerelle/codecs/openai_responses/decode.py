@@ -37,8 +37,8 @@ LOGPROBS: Final = "message.output_text.logprobs"
 ENCRYPTED: Final = "reasoning.encrypted_content"
 
 _NOT_KEPT: Final = (
-    "this key may not keep conversations; send the whole conversation in `input`, or have its `content` "
-    "right set to `conversations`"
+    "this key may not keep conversations; send the whole conversation in `input`, or use one made with "
+    "`passerelle keys create --store-conversations`"
 )
 STATEFUL: Final = {
     "previous_response_id": _NOT_KEPT,

@@ -329,8 +329,8 @@ class Stored:
             raise ProblemError(
                 Problem(
                     "permission_denied",
-                    "This key may not keep conversations; have its `content` right set to `conversations`, "
-                    "or send the whole conversation with each request.",
+                    "This key may not keep conversations; make one with `passerelle keys create "
+                    "--store-conversations`, or send the whole conversation with each request.",
                 )
             )
         return self._clock.unix_ns() + kept_days * _DAY_NS

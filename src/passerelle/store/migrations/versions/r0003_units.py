@@ -19,3 +19,10 @@ def upgrade() -> None:
     for table in ("ledger", "usage_hour"):
         for name in _UNITS:
             op.add_column(table, sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
+
+
+def downgrade() -> None:
+    """Take them away again, and what was counted in them."""
+    for table in ("ledger", "usage_hour"):
+        for name in _UNITS:
+            op.drop_column(table, name)
