@@ -299,7 +299,7 @@ async def test_any_life_that_is_said_is_bounded(said: Any) -> None:
     assert len(endpoint.asked) == 2
 
 
-@settings(deadline=None, max_examples=40)  # every fetch goes through a thread
+@settings(max_examples=40)  # every fetch goes through a thread
 @given(st.integers(min_value=1, max_value=7200), st.lists(st.floats(0, 5000), max_size=12))
 def test_a_token_is_shown_only_while_it_lives(life_s: int, steps: list[float]) -> None:
     async def run() -> None:
