@@ -17,6 +17,7 @@ import msgspec
 
 from passerelle.catalog import load_catalog
 from passerelle.config import ConfigError, PolicySettings, Settings, load_settings
+from passerelle.config.document import stamp
 from passerelle.core.clock import Clock, SystemClock
 from passerelle.core.principal import Rights
 from passerelle.gateway.attached import Attacher
@@ -243,13 +244,13 @@ async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | No
 
 async def _follow(app: App, hangup: asyncio.Event) -> None:
     """Reload on SIGHUP, when the configuration file changes, and when a day begins: prices have dates."""
-    seen = _fingerprint(app.source.config)
+    seen = app.settings.origin.stamp  # of the reading: an edit while this worker started is not missed
     day = datetime.now(UTC).date()
     while True:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(hangup.wait(), _LOOK_EVERY_S)
         app.measure()
-        now = _fingerprint(app.source.config)
+        now = None if app.source.config is None else stamp(app.source.config)
         today = datetime.now(UTC).date()
         if not hangup.is_set() and now == seen and today == day:
             continue
@@ -265,17 +266,6 @@ async def _follow(app: App, hangup: asyncio.Event) -> None:
             log.warning("configuration in force", extra={"generation": outcome.generation})
         if outcome.needs_restart:
             log.warning("changed settings need a restart", extra={"settings": list(outcome.needs_restart)})
-
-
-def _fingerprint(path: Path | None) -> tuple[int, int, int] | None:
-    """What changes when a file is edited or replaced (through symbolic links too)."""
-    if path is None:
-        return None
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def build_generation(settings: Settings, before: Generation | None, store: Store) -> Generation:
