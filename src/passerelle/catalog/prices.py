@@ -17,6 +17,7 @@ from passerelle.core.model import Price
 FIGURES = (
     "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning", "input_audio",
     "output_audio", "input_image", "output_image", "image", "characters", "audio_hour", "search",
+    "megapixel",
 )  # fmt: skip
 """The fields of `Price` that are amounts."""
 
@@ -42,6 +43,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     characters: int | None = None
     audio_hour: int | None = None
     search: int | None = None
+    megapixel: int | None = None
     currency: str = "USD"
     long_context_above: int | None = None
     long_context: dict[str, int] | None = None

@@ -23,7 +23,7 @@ from passerelle.codecs.openai_reading import Json
 from passerelle.core.errors import AnswerError
 from passerelle.core.request import Dialect, Operation
 from passerelle.core.tasks import ImageRequest, ImageResponse, MadeImage, Media
-from passerelle.core.usage import Usage
+from passerelle.core.usage import NO_USAGE, Usage
 
 _json = msgspec.json.Encoder()
 
@@ -59,6 +59,8 @@ class _Answer(msgspec.Struct):
     quality: str | None = None
     background: str | None = None
     output_format: str | None = None
+    billed_pixels: int | None | msgspec.UnsetType = msgspec.UNSET
+    """Told by `providers/bfl.py`: what a job was billed for, null when it was not said."""
 
 
 _answer_decoder = msgspec.json.Decoder(_Answer)
@@ -127,7 +129,7 @@ class ImagesProvider:
         return ImageResponse(
             images=made,
             model=answer.model or "",
-            usage=decode_usage(answer.usage, len(made)),
+            usage=_usage(answer, len(made)),
             size=answer.size,
             quality=answer.quality,
             background=answer.background,
@@ -141,6 +143,14 @@ class ImagesProvider:
     def stream_watcher(self, envelope: Envelope) -> EventWatcher:
         """Over when as many pictures as were asked for are complete."""
         return EventWatcher(completed(self._operation), envelope.answers, _stream_usage)
+
+
+def _usage(answer: _Answer, pictures: int) -> Usage:
+    if answer.billed_pixels is None:
+        return NO_USAGE  # then it is estimated from what was asked for
+    if isinstance(answer.billed_pixels, int):
+        return Usage(output_images=pictures, image_pixels=max(0, answer.billed_pixels))
+    return decode_usage(answer.usage, pictures)
 
 
 def decode_usage(usage: WireUsage | None, pictures: int) -> Usage:
