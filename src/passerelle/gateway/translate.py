@@ -141,7 +141,16 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
 
 def _streams(dialect: Dialect, asked: Dialect, target: Target) -> bool:
     """Whether a task is streamed there, in events that its caller knows."""
-    return dialect == asked and "flux_job" not in target.quirks
+    return dialect == asked and not any(target.operation in _WHOLE.get(quirk, ()) for quirk in target.quirks)
+
+
+_PICTURES: Final[frozenset[Operation]] = frozenset({"generate_image", "edit_image"})
+_WHOLE: Final[Mapping[str, frozenset[Operation]]] = {
+    "flux_job": _PICTURES,
+    "image_ratio": _PICTURES,
+    "speech_base64": frozenset({"speak"}),
+}
+"""What is never streamed by servers with a quirk."""
 
 
 def _unkept(body: bytes, dialect: Dialect, target: Target) -> tuple[bytes, tuple[str, ...]]:

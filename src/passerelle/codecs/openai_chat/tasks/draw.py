@@ -1,8 +1,7 @@
 """Pictures as OpenAI's API, and those who copied it, are asked for them.
 
 Which field who takes, read 2026-11-22: `gpt-image-*` always gives base64 and refuses `response_format` (its
-API reference); xAI's `/v1/images/generations` takes `model, prompt, n, response_format` and gives addresses
-unless told otherwise (docs.x.ai, "Image generations"); Together takes `width`, `height` and `steps` beside
+API reference); xAI's fields are others (`grok`), and its base64 may stand in a `data:` URL; Together takes `width`, `height` and `steps` beside
 them (docs.together.ai, "Images"), which a caller of the same dialect may send.
 """
 
@@ -16,6 +15,7 @@ from passerelle.codecs.media import to_data_url
 from passerelle.codecs.multipart import PartHead, Upload, write_form
 from passerelle.codecs.openai_chat.answers import parse_answer
 from passerelle.codecs.openai_chat.tasks.flux import encode_job
+from passerelle.codecs.openai_chat.tasks.grok import encode_grok
 from passerelle.codecs.openai_chat.tasks.images import completed
 from passerelle.codecs.openai_chat.tasks.stream import EventWatcher
 from passerelle.codecs.openai_chat.wire import BAD_JSON
@@ -78,6 +78,8 @@ class ImagesProvider:
         """JSON; a form when there are files to send."""
         if "flux_job" in target.quirks:
             return encode_job(request, target)
+        if "image_ratio" in target.quirks:
+            return encode_grok(request, target)
         fields: Json = {"model": target.model, "prompt": request.prompt}
         for name, value in (
             ("n", request.n if request.n > 1 else None),
@@ -182,7 +184,7 @@ def _stream_usage(event: dict[str, Any]) -> Usage:
 def _read(picture: _Picture, kind: str) -> Media:
     if picture.b64_json:
         try:
-            return Media(kind, binascii.a2b_base64(picture.b64_json))
+            return Media(kind, binascii.a2b_base64(picture.b64_json.rpartition(",")[2]))
         except ValueError:
             raise AnswerError("the provider's picture is no base64") from None
     if picture.url:
