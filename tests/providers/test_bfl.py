@@ -75,7 +75,7 @@ def test_pictures_to_start_from_go_with_the_job(client: openai.OpenAI, labs: Lab
 
 
 @pytest.mark.parametrize(
-    ("model", "billed", "pixels", "credits"),
+    ("model", "billed", "pixels", "cents"),
     [
         ("flux-2-pro", {"input_mp": 0, "output_mp": 0.26}, 1_000_000, 3),
         ("flux-2-pro", {"input_mp": 0, "output_mp": 2}, 2_000_000, 4.5),
@@ -93,13 +93,13 @@ def test_flux_2_costs_what_its_maker_says_by_the_megapixel(
     model: str,
     billed: dict[str, float],
     pixels: int,
-    credits: float,
+    cents: float,
 ) -> None:
     labs.billed = billed
     raw = client.images.with_raw_response.generate(model=model, prompt="a bridge")
     receipt = gateway.receipt(raw.headers["x-passerelle-receipt"])["receipt"]
     assert receipt["usage"] == {"output_images": 1, "image_pixels": pixels}
-    assert receipt["cost_nanos"] == int(credits * 10_000_000)
+    assert receipt["cost_nanos"] == int(cents * 10_000_000)
 
 
 def test_a_job_that_says_no_megapixels_is_estimated_from_what_was_asked(

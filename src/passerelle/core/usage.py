@@ -7,8 +7,8 @@ turns its provider's figures into these buckets once, so that no token is priced
 The buckets are disjoint and `total_tokens` is the sum of those that count tokens.
 
 What is not billed in tokens has buckets of its own: pictures by the piece or by their pixels, speech by the
-character, sound by its length, searches by number. A provider that tells tokens for such work fills those instead,
-and a price names either, so that nothing is paid twice.
+character, sound by its length, searches by number. A provider that tells tokens for such work fills those
+instead, and a price names either, so that nothing is paid twice.
 """
 
 from typing import Literal

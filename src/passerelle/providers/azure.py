@@ -2,8 +2,8 @@
 
 One resource, four surfaces. From learn.microsoft.com, "Azure OpenAI in Microsoft Foundry Models REST API
 reference" (the classic paths), "Azure OpenAI v1 API" and "Deploy and use Claude models in Microsoft
-Foundry"; the anthropic SDK 2.12.0, `lib/foundry.py`; and for the rankers LiteLLM 1.109.1, azure_ai/rerank. All read
-2026-11-22:
+Foundry"; the anthropic SDK 2.12.0, `lib/foundry.py`; and for the rankers LiteLLM 1.109.1, azure_ai/rerank.
+All read 2026-11-22:
 
     v1        `/openai/v1/chat/completions`, `/embeddings`, `/responses`; the deployment is the body's
               `model`; `api-version` may be left out, or say `preview`

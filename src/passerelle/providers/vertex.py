@@ -22,9 +22,9 @@ Hosts: `aiplatform.googleapis.com` for `global`, `aiplatform.{eu,us}.rep.googlea
 
 Sources, read 2026-11-22: google-genai 3.4.0 (`_api_client.py` for hosts, key and versions, `models.py` for
 methods and which models embed how), docs.cloud.google.com/generative-ai-app-builder "Improve search and RAG
-quality with ranking API" and "Locations", anthropic SDK 2.12.0 (`lib/vertex/_client.py`), docs.cloud.google.com
-"Express mode", "OpenAI compatibility", "Use Claude models" and the references of `V1.FunctionCall` (PHP
-1.60.0) and `V1Beta1.FunctionCall`.
+quality with ranking API" and "Locations", anthropic SDK 2.12.0 (`lib/vertex/_client.py`),
+docs.cloud.google.com "Express mode", "OpenAI compatibility", "Use Claude models" and the references of
+`V1.FunctionCall` (PHP 1.60.0) and `V1Beta1.FunctionCall`.
 """
 
 import re
@@ -85,7 +85,7 @@ def vertex_url(location: str | None) -> str:
 
 
 def ranking_url(location: str | None) -> str | None:
-    """Where a location's rankings are; None for a region, which has none: elsewhere is not where it was asked."""
+    """Where a location's rankings are; None for a region, which has none, and is not left for another."""
     place = location or GLOBAL
     if place == GLOBAL:
         return "https://discoveryengine.googleapis.com"
@@ -218,7 +218,7 @@ def _own_project(held: GoogleFile) -> str:
 def vertex(
     entry: ProviderEntry, client: HttpSender, token: "TokenHeader", ranking: HttpSender | None = None
 ) -> VertexProvider:
-    """Vertex AI. `client` is bound to the origin of `entry.base_url`, or to its location's; `ranking` to that of
-    its rankings, when it is another; `token` is Google's, for a credential that is a file.
+    """Vertex AI. `client` is bound to the origin of `entry.base_url`, or to its location's; `ranking` to that
+    of its rankings, when it is another; `token` is Google's, for a credential that is a file.
     """
     return VertexProvider(entry, client, token, ranking)

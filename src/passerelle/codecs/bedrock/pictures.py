@@ -1,16 +1,17 @@
 """Pictures by InvokeModel: Stability AI's models, the only ones left there that make any.
 
 Amazon's own (Titan Image Generator until 2026-06-30, Nova Canvas until 2026-09-30) are past their end of life
-(docs.aws.amazon.com/bedrock "Model lifecycle", by way of the LiteLLM 1.109.1 model table), and are not spoken to.
+(docs.aws.amazon.com/bedrock "Model lifecycle", by way of the LiteLLM 1.109.1 model table): not spoken to.
 
 Bodies and answers, docs.aws.amazon.com/bedrock, read 2026-11-22:
 
     stable-image-core, -ultra   "Stable Image Core request and response", "Stable Image Ultra …"
-                                {"prompt", "mode": "text-to-image", "aspect_ratio", "output_format", "seed"…}
-    sd3-5-large                 "Stable Diffusion 3.5 Large": the same, or {"mode": "image-to-image", "image",
-                                "strength"} in place of a shape
+                                {"prompt", "aspect_ratio", "output_format", "seed"…}
+    sd3-5-large                 "Stable Diffusion 3.5 Large": the same, or {"mode": "image-to-image",
+                                "image", "strength"} in place of a shape
     inpaint, search-replace…    "Stability AI Image Services": {"image", "prompt", "mask" (white where it
-                                is to change), "output_format"…}, what else a service needs under its own name (`search_prompt`, `left`…)
+                                is to change), "output_format"…}, and what else a service needs under its
+                                own name (`search_prompt`, `left`…)
 
     {"seeds", "finish_reasons": [null], "images": [base64]}, or {"finish_reasons": ["Filter reason: prompt"]}
 """
@@ -165,5 +166,7 @@ def _read(image: str) -> Media:
     try:
         data = binascii.a2b_base64(image)
     except ValueError:
-        raise AnswerError("the provider's picture is no base64") from None
+        data = b""
+    if not data:
+        raise AnswerError("the provider's picture is no base64")
     return Media(next((kind for magic, kind in _MAGIC if data.startswith(magic)), ""), data)

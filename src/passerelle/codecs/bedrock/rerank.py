@@ -4,9 +4,9 @@
     amazon.rerank-…    {"query", "documents", "top_n"}
                        {"results": [{"index", "relevance_score"}]}
 
-There is an operation Rerank too, at another host (`bedrock-agent-runtime`). It takes no Bedrock API key
-("You can't use them with … Agents for Amazon Bedrock Runtime API operations": docs.aws.amazon.com/bedrock "API
-keys reference") and no inference profile ("The provided model ARN for reranking is invalid":
+There is an operation Rerank too, at another host (`bedrock-agent-runtime`). It takes no Bedrock API key ("You
+can't use them with … Agents for Amazon Bedrock Runtime API operations": docs.aws.amazon.com/bedrock "API keys
+reference") and no inference profile ("The provided model ARN for reranking is invalid":
 aws-samples/dify-aws-tool#159, which therefore invokes the model), so the model is invoked here.
 
 Body and answer: docs.cohere.com "Cohere on Amazon Bedrock"; cohere-ai/cohere-python#613 (for `api_version`);
@@ -59,7 +59,7 @@ class RerankProvider:
         count = len(request.documents)
         if count > MOST_DOCUMENTS:
             raise invalid(
-                f"`documents` holds {count}, and `{target.model}` ranks {MOST_DOCUMENTS} at a time; send fewer",
+                f"`documents` holds {count}; send fewer: `{target.model}` ranks {MOST_DOCUMENTS} at a time",
                 "documents",
             )
         body: dict[str, Any] = {
@@ -92,7 +92,9 @@ class RerankProvider:
         results = [Ranked(found.index, found.relevance_score) for found in answer.results]
         results.sort(key=lambda ranked: -ranked.score)
         searches = -(-len(results) // _SEARCH_DOCUMENTS)
-        return RerankResponse(tuple(results), usage=Usage(searches=searches, source="estimated"), id=answer.id)
+        return RerankResponse(
+            tuple(results), usage=Usage(searches=searches, source="estimated"), id=answer.id
+        )
 
     def watch_response(self, body: bytes) -> Watched:
         """As `decode_response`; never needed, since nothing is relayed."""

@@ -2,8 +2,8 @@
 
 From docs.cloud.google.com/generative-ai-app-builder/docs/ranking and the REST reference of
 `projects.locations.rankingConfigs.rank` (read 2026-11-22): `model`, `query`, `records` with an `id` and
-`content`, `topN` (all when it is left out), `ignoreRecordDetailsInResponse`; the answer repeats each id with a
-`score`. Billed by the query of up to a hundred records (cloud.google.com/generative-ai-app-builder/pricing).
+`content`, `topN` (all when it is left out), `ignoreRecordDetailsInResponse`; the answer repeats each id with
+a `score`. Billed by the query of a hundred records (cloud.google.com/generative-ai-app-builder/pricing).
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ from passerelle.core.tasks import Ranked, RerankRequest, RerankResponse
 from passerelle.core.usage import Usage
 
 MOST_RECORDS: Final = 1_000
-"""As many as Google's own rankers pass on (docs.cloud.google.com, "Reranking search results with VertexRanker")."""
+"""As many as are ranked at once (docs.cloud.google.com, "Reranking search results with VertexRanker")."""
 _SEARCH_RECORDS: Final = 100
 _encode = msgspec.json.Encoder().encode
 
@@ -32,7 +32,7 @@ class _Record(msgspec.Struct):
 
 
 class _Answer(Wire, frozen=True):
-    records: list[_Record] = []
+    records: tuple[_Record, ...] = ()
     error: ErrorInfo | None = None
 
 
@@ -49,11 +49,13 @@ class RankProvider:
         tells it. Raises `ProblemError` for too many, and at the Gemini API, which ranks nothing.
         """
         if QUIRK not in target.quirks:
-            raise invalid(f"`{target.model}` is at the Gemini API, which ranks nothing; name another model", "model")
+            raise invalid(
+                f"`{target.model}` is at the Gemini API, which ranks nothing; name another model", "model"
+            )
         count = len(request.documents)
         if count > MOST_RECORDS:
             raise invalid(
-                f"`documents` holds {count}, and `{target.model}` ranks {MOST_RECORDS} at a time; send fewer",
+                f"`documents` holds {count}; send fewer: `{target.model}` ranks {MOST_RECORDS} at a time",
                 "documents",
             )
         body = {

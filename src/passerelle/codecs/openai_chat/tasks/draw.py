@@ -1,8 +1,9 @@
 """Pictures as OpenAI's API, and those who copied it, are asked for them.
 
 Which field who takes, read 2026-11-22: `gpt-image-*` always gives base64 and refuses `response_format` (its
-API reference); xAI's fields are others (`grok`), and its base64 may stand in a `data:` URL; Together takes `width`, `height` and `steps` beside
-them (docs.together.ai, "Images"), which a caller of the same dialect may send.
+API reference); xAI's fields are others (`grok`), and its base64 may stand in a `data:` URL; Together takes
+`width`, `height` and `steps` beside them (docs.together.ai, "Images"), which a caller of the same dialect may
+send.
 """
 
 import binascii
@@ -59,7 +60,7 @@ class _Answer(msgspec.Struct):
     quality: str | None = None
     background: str | None = None
     output_format: str | None = None
-    billed_pixels: int | None | msgspec.UnsetType = msgspec.UNSET
+    billed_pixels: int | msgspec.UnsetType | None = msgspec.UNSET
     """Told by `providers/bfl.py`: what a job was billed for, null when it was not said."""
 
 

@@ -1,9 +1,9 @@
 """xAI's pictures: OpenAI's paths, other fields (quirk `image_ratio`).
 
-From docs.x.ai, "Image generations" and "Image edits" of the REST reference and "Image generation" of its guides
-(read 2026-11-22): a shape as `aspect_ratio` out of a list and `resolution` `1k` or `2k`, while `size` and
-`style` are not supported; pictures to edit as JSON, `image` when there is one and `images` when there are more,
-by address or as a `data:` URL (a form is refused); no mask and no stream.
+From docs.x.ai, "Image generations" and "Image edits" of the REST reference and "Image generation" of its
+guides (read 2026-11-22): a shape as `aspect_ratio` out of a list and `resolution` `1k` or `2k`, while `size`
+and `style` are not supported; pictures to edit as JSON, `image` when there is one and `images` when there are
+more, by address or as a `data:` URL (a form is refused); no mask and no stream.
 """
 
 import binascii
@@ -39,15 +39,14 @@ def encode_grok(request: ImageRequest, target: Target) -> Encoded:
         )
         if value is not None
     ]
+    said = {
+        "n": request.n if request.n > 1 else None,
+        "quality": request.quality,
+        "user": request.user,
+        "response_format": {True: "url", False: "b64_json", None: None}[request.as_url],
+    }
     body: dict[str, Any] = {"model": target.model, "prompt": request.prompt}
-    for name, value in (
-        ("n", request.n if request.n > 1 else None),
-        ("quality", request.quality),
-        ("user", request.user),
-        ("response_format", {True: "url", False: "b64_json", None: None}[request.as_url]),
-    ):
-        if value is not None:
-            body[name] = value
+    body |= {name: value for name, value in said.items() if value is not None}
     if request.size is not None:
         wide, high = sides(request.size)
         body["aspect_ratio"], exact = nearest(wide, high, RATIOS)

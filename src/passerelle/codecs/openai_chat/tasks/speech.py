@@ -4,8 +4,8 @@ Shapes: `openai.types.audio.speech_create_params` (SDK 3.54, read 2026-11-22). T
 its kind in `content-type`; there is no usage in it, so characters are counted here. With `stream_format: sse`
 it comes as `speech.audio.delta` and `speech.audio.done` events, the last with usage.
 
-Mistral (quirk `speech_base64`) wants `voice_id`, and gives `{"audio_data": base64}` (docs.mistral.ai, "Quickstart:
-generate speech", read 2026-11-22).
+Mistral (quirk `speech_base64`) wants `voice_id`, and gives `{"audio_data": base64}` (docs.mistral.ai,
+"Quickstart: generate speech", read 2026-11-22).
 """
 
 import binascii
@@ -146,7 +146,7 @@ class SpeechProvider:
     def decode_response(self, body: bytes, content_type: str) -> SpeakResponse:
         """Raises `AnswerError` for anything that is no sound."""
         kind = content_type.partition(";")[0].strip().lower()
-        if kind.startswith("text/") or kind == "application/json":
+        if kind.startswith("text/") or kind == "application/json" or (not kind and body[:1] == b"{"):
             within = _within(body)
             if within:
                 return SpeakResponse(Media(sniffed(within) or "", within))
@@ -173,7 +173,7 @@ _within_decoder: Final = msgspec.json.Decoder(_Within)
 
 
 def _within(body: bytes) -> bytes:
-    """The sound that JSON holds as base64; empty when it holds none. Raises `AnswerError` for what is none."""
+    """The sound that JSON holds as base64; empty when it holds none. Raises `AnswerError` for other text."""
     try:
         return binascii.a2b_base64(_within_decoder.decode(body).audio_data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
