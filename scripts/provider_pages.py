@@ -18,6 +18,7 @@ from passerelle.catalog.builtin import builtin
 from passerelle.catalog.capabilities import in_words
 from passerelle.catalog.parameters import accepts_of
 from passerelle.catalog.parameters import in_words as in_words_of
+from passerelle.catalog.prices import units_in_words
 from passerelle.codecs.base import QUIRKS
 from passerelle.config import Template, load_settings, templates
 from passerelle.core.model import OPERATION_GIVES, Deployment, Price
@@ -115,10 +116,10 @@ def _beside_chat(catalog: Catalog) -> Iterator[str]:
     """Who does which task, and of how many built-in models."""
     yield "## Beside chat\n"
     yield _folded(
-        "A number: so many models are built in. `yours`: the provider does it, and you name the model under "
-        "`[[deployments]]`, with its `output_modalities`. `some`: the catalog does not say which of those that "
-        "hear also translate. Empty: it does not, or nobody looked. Every one is asked in OpenAI's form "
-        "(rankings in Cohere's), whatever the provider's own is; see "
+        "A number: so many models are built in. `yours`: the provider does it, and you name the model "
+        "under `[[deployments]]`, with its `output_modalities`. `some`: the catalog does not say which of "
+        "those that hear also translate. Empty: it does not, or nobody looked. Every one is asked in "
+        "OpenAI's form (rankings in Cohere's), whatever the provider's own is; see "
         "[dialects](../dialects.md#rankings-and-moderation)."
     )
     yield f"| provider | {' | '.join(f'`{task}`' for task in TASKS)} |"
@@ -345,11 +346,14 @@ def _row(deployment: Deployment) -> list[str]:
         f"`{model.id}`" + (f" (there `{deployment.upstream_model}`)" if renamed else ""),
         _count(model.context_tokens),
         _count(model.max_output_tokens),
-        _amount(price, "input"),
-        _amount(price, "cache_read"),
-        _amount(price, "output"),
+        *([""] * 3 if _by_unit(price) else [_amount(price, f) for f in ("input", "cache_read", "output")]),
         in_words(model),
     ]
+
+
+def _by_unit(price: Price | None) -> bool:
+    """Whether nothing of it is for tokens."""
+    return bool(units_in_words(price)) and price is not None and not price.input and not price.output
 
 
 def _exceptions(served: list[Deployment]) -> Iterator[str]:
@@ -369,6 +373,8 @@ def _exceptions(served: list[Deployment]) -> Iterator[str]:
             found.append(f"With `training_use` `{deployment.attributes.training_use}`")
         if deployment.model.deprecated is not None:
             found.append(f"Retired on {deployment.model.deprecated}")
+        if units_in_words(price):
+            found.append(units_in_words(price))
         if price is not None and price.long_context is not None:
             above = _count(price.long_context_above)
             figures = f"{_amount(price.long_context, 'input')} and {_amount(price.long_context, 'output')}"

@@ -86,7 +86,8 @@ def test_every_document_is_asked_for_and_comes_back_best_first(
 ])  # fmt: skip
 @pytest.mark.parametrize(
     "body", [b"", b"null", b"[]", b"{}", b'{"results":[]}', b'{"records":[]}', b'{"images":[]}',
-             b'{"data":[]}', b'{"results":[{"index":"x"}]}', b'{"records":[{"id":"x"}]}', b'{"images":["%"]}', b"<html>"],
+             b'{"data":[]}', b'{"results":[{"index":"x"}]}', b'{"records":[{"id":"x"}]}',
+             b'{"images":["%"]}', b"<html>"],
 )  # fmt: skip
 def test_an_answer_that_is_none_is_said_to_be(dialect: Dialect, operation: Any, body: bytes) -> None:
     side: Any = registry.task_provider(operation, dialect)
