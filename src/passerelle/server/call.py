@@ -33,14 +33,14 @@ class ModelCalls:
         """A handler that reads the body, asks the road and sends what it gives."""
 
         async def handle(arrival: Arrival) -> None:
-            await self._call(arrival, dialect, target_of(arrival), before)
+            ask = await self.ask(arrival, dialect, target_of(arrival))
+            await self.carry(arrival, ask, before)
 
         return handle
 
-    async def _call(
-        self, arrival: Arrival, dialect: Dialect, target: PathTarget, before: Before | None
-    ) -> None:
-        ask = await self.ask(arrival, dialect, target)
+    async def carry(self, arrival: Arrival, ask: Ask, before: Before | None = None) -> None:
+        """Ask the road, and send what it gives. Raises `ProblemError`."""
+        dialect = ask.dialect
         watch = Watch(arrival)
         self._watches.begin_soon(watch)
         try:

@@ -506,6 +506,46 @@ conversation_item = Table(
     Index(None, "expires_at_ns"),
 )
 
+# A response asked for in the background, from its request until `expires_at_ns`; both are sealed.
+background_response = Table(
+    "background_response",
+    metadata,
+    _text("org_id"),
+    _text("response_id"),
+    _text("project_id"),
+    _text("key_id"),
+    _text("state"),
+    _flag("stream"),
+    _int("tries"),
+    _int("events"),
+    _int("at_ns"),
+    _int("expires_at_ns"),
+    _text("owner"),  # the worker that runs it; empty: nobody
+    _int("leased_until_ns"),
+    _int("key_version"),
+    _blob("nonce"),
+    _blob("body"),
+    PrimaryKeyConstraint("org_id", "response_id"),
+    Index(None, "state"),
+    Index(None, "expires_at_ns"),
+)
+
+# The events of one that is streamed, several in a row of the table.
+background_event = Table(
+    "background_event",
+    metadata,
+    _text("org_id"),
+    _text("response_id"),
+    _int("number"),  # of the first of them
+    _int("until"),
+    _int("expires_at_ns"),
+    _int("key_version"),
+    _blob("nonce"),
+    _blob("body"),
+    PrimaryKeyConstraint("org_id", "response_id", "number"),
+    Index(None, "expires_at_ns"),
+)
+
 audit = Table(
     "audit",
     metadata,
