@@ -47,7 +47,9 @@ class Background(msgspec.Struct, frozen=True):
     stream: bool
     """Its events are kept while they come, for whoever follows them."""
     tries: int
-    """How often a worker began to ask for it."""
+    """How often a worker took it up."""
+    losses: int
+    """How often a worker that had it died."""
     events: int
     """How many events there are."""
     at_ns: int

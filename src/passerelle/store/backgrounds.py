@@ -25,7 +25,7 @@ _PAGE = 64
 _run, _event = schema.background_response, schema.background_event
 _COLUMNS = (
     _run.c.response_id, _run.c.org_id, _run.c.project_id, _run.c.key_id, _run.c.state, _run.c.stream,
-    _run.c.tries, _run.c.events, _run.c.at_ns, _run.c.expires_at_ns, _run.c.key_version, _run.c.nonce,
+    _run.c.tries, _run.c.losses, _run.c.events, _run.c.at_ns, _run.c.expires_at_ns, _run.c.key_version, _run.c.nonce,
     _run.c.body,
 )  # fmt: skip
 _said = msgspec.json.Decoder(Said)
@@ -59,7 +59,7 @@ class Backgrounds:
             connection.execute(
                 _run.insert().values(
                     org_id=one.org_id, response_id=one.id, project_id=one.project_id, key_id=one.key_id,
-                    state=one.state, stream=one.stream, tries=one.tries, events=one.events,
+                    state=one.state, stream=one.stream, tries=one.tries, losses=one.losses, events=one.events,
                     at_ns=one.at_ns, expires_at_ns=one.expires_at_ns, owner="", leased_until_ns=0,
                     key_version=version, nonce=nonce, body=body,
                 )
@@ -130,11 +130,11 @@ class Backgrounds:
     def claim(
         self, owner: str, *, ttl_s: float, passing: Iterable[str] = (), passing_orgs: Iterable[str] = ()
     ) -> Background | None:
-        """Lease the oldest that nobody runs, counting the try, without the ids `passing` and those of the
-        organisations `passing_orgs`; None when there is none."""
+        """Lease the oldest that nobody runs, without the ids `passing` and those of the organisations
+        `passing_orgs`; None when there is none. An owner that did not give it back has lost it."""
         now_ns = self._clock.unix_ns()
         query = (
-            select(*_COLUMNS)
+            select(*_COLUMNS, _run.c.owner)
             .where(
                 _run.c.state.in_(sorted(UNDER_WAY)),
                 _run.c.leased_until_ns < now_ns,
@@ -156,17 +156,21 @@ class Backgrounds:
             if one is None:  # its tenant's keys are destroyed: nobody can ask it, or read of it
                 connection.execute(delete(_run).where(*where))
                 return None
+            one = msgspec.structs.replace(
+                one, state="in_progress", tries=one.tries + 1, losses=one.losses + bool(row.owner)
+            )
             connection.execute(
                 update(_run)
                 .where(*where)
                 .values(
                     owner=owner,
                     leased_until_ns=now_ns + int(ttl_s * 1e9),
-                    state="in_progress",
-                    tries=one.tries + 1,
+                    state=one.state,
+                    tries=one.tries,
+                    losses=one.losses,
                 )
             )
-        return msgspec.structs.replace(one, state="in_progress", tries=one.tries + 1)
+        return one
 
     def renew(self, owner: str, ids: Sequence[str], *, ttl_s: float) -> set[str]:
         """Keep these leases; those of them that are still this owner's."""
@@ -177,12 +181,12 @@ class Backgrounds:
             return set(connection.scalars(select(_run.c.response_id).where(*mine)))
 
     def release(self, owner: str, response_id: str) -> None:
-        """Give a lease back, and the try with it: another worker may go on at once."""
+        """Give a lease back: another worker may go on at once."""
         with self._database.write() as connection:
             connection.execute(
                 update(_run)
                 .where(_run.c.response_id == response_id, _run.c.owner == owner)
-                .values(owner="", leased_until_ns=0, tries=_run.c.tries - 1)
+                .values(owner="", leased_until_ns=0)
             )
 
     def append(self, owner: str, one: Background, events: Events) -> bool:
@@ -284,6 +288,7 @@ class Backgrounds:
             state=row.state,
             stream=row.stream,
             tries=row.tries,
+            losses=row.losses,
             events=row.events,
             at_ns=row.at_ns,
             expires_at_ns=row.expires_at_ns,
@@ -292,7 +297,5 @@ class Backgrounds:
 
 
 def free_of_worker(connection: Connection, worker: str) -> int:
-    """Free every response of a worker known to be dead; how many. Its try counts."""
-    return connection.execute(
-        update(_run).where(_run.c.owner == worker).values(owner="", leased_until_ns=0)
-    ).rowcount
+    """Free every response of a worker known to be dead; how many. Each stays its own till it is taken up."""
+    return connection.execute(update(_run).where(_run.c.owner == worker).values(leased_until_ns=0)).rowcount

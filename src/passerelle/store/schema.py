@@ -517,6 +517,7 @@ background_response = Table(
     _text("state"),
     _flag("stream"),
     _int("tries"),
+    _int("losses"),
     _int("events"),
     _int("at_ns"),
     _int("expires_at_ns"),

@@ -60,7 +60,7 @@ _CODES: Final[dict[ProblemKind, str]] = {
     "invalid_request": "invalid_prompt",
     "content_policy": "invalid_prompt",
 }
-"""`error.code` of a response that failed, where the problem has no code of its own."""
+"""`error.code` of a response that failed; the SDK's list (`response_error.py`) has none for most others."""
 
 
 def wanted(body: bytes) -> tuple[bool, bool]:
@@ -114,7 +114,7 @@ def in_state(response: bytes, state: BackgroundState) -> bytes:
 def failed(response: bytes, problem: Problem) -> bytes:
     """The object of a request that came to nothing, and why."""
     fields = split(response)
-    error = {"code": problem.code or _CODES.get(problem.kind, "server_error"), "message": problem.message}
+    error = {"code": _CODES.get(problem.kind, "server_error"), "message": problem.message}
     fields["status"] = msgspec.Raw(b'"failed"')
     fields["error"] = msgspec.Raw(_encoder.encode(error))
     return join(fields)

@@ -70,6 +70,7 @@ class Beginner:
             state="queued",
             stream=stream,
             tries=0,
+            losses=0,
             events=0 if events is None else 1,
             at_ns=ask.at_ns,
             expires_at_ns=ask.at_ns + kept_days * _DAY_NS,

@@ -79,9 +79,9 @@ class Run:
         if turn is not None:  # answered and booked, but its worker could not say so any more
             await self._answered(turn.response)
             return
-        if one.tries > self._attempts or (one.stream and one.events > 1):
+        if one.losses >= self._attempts or (one.stream and one.events > 1):
             told = "The worker that made this response ended before it was whole; send the request again."
-            await self._failed(Problem("internal", told, code="server_error"))
+            await self._failed(Problem("internal", told))
             return
         try:
             response = await self._ask()

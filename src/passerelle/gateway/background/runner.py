@@ -50,7 +50,7 @@ class BackgroundRunner:
         self._jitter = jitter
         self._draining = draining
         self._owner = store.instance
-        self._most_of_one = max(1, settings.concurrency // 2)
+        self._most_of_one = settings.concurrency - settings.concurrency // 4  # room for the next tenant
         self._running: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._resting: dict[str, float] = {}
         self._look = asyncio.Event()

@@ -39,6 +39,7 @@ def upgrade() -> None:
         _text("state"),
         sa.Column("stream", sa.Boolean(), nullable=False),
         _int("tries"),
+        _int("losses"),
         _int("events"),
         _int("at_ns"),
         _int("expires_at_ns"),
