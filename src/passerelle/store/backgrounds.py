@@ -25,8 +25,8 @@ _PAGE = 64
 _run, _event = schema.background_response, schema.background_event
 _COLUMNS = (
     _run.c.response_id, _run.c.org_id, _run.c.project_id, _run.c.key_id, _run.c.state, _run.c.stream,
-    _run.c.tries, _run.c.losses, _run.c.events, _run.c.at_ns, _run.c.expires_at_ns, _run.c.key_version, _run.c.nonce,
-    _run.c.body,
+    _run.c.tries, _run.c.losses, _run.c.events, _run.c.at_ns, _run.c.expires_at_ns, _run.c.key_version,
+    _run.c.nonce, _run.c.body,
 )  # fmt: skip
 _said = msgspec.json.Decoder(Said)
 

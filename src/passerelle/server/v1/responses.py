@@ -29,6 +29,7 @@ from passerelle.store import Store
 RESPONSES = "/v1/responses/"
 _CALL: Literal["model:call"] = "model:call"
 _TARGET = PathTarget("chat")
+_WHOLE = PathTarget("chat", stream=False)
 _LOOK_S = 0.15
 """Between two looks for new events of a response that another task, or another worker, makes."""
 _STILL_HERE_S = 15.0
@@ -83,10 +84,26 @@ class Responses:
         await self._calls.carry(arrival, ask, self._recall)
 
     async def _compact(self, arrival: Arrival) -> None:
-        raise invalid(
-            "Compaction is not offered here; shorten `input` yourself, or ask a model for a summary of it.",
-            code="unsupported_parameter",
-        )
+        """A conversation made short by the model that is named, whoever serves it."""
+        from passerelle.codecs.openai_responses import compaction
+        from passerelle.codecs.openai_responses import conversation as talk
+
+        ask = await self._calls.ask(arrival, DIALECT, _WHOLE)
+        ask = await self._recall(msgspec.structs.replace(ask, body=compaction.unstored(ask.body)))
+        whole = ask.body
+        if not talk.asked(whole).stateful:  # else it is refused: what it names is not to be had with this key
+            self._calls.check(ask)
+            ask = msgspec.structs.replace(ask, body=compaction.asking(whole))
+        delivery = await self._calls.travel(arrival, ask)
+        body: bytes | None = delivery.body
+        if not ask.wishes.explain:
+            body = compaction.compacted(whole, delivery.body, arrival.receipt_id.partition("_")[2])
+        if body is None:
+            told = "The model wrote no whole summary; ask again, or name another model."
+            error = ProblemError(Problem("upstream_error", told))
+            error.receipt_id = arrival.receipt_id
+            raise error
+        await send_whole(arrival, 200, body, delivery.headers, generation=delivery.generation)
 
     # --- read
 
