@@ -248,9 +248,9 @@ def kill(store: Store) -> None:
 
     store._writer._turn = dead  # type: ignore[method-assign]
     store._writer._finish = lambda: None  # type: ignore[method-assign]
-    store._stopping.set()
+    store._closed = True
     store._bell.ring(urgent=True)
     store._writer.close(10)
-    store._poller.join(10)
+    store._poller.stop(10)
     store.journal.close(clean=False)
     store._database.close()
