@@ -41,7 +41,7 @@ def test_it_is_read_as_it_was_made_by_its_project_alone(store: Store, clock: Sti
         assert store.backgrounds.cancel(org_id, project_id, one.id) is None
         assert store.backgrounds.events(org_id, project_id, one.id, -1) == (None, ())
         assert not store.backgrounds.delete(org_id, project_id, one.id, actor="key")
-    clock.pass_s(86_400)
+    clock.advance(86_400)
     assert store.backgrounds.get("org_a", "prj", one.id) is None
 
 
@@ -60,9 +60,9 @@ def test_one_worker_has_it_until_its_lease_ends(store: Store, clock: StillClock)
     assert mine is not None
     assert (mine.id, mine.state, mine.tries, mine.losses) == (one.id, "in_progress", 1, 0)
     assert store.backgrounds.claim("w2", ttl_s=10) is None
-    clock.pass_s(8)
+    clock.advance(8)
     assert store.backgrounds.renew("w1", [one.id], ttl_s=10) == {one.id}
-    clock.pass_s(11)
+    clock.advance(11)
     theirs = store.backgrounds.claim("w2", ttl_s=10)
     assert theirs is not None
     assert (theirs.tries, theirs.losses) == (2, 1)
@@ -87,7 +87,7 @@ def test_an_orderly_end_is_no_loss_and_a_dead_worker_s_is_free_at_once(
     assert (again.tries, again.losses) == (2, 0)
     with store.backgrounds._database.write() as connection:
         assert backgrounds.free_of_worker(connection, "w2") == 1
-    clock.pass_s(0.001)
+    clock.advance(0.001)
     last = store.backgrounds.claim("w3", ttl_s=10)
     assert last is not None
     assert (last.tries, last.losses) == (3, 1)
@@ -110,7 +110,7 @@ def test_what_is_answered_after_it_was_cancelled_is_not_kept(opened: Opener, clo
         elif end == "delete":
             assert store.backgrounds.delete(*where, actor="key")
         else:
-            clock.pass_s(11)
+            clock.advance(11)
             other = store.backgrounds.claim("w2", ttl_s=10)
             assert other is not None
             assert store.backgrounds.finish("w2", other, "completed")
@@ -134,6 +134,6 @@ def test_events_are_found_by_number_until_some_time_after_the_end(store: Store, 
     with sealed.read() as connection:
         bodies = connection.exec_driver_sql("select body from background_event").scalars().all()
     assert not any(b"abc" in body for body in bodies)
-    clock.pass_s(EVENTS_KEPT_S + 1)
+    clock.advance(EVENTS_KEPT_S + 1)
     backgrounds_left = store.backgrounds.get(*where)
     assert backgrounds_left is not None
