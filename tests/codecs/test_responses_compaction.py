@@ -27,7 +27,7 @@ def _answer(text: str, status: str = "completed") -> bytes:
         "input_tokens": 3, "output_tokens": 2, "total_tokens": 5,
         "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0},
     }  # fmt: skip
-    return json.dumps({"status": status, "output": [message], "usage": usage, "created_at": 9}).encode()
+    return json.dumps({"status": status, "output": [message], "usage": usage}).encode()
 
 
 def test_the_conversation_is_sent_as_it_is_and_no_tool_may_be_called() -> None:
@@ -37,7 +37,8 @@ def test_the_conversation_is_sent_as_it_is_and_no_tool_may_be_called() -> None:
     assert ([tool["name"] for tool in told["tools"]], told["tool_choice"]) == (["look"], "none")
     known = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
     assert json.loads(compaction.asking(_body(USER, CALL, DONE, tools=[known])))["tools"] == [known]
-    assert "tools" not in json.loads(compaction.asking(_body(USER)))
+    for body in (_body(USER), _body(USER, tools=None)):
+        assert not json.loads(compaction.asking(body)).get("tools")
 
 
 def test_only_what_shapes_the_summary_is_taken_over() -> None:
@@ -48,15 +49,21 @@ def test_only_what_shapes_the_summary_is_taken_over() -> None:
 
 
 def test_a_summary_that_is_not_whole_is_none() -> None:
-    for answer in (_answer("So far", "incomplete"), _answer(" "), b'{"status":"completed","output":[]}'):
-        assert compaction.compacted(_body(USER), answer, "T") is None
+    for answer in (
+        _answer("So far", "incomplete"),
+        _answer(" "),
+        b'{"status":"completed","output":[{"type":"reasoning"}]}',
+    ):
+        assert compaction.compacted(_body(USER), answer, "T", created_s=9) is None
 
 
 @given(st.text(min_size=1).filter(str.strip))
 def test_any_summary_comes_back_word_for_word(summary: str) -> None:
     answer = _answer(summary)
     summary = json.loads(answer)["output"][0]["content"][0]["text"]
-    made = compaction.compacted(_body({"role": "developer", "content": "Be."}, USER, CALL, DONE), answer, "T")
+    made = compaction.compacted(
+        _body({"role": "developer", "content": "Be."}, USER, CALL, DONE), answer, "T", created_s=9
+    )
     assert made is not None
     told = json.loads(made)
     assert [item["type"] for item in told["output"]] == ["message", "message", "compaction"]

@@ -46,14 +46,23 @@ _LEAD: Final = (
 )
 
 
+class _Part(msgspec.Struct):
+    type: str
+    text: str | None = None
+
+
+class _Message(msgspec.Struct, tag="message"):
+    content: list[_Part]
+
+
 class _Said(msgspec.Struct):
     status: str | None = None
     output: list[msgspec.Raw] = []
     usage: msgspec.Raw = msgspec.Raw(b"null")
-    created_at: float = 0
 
 
 _said = msgspec.json.Decoder(_Said)
+_message = msgspec.json.Decoder(_Message)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -71,7 +80,7 @@ def asking(body: bytes) -> bytes:
     """
     items = _finished([_any.decode(item) for item in asked(body).items])
     fields: dict[str, Any] = dict(split(body))
-    tools = _any.decode(fields["tools"]) if "tools" in fields else []
+    tools = (_any.decode(fields["tools"]) if "tools" in fields else None) or []
     known = {tool.get("name") for tool in tools if isinstance(tool, dict)}
     for item in items:
         name = item.get("name")
@@ -85,7 +94,7 @@ def asking(body: bytes) -> bytes:
     return _encoder.encode(fields)
 
 
-def compacted(body: bytes, answer: bytes, tail: str) -> bytes | None:
+def compacted(body: bytes, answer: bytes, tail: str, *, created_s: int) -> bytes | None:
     """The compacted conversation of a request and what a model answered to `asking` it; None when that is no
     whole summary. `tail`: the ULID that its ids have.
     """
@@ -105,7 +114,7 @@ def compacted(body: bytes, answer: bytes, tail: str) -> bytes | None:
         {
             "id": f"resp_{tail}",
             "object": "response.compaction",
-            "created_at": int(said.created_at),
+            "created_at": created_s,
             "output": [*kept, item],
             "usage": said.usage,
         }
@@ -138,11 +147,11 @@ def _stays(item: dict[str, Any]) -> bool:
 
 
 def _words(output: Sequence[msgspec.Raw]) -> str:
-    parts = [
-        part.get("text", "")
-        for item in map(_any.decode, output)
-        if item.get("type") == "message"
-        for part in item.get("content") or ()
-        if part.get("type") == "output_text"
-    ]
-    return "".join(parts)
+    said: list[str] = []
+    for item in output:
+        try:
+            parts = _message.decode(item).content
+        except msgspec.ValidationError:  # an item of another kind
+            continue
+        said += [part.text for part in parts if part.type == "output_text" and part.text is not None]
+    return "".join(said)

@@ -5,8 +5,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from passerelle.codecs.openai_responses import background as words
-from passerelle.codecs.openai_responses import conversation as talk
 from passerelle.config.sections import BackgroundSettings
 from passerelle.core.background import Background, Events, Said
 from passerelle.core.errors import Problem, ProblemError, invalid
@@ -42,6 +40,9 @@ class Beginner:
         """What became of the request. Raises `ProblemError` for what could never be answered: a key that may
         store nothing, a malformed body, a model that is not there or not for this key.
         """
+        from passerelle.codecs.openai_responses import background as words
+        from passerelle.codecs.openai_responses import conversation as talk
+
         kept_days = days(ask.principal, self._road.generations.current)
         if not kept_days:
             self._road.check(ask)  # its envelope says what this key may not

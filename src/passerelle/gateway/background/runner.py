@@ -9,14 +9,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from passerelle.config.sections import BackgroundSettings
 from passerelle.core.background import Background
 from passerelle.core.clock import Clock
-from passerelle.gateway.background.run import Run
 from passerelle.gateway.keep import Recall
 from passerelle.gateway.road import Road
 from passerelle.store import Store, StoreUnavailable
+
+if TYPE_CHECKING:
+    from passerelle.gateway.background.run import Run
 
 log = logging.getLogger("passerelle.background")
 
@@ -110,6 +113,8 @@ class BackgroundRunner:
             one = await self._claim()
             if one is None:
                 return
+            from passerelle.gateway.background.run import Run  # with the dialect: nobody pays who has none
+
             run = Run(
                 one, self._owner, self._road, self._recall, self._store, self._clock, self._jitter,
                 attempts=self._settings.attempts,
@@ -129,7 +134,7 @@ class BackgroundRunner:
             passing_orgs={org for org in orgs if orgs.count(org) >= self._most_of_one},
         )
 
-    async def _attend(self, run: Run) -> None:
+    async def _attend(self, run: "Run") -> None:
         """Make a response, whatever happens."""
         name = run.one.id
         try:

@@ -97,7 +97,9 @@ class Responses:
         delivery = await self._calls.travel(arrival, ask)
         body: bytes | None = delivery.body
         if not ask.wishes.explain:
-            body = compaction.compacted(whole, delivery.body, arrival.receipt_id.partition("_")[2])
+            tail = arrival.receipt_id.partition("_")[2]
+            created_s = ask.at_ns // 1_000_000_000
+            body = compaction.compacted(whole, delivery.body, tail, created_s=created_s)
         if body is None:
             told = "The model wrote no whole summary; ask again, or name another model."
             error = ProblemError(Problem("upstream_error", told))
