@@ -37,6 +37,10 @@ def test_the_conversation_is_sent_as_it_is_and_no_tool_may_be_called() -> None:
     assert ([tool["name"] for tool in told["tools"]], told["tool_choice"]) == (["look"], "none")
     known = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
     assert json.loads(compaction.asking(_body(USER, CALL, DONE, tools=[known])))["tools"] == [known]
+    more = {"type": "additional_tools", "tools": [known]}
+    custom = {"type": "custom_tool_call", "call_id": "c", "name": "exec", "input": "1"}
+    told = json.loads(compaction.asking(_body(more, USER, custom, CALL, DONE)))
+    assert told["tools"] == [{"type": "custom", "name": "exec"}]
     for body in (_body(USER), _body(USER, tools=None)):
         assert not json.loads(compaction.asking(body)).get("tools")
 

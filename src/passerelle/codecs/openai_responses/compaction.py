@@ -19,6 +19,7 @@ import msgspec
 
 from passerelle.codecs.openai_reading import decode
 from passerelle.codecs.openai_responses.conversation import asked, listed, own_id
+from passerelle.codecs.openai_responses.tools import ADDITIONAL
 from passerelle.codecs.sealed import Sealed, seal, unseal
 from passerelle.codecs.splice import join, split
 
@@ -81,13 +82,7 @@ def asking(body: bytes) -> bytes:
     items = _finished([_any.decode(item) for item in asked(body).items])
     fields: dict[str, Any] = dict(split(body))
     tools = (_any.decode(fields["tools"]) if "tools" in fields else None) or []
-    known = {tool.get("name") for tool in tools if isinstance(tool, dict)}
-    for item in items:
-        name = item.get("name")
-        if item.get("type") == "function_call" and isinstance(name, str) and name not in known:
-            known.add(name)
-            schema = {"type": "object", "properties": {}, "additionalProperties": True}
-            tools.append({"type": "function", "name": name, "parameters": schema, "strict": False})
+    tools += _undeclared(items, tools)
     if tools:
         fields["tools"], fields["tool_choice"] = tools, "none"
     fields["input"] = [*items, {"type": "message", "role": "user", "content": _PROMPT}]
@@ -128,6 +123,28 @@ def reopened(fields: dict[str, Any]) -> str | None:
     if sealed is None or sealed.origin != _ORIGIN or sealed.encrypted is None:
         return None
     return _LEAD + sealed.encrypted
+
+
+def _undeclared(items: Sequence[dict[str, Any]], tools: list[Any]) -> list[dict[str, Any]]:
+    """The tools that were called and are declared nowhere, neither in `tools` nor among the items."""
+    declared = list(tools)
+    for item in items:
+        if item.get("type") == ADDITIONAL:
+            declared += item.get("tools") or []
+    known = {tool.get("name") for tool in declared if isinstance(tool, dict)}
+    found: list[dict[str, Any]] = []
+    for item in items:
+        name, kind = item.get("name"), item.get("type")
+        if not isinstance(name, str) or name in known or "namespace" in item:
+            continue
+        if kind == "function_call":
+            schema = {"type": "object", "properties": {}, "additionalProperties": True}
+            found.append({"type": "function", "name": name, "parameters": schema, "strict": False})
+            known.add(name)
+        elif kind == "custom_tool_call":
+            found.append({"type": "custom", "name": name})
+            known.add(name)
+    return found
 
 
 def _finished(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
