@@ -174,6 +174,7 @@ class Engine:
         except _Setback:
             raise
         except Exception:
+            # A mistake of ours in reading the answer: the provider bills it, so it is booked all the same.
             self._outcomes.unreadable(trip, leg)
             raise
         leg.model, leg.usage, leg.finish = answer.model, answer.usage, answer.finish
@@ -199,6 +200,7 @@ class Engine:
         except _Setback:
             raise
         except Exception:
+            # As above: whatever it is, what has come of the stream is booked first.
             observe(leg, watcher)
             self._outcomes.unreadable(trip, leg)
             raise
