@@ -131,6 +131,8 @@ class World:
     """A key that may make others."""
     token: str = ""
     """A key that may call models."""
+    keeper: str = ""
+    """See `keeping_key`."""
 
     def __post_init__(self) -> None:
         self.token = self.new_key()
@@ -148,6 +150,8 @@ class World:
 
     def keeping_key(self) -> str:
         """The token of a key whose conversations are kept: only the command line makes such."""
+        if self.keeper:
+            return self.keeper
         token: str = self.gateway.key("--name", "keeper", "--store-conversations")["token"]
         until = time.monotonic() + 10
         while True:
@@ -157,6 +161,7 @@ class World:
                 assert time.monotonic() < until, "the new key is not known"
                 time.sleep(0.05)
             else:
+                self.keeper = token
                 return token
 
     def seen(self) -> list[Exchange]:
