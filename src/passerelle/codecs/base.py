@@ -62,7 +62,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     max_output_tokens: int | None = None
     features: frozenset[str] = frozenset()
     """Of `tools`, `images`, `audio`, `files`, `json`, `json_schema`, `reasoning`, `builtin_tools`,
-    `custom_tools`, `namespaces`, `n`, `logprobs`: what a deployment must be able to do; and of `core.model.Feature`: what
+    `custom_tools`,
+    `namespaces`, `n`, `logprobs`: what a deployment must be able to do; and of `core.model.Feature`: what
     a place must have."""
     session: str | None = None
     """A conversation hint in the body (`prompt_cache_key`, `metadata.user_id`…): affinity only."""

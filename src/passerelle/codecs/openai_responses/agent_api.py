@@ -2,7 +2,7 @@
 
 Any field it does not list, also inside another, is a 400. The form of the answer stands in `response_format`,
 as in Chat Completions; messages hold words and pictures and nothing beside, results of tools words alone;
-reasoning items do not exist, nor tools of free text, for which functions of one text stand, nor namespaces; web
+reasoning items and namespaces do not exist; for a tool of free text stands a function of one text; web
 search happens only where its tool is offered, which Sonar, whose successor this is, always did: a request
 without tools is given that one.
 
