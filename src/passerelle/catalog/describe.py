@@ -44,8 +44,7 @@ class ModelRow(msgspec.Struct, frozen=True):
     licence: str | None
     aliases: tuple[str, ...]
     lifecycle: Lifecycle
-    """`deprecated` from the announcement of the day it `retires` on, `retired` from that day on: at its maker's
-    own platforms."""
+    """`deprecated` once there is a day it `retires` on, `retired` from that day: on its maker's platforms."""
     retires: str | None
     retires_source: str
     price_source: str

@@ -152,7 +152,8 @@ def offers_by_name(offers: Iterable[Offer], kind: object, region: str | None) ->
 _OWN_SCHEDULES: frozenset[str] = frozenset({"bedrock", "vertex"})
 """Kinds of provider that end models on days of their own: "Partner-operated platforms (Amazon Bedrock and
 Google Cloud) set their own retirement schedules"
-(platform.claude.com/docs/en/about-claude/model-deprecations, read 2026-11-22). Azure follows its own for OpenAI's models, and Anthropic's for Claude."""
+(platform.claude.com/docs/en/about-claude/model-deprecations, read 2026-11-22). Azure follows its own for
+OpenAI's models, and Anthropic's for Claude."""
 
 
 def follows_maker(model: Model, kind: str) -> bool:

@@ -256,6 +256,26 @@ usage_hour = Table(
     sqlite_with_rowid=False,
 )  # fmt: skip
 
+usage_tag = Table(
+    "usage_tag",
+    metadata,
+    _text("org_id"),
+    _int("hour"),
+    _text("tag"),  # a request of two tags is in the sums of both, one without in none
+    *[_text(name) for name in (
+        "workspace_id", "project_id", "key_id", "provider", "deployment", "model", "currency",
+    )],
+    _int("shard"),
+    *[_int(name) for name in ("attempts", "failed", "unpriced", "estimated_nanos", "amount_nanos")],
+    *[_int(bucket) for bucket in TOKENS],
+    *[_added_int(unit) for unit in UNITS],
+    PrimaryKeyConstraint(
+        "org_id", "hour", "tag", "workspace_id", "project_id", "key_id", "provider", "deployment", "model",
+        "currency", "shard",
+    ),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
 price_row = Table(
     "price_row",
     metadata,
