@@ -29,8 +29,9 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
     """List models with price, context, region and health.
 
     Prices are per million tokens, in US dollars unless another currency is said. `where` is where inference
-    runs: `?` when no document of the provider's says so. `ends` is the day from which its maker no longer
-    serves it; clouds may for longer. Health comes from a running gateway, when PASSERELLE_API_KEY may ask it.
+    runs: `?` when no document of the provider's says so. Under the list stands which of them their makers
+    end, and when; clouds may serve them for longer. Health comes from a running gateway, when
+    PASSERELLE_API_KEY may ask it.
 
     \b
     Example:
@@ -52,7 +53,7 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
         return
     by_id = catalog.by_id
     look.table(
-        ["model", "maker", "context", "in", "out", "where", "through", "ends", "health"],
+        ["model", "maker", "context", "in", "out", "where", "through", "health"],
         [
             [
                 row.id,
@@ -62,13 +63,16 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
                 _price(row.output_price),
                 look.few(sorted({_region(by_id[name]) for name in row.deployments})),
                 look.few(row.providers) if row.deployments else f"({row.status})",
-                row.retires or "",
                 _worst(row.deployments, health) if health else "",
             ]
             for row in rows
         ],
         right=("context", "in", "out"),
     )
+    for row in rows:
+        if row.retires is not None and row.deployments:
+            by = row.retires_source or "configuration"
+            click.echo(f"`{row.id}` ends on {row.retires} ({by}).", err=True)
     if not any(row.deployments for row in rows):
         click.echo(
             "No model is served yet: set a provider's key (OPENAI_API_KEY, ANTHROPIC_API_KEY, …), or run "
