@@ -15,9 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from passerelle.catalog import load_catalog
+from passerelle.catalog import ENDING, build
 from passerelle.config import ConfigError, PolicySettings, Settings, load_settings
 from passerelle.config.document import stamp
+from passerelle.config.findings import errors_in
 from passerelle.core.clock import Clock, SystemClock
 from passerelle.core.principal import Rights
 from passerelle.gateway.attached import Attacher
@@ -292,7 +293,13 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
 
     Raises `ConfigError` with every mistake found.
     """
-    catalog = load_catalog(settings)
+    built = build(settings)
+    if errors_in(built.findings):
+        raise ConfigError(built.findings)
+    for finding in built.findings:
+        if finding.code == ENDING:
+            log.warning("a model ends soon", extra={"finding": str(finding)})
+    catalog = built.catalog
     policy = policy_of(settings.policy)
     providers: dict[str, Provider] = {}
     entries = {name: configured(name, settings) for name in settings.providers}

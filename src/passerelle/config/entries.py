@@ -133,7 +133,7 @@ class ModelSettings(Section):
     price: PriceSettings | None = None
     accepts: AcceptsSettings | None = None
     released: IsoDate | None = None
-    deprecated: IsoDate | None = None
+    retires: IsoDate | None = None
 
 
 class DeploymentSettings(Section):

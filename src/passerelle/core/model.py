@@ -154,7 +154,10 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True):
     price: Price | None = None
     """The maker's list price, used by deployments that have none of their own."""
     released: str | None = None
-    deprecated: str | None = None
+    retires: str | None = None
+    """Day (UTC, ISO) from which its maker no longer serves it, on platforms of its own."""
+    retires_source: str = ""
+    """Who says so."""
     source: str = ""
     accepts: Said | None = None
     """What the operator says of the settings it takes; the catalog's rows stand in `catalog.parameters`."""

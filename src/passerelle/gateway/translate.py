@@ -109,15 +109,28 @@ def _unkept(body: bytes, dialect: Dialect, target: Target) -> tuple[bytes, tuple
     """A relayed body that asks for nothing to be kept, and what that takes away. Chat Completions then
     refuses `metadata` too ("only allowed when 'store' is enabled", OpenAI's own words, read 2026-11-22).
     """
-    fields: dict[str, bytes | None] = {"store": None if "no_metadata" in target.quirks else b"false"}
+    fields: dict[str, bytes | None] = {"store": b"false" if target.quirks.isdisjoint(_STORELESS) else None}
     if dialect == "openai_chat" and "metadata" in split(body):
         fields["metadata"] = None
     return splice(body, fields), tuple(fields)
 
 
+_STORELESS: Final = frozenset({"no_metadata", "no_store"})
+"""Quirks of places that refuse `store`."""
+
+
 def _must_change(envelope: Envelope, dialect: Dialect, target: Target) -> bool:
     """Whether the caller's body holds something of its own dialect that only translation makes fit there."""
-    return dialect == "openai_chat" and "custom_tools" in envelope.features - target.quirks
+    if "agent_api" in target.quirks:
+        return not envelope.features.isdisjoint(_OPENAIS_TOOLS)
+    if dialect != "openai_chat":
+        return False
+    if "no_image_url" in target.quirks and "images" in envelope.features:
+        return True
+    return "custom_tools" in envelope.features - target.quirks
+
+
+_OPENAIS_TOOLS: Final = frozenset({"custom_tools", "namespaces"})
 
 
 def _fitted(trip: Trip, body: bytes, target: Target, dialect: Dialect) -> tuple[bytes, tuple[str, ...]]:
