@@ -102,10 +102,10 @@ def test_a_model_ends_at_its_makers_and_not_at_clouds_with_days_of_their_own(tmp
     settings = _settings(tmp_path, text, K="k" * 40)
     before, after = (build(settings, on=on) for on in (date(2026, 11, 29), date(2026, 11, 30)))
     places = [
-        {d.provider for d in built.catalog.deployments if d.model.id == "claude-sonnet-4-5"}
+        {d.provider: d.retired for d in built.catalog.deployments if d.model.id == "claude-sonnet-4-5"}
         for built in (before, after)
     ]
-    assert places == [{"anthropic", "bedrock"}, {"bedrock"}]
+    assert places == [{"anthropic": False, "bedrock": False}, {"anthropic": True, "bedrock": False}]
     assert [f.field for f in before.findings if f.code == ENDING] == ["aliases.anywhere[0]"]
 
 

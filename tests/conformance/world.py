@@ -30,8 +30,6 @@ from tests.conformance.talk import Answer, Ask, Json, RefusedError
 from tests.serving import Gateway
 from tests.upstream import Upstream
 
-from passerelle.catalog.builtin import builtin
-
 MAKERS: dict[str, ModuleType] = {
     "openai_chat": maker_chat,
     "openai_responses": maker_responses,
@@ -222,10 +220,6 @@ def _config(houses: tuple[House, ...], base_url: str) -> str:
         credential = 'credential = "env:CONFORMANCE_CREDENTIAL"'
         lines += [f"[providers.{house.name}]", house.entry, address, credential]
         lines.append("allow_private_network = true")
-    known = builtin().models
-    asked = sorted({name for house in houses for name in house.models.values()} & known.keys())
-    for name in [name for name in asked if known[name].retires is not None]:
-        lines += ["[[models]]", f'id = "{name}"', 'retires = "9999-12-31"']  # the table outlives them
     return "\n".join(lines + [house.more for house in houses])
 
 

@@ -129,7 +129,7 @@ def _implied(
         return
     for offer in offers_of(entry, known):
         model = models[offer.model]
-        if servable(model) and not retired(model, entry.kind, book.on):
+        if servable(model):
             yield _from_offer(name, entry, settings, offer, model, attributes, book)
 
 
@@ -164,7 +164,9 @@ def follows_maker(model: Model, kind: str) -> bool:
 
 
 def retired(model: Model, kind: str, on: date) -> bool:
-    """Whether a provider of this kind has stopped serving it by then, as far as its maker says."""
+    """Whether a provider of this kind has stopped serving it by then, as far as its maker says. Makers put
+    such days off, so it stays where it was for those who name it: the provider has the last word.
+    """
     return model.retires is not None and model.retires <= on.isoformat() and follows_maker(model, kind)
 
 
@@ -217,6 +219,7 @@ def _from_offer(
         batches=None if entry.batches is None else entry.batches.as_service(),
         prompt_cache=entry.prompt_cache,
         demo=group.demo,
+        retired=retired(model, entry.kind, book.on),
     )
 
 

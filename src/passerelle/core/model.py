@@ -218,6 +218,8 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether prompts that come without marks are marked for its cache (`codecs.caching`)."""
     demo: bool = False
     """A demo or simulated model: said wherever a person sees it, never chosen over a real one."""
+    retired: bool = False
+    """By what is known its maker has ended it here: `smart` leaves it out, who names it may still try."""
 
     @property
     def capabilities(self) -> frozenset[Capability]:
