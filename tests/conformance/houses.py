@@ -133,7 +133,7 @@ BEDROCK = House(
     # Claude through Converse, which every other model is reached by; its own dialect is `anthropic`'s.
     entry='template = "bedrock"\nregion = "eu-central-1"',
     root="",
-    models={"plain": "converse"},
+    models={"plain": "converse", "modern": "converse-modern"},
     lacks={
         "seed": "no `seed`",
         "presence": "no penalties",
@@ -160,6 +160,12 @@ provider = "bedrock"
 model = "claude-sonnet-4-5"
 id = "bedrock/converse"
 upstream_model = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+dialect = "bedrock"
+[[deployments]]
+provider = "bedrock"
+model = "claude-opus-5-5"
+id = "bedrock/converse-modern"
+upstream_model = "eu.anthropic.claude-opus-5-5"
 dialect = "bedrock"
 """,
 )

@@ -41,9 +41,9 @@ def longest(cell: Cell) -> Verdict:
 
 
 def effort(cell: Cell) -> Verdict:
-    """Efforts: in their own dialect, Anthropic and Google take them on their newer models only."""
+    """Efforts: in their own dialect, Anthropic, Google and Bedrock take them on their newer models only."""
     ask = cell.feature.ask
-    if cell.own and cell.house.dialect in ("anthropic", "gemini"):
+    if cell.own and cell.house.dialect in ("anthropic", "gemini", "bedrock"):
         cell.feature = replace(cell.feature, role="modern")
     if cell.client.DIALECT == "openai_chat":
         ask = replace(ask, show=False)  # its callers cannot ask, and get what is shown

@@ -18,7 +18,7 @@ from passerelle.codecs.base import (
     Target,
     said_betas,
 )
-from passerelle.codecs.caching import MARKED, with_breakpoints
+from passerelle.codecs.caching import marks, with_breakpoints
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.fitting import UnfitError, fit_body, fit_request
 from passerelle.codecs.names import restore
@@ -80,9 +80,12 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     same = dialect == ask.dialect and not _must_change(envelope, dialect, target)
     if envelope.operation not in TASKS and same and envelope.relayable:
         side = registry.provider(dialect)
-        body, unfit = _fitted(trip, ask.body, target, dialect)
-        refused = side.relay_losses(body, target) if target.quirks or envelope.stored else ()
-        body = side.relay_request(body, target, envelope)
+        try:
+            body, unfit = _fitted(trip, ask.body, target, dialect)
+            refused = side.relay_losses(body, target) if target.quirks or envelope.stored else ()
+            body = side.relay_request(body, target, envelope)
+        except (msgspec.DecodeError, RecursionError):  # further down the stack than where it was first read
+            raise nested_too_deeply(ask.body, ask.dialect) from None
         if envelope.stored and not keep.allowed(ask.principal):
             # Nor may a provider keep what the tenant does not let us keep.
             body, unkept = _unkept(body, dialect, target)
@@ -160,7 +163,7 @@ def _target(generation: Generation, deployment: Deployment, operation: Operation
             max_output_tokens=deployment.limits.max_output_tokens or deployment.model.max_output_tokens,
             accepts=accepts,
             watched=accepts.watched,
-            marks_cache=dialect in MARKED
+            marks_cache=marks(dialect, deployment.upstream_model)
             and deployment.prompt_cache == "auto"
             and "prompt_cache" in deployment.model.capabilities,
             operation=operation,
