@@ -104,7 +104,7 @@ class Asker:
         except StoreUnavailable:
             return Problem("overloaded", "Records cannot be written now; try again shortly."), b""
         if delivery.chunks is not None:
-            await delivery.chunks.aclose()  # type: ignore[attr-defined]
+            await delivery.chunks.aclose()
             told = "Streams cannot be asked for in a batch; leave `stream` out."
             return Problem("invalid_request", told, param="stream"), b""
         return None, delivery.body
