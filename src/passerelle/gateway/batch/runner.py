@@ -23,7 +23,7 @@ from passerelle.gateway.batch.run import Rules, Run
 from passerelle.gateway.road import Road
 from passerelle.gateway.settle import Settler
 from passerelle.store import Store, StoreUnavailable
-from passerelle.store.batches import LeaseLost
+from passerelle.store.batch_runs import LeaseLost
 
 log = logging.getLogger("passerelle.batches")
 
@@ -62,7 +62,7 @@ class Runner:
         self._pace = Pace(
             concurrency=max(1, settings.concurrency),
             yield_above=settings.yield_above,
-            in_flight=lambda: road.in_flight,
+            road=road,
         )
         self._asker = Asker(road, store, self._pace, clock, jitter, attempts=settings.attempts)
         self._carrier = Carrier(road.generations, store, settler, clock)
@@ -141,7 +141,7 @@ class Runner:
     async def _renew(self) -> None:
         """Keep our leases, and learn which batches were cancelled or taken from us."""
         states = await asyncio.to_thread(
-            self._store.batches.renew, self._owner, list(self._running), ttl_s=LEASE_S
+            self._store.batch_runs.renew, self._owner, list(self._running), ttl_s=LEASE_S
         )
         for batch_id, (run, _) in list(self._running.items()):
             state = states.get(batch_id)
@@ -155,7 +155,7 @@ class Runner:
         self._resting = {name: until for name, until in self._resting.items() if until > now_s}
         orgs = [run.batch.org_id for run, _ in self._running.values()]
         batch = await asyncio.to_thread(
-            self._store.batches.claim,
+            self._store.batch_runs.claim,
             self._owner,
             ttl_s=LEASE_S,
             passing=(*self._running, *self._resting),
@@ -164,7 +164,7 @@ class Runner:
         if batch is not None and not self._store.files.is_here(batch.input_file_id):
             log.warning("a batch's input is not on this machine", extra={"batch": batch.id})
             self._resting[batch.id] = now_s + _REST_S
-            await asyncio.to_thread(self._store.batches.release, self._owner, [batch.id])
+            await asyncio.to_thread(self._store.batch_runs.release, self._owner, [batch.id])
             return None
         return batch
 
@@ -194,7 +194,9 @@ class Runner:
             self._running.pop(batch.id, None)
             self._look.set()
             with contextlib.suppress(StoreUnavailable):  # the lease ends by itself
-                await asyncio.shield(asyncio.to_thread(self._store.batches.release, self._owner, [batch.id]))
+                await asyncio.shield(
+                    asyncio.to_thread(self._store.batch_runs.release, self._owner, [batch.id])
+                )
             log.log(
                 DEBUG if away else INFO, "batch left", extra={"batch": batch.id, "state": run.batch.state}
             )
