@@ -124,7 +124,7 @@ class Run:
             await self._end("failed", problems=checked.problems)
             return
         self.batch = await asyncio.to_thread(
-            self._store.batches.advance, self._owner, batch, "in_progress", total=checked.total
+            self._store.batch_runs.advance, self._owner, batch, "in_progress", total=checked.total
         )
 
     async def _long(self, work: Callable[[], _T]) -> _T:
@@ -170,11 +170,11 @@ class Run:
             self.leave()
         if not self._leaving:
             self.batch = await asyncio.to_thread(
-                self._store.batches.advance, self._owner, self.batch, "finalizing"
+                self._store.batch_runs.advance, self._owner, self.batch, "finalizing"
             )
 
     def _unanswered(self) -> Iterator[Line]:
-        done = self._store.batches.done(self.batch)
+        done = self._store.batch_runs.done(self.batch)
         longest = self._rules.longest_line
         return read_lines(self.batch.surface, self.batch.endpoint, self._input(), longest, done)
 
@@ -200,7 +200,9 @@ class Run:
             group, self._results = self._results, []
             while group:
                 try:
-                    await asyncio.to_thread(self._store.batches.add_results, self._owner, self.batch, group)
+                    await asyncio.to_thread(
+                        self._store.batch_runs.add_results, self._owner, self.batch, group
+                    )
                 except StoreUnavailable:
                     # What was answered is paid for: it waits in memory for as long as we are here.
                     await asyncio.sleep(_STORE_AGAIN_S)
@@ -222,7 +224,7 @@ class Run:
             done: set[int] = set()
             tally = batch.tally
             counts = {"ok": 0, "error": 0}
-            for result in store.batches.results(batch):
+            for result in store.batch_runs.results(batch):
                 done.add(result.line)
                 counts[result.kind] += 1
                 files.write(result.kind == "ok", result.body)
@@ -240,7 +242,7 @@ class Run:
                 expired=left if why == "expired" else 0,
                 cancelled=left if why == "cancelled" else 0,
             )
-            return store.batches.finish(
+            return store.batch_runs.finish(
                 self._owner, batch, ending, files=kept, output_file_id=output_id, error_file_id=error_id,
                 tally=tally, purge_at_ns=self._purge_at_ns(),
             )  # fmt: skip
@@ -250,7 +252,7 @@ class Run:
 
     async def _end(self, state: BatchState, *, problems: tuple[LineProblem, ...]) -> None:
         self.batch = await asyncio.to_thread(
-            lambda: self._store.batches.finish(
+            lambda: self._store.batch_runs.finish(
                 self._owner, self.batch, state, problems=problems, purge_at_ns=self._purge_at_ns()
             )
         )
