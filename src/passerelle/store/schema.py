@@ -395,7 +395,7 @@ batch = Table(
     _text("batch_id"),
     _text("project_id"),
     _text("key_id"),
-    _text("surface"),  # openai | anthropic
+    _text("surface"),  # openai | anthropic | gemini
     _text("endpoint"),
     _text("state"),
     _text("input_file_id"),
