@@ -51,8 +51,8 @@ log = logging.getLogger("passerelle.app")
 _LOOK_EVERY_S = 1.0
 _AT_THE_START = (
     "data_dir", "store.url", "files", "batches", "server.host", "server.port", "server.workers",
-    "server.allow_public_bind", "server.tls_cert", "server.tls_key", "server.drain_s", "telemetry.log_level",
-    "telemetry.log_format", "telemetry.metrics", "telemetry.otlp_endpoint",
+    "server.allow_public_bind", "server.public_url", "server.tls_cert", "server.tls_key", "server.drain_s",
+    "telemetry.log_level", "telemetry.log_format", "telemetry.metrics", "telemetry.otlp_endpoint",
 )  # fmt: skip
 """Settings that are read once; `docs/operations.md` lists them."""
 
@@ -172,7 +172,11 @@ class App:
                 *files.routes(self.store, self.clock, self.batch_rules),
                 *batches.routes(self.store, self.clock, self.batch_rules, self.batches.wake),
                 *message_batches.routes(
-                    self.store, self.clock, self.batch_rules, self.batches.wake, self.generations
+                    self.store,
+                    self.clock,
+                    self.batch_rules,
+                    self.batches.wake,
+                    self.settings.server.public_url,
                 ),
                 *hello.routes(),
                 *health.routes(
