@@ -74,7 +74,7 @@ class BatchUpstream:
     def __enter__(self) -> Self:
         ready = threading.Event()
         self._loop = asyncio.new_event_loop()
-        self._holding: tuple[str, str] | None = None
+        self._holding: list[tuple[str, str]] = []
         self.held = threading.Event()
         self._gate = asyncio.Event()
 
@@ -109,11 +109,12 @@ class BatchUpstream:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
-    def hold(self, method: str, path: str) -> None:
-        """Do the next such request's work, and keep its answer back until `release`."""
+    def hold(self, *wanted: str) -> None:
+        """Of each (method, end of the path) do the next such request's work, and keep its answer back until
+        `release`. `held` is set when all are."""
         self.held.clear()
         self._gate = asyncio.Event()
-        self._holding = method, path
+        self._holding = list(zip(wanted[::2], wanted[1::2], strict=True))
 
     def release(self) -> None:
         """Let answers go."""
@@ -139,11 +140,14 @@ class BatchUpstream:
                 raw = await reader.readexactly(int(headers.get("content-length", 0)))
                 self.requests.append((method, path))
                 status, said = self._answer(method, path, headers, raw)
-                wanted, where = self._holding or ("", "")
-                if method == wanted and re.search(where, path):
-                    self._holding = None
-                    self.held.set()
-                    await self._gate.wait()
+                for row in self._holding:
+                    if method == row[0] and re.search(row[1], path):
+                        self._holding.remove(row)
+                        gate = self._gate
+                        if not self._holding:
+                            self.held.set()
+                        await gate.wait()
+                        break
                 writer.write(
                     b"HTTP/1.1 %d x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
                     % (status, len(said), said)

@@ -42,6 +42,7 @@ from passerelle.server.listen import Listener
 from passerelle.server.models import ModelList
 from passerelle.server.route import Management
 from passerelle.server.v1 import anthropic, batches, bedrock, files, gemini, message_batches, openai
+from passerelle.server.v1.gemini_batches import GeminiBatches
 from passerelle.server.v1.stored import Stored
 from passerelle.store import Store, default_url, open_store
 from passerelle.telemetry import trace
@@ -162,15 +163,17 @@ class App:
     def _entrance(self) -> Entrance:
         calls = ModelCalls(self.road, self.clock)
         models = ModelList(self.generations)
+        wake, rules = self.batches.wake, self.batch_rules
+        geminis = GeminiBatches(self.store, self.clock, rules, wake, self.generations)
         return Entrance(
             (
                 *openai.routes(calls, models, Recall(self.store, self.generations)),
                 *Stored(self.store, self.generations, self.clock).routes(),
                 *anthropic.routes(calls),
                 *bedrock.routes(calls),
-                *gemini.routes(calls, models),
+                *gemini.routes(calls, models, geminis),
                 *files.routes(self.store, self.clock, self.batch_rules),
-                *batches.routes(self.store, self.clock, self.batch_rules, self.batches.wake),
+                *batches.routes(self.store, self.clock, rules, wake, geminis),
                 *message_batches.routes(
                     self.store,
                     self.clock,

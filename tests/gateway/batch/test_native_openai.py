@@ -1,58 +1,19 @@
 """Batches at OpenAI's own batch service, at half the price: whole, in part, refused, cancelled."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.calling import call
+from tests.gateway.batch.native_world import native
 from tests.gateway.batch.office import begin, chat_line, ended, numbers, openai_of, read
-from tests.gateway.house import House, running, until
-from tests.gateway.stage import ENV, Catalogue
+from tests.gateway.house import House, until
 from tests.store.world import assert_books_balance
 from tests.upstream_batches import BatchUpstream
 
-SERVICE = 'batches = { dialect = "openai", percent = 50 }'
-KEEPS = "attributes = { retention_days = 30, keeps = { batch = 30 } }"
 
-
-def config(url: str, *more: str) -> str:
-    """One provider with a batch service, another without."""
-    catalogue = Catalogue()
-    catalogue.provider("chat", "openai_chat", url, 'also = ["openai_responses"]', SERVICE, KEEPS)
-    catalogue.provider("plain", "openai_chat", url)
-    catalogue.model("m-chat", "chat")
-    catalogue.model("m-other", "chat")
-    catalogue.model("m-plain", "plain")
-    catalogue.model("m-draw", "chat", more=['output_modalities = ["image"]'])
-    catalogue.model("m-embed", "chat", more=['output_modalities = ["embedding"]'])
-    catalogue.model("m-free", "chat", price=None)
-    return "\n".join([catalogue.text, "[batches]", *more])
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[BatchUpstream]:
-    with BatchUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
-def house(upstream: BatchUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with running(tmp_path_factory.mktemp("native"), config(upstream.url), **ENV) as house:
-        yield house
-
-
-@pytest.fixture(autouse=True)
-def clean(upstream: BatchUpstream) -> None:
-    upstream.ends, upstream.answers, upstream.refuses = True, None, ""
-    for kept in (upstream.requests, upstream.asked, upstream.deleted, upstream.fail):
-        kept.clear()
-    upstream.batches.clear()
-
-
-def native(house: House, batch: Any) -> str:
-    """Where a batch is with its provider."""
-    return str(house.rows("select native from batch where batch_id = ?", batch.id)[0][0])
+@pytest.fixture
+def house(native_house: House) -> House:
+    return native_house
 
 
 def test_a_batch_goes_whole_and_comes_back_at_half_the_price(house: House, upstream: BatchUpstream) -> None:
@@ -342,29 +303,3 @@ def test_a_key_that_is_revoked_ends_what_is_left_of_its_batch(house: House, upst
     assert upstream.seen("POST", "/cancel") == 1
     errors = read(openai_of(house, stayer), over.error_file_id)
     assert [line["response"]["status_code"] for line in errors] == [401, 401, 401]
-
-
-def test_a_batch_away_past_its_window_is_cancelled_there_and_the_rest_expires(
-    tmp_path: Path, upstream: BatchUpstream
-) -> None:
-    upstream.ends = False
-    upstream.answers = lambda words, body: (200, {}) if words == "question 1" else None
-    with running(tmp_path, config(upstream.url, "window_s = 2.0"), **ENV) as house:
-        client = openai_of(house, house.caller("late"))
-        over = ended(client, begin(client, [chat_line(n) for n in range(3)]))
-
-        assert over.status == "expired"
-        assert numbers(read(client, over.output_file_id)) == [1]
-        codes = [line["error"]["code"] for line in read(client, over.error_file_id)]
-        assert codes == ["batch_expired", "batch_expired"]
-        assert upstream.seen("POST", "/cancel") == 1
-        assert upstream.asked == []
-
-
-def test_an_operator_can_keep_batches_here(tmp_path: Path, upstream: BatchUpstream) -> None:
-    with running(tmp_path, config(upstream.url, 'native = "never"'), **ENV) as house:
-        client = openai_of(house, house.caller("home"))
-        over = ended(client, begin(client, [chat_line(n) for n in range(3)]))
-    assert over.request_counts.completed == 3
-    assert len(upstream.asked) == 3
-    assert upstream.batches == {}

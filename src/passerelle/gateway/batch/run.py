@@ -64,6 +64,8 @@ class Run:
         self.batch = batch
         self.stop = asyncio.Event()
         """No further line: the batch is cancelled, the worker leaves, or the lease is lost."""
+        self.rests_s: float | None = None
+        """It was left alone for so long: nothing is to be done for it before."""
         self._leaving = False
         self._owner = owner
         self._store = store
@@ -155,6 +157,7 @@ class Run:
                     self.batch,
                     until_ns=self._clock.unix_ns() + int(pause_s * 1e9),
                 )
+                self.rests_s = pause_s
                 self.leave()
 
     # --- asking

@@ -31,6 +31,8 @@ LEASE_S = 20.0
 LOOK_S = 1.0
 """Between two looks for work, cancellations and leases to renew."""
 _RENEW_EVERY_S = 1.0
+_AFTER_S = 0.01
+"""A batch that rests is looked at so long after its time: not before it by any rounding."""
 MOST_AT_ONCE = 4
 MOST_OF_ONE_ORGANISATION = 2
 """Batches in one worker: a tenant with many leaves room for the next."""
@@ -113,7 +115,8 @@ class Runner:
                     log.warning("batches wait for the database: %s", error)
                 self._troubled = True
             except Exception:
-                # Nobody awaits this task, and batches must not stand still for what nobody foresaw.
+                # Any, because this is the last frame: nobody awaits the task, an error that left it would be
+                # told at the worker's end only, and until then no batch of any tenant would be taken up.
                 log.exception("looking for batches failed unexpectedly")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
@@ -187,12 +190,14 @@ class Runner:
                 "the batch waits for the database: %s", errors.exceptions[0], extra={"batch": batch.id}
             )
         except* Exception:
-            # Nobody awaits this task: what nobody foresaw is told, and the batch taken up again later.
+            # Any, for the same reason: what nobody foresaw is told, and the batch taken up again later.
             log.exception("a batch failed unexpectedly", extra={"batch": batch.id})
             self._resting[batch.id] = self._clock.monotonic_s() + _REST_S
         finally:
             self._running.pop(batch.id, None)
             self._look.set()
+            if run.rests_s is not None and run.rests_s < LOOK_S:
+                asyncio.get_running_loop().call_later(run.rests_s + _AFTER_S, self._look.set)
             with contextlib.suppress(StoreUnavailable):  # the lease ends by itself
                 await asyncio.shield(
                     asyncio.to_thread(self._store.batch_runs.release, self._owner, [batch.id])

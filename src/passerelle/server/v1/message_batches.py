@@ -14,23 +14,22 @@ from datetime import UTC, datetime
 import msgspec
 
 from passerelle.codecs.elements import Elements, ElementsError
-from passerelle.core.batch import ACTIVE, Batch, KeptFile, Tally, Terms
+from passerelle.core.batch import ACTIVE, Batch, Tally, Terms
 from passerelle.core.clock import Clock, mint
 from passerelle.core.errors import Problem, ProblemError, invalid
-from passerelle.gateway.batch.run import DAY_NS, Rules
+from passerelle.gateway.batch.run import Rules
 from passerelle.server.answer import send_whole
 from passerelle.server.body import pieces_of
 from passerelle.server.public import own_url
 from passerelle.server.route import Arrival, Route
 from passerelle.server.v1.files import send_content
-from passerelle.server.v1.keeping import Query, absent, may_keep, named, within_bounds
+from passerelle.server.v1.keeping import Query, absent, keep_with_input, may_keep, named, within_bounds
 from passerelle.server.wishes import forwarded, read_wishes
 from passerelle.store import Store
 from passerelle.store.vault import Draft
 
 _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ENDPOINT = "/v1/messages"
-_INPUT = "message_batch_input"
 _WRITE_BYTES = 256 << 10
 
 
@@ -268,26 +267,7 @@ class _Taking:
         if not self._seen:
             raise self._number()
         batch = msgspec.structs.replace(self._batch, tally=Tally(total=len(self._seen)))
-        settings = self._rules.batches
-        life_ns = int(settings.window_s * 1e9) + settings.retention_days * DAY_NS
-        file = KeptFile(
-            id=batch.input_file_id,
-            org_id=batch.org_id,
-            project_id=batch.project_id,
-            key_id=batch.key_id,
-            name=f"{batch.id}.jsonl",
-            purpose=_INPUT,
-            media_type="application/jsonl",
-            size_bytes=self._draft.size_bytes,
-            created_at_ns=batch.created_at_ns,
-            expires_at_ns=batch.created_at_ns + life_ns,
-        )
-        self._store.files.keep(self._draft, file, most_bytes=self._rules.files.max_project_bytes)
-        try:
-            self._store.batches.create(batch, most_active=settings.max_active)
-        except BaseException:
-            self._store.files.discard(batch.org_id, [file.id])
-            raise
+        keep_with_input(self._store, self._rules, self._draft, batch)
         return batch
 
     def drop(self) -> None:

@@ -45,7 +45,7 @@ class InThread(Protocol):
         ...
 
 
-_FIRST_LOOK_S = 1.0
+_FIRST_LOOK_S = 0.25
 _LONGEST_S = 60.0
 """Between two looks. A batch takes minutes at best, so the pause grows with its age, to a minute."""
 _MOST_TROUBLES = 8
@@ -114,7 +114,7 @@ class Carrier:
             self._fresh.discard(batch.id)
             if self._given_up(batch):
                 return await self._give_up(owner, batch, "nobody knows whether it was made")
-            return batch, _LONGEST_S
+            return batch, self._pause_s(native)
         except NotThere as reason:
             return await self._give_up(owner, batch, str(reason))
         except Trouble as trouble:
