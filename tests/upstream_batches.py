@@ -9,9 +9,10 @@ import email
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Self
 from urllib.parse import parse_qs
 
@@ -70,6 +71,8 @@ class BatchUpstream:
     fail: list[tuple[str, str, int]] = field(default_factory=list)
     """(method, start of the path, status): the next such request is answered so, with nothing done."""
     port: int = 0
+    made: Iterator[int] = field(default_factory=lambda: count(1))
+    """Numbers for names: none comes twice, or what one test left behind would be taken for another's."""
 
     def __enter__(self) -> Self:
         ready = threading.Event()
@@ -228,7 +231,7 @@ class BatchUpstream:
         parts = {str(p.get_param("name", header="content-disposition")): p for p in form.get_payload()}
         if parts.keys() != {"purpose", "file"} or parts["purpose"].get_payload().strip() != "batch":
             raise Refused(400, "a file for a batch is wanted")
-        name = f"file-{len(self.requests)}"
+        name = f"file-{next(self.made)}"
         self.files[name] = str(parts["file"].get_filename()), parts["file"].get_payload(decode=True)
         return self._file(name)
 
@@ -254,7 +257,7 @@ class BatchUpstream:
             assert line["url"] == asked["endpoint"], line
             lines.append((line["custom_id"], line["body"]))
         assert len({name for name, _ in lines}) == len(lines), "an id came twice"
-        batch = There(f"batch_{len(self.requests)}", asked["endpoint"], lines, asked["input_file_id"])
+        batch = There(f"batch_{next(self.made)}", asked["endpoint"], lines, asked["input_file_id"])
         batch.metadata = asked.get("metadata")
         models = {body["model"] for _, body in lines}
         if len(models) > 1 or self.refuses in models:
@@ -351,7 +354,7 @@ class BatchUpstream:
             if one["params"]["model"] == self.refuses:
                 raise Refused(400, "not this model")
         assert len({name for name, _ in lines}) == len(lines), "an id came twice"
-        batch = There(f"msgbatch_{len(self.requests)}", "/v1/messages", lines)
+        batch = There(f"msgbatch_{next(self.made)}", "/v1/messages", lines)
         self.batches[batch.id] = batch
         return self._message_batch(batch)
 

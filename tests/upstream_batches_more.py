@@ -130,7 +130,7 @@ class MoreBatches(BatchUpstream):
             assert line.keys() == {"custom_id", "body"}, line
             assert line["body"]["model"] == asked["model"], line
             lines.append((line["custom_id"], line["body"]))
-        job = There(f"job-{len(self.requests)}", asked["endpoint"], lines, input_id, "QUEUED")
+        job = There(f"job-{next(self.made)}", asked["endpoint"], lines, input_id, "QUEUED")
         self.batches[job.id] = job
         return job
 
@@ -209,7 +209,7 @@ class MoreBatches(BatchUpstream):
         about, content = form.get_payload()
         told = json.loads(about.get_payload())["file"]
         assert told["mimeType"] == content.get_content_type() == "application/jsonl"
-        name = f"in{len(self.requests)}"
+        name = f"in{next(self.made)}"
         self.files[name] = told["displayName"], content.get_payload(decode=True)
         return {"file": {"name": f"files/{name}", "displayName": told["displayName"]}}
 
@@ -224,7 +224,7 @@ class MoreBatches(BatchUpstream):
             assert line.keys() == {"key", "request"}, line
             assert line["request"]["contents"], line
             lines.append((line["key"], line["request"]))
-        batch = There(f"b{len(self.requests)}", model, lines, name, "RUNNING", asked["displayName"])
+        batch = There(f"b{next(self.made)}", model, lines, name, "RUNNING", asked["displayName"])
         self.batches[batch.id] = batch
         return batch
 

@@ -148,6 +148,8 @@ def test_a_batch_away_is_found_again_by_another_worker(
         caller = house.caller("patient", budget_nanos=10**12)
         batch = begin(openai_of(house, caller), [chat_line(n) for n in range(LINES)])
         until(lambda: upstream.seen("GET", "/v1/batches/" + next(iter(upstream.batches), "?")), "it is away")
+        resting = "select 1 from batch where owner = '' and leased_until_ns > 0"
+        until(lambda: house.rows(resting), "nobody looks at it now")
         pids = children(house.gateway.process.pid)
         os.kill(pids[0], signal.SIGKILL)
         upstream.end()

@@ -1,14 +1,19 @@
 """Batches at OpenAI's own batch service, at half the price: whole, in part, refused, cancelled."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.calling import call
-from tests.gateway.batch.native_world import native
+from click.testing import CliRunner, Result
+from tests.gateway.batch.native_world import config, native
 from tests.gateway.batch.office import begin, chat_line, ended, numbers, openai_of, read
-from tests.gateway.house import House, until
+from tests.gateway.house import House, running, until
+from tests.gateway.stage import ENV
 from tests.store.world import assert_books_balance
 from tests.upstream_batches import BatchUpstream
+
+from passerelle.cli.main import passerelle
 
 
 @pytest.fixture
@@ -254,22 +259,25 @@ def test_an_administrator_sees_where_batches_are_and_cancels_them(
     goes = begin(client, [chat_line(n) for n in range(3)])
     until(lambda: '"step":"waiting"' in native(house, goes), "it is away")
 
-    def said(*args: str) -> Any:
-        found = call("batches", *args, "--org", "watched", data=house.gateway.data)
-        assert found.code == 0, found.err
-        return found
+    def told(*args: str) -> Result:
+        return CliRunner(env={"PASSERELLE_DATA_DIR": str(house.gateway.data)}).invoke(
+            passerelle, ["batches", *args]
+        )
 
-    listed = {row["id"]: row for row in said("list", "--json").json}
+    def said(*args: str) -> str:
+        found = told(*args, "--org", "watched")
+        assert found.exit_code == 0, found.output
+        return found.stdout
+
+    listed = {row["id"]: row for row in json.loads(said("list", "--json"))}
     assert listed.keys() == {stays.id, goes.id}
     assert listed[goes.id]["native"]["batch_id"] in upstream.batches
-    assert "no place with a batch service" in said("show", stays.id).out.replace("\n", " ")
-    assert "at `chat/m-chat.chat`, waiting" in said("show", goes.id).out
-    assert "cancelling" in said("cancel", goes.id).out
+    assert "no place with a batch service" in said("show", stays.id).replace("\n", " ")
+    assert "at `chat/m-chat.chat`, waiting" in said("show", goes.id)
+    assert "cancelling" in said("cancel", goes.id)
     assert ended(client, goes).status == "cancelled"
-    refused = call("batches", "cancel", goes.id, "--org", "watched", data=house.gateway.data)
-    assert refused.code == 0, "it is cancelled already"
-    other = call("batches", "show", goes.id, data=house.gateway.data)
-    assert other.code != 0
+    assert said("cancel", goes.id), "it is cancelled already"
+    assert told("show", goes.id).exit_code != 0
 
 
 def test_trouble_at_every_step_passes(house: House, upstream: BatchUpstream) -> None:
@@ -303,3 +311,29 @@ def test_a_key_that_is_revoked_ends_what_is_left_of_its_batch(house: House, upst
     assert upstream.seen("POST", "/cancel") == 1
     errors = read(openai_of(house, stayer), over.error_file_id)
     assert [line["response"]["status_code"] for line in errors] == [401, 401, 401]
+
+
+def test_a_batch_away_past_its_window_is_cancelled_there_and_the_rest_expires(
+    tmp_path: Path, upstream: BatchUpstream
+) -> None:
+    upstream.ends = False
+    upstream.answers = lambda words, body: (200, {}) if words == "question 1" else None
+    with running(tmp_path, config(upstream.url, "window_s = 2.0"), **ENV) as house:
+        client = openai_of(house, house.caller("late"))
+        over = ended(client, begin(client, [chat_line(n) for n in range(3)]))
+
+        assert over.status == "expired"
+        assert numbers(read(client, over.output_file_id)) == [1]
+        codes = [line["error"]["code"] for line in read(client, over.error_file_id)]
+        assert codes == ["batch_expired", "batch_expired"]
+        assert upstream.seen("POST", "/cancel") == 1
+        assert upstream.asked == []
+
+
+def test_an_operator_can_keep_batches_here(tmp_path: Path, upstream: BatchUpstream) -> None:
+    with running(tmp_path, config(upstream.url, 'native = "never"'), **ENV) as house:
+        client = openai_of(house, house.caller("home"))
+        over = ended(client, begin(client, [chat_line(n) for n in range(3)]))
+    assert over.request_counts.completed == 3
+    assert len(upstream.asked) == 3
+    assert upstream.batches == {}

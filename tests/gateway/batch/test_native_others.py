@@ -71,7 +71,6 @@ def test_azure_is_sent_batches_by_the_name_of_its_deployment_for_them(
 ) -> None:
     client = openai_of(house, house.caller("named"))
     over = ended(client, begin(client, [chat_line(1, "m-azure")]), within_s=90.0)
-    print("NATIVE", house.rows("select native from batch")[0])
 
     (batch,) = upstream.batches.values()
     assert [body["model"] for _, body in batch.lines] == [AZURE_BATCH_MODEL]
