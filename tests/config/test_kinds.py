@@ -208,9 +208,7 @@ def test_a_batch_service_is_one_that_such_a_provider_has(tmp_path: Path, entry: 
     assert f"has no batch service `{dialect}`" in wrong(tmp_path, text)["providers.p.batches.dialect"]
 
 
-@pytest.mark.parametrize(
-    "url", ["ai.example.org", "https://a.example?x=1", "https://u:p@a.example", "ftp://a"]
-)
+@pytest.mark.parametrize("url", ["ai.example.org", "https://a.example?x=1", "https://a.example#x", "ftp://a"])
 def test_a_public_url_is_one_that_links_can_begin_with(tmp_path: Path, url: str) -> None:
     text = f'[server]\npublic_url = "{url}"'
     assert "no address that links can begin with" in wrong(tmp_path, text)["server.public_url"]

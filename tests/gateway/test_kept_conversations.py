@@ -82,9 +82,9 @@ def _play(house: House, stage: Stage) -> Play:
     return Play(
         house,
         stage,
-        house.caller("keeper", content="conversations", known=False),
-        house.caller("neighbour", org="beside", content="full", known=False),
-        house.caller("stranger", org="borealis", content="conversations", known=False),
+        house.caller("keeper", content="conversations"),
+        house.caller("neighbour", org="beside", content="full"),
+        house.caller("stranger", org="borealis", content="conversations"),
         house.caller("shy"),
     )
 

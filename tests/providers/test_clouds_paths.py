@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.providers.test_remote import Recorder, Sent
 
@@ -274,7 +274,6 @@ def test_no_word_for_a_place_leads_to_another_host(place: str) -> None:
     assert "@" not in url
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1, max_size=40))
 async def test_no_name_of_a_model_leaves_its_place_in_the_path(model: str) -> None:
     try:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -262,13 +263,13 @@ def test_settings_that_need_a_restart_are_named(house: House, operator: Caller, 
 def test_a_stream_survives_the_end_of_its_provider(
     house: House, operator: Caller, stage: Stage, new: str
 ) -> None:
-    over, before = stage.event(), label(operator)
+    over, before, asked_before = stage.event(), label(operator), len(stage.seen("old.chat"))
     said = frames("openai_chat")
     rest = b"".join(chunk(frame) for frame in said[3:]) + LAST_CHUNK
     stage.script("old.chat", Send(opened(*said[:3])), Until(over), Send(rest))
     with ThreadPoolExecutor(1) as pool:
         running_one = pool.submit(operator.door.send, asked("openai_chat", "old", stream=True))
-        until(lambda: stage.seen("old.chat"), "the stream is under way")
+        until(lambda: len(stage.seen("old.chat")) > asked_before, "the stream is under way")
         write(house, written(stage, new, provider="other"))
         until(lambda: served(operator, new), "the new generation", within_s=5)
         assert label(operator) != before
@@ -282,20 +283,31 @@ def test_a_stream_survives_the_end_of_its_provider(
 
 
 def test_no_request_fails_while_generations_come_and_go(house: House, operator: Caller, stage: Stage) -> None:
-    write(house, written(stage, "old"))
+    generations, over = 12, threading.Event()
+    answers: list[tuple[int, str]] = []
 
-    def ask(number: int) -> tuple[int, str]:
-        if number % 10 == 0:
-            write(house, written(stage, "old", f"extra-{number}"))
-            house.gateway.process.send_signal(signal.SIGHUP)
-        answer = operator.door.send(asked("openai_chat", "old", stream=number % 3 == 0))
-        return answer.status, answer.headers["x-passerelle-generation"]
+    def ask(number: int) -> None:
+        while not over.is_set():
+            number += 1
+            answer = operator.door.send(asked("openai_chat", "old", stream=number % 3 == 0))
+            answers.append((answer.status, answer.headers["x-passerelle-generation"]))
+
+    def answered(count: int) -> bool:
+        return len({generation for _, generation in answers}) >= count
 
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(ask, range(200)))
+        asking = [pool.submit(ask, number) for number in range(6)]
+        try:
+            for number in range(generations):
+                until(lambda: answered(number + 1), "an answer of every generation")  # noqa: B023 - at once
+                write(house, written(stage, "old", f"extra-{number}"))
+                house.gateway.process.send_signal(signal.SIGHUP)
+        finally:
+            over.set()
+        for one in asking:
+            one.result()
 
     assert {status for status, _ in answers} == {200}
-    assert len({label for _, label in answers}) > 2
 
 
 def test_a_rule_holds_from_the_next_request_on(house: House, operator: Caller, stage: Stage) -> None:
@@ -322,7 +334,8 @@ def test_two_workers_agree_on_the_generation(
         (first,) = labels()
         write(house, written(stage, new))
         os.kill(house.gateway.process.pid, signal.SIGHUP)
-        until(lambda: first not in labels(), "both workers changed", within_s=8)
+        # Each says so: which worker takes a connection is chance, and one may take them all.
+        until(lambda: len(house.lines("configuration in force")) >= 2, "both workers changed", within_s=8)
 
         (second,) = labels()
         assert int(second.partition("-")[0]) == int(first.partition("-")[0]) + 1

@@ -18,11 +18,11 @@ from passerelle.codecs import registry
 from passerelle.codecs.base import Envelope, ReplyContext
 from passerelle.codecs.callers import listed
 from passerelle.core.clock import Clock
-from passerelle.core.errors import ProblemError, invalid
+from passerelle.core.errors import ProblemError
 from passerelle.core.money import show
 from passerelle.core.plan import Plan
 from passerelle.core.request import TASKS
-from passerelle.gateway import keep
+from passerelle.gateway import keep, tasks
 from passerelle.gateway.admit import Admission, Refusal, admit
 from passerelle.gateway.attached import FEATURES, MARK, Attacher
 from passerelle.gateway.attempt import Engine
@@ -207,10 +207,7 @@ class Road:
 def read(ask: Ask) -> Envelope:
     """The fields a decision needs. Raises `ProblemError` in no dialect yet, naming the field."""
     if ask.target.operation in TASKS:
-        side = registry.task_client(ask.target.operation, ask.dialect)
-        if side is None:
-            raise invalid("This dialect has no such operation; use OpenAI's, `/v1/embeddings` and the like.")
-        return side.envelope(ask.body, ask.target)
+        return tasks.asked(ask.target.operation, ask.dialect).envelope(ask.body, ask.target)
     return registry.client(ask.dialect).envelope(ask.body, ask.target)
 
 

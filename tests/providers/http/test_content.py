@@ -1,4 +1,4 @@
-"""Bodies that are sent as they are read: whole, as long as they said, and never more in memory than a piece."""
+"""Bodies that are sent as they are read: whole, and as long as they said."""
 
 from collections.abc import AsyncIterator
 
