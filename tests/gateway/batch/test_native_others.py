@@ -70,6 +70,8 @@ def test_azure_is_sent_batches_by_the_name_of_its_deployment_for_them(
     house: House, upstream: MoreBatches
 ) -> None:
     client = openai_of(house, house.caller("named"))
+    for _ in range(2):  # a single request knows nothing of it, nor a batch of single requests
+        client.chat.completions.create(model="m-azure", messages=[{"role": "user", "content": "one"}])
     over = ended(client, begin(client, [chat_line(1, "m-azure")]), within_s=90.0)
 
     (batch,) = upstream.batches.values()

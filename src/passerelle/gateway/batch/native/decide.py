@@ -218,6 +218,15 @@ def name_there(deployment: Deployment) -> str | None:
     return deployment.batch_model or deployment.upstream_model
 
 
+def _as_named_there(deployment: Deployment) -> Deployment:
+    """The deployment by the name it has in batches. Its id is another then: what is known of how to speak to a
+    deployment is kept by its id, and single requests must not go by this name, nor batches by theirs."""
+    name = name_there(deployment)
+    if name is None or name == deployment.upstream_model:
+        return deployment
+    return msgspec.structs.replace(deployment, id=f"{deployment.id} (batches)", upstream_model=name)
+
+
 class _Body(msgspec.Struct, frozen=True):
     encoded: bytes
 
@@ -240,9 +249,7 @@ def _objection(trip: Trip, admission: Admission, place: _Sum, batch: Batch, line
 def _body(trip: Trip, place: _Sum) -> _Body | str:
     """The request in the provider's words, where they are the caller's own; or why they are not."""
     try:
-        named = msgspec.structs.replace(
-            place.deployment, upstream_model=name_there(place.deployment) or place.deployment.upstream_model
-        )
+        named = _as_named_there(place.deployment)
         outbound = encode_for(trip, named)
     except (UnfitError, ProblemError) as error:
         return error.problem.message
