@@ -219,8 +219,8 @@ def name_there(deployment: Deployment) -> str | None:
 
 
 def _as_named_there(deployment: Deployment) -> Deployment:
-    """The deployment by the name it has in batches. Its id is another then: what is known of how to speak to a
-    deployment is kept by its id, and single requests must not go by this name, nor batches by theirs."""
+    """The deployment by the name it has in batches. Its id is another then: what is known of how to speak to
+    one is kept by its id, and single requests must not go by this name, nor batches by theirs."""
     name = name_there(deployment)
     if name is None or name == deployment.upstream_model:
         return deployment
