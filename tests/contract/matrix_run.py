@@ -180,7 +180,7 @@ def _cell(
     ask = {"action": action, "program": program.name, "url": world.url, "model": name, **case.ask}
     if case.name == "unknown model looked up":
         ask["model"] = "no-such-model"
-    ask["token"] = keys.get(case.ask.get("token", "own"), case.ask.get("token"))
+    ask["token"] = keys.get(case.ask.get("token", program.key), case.ask.get("token"))
     world.seen()
     began = time.monotonic()
     outcome = process.run(ask)
@@ -197,6 +197,7 @@ def make_keys(world: World) -> dict[str, str]:
     """The keys the cases speak of."""
     return {
         "own": world.token,
+        "keeper": world.keeping_key(),
         "confined": world.new_key(models=[embedder("gemini")]),
         "auditor": world.new_key(role="auditor"),
     }

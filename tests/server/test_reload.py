@@ -1,5 +1,6 @@
 """Configuration changes while requests run: whole or not at all, and said in every answer."""
 
+import asyncio
 import itertools
 import json
 import os
@@ -8,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from tests.faultd import LAST_CHUNK, Send, Until, chunk
@@ -16,6 +18,8 @@ from tests.gateway.faulty import opened
 from tests.gateway.house import Caller, House, running, until
 from tests.gateway.stage import ENV, Catalogue, Stage, frames, stream_bytes
 from tests.upstream_answers import TEXT
+
+from passerelle.app import App, Source, _follow
 
 LABEL = re.compile(r"\d+-[0-9a-f]{8}")
 RELOAD = Asked("/api/config/reload", b"")
@@ -341,3 +345,19 @@ def test_two_workers_agree_on_the_generation(
         assert int(second.partition("-")[0]) == int(first.partition("-")[0]) + 1
         ready = [json.loads(json.dumps(line)) for line in house.lines("configuration in force")]
         assert [line["generation"] for line in ready] == [second, second]
+
+
+async def test_an_edit_while_a_worker_starts_is_taken_up(stage: Stage, tmp_path: Path) -> None:
+    config = tmp_path / "passerelle.toml"
+    config.write_text(written(stage, "old"))
+    source = Source(config, ENV, {"data_dir": str(tmp_path / "data")})
+    settings = source.read()
+    config.write_text(written(stage, "new"))  # after the reading, before anybody listens
+    app = App(source, settings)
+    first = app.generations.current
+    following = asyncio.create_task(_follow(app, asyncio.Event()))
+    try:
+        await asyncio.to_thread(until, lambda: app.generations.current is not first, "it is in force")
+    finally:
+        following.cancel()
+        await app.aclose()

@@ -89,12 +89,7 @@ class Road:
         if self._attacher is not None and not envelope.features.isdisjoint(FEATURES) and MARK in ask.body:
             ask = await self._attacher.attach(ask, most_bytes=generation.intake.max_body_bytes)
             envelope = read(ask)
-        try:
-            admission = admit(generation, ask.principal, self._store.identity.revision, envelope, ask.wishes)
-        except Refusal as refusal:
-            if not ask.wishes.explain:
-                self._refuse(ask, envelope, generation, refusal)
-            raise
+        admission = self._admitted(ask, envelope, generation)
         if ask.wishes.explain:
             return _explained(ask, generation, self._plan(envelope, generation, admission))
         made = self._plan_or_known(envelope, generation, admission)
@@ -125,6 +120,18 @@ class Road:
                     trip.ticket.leave(trip.attempts)
                 # Only an unexpected error comes here unsettled; its holds must not stay behind.
                 self._settler.settle(trip, "failed", problem="internal")
+
+    def check(self, ask: Ask) -> None:
+        """Raise what `travel` would before it does anything, leaving the same receipt of a refusal."""
+        self._admitted(ask, read(ask), self.generations.current)
+
+    def _admitted(self, ask: Ask, envelope: Envelope, generation: Generation) -> Admission:
+        try:
+            return admit(generation, ask.principal, self._store.identity.revision, envelope, ask.wishes)
+        except Refusal as refusal:
+            if not ask.wishes.explain:
+                self._refuse(ask, envelope, generation, refusal)
+            raise
 
     def explain(self, ask: Ask) -> Explanation:
         """The plan for a request, without walking it. Raises `ProblemError`."""
@@ -165,7 +172,8 @@ class Road:
 
     async def _whole(self, trip: Trip) -> Delivery:
         answer = await self._engine.whole(trip, _context(trip))
-        body = answer.body if trip.ask.keeping is None else keep.whole(trip, answer.body)
+        keeping = trip.ask.keeping
+        body = answer.body if keeping is None else keep.whole(trip, keeping, answer.body)
         if trip.answer is not None:
             trip.answer.append(body)
         receipt = self._settler.settle(trip, "answered")

@@ -1,7 +1,7 @@
 """Operations that are no conversation (`core.request.TASKS`), between a caller's dialect and a provider's."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -23,6 +23,14 @@ from passerelle.core.usage import NO_USAGE
 from passerelle.gateway.estimate import usage_from_bytes
 from passerelle.gateway.outbound import Answer, Outbound
 from passerelle.gateway.trip import Ask, Trip
+
+_PICTURES: Final[frozenset[Operation]] = frozenset({"generate_image", "edit_image"})
+WHOLE: Final[Mapping[str, frozenset[Operation]]] = {
+    "flux_job": _PICTURES,
+    "image_ratio": _PICTURES,
+    "speech_base64": frozenset({"speak"}),
+}
+"""Quirks of servers, and what they never stream."""
 
 
 def asked(operation: Operation, dialect: Dialect) -> TaskClientSide[Any, Any]:
@@ -55,7 +63,11 @@ def gathers(trip: Trip, dialect: Dialect, target: Target) -> bool:
     """Whether the caller's stream is to be made of a whole answer: the place streams none, or none that its
     caller knows.
     """
-    return trip.envelope.stream and (dialect != trip.ask.dialect or "flux_job" in target.quirks)
+    if not trip.envelope.stream:
+        return False
+    return dialect != trip.ask.dialect or any(
+        trip.envelope.operation in WHOLE.get(quirk, ()) for quirk in target.quirks
+    )
 
 
 def answer(trip: Trip, outbound: Outbound, data: bytes, context: ReplyContext, content_type: str) -> Answer:

@@ -10,6 +10,8 @@ here needs a type that SQLite and PostgreSQL understand differently. Rows of `in
 
 from passerelle.store.schema.columns import INSTALLATION, metadata
 from passerelle.store.schema.conversations import (
+    background_event,
+    background_response,
     conversation,
     conversation_item,
     stored_output,
@@ -41,6 +43,8 @@ __all__ = [
     "INSTALLATION",
     "api_key",
     "audit",
+    "background_event",
+    "background_response",
     "batch",
     "batch_line",
     "budget",
