@@ -127,7 +127,8 @@ class Engine:
                 tour.skip()
                 continue
             break
-        estimate = await self._holds.reserve(trip, deployment)
+        until_s = trip.ask.started_s + legs.deadlines_of(trip, deployment).total_s
+        estimate = await self._holds.reserve(trip, deployment, until_s - self._clock.monotonic_s())
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
         intent = legs.intent_of(trip, leg, estimate)
         try:
