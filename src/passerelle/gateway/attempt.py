@@ -18,6 +18,7 @@ from passerelle.gateway.deliver import Deliverer, Opened
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
+from passerelle.gateway.onward import onward, too_small
 from passerelle.gateway.outbound import Answer
 from passerelle.gateway.outcomes import Outcomes, observe
 from passerelle.gateway.settle import Settler
@@ -108,6 +109,10 @@ class Engine:
             if stop.pause_s:
                 await asyncio.sleep(stop.pause_s)
             deployment = by_id[stop.deployment]
+            if (smaller := too_small(trip, deployment)) is not None:
+                pass_over(trip, smaller)
+                tour.skip()
+                continue
             if deployment.id in generation.limited and ticket is not None:
                 found = ticket.occupy(deployment)
                 if found is not None:
@@ -295,7 +300,7 @@ class Engine:
 
     def _setback(self, trip: Trip, leg: Leg, failure: Failure) -> _Setback:
         self._outcomes.failed(trip, leg, failure)
-        return _Setback(failure)
+        return _Setback(onward(trip.plan, failure))
 
     def _bound_body(self, trip: Trip, leg: Leg, reply: Reply) -> None:
         """Bound the wait for a whole answer's body: as for first content from the request, and at least as

@@ -14,7 +14,6 @@ from passerelle.gateway.estimate import most_it_can_cost
 from passerelle.gateway.trip import Trip
 from passerelle.store import BudgetDenied, Store, StoreUnavailable
 
-
 _LONGEST_WAIT_S = 15.0
 """Most of a request's time that is given to a slow database: beyond it the database is not slow but down."""
 
@@ -28,7 +27,8 @@ class Holds:
     async def reserve(self, trip: Trip, deployment: Deployment, left_s: float) -> int:
         """Hold for one more attempt at `deployment`; gives its upper bound in nanos.
 
-        A writer that is slow for a moment is waited for, as long as the request has time (`left_s`). Raises `ProblemError` (`budget_exhausted`, or `overloaded` when no new money can be promised now).
+        A writer that is slow for a moment is waited for, as long as the request has time (`left_s`). Raises
+        `ProblemError` (`budget_exhausted`, or `overloaded` when no new money can be promised now).
         """
         bound = most_it_can_cost(trip.envelope, deployment)
         budgets = trip.ask.principal.budgets

@@ -19,7 +19,8 @@ and a writing transaction looks after its commit whether it still lies there: if
 `reopen` takes up another file.
 
 Whatever says that the database cannot be used now becomes `StoreUnavailable` (`StoreBusy` where another
-writer only was in the way); errors about the data itself (`IntegrityError`, `DataError`, `OverflowError`) pass unchanged.
+writer only was in the way); errors about the data itself (`IntegrityError`, `DataError`, `OverflowError`)
+pass unchanged.
 """
 
 import contextlib

@@ -83,7 +83,7 @@ class Journal:
         """Size of the last record the disk refused; 0 while it takes them."""
         self._progress = threading.Condition()
         self.held_up: str | None = None
-        """Why the database has not been written for so long that nobody need wait for it; the writer says so."""
+        """Why the database cannot be written, once that has lasted so long that nobody need wait for it."""
 
     # --- the road's side
 
