@@ -9,7 +9,7 @@ OnContextLength = Literal["fail", "larger"]
 """What follows when a model says that the prompt is too long for it: that is told, or the next candidate
 that is known to have more room is asked."""
 OnRefusal = Literal["fail", "next"]
-"""What follows when a provider refuses a prompt by its policy: that is told, or the next candidate is asked."""
+"""What follows when a provider refuses a prompt by policy: that is told, or the next candidate is asked."""
 
 
 class Onward(msgspec.Struct, frozen=True, gc=False):

@@ -53,7 +53,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     smart_mode: Mode = "balanced"
     """What `smart` means when nobody says."""
     onward: Mapping[str, Onward] = {}
-    """What may follow a prompt too long or refused, by the name asked for in small letters; `""`: any other."""
+    """What may follow a prompt too long or refused, by the name asked for, casefolded; `""`: any other."""
     default_rights: Rights = Rights()
     """`[limits]`: what holds for keys whose own rights say nothing."""
     conversation_days: int = 30
