@@ -1,4 +1,4 @@
-"""Random (request, policy, catalogue, outage): no call leaves the eligible set, were everything in it down."""
+"""Random (request, policy, catalogue, outage): no call leaves the eligible set, were all of it down."""
 
 import asyncio
 import logging
