@@ -1,6 +1,7 @@
 """From HTTP to the road and back: what every model route does, whatever its dialect."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -32,8 +33,8 @@ class ModelCalls:
     def handler(self, dialect: Dialect, target_of: TargetOf, before: Before | None = None) -> Handler:
         """A handler that reads the body, asks the road and sends what it gives."""
 
-        async def handle(arrival: Arrival) -> None:
-            await self._call(arrival, dialect, target_of(arrival), before)
+        def handle(arrival: Arrival) -> Coroutine[Any, Any, None]:
+            return self._call(arrival, dialect, target_of(arrival), before)
 
         return handle
 
