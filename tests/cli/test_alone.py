@@ -244,10 +244,13 @@ def _inheritable_sockets(pid: int) -> list[str]:
     """Sockets that a child of the process would get too; none where there is no /proc to tell."""
     found = []
     for entry in Path(f"/proc/{pid}/fd").glob("*"):
-        if str(entry.readlink()).startswith("socket:"):
-            flags = re.search(
-                r"^flags:\s+(\d+)", Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text(), re.MULTILINE
-            )
+        try:
+            kind = str(entry.readlink())
+            told = Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text()
+        except FileNotFoundError:  # a thread of the running gateway has closed it since it was listed
+            continue
+        if kind.startswith("socket:"):
+            flags = re.search(r"^flags:\s+(\d+)", told, re.MULTILINE)
             assert flags
             if not int(flags.group(1), 8) & os.O_CLOEXEC:
                 found.append(entry.name)

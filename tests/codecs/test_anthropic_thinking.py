@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.codecs.anthropic.models import COMPATIBLE, rules_for
@@ -164,7 +164,6 @@ def test_no_thinking_fits_into_a_small_answer() -> None:
     assert (thought.thinking, lost) == (None, ["reasoning.effort"])
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([*DOCUMENTED, "glm-5"]),
     st.booleans(),
@@ -247,7 +246,6 @@ def _check(schema: dict[str, Any]) -> None:
         _check(schema["items"])
 
 
-@settings(deadline=None)
 @given(schemas)
 def test_a_fitted_schema_is_in_anthropics_subset_and_fits_unchanged(schema: dict[str, Any]) -> None:
     fitted, _ = fit(schema)

@@ -152,7 +152,7 @@ def test_a_last_event_without_its_blank_line_is_whole() -> None:
 
 
 @given(streams(st.builds(Finished, st.just("length"))), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_relayed_stream_arrives_whole_however_its_bytes_are_split(
     events: list[Any], data: st.DataObject
 ) -> None:

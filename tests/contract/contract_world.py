@@ -6,9 +6,11 @@ can be confused without the cost telling.
 """
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from tests.serving import Gateway
@@ -129,6 +131,8 @@ class World:
     """A key that may make others."""
     token: str = ""
     """A key that may call models."""
+    keeper: str = ""
+    """See `keeping_key`."""
 
     def __post_init__(self) -> None:
         self.token = self.new_key()
@@ -143,6 +147,22 @@ class World:
         made = self._manage("keys", self.admin, {"name": "contract", **fields})
         token: str = made["token"]
         return token
+
+    def keeping_key(self) -> str:
+        """The token of a key whose conversations are kept: only the command line makes such."""
+        if self.keeper:
+            return self.keeper
+        token: str = self.gateway.key("--name", "keeper", "--store-conversations")["token"]
+        until = time.monotonic() + 10
+        while True:
+            try:
+                self._manage("me", token)
+            except HTTPError:
+                assert time.monotonic() < until, "the new key is not known"
+                time.sleep(0.05)
+            else:
+                self.keeper = token
+                return token
 
     def seen(self) -> list[Exchange]:
         """What the provider was asked since the last look."""

@@ -3,6 +3,8 @@
 import random
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -242,3 +244,15 @@ def test_only_the_named_hosts_are_served_where_the_operator_names_them(
                 assert _said(door, "GET", path, [("host", host), key]).status == 400
             assert _said(door, "GET", path, [key]).status == 400
             assert _said(door, "GET", path, [("host", "gate.example"), ("host", "evil"), key]).status == 400
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/api/usage"])
+def test_a_key_is_good_everywhere_from_the_moment_it_is_made(stage: Stage, tmp_path: Path, path: str) -> None:
+    catalogue = Catalogue()
+    catalogue.provider("chat", "openai_chat", stage.url)
+    catalogue.model(MODEL, "chat")
+    with running(tmp_path, catalogue.text, workers=3, **ENV) as house, ThreadPoolExecutor(12) as pool:
+        for number in range(8):
+            door = house.caller(f"new {number}").door
+            # At once and together, so that every worker takes some.
+            assert {answer.status for answer in pool.map(door.get, [path] * 12)} == {200}

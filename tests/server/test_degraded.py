@@ -1,6 +1,7 @@
 """The database locked, full or away: who may be served is served, nobody is told 401, nothing is lost."""
 
 import contextlib
+import os
 import resource
 import sqlite3
 import sys
@@ -9,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.gateway.door import Answer, Asked, asked, read_error, read_stream
+from tests.gateway.door import Answer, Asked, Door, asked, read_error, read_stream
 from tests.gateway.house import Caller, House, installed, running, until
 from tests.gateway.stage import ENV, Catalogue, Stage
 from tests.store.world import assert_books_balance
+
+from passerelle.store import token
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs prlimit of another process")
 
@@ -240,6 +243,8 @@ def test_a_file_that_is_no_database_of_ours_is_not_taken_up(
     (tmp_path / "aside").mkdir()
     with running(tmp_path / "house", _config(stage), **ENV) as house:
         caller = house.caller()
+        first = ask(caller)  # known from now on
+        assert first.status == 200
         move(house.gateway.data, tmp_path / "aside")
         (house.gateway.data / FILES[0]).write_bytes(content)
         until(lambda: not ready(caller), "not ready")
@@ -251,7 +256,25 @@ def test_a_file_that_is_no_database_of_ours_is_not_taken_up(
         assert (house.gateway.data / FILES[0]).read_bytes() == content
         (house.gateway.data / FILES[0]).unlink()
         move(tmp_path / "aside", house.gateway.data)
-        recovers(house, caller, [answer])
+        recovers(house, caller, [first, answer])
+
+
+def test_a_key_that_cannot_be_told_from_a_strangers_is_not_refused(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "aside").mkdir()
+    with running(tmp_path / "house", _config(stage), **ENV) as house:
+        unheard = Door(house.gateway.base_url, token.issue("live", os.urandom)[1])
+        assert [unheard.get(path).status for path in ("/v1/models", "/api/usage")] == [401, 401]
+        move(house.gateway.data, tmp_path / "aside")
+
+        for path in ("/v1/models", "/api/usage"):
+            said = unheard.get(path)
+            assert said.status == 503, "it may be a key made while nobody could look"
+            assert int(said.headers["retry-after"]) >= 1
+        assert Door(house.gateway.base_url, "psk_live_nonsense").get("/v1/models").status == 401
+
+        move(tmp_path / "aside", house.gateway.data)
+        until(lambda: unheard.get("/v1/models").status == 401, "it is a stranger's after all")
+        assert not house.lines("unexpected failure")
 
 
 def house_at(house: House, caller: Caller) -> Caller:

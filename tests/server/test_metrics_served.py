@@ -52,13 +52,13 @@ def total(operator: Caller, name: str, **labels: str) -> float:
 def test_only_who_may_read_them_sees_them(house: House, operator: Caller) -> None:
     assert operator.door.get("/metrics").status == 200
     for role in ("owner", "admin", "auditor", "member"):
-        assert house.caller(role, role=role, known=role == "member").door.get("/metrics").status in (401, 403)
+        assert house.caller(role, role=role).door.get("/metrics").status in (401, 403)
     assert type(operator.door)(house.gateway.base_url).get("/metrics").status == 401
 
 
 def test_no_caller_can_multiply_the_labels(house: House, operator: Caller) -> None:
     def use(number: int) -> None:
-        caller = house.caller(f"many {number}", org=f"org {number % 3}", known=False)
+        caller = house.caller(f"many {number}", org=f"org {number % 3}")
         ask = asked(DIALECTS[number % 4], f"no-such-model-{number}" if number % 2 else "m")
         for _ in range(2):
             caller.door.send(ask, x_request_id=f"canary-{number}", x_passerelle_tags=f"tag-{number}")

@@ -60,9 +60,7 @@ def _side(house: House, name: str) -> Side:
     workspace = tenants.create_workspace(org.id, f"{name} rooms", actor=ACTOR)
     project = tenants.create_project(org.id, workspace.id, f"{name} app", actor=ACTOR)
     house.tenants[name] = tenant = Tenant(org.id, workspace.id, project.id)
-    callers = {
-        role: house.caller(f"{name} {role}", org=name, role=role, known=role == ROLES[-1]) for role in ROLES
-    }
+    callers = {role: house.caller(f"{name} {role}", org=name, role=role) for role in ROLES}
     member = callers["member"]
     receipts, requests = [], []
     for dialect in DIALECTS:

@@ -148,8 +148,7 @@ def test_a_change_by_another_process_is_known_within_a_second(opened: Opener) ->
 
 def test_authenticating_reads_no_database(store: Store) -> None:
     tenant = a_tenant(store)
-    store._stopping.set()
-    store._poller.join()
+    store._poller.stop(10)
     statements: list[str] = []
     event.listen(store._database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     before = store.journal.backlog
@@ -157,7 +156,6 @@ def test_authenticating_reads_no_database(store: Store) -> None:
         assert store.identity.authenticate(tenant.token) is not None
     assert statements == []
     assert store.journal.backlog == before
-    store._stopping.clear()
 
 
 def test_nothing_secret_shows_in_a_representation(store: Store) -> None:

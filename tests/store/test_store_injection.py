@@ -26,9 +26,7 @@ class Executed:
 
     def __init__(self, store: Store) -> None:
         self.statements: list[str] = []
-        store._stopping.set()
-        store._poller.join()
-        store._stopping.clear()
+        store._poller.stop(10)
         assert store.flush()
         event.listen(store._database.engine, "before_cursor_execute", self._note)
 

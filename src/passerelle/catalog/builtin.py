@@ -63,6 +63,9 @@ class OfferGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     demo: bool = False
     named_only: bool = False
     """Served only where the entry's `models` names it: a deployment there has to be made by its operator."""
+    only_in: frozenset[str] = frozenset()
+    """Regions that have it, where not all do: an entry of another one is not offered it. `global` is an entry
+    without a region."""
     without: frozenset[Lack] = frozenset()
     """What the model has elsewhere and not here."""
     attributes: Attributes | None = None

@@ -9,6 +9,7 @@ from passerelle.catalog.capabilities import in_words
 from passerelle.catalog.lookup import Catalog
 from passerelle.catalog.parameters import accepted, accepts_of
 from passerelle.catalog.parameters import in_words as parameters_in_words
+from passerelle.catalog.prices import units_in_words
 from passerelle.core.model import Deployment, Model, Price
 from passerelle.core.money import NANOS
 from passerelle.core.request import Dialect
@@ -37,6 +38,8 @@ class ModelRow(msgspec.Struct, frozen=True):
     input_price: str
     """Currency units per million tokens, `?` when unknown; the cheapest of its deployments."""
     output_price: str
+    unit_prices: str
+    """What it costs beside tokens, in words."""
     quality: float | None
     licence: str | None
     aliases: tuple[str, ...]
@@ -78,6 +81,7 @@ def _row(catalog: Catalog, model: Model, deployments: list[Deployment]) -> Model
         abilities=in_words(model),
         input_price=_amount(price, "input"),
         output_price=_amount(price, "output"),
+        unit_prices=units_in_words(price),
         quality=model.quality,
         licence=model.licence,
         aliases=model.aliases,

@@ -138,6 +138,8 @@ def offers_of(entry: ProviderSettings, known: Builtin) -> Iterator[Offer]:
     for offer in offers_by_name(known.offers.get(entry.template or "", ()), entry.kind, entry.region):
         if entry.models is None and offer.group.named_only:
             continue
+        if offer.group.only_in and (entry.region or "global") not in offer.group.only_in:
+            continue
         if entry.models is None or any(
             fnmatchcase(label, pattern) for pattern in entry.models for label in (offer.model, offer.upstream)
         ):

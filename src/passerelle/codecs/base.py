@@ -138,6 +138,8 @@ QUIRKS: dict[str, str] = {
     "images_base64": "gives pictures as base64 and refuses `response_format` (`gpt-image` models)",
     "flux_job": "makes pictures by jobs in its own words (Black Forest Labs)",
     "agent_api": "is Perplexity's Agent API: a part of Responses, `response_format`, and web search",
+    "image_ratio": "takes a picture's shape as `aspect_ratio`, and pictures to edit in JSON (xAI)",
+    "speech_base64": "wants a speaker as `voice_id`, and gives speech as base64 in JSON (Mistral)",
     "rerank_top_k": "names the number of documents wanted `top_k` (Voyage)",
     "no_effort_none": "refuses `reasoning_effort: none` (OpenAI models before GPT-5.1)",
     "on_bedrock": "is Claude behind Bedrock's InvokeModel: model in the path, version and betas in the body",

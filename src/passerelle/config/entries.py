@@ -66,6 +66,7 @@ class PriceSettings(PriceTier):
     characters: PerMillion | None = None
     audio_hour: Amount | None = None
     search: Amount | None = None
+    megapixel: Amount | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     long_context_above: Positive | None = None
     long_context: PriceTier | None = None

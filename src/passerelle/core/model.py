@@ -120,6 +120,8 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
     """Per hour of sound heard."""
     search: int | None = None
     """Per search: a ranking of up to a hundred documents."""
+    megapixel: int | None = None
+    """Per million pixels of pictures given and made."""
     currency: str = "USD"
     long_context_above: int | None = None
     """When a request's total input exceeds this many tokens, `long_context` replaces the row."""

@@ -67,7 +67,7 @@ class Entrance:
             route = self._find(path, scope["method"], arrival)
             dialect = route.dialect
             if route.permission != PUBLIC:
-                arrival.principal = authenticate(self._store, arrival)
+                arrival.principal = await authenticate(self._store, arrival)
                 authorise(arrival.principal, route.permission)
             await route.handler(arrival)
         except ProblemError as error:

@@ -1,13 +1,17 @@
 """Credentials: one extractor for every dialect's carrier, one verdict for the same key."""
 
+import asyncio
 from urllib.parse import parse_qs
 
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.principal import Permission, Principal
 from passerelle.server.route import Arrival
-from passerelle.store import Store
+from passerelle.store import Store, StoreUnavailable
+from passerelle.store.token import parse as parse_token
 
 _SIGV4 = b"aws4-hmac-sha256"
+_CATCH_UP_S = 5.0
+"""How long a key nobody here knows may wait for the database."""
 _HOW = (
     "send a Passerelle key as `Authorization: Bearer psk_…`, `x-api-key` or `x-goog-api-key`; "
     "create one with `passerelle keys create --name NAME`"
@@ -51,14 +55,25 @@ def _access_key_id(signature: bytes) -> str | None:
     return None
 
 
-def authenticate(store: Store, arrival: Arrival) -> Principal:
-    """Who is asking. Raises `ProblemError(unauthenticated)`; never looks at the database."""
+async def authenticate(store: Store, arrival: Arrival) -> Principal:
+    """Who is asking. A key that is known here costs no look at the database; one that is not may have been
+    made a moment ago by another process, so it is refused only after a look that began later than it came.
+
+    Raises `ProblemError(unauthenticated)`, and `StoreUnavailable` when a key cannot be told from a
+    stranger's: not knowing is never a refusal.
+    """
     token = credential(arrival)
     if token is None:
         raise ProblemError(
             Problem("unauthenticated", f"No API key was sent; {_HOW}.", code="missing_api_key")
         )
     entry = store.identity.authenticate(token)
+    if entry is None and parse_token(token) is not None:
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(store.catch_up()), _CATCH_UP_S)
+        except TimeoutError as error:
+            raise StoreUnavailable("the database does not say whose key this is") from error
+        entry = store.identity.authenticate(token)
     if entry is None:
         raise ProblemError(
             Problem(

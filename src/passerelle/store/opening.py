@@ -7,13 +7,14 @@ import hashlib
 import logging
 import os
 import re
-import threading
 from collections import deque
+from concurrent.futures import Future
 from pathlib import Path
 
 from passerelle.core.clock import Clock
 from passerelle.store import changes
 from passerelle.store.audit import Audit
+from passerelle.store.backgrounds import Backgrounds
 from passerelle.store.batches import Batches
 from passerelle.store.batches_native import NativeBatches
 from passerelle.store.bell import Bell
@@ -31,6 +32,7 @@ from passerelle.store.keeping import Keeper
 from passerelle.store.kept_files import KeptFiles
 from passerelle.store.keys import Keys
 from passerelle.store.migrate import migrate
+from passerelle.store.poller import Poller
 from passerelle.store.quarantine import Quarantine
 from passerelle.store.receipts import Receipts
 from passerelle.store.recovery import Recovery
@@ -45,7 +47,6 @@ from passerelle.store.writer import Writer
 
 log = logging.getLogger(__name__)
 
-_POLL_S = 0.25
 _TIDY_EVERY_S = 3_600.0
 """Between two looks for contents of files that nothing names."""
 
@@ -107,11 +108,11 @@ class Store:
         self.audit = Audit(self._database, clock)
         self.contents = Contents(self._database, sealer, clock)
         self.conversations = Conversations(self._database, keeper, clock)
+        self.backgrounds = Backgrounds(self._database, keeper, clock)
         self.generations = GenerationBook(self._database)
         self._pepper = pepper
-        self._stopping = threading.Event()
-        self._poll_error: str | None = None
-        self._poller = threading.Thread(target=self._poll, name="passerelle-identity", daemon=True)
+        self._closed = False
+        self._poller = Poller(self._look)
         self._writer.start()
         self._poller.start()
 
@@ -129,6 +130,11 @@ class Store:
         """Wait until everything journalled so far is in the database; whether it was in time."""
         return self.journal.flush(timeout_s)
 
+    def catch_up(self) -> Future[None]:
+        """Done once everything committed before this call, by any process, is known here: keys, rights,
+        budgets. Fails with `StoreUnavailable` when that cannot be read."""
+        return self._poller.ask()
+
     def health(self) -> dict[str, object]:
         """The truth for `/readyz`: whether the store writes, how far behind it is, what is wrong.
 
@@ -136,7 +142,7 @@ class Store:
         """
         writer = self._writer
         last = writer.last_commit_s
-        error = writer.last_error or self._poll_error
+        error = writer.last_error or self._poller.error
         return {
             "ok": writer.alive and error is None,
             "writer_alive": writer.alive,
@@ -155,11 +161,11 @@ class Store:
     def close(self, deadline_s: float = 10.0) -> None:
         """Write what is queued, give leases back, let go of files. Nothing is lost if time runs out: the
         journal stays and the next start books it. Closing again does nothing."""
-        if self._stopping.is_set():
+        if self._closed:
             return
-        self._stopping.set()
+        self._closed = True
         clean = self._writer.close(deadline_s)
-        self._poller.join(deadline_s)
+        self._poller.stop(deadline_s)
         self.journal.close(clean=clean)
         self._database.close()
 
@@ -207,21 +213,13 @@ class Store:
         self._recovery.run()
         self.identity.refresh()
 
-    def _poll(self) -> None:
-        while not self._stopping.wait(_POLL_S):
-            try:
-                if self._database.moved:
-                    self._database.reopen()
-                    log.warning("the database was replaced by another, which is in use now")
-                    self._writer.prepare_with(self._prepare)
-                self.identity.refresh()
-            except Exception as error:
-                # A thread of its own, so that no stalled commit delays a revocation; it must not end.
-                if self._poll_error is None:
-                    log.error("keys and budgets cannot be refreshed: %s", error)
-                self._poll_error = str(error)
-            else:
-                self._poll_error = None
+    def _look(self) -> None:
+        """Take over what other processes changed. Raises `StoreUnavailable`."""
+        if self._database.moved:
+            self._database.reopen()
+            log.warning("the database was replaced by another, which is in use now")
+            self._writer.prepare_with(self._prepare)
+        self.identity.refresh()
 
 
 def _database_id(database: Database) -> str:

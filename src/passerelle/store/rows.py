@@ -1,4 +1,4 @@
-"""Rows as tuples in their tables' column order (`schema.py`), made from values. No database here."""
+"""Rows as tuples in their tables' column order (`schema`), made from values. No database here."""
 
 from collections.abc import Sequence
 from operator import attrgetter

@@ -204,6 +204,7 @@ class Stamp(msgspec.Struct, frozen=True):
     id: str
     previous_id: str | None = None
     conversation_id: str | None = None
+    background: bool = False
 
     def put(self, response: bytes, *, stored: bool) -> bytes:
         """The response object, truly named. Raises `msgspec.DecodeError` if it is none."""
@@ -213,6 +214,8 @@ class Stamp(msgspec.Struct, frozen=True):
         fields["previous_response_id"] = msgspec.Raw(_encoder.encode(self.previous_id))
         if self.conversation_id is not None:
             fields["conversation"] = msgspec.Raw(_encoder.encode({"id": self.conversation_id}))
+        if self.background:
+            fields["background"] = msgspec.Raw(b"true")
         return join(fields)
 
     def put_event(self, data: bytes, *, stored: bool) -> bytes:

@@ -34,7 +34,7 @@ class Guarded:
         async def check(request: Request) -> None:
             headers = {n: v for n, v in request.scope["headers"] if n in WANTED}
             arrival = Arrival(dict(request.scope), _unused, _unused, "", "", b"", headers)
-            principal = authenticate(self._store, arrival)
+            principal = await authenticate(self._store, arrival)
             authorise(principal, permission)
             request.state.principal = principal
 
