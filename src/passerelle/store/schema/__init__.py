@@ -26,6 +26,7 @@ from passerelle.store.schema.money import (
     ledger,
     price_row,
     usage_hour,
+    usage_tag,
 )
 from passerelle.store.schema.record import (
     audit,
@@ -71,5 +72,6 @@ __all__ = [
     "stored_output",
     "stored_response",
     "usage_hour",
+    "usage_tag",
     "workspace",
 ]
