@@ -295,7 +295,7 @@ def test_custom_calls_and_signatures_are_kept() -> None:
 
 WORD = chunk({"content": "hi"})
 STOP = chunk({}, "stop")
-BIG = b"data: " + b"x" * (MAX_EVENT_BYTES + 1)
+BIG = b"data: image" + b"x" * (MAX_EVENT_BYTES + 1)
 
 BROKEN: list[tuple[str, bytes, str, str]] = [
     ("nothing at all", b"", "protocol", "without sending an event"),

@@ -15,6 +15,7 @@ from passerelle.core.model import Deployment
 from passerelle.core.request import Dialect, Operation
 from passerelle.providers.auth import AuthHeader
 from passerelle.providers.base import Call, Deadlines, Reply, SendError
+from passerelle.providers.http.response import HttpReply
 
 if TYPE_CHECKING:
     from passerelle.providers.auth.token import TokenHeader
@@ -104,7 +105,7 @@ class RemoteProvider:
         return await self._send(call)
 
     async def _send(self, call: Call) -> Reply:
-        return await self._client.request(
+        reply = await self._client.request(
             "POST",
             self._path(call),
             self._headers(call),
@@ -112,6 +113,7 @@ class RemoteProvider:
             deadlines=call.deadlines,
             remaining_s=call.remaining_s,
         )
+        return worded(call, reply)
 
     async def _send_with(self, token: "TokenHeader", call: Call) -> Reply:
         """Send with a token that is still good; once more with a new one when it is refused as none."""
@@ -214,6 +216,13 @@ class RemoteProvider:
     def _make_usual(self, call: Call, auth: tuple[bytes, bytes] | None) -> tuple[tuple[bytes, bytes], ...]:
         usual = STREAM_HEADERS if call.stream else JSON_HEADERS
         return (*usual, *(() if auth is None else (auth,)), *self._fixed.get(call.dialect, ()))
+
+
+def worded(call: Call, reply: Reply) -> Reply:
+    """The reply to `call`, which knows whether it is to be words: then it is given up long before its cap."""
+    if call.operation == "chat" and isinstance(reply, HttpReply):
+        reply.expect_words()
+    return reply
 
 
 def _until(call: Call, remaining_s: float) -> Call:
