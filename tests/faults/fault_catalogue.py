@@ -26,6 +26,7 @@ from tests.gateway.stage import frames, stream_bytes, whole_body
 
 from passerelle.codecs.eventstream import event_headers, write_frame
 from passerelle.core.errors import FailureKind
+from passerelle.core.request import Dialect
 
 Steps = Sequence[Step]
 PAGE = b"<!doctype html><html><body><h1>Sign in</h1><p>Your session has ended.</p></body></html>"
@@ -94,16 +95,20 @@ def _chunks_of_one(data: bytes) -> Drip:
     return _dripping(b"".join(chunk(data[at : at + 1]) for at in range(len(data))), 6)
 
 
-def _nothing_again(scene: Scene) -> Steps:
-    """Events of the dialect that hold no content, without end."""
-    frame = {
+def nothing_said(dialect: Dialect) -> bytes:
+    """An event of the dialect that holds no content."""
+    return {
         "openai_chat": frames("openai_chat")[0].replace(b'"content": ""', b'"content": null'),
         "openai_responses": frames("openai_responses")[1],
         "anthropic": frames("anthropic")[1],
         "gemini": b'data: {"candidates": [{"content": {"role": "model", "parts": []}, "index": 0}]}\n\n',
         "bedrock": comment("bedrock"),
-    }[scene.dialect]
-    return [_dripping(chunk(frame) * 400, len(chunk(frame)))]
+    }[dialect]
+
+
+def _nothing_again(scene: Scene) -> Steps:
+    frame = chunk(nothing_said(scene.dialect))
+    return [_dripping(frame * 400, len(frame))]
 
 
 def _foreign(scene: Scene) -> bytes:

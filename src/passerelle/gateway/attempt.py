@@ -19,6 +19,7 @@ from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
 from passerelle.gateway.outcomes import Outcomes, observe
+from passerelle.gateway.patience import Patience
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.tour import Tour
 from passerelle.gateway.translate import Answer, decode_whole, encode_for, watch_stream
@@ -213,7 +214,8 @@ class Engine:
         """Read, holding everything back, until there is content to commit to."""
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = leg.deadlines.first_content_s - waited_s
-        reply.set_deadline(asyncio.get_running_loop().time() + min(limit_s, self._outcomes.remaining_s(leg)))
+        patience = Patience(min(limit_s, self._outcomes.remaining_s(leg)))
+        reply.set_deadline(patience.until)
         chunks = aiter(reply)
         held = b""
         ended = False
@@ -225,8 +227,10 @@ class Engine:
                 ended = True
                 break
             held += watcher.feed(data)
-            if len(held) > HELD_BACK_BOUND and not watcher.content:
-                raise SendError("protocol", "the provider sent no content among its first 256 KiB")
+            if not watcher.content:
+                patience.spend(len(data))
+                if len(held) > HELD_BACK_BOUND:
+                    raise SendError("protocol", "the provider sent no content among its first 256 KiB")
         if watcher.failed is not None and not watcher.done:
             # Even when content came with it: none has been passed on, so another place may take over.
             observe(leg, watcher)

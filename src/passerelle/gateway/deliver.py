@@ -17,6 +17,7 @@ from passerelle.core.event import Failed
 from passerelle.gateway import keep
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.outcomes import UNREADABLE, Outcomes
+from passerelle.gateway.patience import Patience
 from passerelle.gateway.translate import in_band_error
 from passerelle.gateway.trip import Trip
 from passerelle.providers.base import Reply, SendError
@@ -104,6 +105,7 @@ class Deliverer:
         between_s = leg.deadlines.between_s
         over_at = loop_time() + self._outcomes.remaining_s(leg)
         progress = -1
+        patience = Patience(between_s)
         async for data in opened.chunks:
             out = watcher.feed(data)
             if watcher.failed is not None:
@@ -118,7 +120,9 @@ class Deliverer:
                     reply.set_deadline(loop_time() + _DRAIN_S)
             elif watcher.progress != progress:
                 progress = watcher.progress
-                reply.set_deadline(min(loop_time() + between_s, over_at))
+                reply.set_deadline(patience.renew(min(loop_time() + between_s, over_at)))
+            else:
+                patience.spend(len(data))
             if out:
                 yield out
         out = watcher.close()

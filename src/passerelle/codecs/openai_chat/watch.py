@@ -88,7 +88,8 @@ class StreamWatcher:
             return self.feed(b"\n\n") + self.close()
         if self._ended and not self._open:
             self._complete()
-        elif self._head is not None:
+            return b"data: [DONE]\n\n" if self.done else b""  # its callers wait for it
+        if self._head is not None:
             self.failed = not_a_stream(self._head)
         else:
             self.failed = Failed("protocol", TORN if pending else NO_FINISH)

@@ -140,7 +140,9 @@ class ResponsesWatcher:
         try:
             for frame in self._parser.feed(data):
                 self._head = None
-                if not (self.done or self._see(frame.data)):
+                if self.done and frame.data != b"[DONE]":
+                    continue  # nothing follows the end but a mark of it
+                if not self.done and not self._see(frame.data):
                     break
                 passed.append(frame.raw)
         except AnswerError as error:
@@ -218,7 +220,7 @@ class ResponsesWatcher:
         held = holds_content(response.output)
         if finish == "stop":
             finish = "tool_calls" if self._called else "refusal" if self._refused else "stop"
-        if finish == "stop" and not (self._anything or held) and not usage.total_output_tokens:
+        if finish == "stop" and not (self._anything or held) and not usage.explains_silence:
             raise AnswerError(EMPTY)
         self.usage = usage
         self.finish = finish
