@@ -1,16 +1,31 @@
 """The faults: everything a provider was seen to do, or might do, instead of answering.
 
-`BREAKS` come anywhere in an answer, in place of what should come there. `REPLACES` stand in place of the whole
-answer. Each says what the receipt may call it; the `harmless` ones are none, and must not be taken for one.
+`BREAKS` come anywhere in an answer, in place of what should come there. `REPLACES` stand in place of the
+whole answer. Each says what the receipt may call it; the `harmless` ones are none, and must not be taken for
+one.
 """
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 
-from tests.faultd import LAST_CHUNK, Close, Drip, Flood, Hang, Reset, Send, Step, Wait, answer, chunk, chunked_head
+from tests.faultd import (
+    LAST_CHUNK,
+    Close,
+    Drip,
+    Flood,
+    Hang,
+    Reset,
+    Send,
+    Step,
+    Wait,
+    answer,
+    chunk,
+    chunked_head,
+)
 from tests.faults.fault_scene import (
     POSITIONS,
     TELLS,
@@ -21,7 +36,7 @@ from tests.faults.fault_scene import (
     error_said,
     event,
 )
-from tests.gateway.faulty import failing
+from tests.gateway.faulty import before_content, failing
 from tests.gateway.stage import frames, stream_bytes, whole_body
 
 from passerelle.codecs.eventstream import event_headers, write_frame
@@ -95,20 +110,22 @@ def _chunks_of_one(data: bytes) -> Drip:
     return _dripping(b"".join(chunk(data[at : at + 1]) for at in range(len(data))), 6)
 
 
-def nothing_said(dialect: Dialect) -> bytes:
-    """An event of the dialect that holds no content."""
+def nothing_said(dialect: Dialect, number: int = 4) -> bytes:
+    """An event of the dialect that holds no content; `number` is its own where they are counted."""
     return {
-        "openai_chat": frames("openai_chat")[0].replace(b'"content": ""', b'"content": null'),
-        "openai_responses": frames("openai_responses")[1],
+        "openai_chat": re.sub(rb'"delta": {[^}]*}', b'"delta": {}', frames("openai_chat")[0]),
+        "openai_responses": b'event: response.in_progress\ndata: {"type": "response.in_progress",'
+        b' "sequence_number": %d, "response": {"id": "resp_replay"}}\n\n' % number,
         "anthropic": frames("anthropic")[1],
-        "gemini": b'data: {"candidates": [{"content": {"role": "model", "parts": []}, "index": 0}]}\n\n',
+        "gemini": re.sub(rb'"parts": \[[^]]*\]', b'"parts": []', frames("gemini")[0]),
         "bedrock": comment("bedrock"),
     }[dialect]
 
 
 def _nothing_again(scene: Scene) -> Steps:
-    frame = chunk(nothing_said(scene.dialect))
-    return [_dripping(frame * 400, len(frame))]
+    said = [nothing_said(scene.dialect, 4 + scene.heard + more) for more in range(60)]
+    size = max(len(frame) for frame in said)
+    return [_dripping(b"".join(chunk(frame.ljust(size, b"\n")) for frame in said), len(chunk(b"x" * size)))]
 
 
 def _foreign(scene: Scene) -> bytes:
@@ -124,7 +141,9 @@ def _unknown(scene: Scene) -> bytes:
     if scene.dialect == "bedrock":
         return write_frame(event_headers("novelty"), b'{"a": 1}')
     if scene.dialect in ("anthropic", "openai_responses"):
-        number = b', "sequence_number": %d' % (4 + scene.heard) if scene.dialect == "openai_responses" else b""
+        number = (
+            b', "sequence_number": %d' % (4 + scene.heard) if scene.dialect == "openai_responses" else b""
+        )
         return b'event: response.novelty\ndata: {"type": "response.novelty"%b}\n\n' % number
     return comment(scene.dialect)
 
@@ -149,8 +168,9 @@ BREAKS = (
     Fault("events that say nothing", _in_stream(_nothing_again), ("timeout",), streams=(True,), waits=True),
     Fault(
         "dripped bytes",
-        _either(lambda s: [_chunks_of_one(s.frame[:-2] * 4)], lambda s: [_dripping(b"  " * 200)]),
+        _either(lambda s: [_chunks_of_one(s.frame[:-2] * 4)], lambda s: [_dripping(b" " * 90)]),
         ("timeout", "protocol"),
+        at=("before", "first", "middle"),  # a whole answer has one byte more at its last place
         waits=True,
     ),
     Fault(
@@ -167,8 +187,15 @@ BREAKS = (
         streams=(True,),
         waits=True,
     ),
-    Fault("a torn chunk", _in_stream(lambda _: [Send(b"80\r\ndata: {"), Close()]), ("transport",), streams=(True,)),
-    Fault("a bad chunk size", _in_stream(lambda _: [Send(b"zz\r\nnope\r\n")]), ("protocol",), streams=(True,)),
+    Fault(
+        "a torn chunk",
+        _in_stream(lambda _: [Send(b"80\r\ndata: {"), Close()]),
+        ("transport",),
+        streams=(True,),
+    ),
+    Fault(
+        "a bad chunk size", _in_stream(lambda _: [Send(b"zz\r\nnope\r\n")]), ("protocol",), streams=(True,)
+    ),
     Fault(
         "a chunk of any size",
         _in_stream(lambda _: [Send(b"FFFFFFFFFFFFFFFFFFFF\r\nnope\r\n")]),
@@ -183,7 +210,12 @@ BREAKS = (
     ),
     Fault("an end too soon", _in_stream(lambda _: [Send(LAST_CHUNK)]), ("protocol",), streams=(True,)),
     Fault("a torn event", _chunked(_half), ("protocol",), streams=(True,)),
-    Fault("a torn event, cut", _in_stream(lambda s: [Send(chunk(_half(s))), Close()]), ("transport",), streams=(True,)),
+    Fault(
+        "a torn event, cut",
+        _in_stream(lambda s: [Send(chunk(_half(s))), Close()]),
+        ("transport",),
+        streams=(True,),
+    ),
     Fault("no JSON", _wrong(b"{nope}"), ("protocol",), streams=(True,)),
     Fault("a list for an event", _wrong(b"[1, 2]"), ("protocol",), streams=(True,)),
     Fault("a word for an event", _wrong(b'"word"'), ("protocol",), streams=(True,)),
@@ -217,10 +249,13 @@ BREAKS = (
         ("protocol", "server_error", "overloaded"),
         streams=(True,),
     ),
-    Fault("an endless line", _in_stream(_line), ("protocol",), streams=(True,)),
+    Fault("an endless line", _in_stream(_line), ("protocol", "timeout"), streams=(True,)),
     Fault(
         "other bytes",
-        _either(lambda _: [Send(chunk(b"\x16\x03\x01" * 400) + LAST_CHUNK)], lambda _: [Send(b"\xfe" * 9_000), Close()]),
+        _either(
+            lambda _: [Send(chunk(b"\x16\x03\x01" * 400) + LAST_CHUNK)],
+            lambda _: [Send(b"\xfe" * 9_000), Close()],
+        ),
         ("protocol", "transport"),
         at=("first", "middle", "last"),
     ),
@@ -234,13 +269,21 @@ BREAKS = (
     Fault(
         "a byte at a time",
         _either(
-            lambda s: [Drip(b"".join(chunk(s.frame[at : at + 40]) for at in range(0, len(s.frame), 40)), 0.001, 25), Send(s.after)],
+            lambda s: [
+                Drip(b"".join(chunk(s.frame[at : at + 40]) for at in range(0, len(s.frame), 40)), 0.001, 25),
+                Send(s.after),
+            ],
             lambda s: [Drip(whole_body(s.dialect), 0.001, 50)],
         ),
         harmless=True,
         at=("first",),
     ),
-    Fault("a slow beginning", _either(lambda s: [Wait(0.25), Send(s.rest)], lambda s: [Wait(0.25), Send(whole_body(s.dialect))]), harmless=True, at=("first",)),
+    Fault(
+        "a slow beginning",
+        _either(lambda s: [Wait(0.25), Send(s.rest)], lambda s: [Wait(0.25), Send(whole_body(s.dialect))]),
+        harmless=True,
+        at=("first",),
+    ),
 )
 
 
@@ -267,9 +310,15 @@ def _empty(scene: Scene) -> Steps:
     }[scene.dialect]
     if not scene.stream:
         return [Send(answer(json.dumps(body | hollow).encode()))]
-    said = [frame for frame in frames(scene.dialect) if not any(p in frame for p in (b"bridge", b"Avignon", b"has four", b"arches"))]
+    said = [
+        frame
+        for frame in frames(scene.dialect)
+        if not any(p in frame for p in (b"bridge", b"Avignon", b"has four", b"arches"))
+    ]
     if scene.dialect == "gemini":
-        said = [b"data: " + json.dumps({**json.loads(whole_body("gemini")), "candidates": []}).encode() + b"\n\n"]
+        said = [
+            b"data: " + json.dumps({**json.loads(whole_body("gemini")), "candidates": []}).encode() + b"\n\n"
+        ]
     return [Send(chunked_head() + b"".join(chunk(frame) for frame in said) + LAST_CHUNK)]
 
 
@@ -282,7 +331,8 @@ def _without_length(scene: Scene) -> Steps:
 
 def _short_without_length(scene: Scene) -> Steps:
     kind = b"text/event-stream" if scene.stream else b"application/json"
-    said = b"".join(frames(scene.dialect)[:1]) if scene.stream else whole_body(scene.dialect)[:-30]
+    begun = before_content(scene.dialect) or [frames(scene.dialect)[0][:90]]
+    said = b"".join(begun) if scene.stream else whole_body(scene.dialect)[:-30]
     return [Send(b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\n\r\n%b" % (kind, said)), Close()]
 
 
@@ -326,7 +376,9 @@ def _once(name: str, steps: Callable[[Scene], Steps], *failures: FailureKind, **
     return Fault(name, steps, failures, at=("before",), **more)
 
 
-def _only(stream: bool, name: str, steps: Callable[[Scene], Steps], *failures: FailureKind, **more: bool) -> Fault:
+def _only(
+    stream: bool, name: str, steps: Callable[[Scene], Steps], *failures: FailureKind, **more: bool
+) -> Fault:
     return Fault(name, steps, failures, at=("before",), streams=(stream,), **more)
 
 
@@ -345,32 +397,80 @@ REPLACES = (
     _once("404", _error(404), "not_found"),
     _once("408", _error(408), "timeout"),
     _once("an error without words", _bytes(answer(b"", status=500)), "server_error"),
-    _once("an error that stalls", _bytes(b"HTTP/1.1 503 Busy\r\ncontent-length: 99\r\n\r\n{", Close()), "overloaded"),
-    _once("a malformed request", _refusal(400, "`temperature` is too hot", "invalid_value"), "invalid_request", refusal=True),
-    _once("too long a context", _refusal(400, "maximum context length is 8192 tokens", "context_length_exceeded"), "context_length", refusal=True),
-    _once("a refusal by policy", _refusal(400, "rejected by our content management policy", "content_policy_violation"), "content_policy", refusal=True),
+    _once(
+        "an error that stalls",
+        _bytes(b"HTTP/1.1 503 Busy\r\ncontent-length: 99\r\n\r\n{", Close()),
+        "overloaded",
+    ),
+    _once(
+        "a malformed request",
+        _refusal(400, "`temperature` is too hot", "invalid_value"),
+        "invalid_request",
+        refusal=True,
+    ),
+    _once(
+        "too long a context",
+        _refusal(400, "maximum context length is 8192 tokens", "context_length_exceeded"),
+        "context_length",
+        refusal=True,
+    ),
+    _once(
+        "a refusal by policy",
+        _refusal(400, "rejected by our content management policy", "content_policy_violation"),
+        "content_policy",
+        refusal=True,
+    ),
     _once("redirected 302", _redirect(302), "protocol"),
     _once("redirected 307", _redirect(307), "protocol"),
     _once("redirected 308", _redirect(308), "protocol"),
     _once("no content", _bytes(b"HTTP/1.1 204 No Content\r\n\r\n"), "protocol"),
     _once("an empty body", _bytes(answer(b"")), "protocol"),
     _once("a login page", _bytes(answer(PAGE, headers=HTML)), "protocol"),
-    _once("an error under 200", lambda s: [Send(answer(error_said(s.dialect)))], "server_error", "overloaded", "protocol"),
+    _once(
+        "an error under 200",
+        lambda s: [Send(answer(error_said(s.dialect)))],
+        "server_error",
+        "overloaded",
+        "protocol",
+    ),
     _once("a decompression bomb", _squeezed, "protocol"),
-    _once("a head that drips", lambda _: [_dripping(b"HTTP/1.1 200 OK\r\nx: " + b"a" * 400)], "timeout", waits=True),
+    _once(
+        "a head that drips",
+        lambda _: [_dripping(b"HTTP/1.1 200 OK\r\nx: " + b"a" * 400)],
+        "timeout",
+        waits=True,
+    ),
     _once("a head of 2 MB", _bytes(b"HTTP/1.1 200 OK\r\nx: " + b"a" * (2 << 20) + b"\r\n\r\n"), "protocol"),
     _once("a thousand headers", _bytes(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 1_000 + b"\r\n"), "protocol"),
-    _once("a change of protocol", _bytes(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\n\r\n"), "protocol"),
+    _once(
+        "a change of protocol",
+        _bytes(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\n\r\n"),
+        "protocol",
+    ),
     _once("no HTTP", _bytes(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", Close()), "protocol"),
     _once("HTTP/0.9", _bytes(b"hello there\n", Close()), "protocol"),
-    _once("two lengths", lambda s: [Send(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 9\r\n\r\n{}")], "protocol"),
-    _once("a length and chunks", lambda s: [Send(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")], "protocol"),
+    _once(
+        "two lengths",
+        lambda s: [Send(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 9\r\n\r\n{}")],
+        "protocol",
+    ),
+    _once(
+        "a length and chunks",
+        lambda s: [
+            Send(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n")
+        ],
+        "protocol",
+    ),
     _once("bare line feeds", _bytes(b"HTTP/1.1 200 OK\ncontent-length: 2\n\n{}"), "protocol"),
     _once("waits without end", lambda _: [Flood(b"HTTP/1.1 100 Continue\r\n\r\n", 200)], "protocol"),
     _once("an empty answer", _empty, "protocol"),
     _once("a short body without length", _short_without_length, "protocol"),
     _once("a body without length", _without_length, harmless=True),
-    _once("early hints", lambda s: [Send(b"HTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\n" * 2 + _good(s))], harmless=True),
+    _once(
+        "early hints",
+        lambda s: [Send(b"HTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\n" * 2 + _good(s))],
+        harmless=True,
+    ),
     _once("an answer after the answer", _twice, "protocol", either=True),
     _only(True, "an empty stream", _bytes(chunked_head() + LAST_CHUNK), "protocol"),
     _only(True, "a whole answer for a stream", lambda s: [Send(answer(whole_body(s.dialect)))], "protocol"),
@@ -379,8 +479,18 @@ REPLACES = (
     _only(False, "half a document", lambda s: [Send(answer(whole_body(s.dialect)[:-9]))], "protocol"),
     _only(False, "an empty document", _bytes(answer(b"{}")), "protocol"),
     _only(False, "a list", _bytes(answer(b"[]")), "protocol"),
-    _only(False, "a body of any size", _bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n{", Flood(b" " * 65_536, 64)), "protocol"),
-    _only(False, "an endless body", lambda _: [Send(chunked_head(content_type="application/json")), Flood(chunk(b" " * 65_536))], "protocol"),
+    _only(
+        False,
+        "a body of any size",
+        _bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n{", Flood(b" " * 65_536, 64)),
+        "protocol",
+    ),
+    _only(
+        False,
+        "an endless body",
+        lambda _: [Send(chunked_head(content_type="application/json")), Flood(chunk(b" " * 65_536))],
+        "protocol",
+    ),
 )
 
 FAULTS = (*BREAKS, *REPLACES)

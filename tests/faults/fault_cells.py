@@ -1,7 +1,7 @@
-"""The matrix: every fault with every caller's dialect and provider's dialect, streamed or not, at every place.
+"""The matrix: every fault, every caller's and provider's dialect, streamed or not, at every place.
 
-A cell is also asked with both places failing, where nothing is delivered before the fault: then an honest error
-is the only right answer.
+A cell is also asked with both places failing, where nothing is delivered before the fault: then an honest
+error is the only right answer.
 """
 
 from collections.abc import Iterable, Iterator

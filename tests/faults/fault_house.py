@@ -17,7 +17,7 @@ from tests.gateway.faulty import SECRET_WORDS
 from tests.gateway.stage import SECRET, Stage
 from tests.upstream_answers import PIECES, TEXT
 
-CONNECT_S, HEADERS_S, FIRST_S, BETWEEN_S, TOTAL_S = 1.0, 0.9, 1.0, 0.9, 3.5
+CONNECT_S, HEADERS_S, FIRST_S, BETWEEN_S, TOTAL_S = 3.0, 0.9, 1.0, 0.9, 4.0
 SLACK_S = 0.25
 """How long after its deadline a request may end."""
 AT_ONCE = 40
@@ -113,7 +113,10 @@ class FaultHouse:
             _need(said.headers["x-passerelle-attempts"] == "2", "the header counts otherwise")
             self.rescued += 1
         else:
-            _need(cell.scene().told or cell.fault.either, f"nothing had been delivered, and it was not rescued: {_told(attempts)}")
+            _need(
+                cell.scene().told or cell.fault.either,
+                f"nothing had been delivered, and it was not rescued: {_told(attempts)}",
+            )
             _need(receipt["outcome"] == "incomplete", f"outcome {receipt['outcome']}")
             _need(len(kinds) == 1, f"{kinds} after content")
             text = broken_text(cell.client, said)
@@ -130,7 +133,11 @@ class FaultHouse:
         kind = error_kind(cell.client, said)
         _need(status in (None, said.status), f"status {said.status}")
         if said.status != 529 and not cell.fault.refusal:  # Anthropic's own; and refusals are named by why
-            shown = {424: 502, 408: 504}.get(said.status, said.status) if cell.client == "bedrock" else said.status
+            shown = (
+                {424: 502, 408: 504}.get(said.status, said.status)
+                if cell.client == "bedrock"
+                else said.status
+            )
             _need(kind == error_type(cell.client, shown), f"{said.status} was called {kind}")
 
     def close(self) -> None:
@@ -138,9 +145,12 @@ class FaultHouse:
         self.play.balanced()
         for line in self.play.house.gateway.log:
             _need(SECRET not in line, f"the provider's key stands in the log: {line[:300]}")
-            _need("Traceback" not in line and "cannot be read" not in line, f"a mistake of ours: {line[:600]}")
+            _need(
+                "Traceback" not in line and "cannot be read" not in line, f"a mistake of ours: {line[:600]}"
+            )
         opened = {
-            line["deployment"] for line in self.play.house.lines("deployment set back: tried last until it recovers")
+            line["deployment"]
+            for line in self.play.house.lines("deployment set back: tried last until it recovers")
         }
         _need(opened == self.waiting, f"breakers wrongly open: {opened ^ self.waiting}")
 
@@ -167,7 +177,7 @@ def fault_house(folder: Path, stage: Stage, cells: Sequence[Cell]) -> Iterator[F
         canary.listen()
         canary.setblocking(False)
         where = f"http://127.0.0.1:{canary.getsockname()[1]}/stolen"
-        with theatre(folder, stage, duos=needed + 40, firsts={"a": None}, also=DEADLINES) as play:
+        with theatre(folder, stage, duos=needed + 60, firsts={"a": None}, also=DEADLINES) as play:
             house = FaultHouse(play, where)
             yield house
             house.close()

@@ -111,7 +111,9 @@ def _responses(raw: bytes) -> str:
     numbers = [event["sequence_number"] for _, event in said]
     legal(numbers == list(range(len(said))), f"events are numbered {numbers}")
     legal(not any(name in ("response.completed", "response.incomplete") for name, _ in said), "it was ended")
-    if said[-1][0] == "response.failed":  # the API says a failure twice: see `codecs/openai_responses/stream_out`
+    if (
+        said[-1][0] == "response.failed"
+    ):  # the API says a failure twice: see `codecs/openai_responses/stream_out`
         legal(said[-1][1]["response"]["status"] == "failed", "a failure of another status")
         _worded(said.pop()[1]["response"]["error"])
     before, last = _ended(said, frozenset({"error", "response.failed"}))
@@ -157,7 +159,9 @@ def _gemini(raw: bytes) -> str:
     chunks: list[Json] = [json.loads(data) for _, data in events(raw)]
     before, last = _ended([("error" if "error" in c else "chunk", c) for c in chunks], frozenset({"error"}))
     _worded(last["error"])
-    legal(isinstance(last["error"]["code"], int) and bool(last["error"]["status"]), "an error of another shape")
+    legal(
+        isinstance(last["error"]["code"], int) and bool(last["error"]["status"]), "an error of another shape"
+    )
     text = ""
     for _, chunk in before:
         legal(bool(chunk["modelVersion"]), "no model")

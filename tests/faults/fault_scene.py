@@ -1,7 +1,7 @@
 """Where in an answer a fault comes, and the answer up to there, in any dialect.
 
-A streamed answer is a list of frames: the lead-in (lifecycle, roles), four pieces of content, the ends. A fault
-comes in the place of one of them, so that all before it came whole. A whole answer is cut at a byte.
+A streamed answer is a list of frames: the lead-in (lifecycle, roles), four pieces of content, the ends. A
+fault comes in the place of one of them, so that all before it came whole. A whole answer is cut at a byte.
 """
 
 import json
@@ -115,9 +115,7 @@ def error_said(dialect: Dialect) -> bytes:
     if dialect == "gemini":
         said = {"code": 503, "message": TELLS, "status": "UNAVAILABLE"}
     elif dialect == "anthropic":
-        return json.dumps(
-            {"type": "error", "error": {"type": "overloaded_error", "message": TELLS}}
-        ).encode()
+        return json.dumps({"type": "error", "error": {"type": "overloaded_error", "message": TELLS}}).encode()
     elif dialect == "bedrock":
         return json.dumps({"message": TELLS}).encode()
     elif dialect == "openai_responses":

@@ -1,8 +1,9 @@
 """The 31 named faults, and what a gateway may make of each.
 
 Sixteen are public: the scenarios S01 to S16 of Failover Bench (github.com/failoverbench/failoverbench,
-`scenarios/catalogue.yaml` of version 0.1, read 2026-11-22), told here in our words and played in five dialects.
-Fifteen are harder: what gateways were seen to take for an answer (issue BerriAI/litellm #40404 and its kin).
+`scenarios/catalogue.yaml` of version 0.1, read 2026-11-22), told here in our words and played in five
+dialects. Fifteen are harder: what gateways were seen to take for an answer (issue BerriAI/litellm #40404 and
+its kin).
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +19,8 @@ from tests.gateway.stage import frames, lead_in
 from passerelle.core.request import Dialect
 
 Outcome = Literal["whole", "refused", "told", "left"]
-"""The whole answer; the provider's refusal; an honest error in the dialect after a part; the caller had gone."""
+"""The whole answer; the provider's refusal; an honest error in the dialect after a part; the caller had
+gone."""
 Steps = Sequence[Step]
 
 
@@ -89,7 +91,9 @@ def _twice_ended(scene: Scene) -> Steps:
     return [Send(chunked_head() + b"".join(map(chunk, [*said, *said[-2:]])) + LAST_CHUNK)]
 
 
-def _status(status: int, words: str = "busy", code: str | None = None, **headers: str) -> Callable[[Scene], Steps]:
+def _status(
+    status: int, words: str = "busy", code: str | None = None, **headers: str
+) -> Callable[[Scene], Steps]:
     return lambda scene: failing(status, words, code=code, **headers)(scene.dialect)
 
 
@@ -107,6 +111,10 @@ def _pings(scene: Scene) -> Steps:
 
 TOO_LONG = "This model's maximum context length is 8192 tokens; your messages resulted in 9001."
 FILTERED = "The response was filtered by the content management policy."
+
+_ENDED: tuple[Dialect, ...] = ("openai_chat", "openai_responses", "anthropic", "bedrock")
+"""Dialects with a mark of the end. A stream of Gemini's ends where its bytes do: one more frame is more of
+the answer."""
 
 PUBLIC = (
     Named("P1", "429 with `retry-after: 1`, once", _status(429, retry_after="1"), "whole"),
@@ -169,7 +177,7 @@ HARDER = (
         ],
         "whole",
     ),
-    Named("H8", "an end that is said twice", _twice_ended, "whole"),
+    Named("H8", "an end that is said twice", _twice_ended, "whole", only=_ENDED),
     Named("H9", "an answer without an answer in it", _as("an empty answer"), "whole", again=True),
     Named("H10", "the dialect's own error in the middle", _saying(error_frame), "told"),
     Named("H11", "an event that ends half-way", _saying(_torn), "told"),

@@ -60,7 +60,9 @@ class Trial:
 
 
 @contextmanager
-def trials(folder: Path, stage: Stage, pairs: Sequence[tuple[Dialect, Dialect]] = PAIRS) -> Iterator[list[Trial]]:
+def trials(
+    folder: Path, stage: Stage, pairs: Sequence[tuple[Dialect, Dialect]] = PAIRS
+) -> Iterator[list[Trial]]:
     """All of them, made at once. The books are looked at when the block ends."""
     asked_for = [
         (named, client, provider, mode)

@@ -1,4 +1,4 @@
-"""What is meant to fill the memory does not: the gateway's peak stays within 32 MiB of what it holds at rest."""
+"""What is meant to fill the memory does not: the peak stays within 32 MiB of what the gateway holds at rest."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,7 +27,10 @@ def _endless_piece(dialect: Dialect) -> Sequence[Step]:
 
 
 BOMBS: dict[str, tuple[bool, Callable[[Dialect], Sequence[Step]]]] = {
-    "a decompression bomb": (False, lambda d: BY_NAME["a decompression bomb"].steps(Scene(d, False, "before"))),
+    "a decompression bomb": (
+        False,
+        lambda d: BY_NAME["a decompression bomb"].steps(Scene(d, False, "before")),
+    ),
     "a decompression bomb for a stream": (
         True,
         lambda d: BY_NAME["a decompression bomb"].steps(Scene(d, True, "before")),
@@ -38,7 +41,10 @@ BOMBS: dict[str, tuple[bool, Callable[[Dialect], Sequence[Step]]]] = {
     "comments without end": (True, lambda _: [Send(chunked_head()), Flood(chunk(b": ping\n\n" * 9_000))]),
     "a body without end": (
         False,
-        lambda _: [Send(chunked_head(content_type="application/json") + chunk(b'{"a": "')), Flood(chunk(b"a" * 65_536))],
+        lambda _: [
+            Send(chunked_head(content_type="application/json") + chunk(b'{"a": "')),
+            Flood(chunk(b"a" * 65_536)),
+        ],
     ),
     "a body of any size": (False, lambda d: BY_NAME["a body of any size"].steps(Scene(d, False, "before"))),
     "a head without end": (False, lambda _: [Send(b"HTTP/1.1 200 OK\r\nx: "), Flood(b"a" * 65_536)]),

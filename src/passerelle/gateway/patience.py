@@ -1,7 +1,8 @@
 """How long a provider's stream may go on without saying anything.
 
-A reply's own deadline counts while a read waits. A provider that never lets one wait, with comments, empty lines
-or lifecycle events as fast as they are read, would outlast it: so what comes without content is looked at too.
+A reply's own deadline counts while a read waits. A provider that never lets one wait, with comments, empty
+lines or lifecycle events as fast as they are read, would outlast it: so what comes without content is looked
+at too.
 """
 
 import asyncio

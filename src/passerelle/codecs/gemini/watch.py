@@ -118,9 +118,11 @@ class StreamWatcher:
             return frames[0].raw if self._sees(frames[0]) else b""
         passed: list[bytes] = []
         for frame in frames:
-            if not self._sees(frame):
+            goes_on = self._sees(frame)
+            if self.failed is not None:
                 break
-            passed.append(frame.raw)
+            if goes_on:
+                passed.append(frame.raw)
         return b"".join(passed)
 
     def close(self) -> bytes:
@@ -159,6 +161,8 @@ class StreamWatcher:
             return False
         if chunk.model_version:
             self.model = chunk.model_version.removeprefix("models/")
+        elif not (chunk.candidates or chunk.usage_metadata or chunk.prompt_feedback):
+            return False  # no chunk at all: no caller could read it
         if chunk.usage_metadata is not None:
             self._counted = chunk.usage_metadata
         for candidate in chunk.candidates or ():

@@ -27,10 +27,7 @@ def is_empty(finish: str, usage: Usage, *, content: bool, stopped_at: object = N
     counted as nothing or as words that never came, was not.
     """
     return (
-        not content
-        and finish in ("stop", "tool_calls")
-        and stopped_at is None
-        and not usage.explains_silence
+        not content and finish in ("stop", "tool_calls") and stopped_at is None and not usage.explains_silence
     )
 
 

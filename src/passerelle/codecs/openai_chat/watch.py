@@ -138,6 +138,8 @@ class StreamWatcher:
             self._many(chunk, frame)
         if self.failed is not None:
             return False
+        if choices is None and chunk.usage is None and chunk.x_groq is None:
+            return False  # no chunk at all: no caller could read it
         if not self.model and chunk.model:
             self.model = chunk.model
         if chunk.usage is not None or chunk.x_groq is not None:

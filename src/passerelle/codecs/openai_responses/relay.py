@@ -142,9 +142,11 @@ class ResponsesWatcher:
                 self._head = None
                 if self.done and frame.data != b"[DONE]":
                     continue  # nothing follows the end but a mark of it
-                if not self.done and not self._see(frame.data):
+                goes_on = self.done or self._see(frame.data)
+                if self.failed is not None:
                     break
-                passed.append(frame.raw)
+                if goes_on:
+                    passed.append(frame.raw)
         except AnswerError as error:
             self.failed = None if self.done else Failed(error.failure, error.message)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -188,6 +190,8 @@ class ResponsesWatcher:
             self.failed = decode_error(response.error if response is not None else None)
         elif kind in ERRORS:
             self.failed = error_in(kind, data)
+        elif not kind:
+            return False  # no event of this API: no caller could read it
         else:
             self.progress += 1
             if kind in _ITEMS:
