@@ -18,9 +18,9 @@ from tests.gateway.stage import frames, lead_in
 
 from passerelle.core.request import Dialect
 
-Outcome = Literal["whole", "refused", "told", "left"]
+Outcome = Literal["whole", "refused", "told", "left", "error"]
 """The whole answer; the provider's refusal; an honest error in the dialect after a part; the caller had
-gone."""
+gone; an honest error with its status, where there was nobody else to ask."""
 Steps = Sequence[Step]
 
 
@@ -121,7 +121,7 @@ PUBLIC = (
     Named("P2", "429 without `retry-after`, again and again", _status(429), "whole", again=True),
     Named("P3", "500, once", _status(500), "whole"),
     Named("P4", "503, again and again", _status(503), "whole", again=True),
-    Named("P5", "a reset before the head", lambda _: [Reset()], "whole"),
+    Named("P5", "a reset before the head, again and again", lambda _: [Reset()], "whole", again=True),
     Named("P6", "silence", lambda _: [Hang()], "whole", again=True),
     Named("P7", "a first word that comes too late", _late, "whole"),
     Named("P8", "a cut in the middle", _then(Close()), "told"),

@@ -24,6 +24,8 @@ from passerelle.server.route import WANTED
 Mode = Literal["stream", "verified"]
 DELIVERY = "x-passerelle-delivery"
 MODES: tuple[Mode, ...] = ("stream", "verified") if DELIVERY.encode() in WANTED else ("stream",)
+NOWHERE = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "H2", "H4", "H9", "H12")
+"""Faults that are also tried with nobody else to ask."""
 PAIRS: tuple[tuple[Dialect, Dialect], ...] = (
     *((dialect, dialect) for dialect in DIALECTS),
     ("openai_chat", "anthropic"),
@@ -47,10 +49,14 @@ class Trial:
     took_s: float
     receipt: dict[str, Any]
     said: Answer | None
+    both: bool = False
+    """The other place does the same."""
 
     @property
     def expected(self) -> Outcome:
         """What it should have come to."""
+        if self.both:
+            return "error"
         return self.named.stream if self.mode == "stream" else self.named.verified
 
     @property
@@ -65,11 +71,12 @@ def trials(
 ) -> Iterator[list[Trial]]:
     """All of them, made at once. The books are looked at when the block ends."""
     asked_for = [
-        (named, client, provider, mode)
+        (named, client, provider, mode, both)
         for mode in MODES
         for named in NAMED
         for client, provider in pairs
         if not named.only or provider in named.only
+        for both in ((False, True) if named.number in NOWHERE and mode == "stream" else (False,))
     ]
     with socket.socket() as canary:
         canary.bind(("127.0.0.1", 0))
@@ -89,15 +96,17 @@ def trials(
 
 
 def _try(
-    play: Theatre, elsewhere: str, named: Named, client: Dialect, provider: Dialect, mode: Mode
+    play: Theatre, elsewhere: str, named: Named, client: Dialect, provider: Dialect, mode: Mode, both: bool
 ) -> Trial:
     duo = play.duo(provider)
     steps = list(named.steps(Scene(provider, True, "before", elsewhere)))
-    if named.again:
+    if both:
+        play.stage.always(duo.second, *steps)
+    if named.again or both:
         play.stage.always(duo.first, *steps)
     else:
         play.stage.script(duo.first, *steps)
-    headers = {"x_request_id": f"{named.number}-{client}-{provider}-{mode}"}
+    headers = {"x_request_id": "-".join([named.number, client, provider, mode, *(["both"] if both else [])])}
     if mode == "verified":
         headers["x_passerelle_delivery"] = mode
     more: dict[str, Any] = {"stream_options": {"include_usage": True}} if client == "openai_chat" else {}
@@ -123,10 +132,10 @@ def _try(
         said = play.caller.door.send(ask, **headers)
     took_s = time.monotonic() - began
     receipt = play.receipt(said.headers["x-request-id"])
-    found, why = _heard(client, said, receipt)
+    found, why = _heard(client, said, receipt, both=both)
     if found is not None and took_s > TOTAL_S + 0.25:
         found, why = None, f"it took {took_s:.1f} s"
-    return Trial(named, client, provider, mode, found, why, took_s, receipt, said)
+    return Trial(named, client, provider, mode, found, why, took_s, receipt, said, both)
 
 
 def _settled(play: Theatre, request_id: str) -> dict[str, Any]:
@@ -152,7 +161,9 @@ def _slowly(play: Theatre, ask: Any, headers: dict[str, str]) -> Answer:
     return Answer(response.status, told, body)
 
 
-def _heard(client: Dialect, said: Answer, receipt: dict[str, Any]) -> tuple[Outcome | None, str]:
+def _heard(
+    client: Dialect, said: Answer, receipt: dict[str, Any], *, both: bool
+) -> tuple[Outcome | None, str]:
     """What the caller was told, judged by a strict reader of its dialect and by the receipt."""
     if any(words in said.body for words in HIDDEN):
         return None, "the provider's own words, or its key, were told"
@@ -160,6 +171,8 @@ def _heard(client: Dialect, said: Answer, receipt: dict[str, Any]) -> tuple[Outc
     try:
         if said.status >= 400:
             error_kind(client, said)
+            if both:
+                return ("error", "") if outcome == "failed" else (None, f"an error, and {outcome}")
             refused = attempts[-1]["failure"] in ("context_length", "content_policy") and said.status == 400
             return ("refused", "") if refused else (None, f"status {said.status}: {said.body[:200]!r}")
         if outcome == "answered":

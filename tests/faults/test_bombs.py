@@ -1,4 +1,4 @@
-"""What is meant to fill the memory does not: the peak stays within 32 MiB of what the gateway holds at rest."""
+"""What is meant to fill the memory does not: the peak stays within 32 MiB of what is held at rest."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

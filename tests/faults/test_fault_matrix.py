@@ -1,4 +1,4 @@
-"""Whatever a provider does, the caller hears its own dialect, one ending, and the truth; the books balance."""
+"""Whatever a provider does, the caller hears its own dialect, one ending, the truth; the books balance."""
 
 import time
 from collections.abc import Sequence

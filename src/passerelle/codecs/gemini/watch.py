@@ -118,11 +118,10 @@ class StreamWatcher:
             return frames[0].raw if self._sees(frames[0]) else b""
         passed: list[bytes] = []
         for frame in frames:
-            goes_on = self._sees(frame)
-            if self.failed is not None:
-                break
-            if goes_on:
+            if self._sees(frame):
                 passed.append(frame.raw)
+            elif self._broken():
+                break
         return b"".join(passed)
 
     def close(self) -> bytes:
@@ -146,6 +145,9 @@ class StreamWatcher:
         except AnswerError as error:
             self.failed = Failed(error.failure, error.message)
         return rest
+
+    def _broken(self) -> bool:
+        return self.failed is not None
 
     def _sees(self, frame: Frame) -> bool:
         """Takes note of a whole event; False when it must not be passed on."""

@@ -142,11 +142,10 @@ class ResponsesWatcher:
                 self._head = None
                 if self.done and frame.data != b"[DONE]":
                     continue  # nothing follows the end but a mark of it
-                goes_on = self.done or self._see(frame.data)
-                if self.failed is not None:
-                    break
-                if goes_on:
+                if self.done or self._see(frame.data):
                     passed.append(frame.raw)
+                elif self._broken():
+                    break
         except AnswerError as error:
             self.failed = None if self.done else Failed(error.failure, error.message)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -161,6 +160,9 @@ class ResponsesWatcher:
         if not self.done and self.failed is None:
             self.failed = ending(self._head, self._parser.pending)
         return passed
+
+    def _broken(self) -> bool:
+        return self.failed is not None
 
     def _see(self, data: bytes) -> bool:
         """Notes what an event says; whether it may be passed on."""
