@@ -16,18 +16,24 @@ from pathlib import Path
 from passerelle.catalog import Catalog, load_catalog
 from passerelle.catalog.builtin import builtin
 from passerelle.catalog.capabilities import in_words
+from passerelle.catalog.merge import follows_maker
 from passerelle.catalog.parameters import accepts_of
 from passerelle.catalog.parameters import in_words as in_words_of
+from passerelle.catalog.prices import units_in_words
 from passerelle.codecs.base import QUIRKS
 from passerelle.config import Template, load_settings, templates
-from passerelle.core.model import Deployment, Price
+from passerelle.core.model import OPERATION_GIVES, Deployment, Price
 from passerelle.core.money import NANOS
+from passerelle.core.request import Operation
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "providers"
 _ANY_KEY = "PROVIDER_PAGES_KEY"
 MARK = "<!-- Written by scripts/provider_pages.py; do not edit. -->\n"
-REGION = "us-east-1"
+REGION = "us-west-2"
 """Where the pages of providers with regions stand: it has the most models."""
+TASKS: tuple[Operation, ...] = (
+    "embed", "rerank", "moderate", "generate_image", "edit_image", "speak", "transcribe", "translate",
+)  # fmt: skip
 DIALECTS = {
     "bedrock": "Bedrock Converse",
     "openai_chat": "OpenAI Chat Completions",
@@ -102,8 +108,49 @@ def _index(catalog: Catalog, read_on: date) -> str:
     lines += [
         "",
         f"Prices and models as of {read_on}. `passerelle models --all` lists what this version knows.\n",
+        *_beside_chat(catalog),
     ]
     return "\n".join(lines)
+
+
+def _beside_chat(catalog: Catalog) -> Iterator[str]:
+    """Who does which task, and of how many built-in models."""
+    yield "## Beside chat\n"
+    yield _folded(
+        "A number: so many models are built in. `yours`: the provider does it, and you name the model "
+        "under `[[deployments]]`, with its `output_modalities`. `some`: the catalog does not say which of "
+        "those that hear also translate. Empty: it does not, or nobody looked. Every one is asked in "
+        "OpenAI's form (rankings in Cohere's), whatever the provider's own is; see "
+        "[dialects](../dialects.md#rankings-and-moderation)."
+    )
+    yield f"| provider | {' | '.join(f'`{task}`' for task in TASKS)} |"
+    yield f"|---|{'---:|' * len(TASKS)}"
+    for name, template in templates().items():
+        if template.tasks:
+            cells = [_does(name, template, task, catalog) for task in TASKS]
+            yield f"| [{template.label}]({name}.md) | {' | '.join(cells)} |"
+    yield "\nNot reached:\n"
+    for template in templates().values():
+        if template.not_reached:
+            yield _folded(f"- {template.label}: {template.not_reached}", indent="  ").rstrip()
+    yield ""
+
+
+def _does(name: str, template: Template, task: Operation, catalog: Catalog) -> str:
+    if task not in template.tasks:
+        return ""
+    able = {d.model.id for d in catalog.deployments if d.provider == name and serves(d, task)}
+    if not able:
+        return "yours"
+    return "some" if task == "translate" else str(len(able))
+
+
+def serves(deployment: Deployment, task: Operation) -> bool:
+    """Whether a built-in model does a task, as far as the catalog says: what it gives, and that it takes
+    pictures to edit one."""
+    model = deployment.model
+    takes = task != "edit_image" or "image" in model.input_modalities
+    return takes and OPERATION_GIVES[task] in model.output_modalities
 
 
 def _page(name: str, template: Template, catalog: Catalog) -> str:
@@ -121,6 +168,7 @@ def _page(name: str, template: Template, catalog: Catalog) -> str:
         *([_folded(template.note)] if template.note else []),
         *_use(name, template),
         *_limits(template),
+        *_tasks(template),
         *([template.more.strip("\n") + "\n"] if template.more else []),
         *_terms(name, template),
         *_quirks(entry.get("quirks", []), template.sources),
@@ -204,6 +252,15 @@ def _terms(name: str, template: Template) -> Iterator[str]:
         yield f"What your contract adds goes under `[providers.{name}.attributes]`, with its evidence.\n"
 
 
+def _tasks(template: Template) -> Iterator[str]:
+    if template.tasks:
+        yield "## Beside chat\n"
+        said = [f"- `{task}` ({source})" for task, source in sorted(template.tasks.items())]
+        yield "\n".join(_folded(line, indent="  ").rstrip() for line in said) + "\n"
+    if template.not_reached:
+        yield _folded(f"Not reached: {template.not_reached}")
+
+
 def _limits(template: Template) -> Iterator[str]:
     if template.credentials:
         yield "## Credentials and limits\n"
@@ -276,7 +333,7 @@ def _models(name: str, catalog: Catalog) -> Iterator[str]:
     lines += [f"| {' | '.join(_row(deployment))} |" for deployment in served]
     yield "\n".join(lines) + "\n"
     yield "Prices in USD per million tokens; `cached` is input read from the provider's prompt cache.\n"
-    exceptions = list(_exceptions(served))
+    exceptions = list(_exceptions(served, str(templates()[name].entry["kind"])))
     if exceptions:
         yield "\n".join(exceptions) + "\n"
     sources = sorted({_source(d.effective_price) for d in served if d.effective_price is not None} - {""})
@@ -290,14 +347,17 @@ def _row(deployment: Deployment) -> list[str]:
         f"`{model.id}`" + (f" (there `{deployment.upstream_model}`)" if renamed else ""),
         _count(model.context_tokens),
         _count(model.max_output_tokens),
-        _amount(price, "input"),
-        _amount(price, "cache_read"),
-        _amount(price, "output"),
+        *([""] * 3 if _by_unit(price) else [_amount(price, f) for f in ("input", "cache_read", "output")]),
         in_words(model),
     ]
 
 
-def _exceptions(served: list[Deployment]) -> Iterator[str]:
+def _by_unit(price: Price | None) -> bool:
+    """Whether nothing of it is for tokens."""
+    return bool(units_in_words(price)) and price is not None and not price.input and not price.output
+
+
+def _exceptions(served: list[Deployment], kind: str) -> Iterator[str]:
     """What is true of some models only, models with the same peculiarity together."""
     own = served[0]
     said: dict[str, list[str]] = {}
@@ -312,8 +372,11 @@ def _exceptions(served: list[Deployment]) -> Iterator[str]:
             found.append("Under terms of its maker's own, of which nothing is claimed here")
         if deployment.attributes.training_use != own.attributes.training_use:
             found.append(f"With `training_use` `{deployment.attributes.training_use}`")
-        if deployment.model.deprecated is not None:
-            found.append(f"Retired on {deployment.model.deprecated}")
+        if units_in_words(price):
+            found.append(units_in_words(price))
+        if deployment.model.retires is not None:
+            whose = "" if follows_maker(deployment.model, kind) else "by its maker, not necessarily here, "
+            found.append(f"Ends {whose}on {deployment.model.retires}")
         if price is not None and price.long_context is not None:
             above = _count(price.long_context_above)
             figures = f"{_amount(price.long_context, 'input')} and {_amount(price.long_context, 'output')}"

@@ -342,6 +342,13 @@ class Upstream:
         self._scripts: deque[Sequence[Step]] = deque()
         self._tls = tls
 
+    async def session(self) -> "Session":
+        """Its first connection. One that the client has given up already is still to be accepted."""
+        while not self.sessions:
+            self.news.clear()
+            await self.news.wait()
+        return self.sessions[0]
+
     def script(self, *steps: Step, early: bool = False) -> None:
         """What to do with the next request that has no script yet."""
         (self.early if early else self._scripts).append(steps)

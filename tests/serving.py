@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ class Gateway:
     env: dict[str, str] = field(default_factory=dict)
     base_url: str = ""
     log: list[str] = field(default_factory=list)
+    _news: threading.Condition = field(default_factory=threading.Condition)
 
     @property
     def data(self) -> Path:
@@ -92,7 +94,9 @@ class Gateway:
             nonlocal waiting
             assert self.process.stderr is not None
             for line in self.process.stderr:
-                self.log.append(line)
+                with self._news:
+                    self.log.append(line)
+                    self._news.notify_all()
                 found = _LISTENS.search(line)
                 if found:
                     self.base_url = found.group(1)
@@ -109,6 +113,11 @@ class Gateway:
         if not ready.wait(30) or self.process.poll() is not None or not self.base_url:
             self.stop()
             raise AssertionError("the gateway did not start:\n" + "".join(self.log))
+
+    def wait_for(self, condition: Callable[[], bool], within_s: float) -> bool:
+        """Whether `condition()`, of what the log says, comes true in time; looked at with every new line."""
+        with self._news:
+            return self._news.wait_for(condition, within_s)
 
     def stop(self) -> int:
         """SIGTERM, and wait for its orderly end; gives the exit status."""

@@ -21,6 +21,8 @@ class Labs:
 
     seen: list[tuple[str, str, str | None, Any]] = field(default_factory=list)
     """Method, path, key and body of each request."""
+    billed: dict[str, float] = field(default_factory=lambda: {"cost": 4, "input_mp": 0, "output_mp": 0.79})
+    """What it says of a job's price."""
     elsewhere: str | None = None
     """Send callers there for the picture of `a stolen bridge`."""
 
@@ -39,7 +41,8 @@ class Labs:
                     return
                 job = str(len(asked)) + "~" + body["prompt"].replace(" ", "_")
                 asked[job] = 0
-                self._say(200, {"id": job, "polling_url": f"{labs.base_url}/v1/get_result?id={job}"})
+                answer = {"id": job, "polling_url": f"{labs.base_url}/v1/get_result?id={job}"}
+                self._say(200, answer | labs.billed)
 
             def do_GET(self) -> None:
                 labs.seen.append(("GET", self.path, self.headers.get("x-key"), None))

@@ -15,12 +15,16 @@ from pathlib import Path
 
 import msgspec
 
-from passerelle.catalog import load_catalog
+from passerelle.catalog import ENDING, build
 from passerelle.config import ConfigError, PolicySettings, Settings, load_settings
+from passerelle.config.document import stamp
+from passerelle.config.findings import errors_in
 from passerelle.core.clock import Clock, SystemClock
 from passerelle.core.principal import Rights
 from passerelle.gateway.attached import Attacher
 from passerelle.gateway.attempt import Engine
+from passerelle.gateway.background.begin import Beginner
+from passerelle.gateway.background.runner import BackgroundRunner
 from passerelle.gateway.batch.run import Rules
 from passerelle.gateway.batch.runner import Runner
 from passerelle.gateway.counters import SharedCounters
@@ -42,7 +46,8 @@ from passerelle.server.listen import Listener
 from passerelle.server.models import ModelList
 from passerelle.server.route import Management
 from passerelle.server.v1 import anthropic, batches, bedrock, files, gemini, message_batches, openai
-from passerelle.server.v1.stored import Stored
+from passerelle.server.v1.conversations import Conversations
+from passerelle.server.v1.responses import Responses
 from passerelle.store import Store, default_url, open_store
 from passerelle.telemetry import trace
 from passerelle.telemetry.metrics import Metrics
@@ -50,7 +55,7 @@ from passerelle.telemetry.metrics import Metrics
 log = logging.getLogger("passerelle.app")
 _LOOK_EVERY_S = 1.0
 _AT_THE_START = (
-    "data_dir", "store.url", "files", "batches", "server.host", "server.port", "server.workers",
+    "data_dir", "store.url", "files", "batches", "background", "server.host", "server.port", "server.workers",
     "server.allow_public_bind", "server.tls_cert", "server.tls_key", "server.drain_s", "telemetry.log_level",
     "telemetry.log_format", "telemetry.metrics", "telemetry.otlp_endpoint",
 )  # fmt: skip
@@ -130,6 +135,16 @@ class App:
             random.random,
             draining=lambda: self.draining(),
         )
+        self.recall = Recall(self.store, self.generations)
+        self.background = BackgroundRunner(
+            self.road,
+            self.recall,
+            self.store,
+            self.clock,
+            settings.background,
+            random.random,
+            draining=lambda: self.draining(),
+        )
         self._api: Management | None = None
         self._building_api = asyncio.Lock()
         self.entrance = self._entrance()
@@ -162,10 +177,14 @@ class App:
     def _entrance(self) -> Entrance:
         calls = ModelCalls(self.road, self.clock)
         models = ModelList(self.generations)
+        beginner = Beginner(
+            self.road, self.recall, self.store, self.settings.background, self.background.wake
+        )
         return Entrance(
             (
-                *openai.routes(calls, models, Recall(self.store, self.generations)),
-                *Stored(self.store, self.generations, self.clock).routes(),
+                *openai.routes(calls, models, self.recall),
+                *Responses(self.store, calls, self.recall, beginner, self.background.wake).routes(),
+                *Conversations(self.store, self.generations, self.clock).routes(),
                 *anthropic.routes(calls),
                 *bedrock.routes(calls),
                 *gemini.routes(calls, models),
@@ -221,6 +240,7 @@ async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | No
     hangup = asyncio.Event()
     following = asyncio.create_task(_follow(app, hangup))
     app.batches.start()
+    app.background.start()
     # What is alive now lives as long as the process: it need not be looked at again. A request leaves no
     # cycles behind, so collecting every 700 allocations only costs (a tenth of the hop, measured).
     gc.collect()
@@ -237,19 +257,20 @@ async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | No
     finally:
         following.cancel()
         drained_s = asyncio.get_running_loop().time() - listener.draining_since_s
-        await app.batches.stop(max(0.0, server.drain_s - drained_s))
+        left_s = max(0.0, server.drain_s - drained_s)
+        await asyncio.gather(app.batches.stop(left_s), app.background.stop(left_s))
         await app.aclose()
 
 
 async def _follow(app: App, hangup: asyncio.Event) -> None:
     """Reload on SIGHUP, when the configuration file changes, and when a day begins: prices have dates."""
-    seen = _fingerprint(app.source.config)
+    seen = app.settings.origin.stamp  # of the reading: an edit while this worker started is not missed
     day = datetime.now(UTC).date()
     while True:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(hangup.wait(), _LOOK_EVERY_S)
         app.measure()
-        now = _fingerprint(app.source.config)
+        now = None if app.source.config is None else stamp(app.source.config)
         today = datetime.now(UTC).date()
         if not hangup.is_set() and now == seen and today == day:
             continue
@@ -267,23 +288,18 @@ async def _follow(app: App, hangup: asyncio.Event) -> None:
             log.warning("changed settings need a restart", extra={"settings": list(outcome.needs_restart)})
 
 
-def _fingerprint(path: Path | None) -> tuple[int, int, int] | None:
-    """What changes when a file is edited or replaced (through symbolic links too)."""
-    if path is None:
-        return None
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
 def build_generation(settings: Settings, before: Generation | None, store: Store) -> Generation:
     """The whole generation of `settings`. Providers whose entry did not change keep their connections.
 
     Raises `ConfigError` with every mistake found.
     """
-    catalog = load_catalog(settings)
+    built = build(settings)
+    if errors_in(built.findings):
+        raise ConfigError(built.findings)
+    for finding in built.findings:
+        if finding.code == ENDING:
+            log.warning("a model ends soon", extra={"finding": str(finding)})
+    catalog = built.catalog
     policy = policy_of(settings.policy)
     providers: dict[str, Provider] = {}
     entries = {name: configured(name, settings) for name in settings.providers}

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from tests.agents.agent_clients import Launch
@@ -133,26 +135,30 @@ class World:
             folder=work,
             turns=self.replay.turns,
             troubles=self.replay.troubles,
-            receipts=self._new_receipts(known, len(self.replay.turns)),
+            receipts=self._new_receipts(known, logged, len(self.replay.turns)),
             log=self.gateway.log[logged:],
         )
 
-    def _new_receipts(self, known: set[str], awaited: int) -> list[dict[str, Any]]:
-        """Those not known. The last is written after its answer has ended, so it may come a moment later."""
-        until = time.monotonic() + SETTLED_S
-        while True:
-            found = [receipt for receipt in self.receipts() if receipt["id"] not in known]
-            if len(found) >= awaited or time.monotonic() > until:
-                return found
-            time.sleep(0.05)
+    def _new_receipts(self, known: set[str], logged: int, awaited: int) -> list[dict[str, Any]]:
+        """Those not known. The last request may be settled after its answer has ended: the log tells when."""
+
+        def settled() -> bool:
+            return sum('"message": "settled"' in line for line in self.gateway.log[logged:]) >= awaited
+
+        self.gateway.wait_for(settled, SETTLED_S)
+        with suppress(HTTPError):  # looking one up, whatever its name, waits for the writer
+            self._get("receipts/rcp_none")
+        return [receipt for receipt in self.receipts() if receipt["id"] not in known]
 
     def receipts(self) -> list[dict[str, Any]]:
         """The receipts of all requests so far, the newest first."""
-        headers = {"authorization": f"Bearer {self.token}"}
-        asked = Request(f"{self.gateway.base_url}/api/receipts?limit=500", headers=headers)
-        with urlopen(asked, timeout=10) as answer:
-            found: list[dict[str, Any]] = json.load(answer)["receipts"]
+        found: list[dict[str, Any]] = self._get("receipts?limit=500")["receipts"]
         return found
+
+    def _get(self, path: str) -> Any:
+        headers = {"authorization": f"Bearer {self.token}"}
+        with urlopen(Request(f"{self.gateway.base_url}/api/{path}", headers=headers), timeout=10) as answer:
+            return json.load(answer)
 
 
 def _bounded(command: list[str], work: Path, env: dict[str, str]) -> tuple[int, str, str]:

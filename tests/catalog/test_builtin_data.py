@@ -22,13 +22,7 @@ BOOK = price_book(KNOWN.rows, ON, source=KNOWN.price_source)
 UNPRICED = {
     ("bedrock", "embed-v4.0"),  # its maker's list price holds
     ("cohere", "command-a-plus-05-2026"),
-    ("cohere", "rerank-v4.0-pro"),
-    ("cohere", "rerank-v4.0-fast"),
     ("mistral", "mistral-moderation-latest"),
-    # Billed by the megapixel.
-    ("bfl", "flux-2-max"),
-    ("bfl", "flux-2-pro"),
-    ("bfl", "flux-2-flex"),
 }
 """Offers whose price no source of ours states."""
 

@@ -56,8 +56,9 @@ def test_what_no_operation_serves_has_no_deployment(tmp_path: Path) -> None:
 
 def test_a_model_leaves_the_rotation_on_the_day_its_maker_ends_it(tmp_path: Path) -> None:
     text = "[providers.anthropic]"
-    assert catalog(tmp_path, text, date(2026, 11, 29)).resolve("claude-sonnet-4-5")
-    assert not catalog(tmp_path, text, date(2026, 11, 30)).resolve("claude-sonnet-4-5")
+    days = (date(2026, 11, 29), date(2026, 11, 30))
+    found = [catalog(tmp_path, text, day).resolve("claude-sonnet-4-5") for day in days]
+    assert [[place.retired for place in places] for places in found] == [[False], [True]]
 
 
 def test_prices_take_effect_on_their_day(tmp_path: Path) -> None:
@@ -254,11 +255,33 @@ def test_rows_for_a_person_say_what_is_served_and_what_could_be(tmp_path: Path) 
         ("whisper-large-v3", "served"), ("whisper-large-v3-turbo", "served"), ("simulated", "demo"),
     ]  # fmt: skip
     assert (served[0].input_price, served[0].output_price) == ("0.15 USD", "0.6 USD")
+    assert (served[0].unit_prices, served[2].unit_prices) == ("", "22 USD a million characters")
     everything = {r.id: r for r in describe(found, everything=True)}
     assert everything["gpt-6-sol"].status == "not configured"
     assert everything["gpt-6-sol"].providers == ("openai", "azure", "openrouter")
     assert everything["mai-image-2.6"].status == "known only"
     assert everything["mai-image-2.6"].input_price == "?"
+
+
+@pytest.mark.parametrize(
+    ("entry", "there", "elsewhere"),
+    [
+        ('[providers.bedrock]\nregion = "us-west-2"', "amazon-rerank-v1 sd3-5-large titan-embed-text-v2", ""),
+        ('[providers.bedrock]\nregion = "eu-central-1"', "amazon-rerank-v1 rerank-v3.5", "sd3-5-large"),
+        ('[providers.bedrock]\nregion = "us-east-1"', "rerank-v3.5", "amazon-rerank-v1 stable-image-inpaint"),
+        ('[providers.bedrock]\nregion = "eu-west-3"', "titan-embed-text-v2", "rerank-v3.5"),
+        ("[providers.vertex]", "semantic-ranker-fast-004 gemini-3.8-flash-tts", ""),
+        ('[providers.vertex]\nregion = "eu"', "semantic-ranker-fast-004", ""),
+        ('[providers.vertex]\nregion = "europe-west4"', "gemini-3-pro-image", "semantic-ranker-fast-004"),
+    ],
+)
+def test_what_only_some_regions_have_is_offered_in_these(
+    tmp_path: Path, entry: str, there: str, elsewhere: str
+) -> None:
+    found = catalog(tmp_path, f'{entry}\ncredential = "env:OPENAI_API_KEY"')
+    offered = {d.model.id for d in found.deployments}
+    assert offered >= set(there.split())
+    assert offered.isdisjoint(elsewhere.split())
 
 
 def test_building_tells_when_prices_change_next(tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ def test_the_file_is_what_the_script_writes(genai_prices: ModuleType) -> None:
     manual = {(r.provider, r.model) for r in builtin().rows if r.source}
     assert {tuple(m) for m in missing} - manual == {
         ("cohere", "command-a-plus-05-2026"), ("list:anthropic", "claude-mythos-5-1"),
-        ("list:anthropic", "claude-mythos-5"), ("cohere", "rerank-v4.0-pro"),
-        ("cohere", "rerank-v4.0-fast"), ("bedrock", "embed-v4.0"), ("mistral", "mistral-moderation-latest"),
+        ("list:anthropic", "claude-mythos-5"), ("bedrock", "embed-v4.0"),
+        ("mistral", "mistral-moderation-latest"),
     }  # fmt: skip
 
 

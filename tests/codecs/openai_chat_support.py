@@ -36,9 +36,8 @@ from passerelle.core.usage import Usage
 
 Json = dict[str, Any]
 
-many = settings(deadline=None)
-few = settings(deadline=None, max_examples=40)
-"""Whole requests take their time to draw. No deadlines: the machine is shared."""
+few = settings(max_examples=40)
+"""Whole requests take their time to draw."""
 
 CHAT = PathTarget("chat")
 TARGET = Target("gpt-x")

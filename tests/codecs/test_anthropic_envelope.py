@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.codecs.anthropic_support import CHAT, COUNT
 
@@ -187,7 +187,6 @@ def test_relaying_changes_the_model_and_not_a_byte_more() -> None:
     )
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_no_bytes_make_it_raise_anything_else(noise: bytes) -> None:
     for target in (CHAT, COUNT):

@@ -7,7 +7,7 @@ import anthropic
 import httpx2
 import pytest
 from anthropic.types import Message as SdkMessage
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.codecs.anthropic_support import context, usages, words
 
@@ -124,7 +124,6 @@ def test_usage_falls_into_disjoint_buckets(usage: dict[str, Any], buckets: Usage
     assert read.total_tokens == said
 
 
-@settings(deadline=None)
 @given(usages)
 def test_usage_is_written_and_read_back_whole(usage: Usage) -> None:
     answer = Response((TextPart("x"),), "stop", usage=usage)
@@ -196,7 +195,6 @@ def test_a_count_is_read_and_written() -> None:
         PROVIDER.decode_token_count(b'{"tokens":17}')
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_no_bytes_make_it_raise_anything_else(noise: bytes) -> None:
     for read in (PROVIDER.decode_response, PROVIDER.watch_response, PROVIDER.decode_token_count):
@@ -276,7 +274,6 @@ parts = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(
     st.lists(parts, min_size=1, max_size=4, unique_by=lambda part: getattr(part, "id", None) or id(part)),
     st.sampled_from(["stop", "length", "refusal", "pause", "context"]),

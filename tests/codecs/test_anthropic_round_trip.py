@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from tests.codecs.anthropic_support import CHAT
 
 from passerelle.codecs.anthropic import CLIENT, PROVIDER
-from passerelle.codecs.anthropic.models import rules_for
 from passerelle.codecs.base import Target
+from passerelle.codecs.claude import rules_for
 from passerelle.core.errors import ProblemError
 from passerelle.core.message import (
     AudioPart,
@@ -222,7 +222,7 @@ def normal(value: Any) -> Any:
     return [normal(inner) for inner in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(native_requests())
 def test_a_native_request_comes_back_with_nothing_lost(request: dict[str, Any]) -> None:
     core = CLIENT.decode_request(json.dumps(request).encode(), CHAT)
@@ -334,7 +334,7 @@ def blocks_of(body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield turn["role"], block
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(foreign_requests(), st.sampled_from(MODELS))
 def test_a_foreign_request_is_legal_and_its_losses_are_said(request: Request, model: str) -> None:
     encoded = PROVIDER.encode_request(request, Target(model, max_output_tokens=64_000))
@@ -441,7 +441,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.dictionaries(
         st.sampled_from(["system", "tools", "thinking", "tool_choice", "metadata", "output_config"]),

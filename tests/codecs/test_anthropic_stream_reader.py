@@ -171,7 +171,6 @@ def test_blocks_the_house_has_no_part_for_are_kept_whole() -> None:
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)
-@settings(deadline=None)
 @given(data=st.data())
 def test_events_are_the_same_however_the_bytes_are_split(name: str, data: st.DataObject) -> None:
     whole = sse(*TRANSCRIPTS[name])
@@ -398,7 +397,7 @@ _EVENTS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(_EVENTS), max_size=10), st.binary(max_size=3))
 @example([start(), end(), next(e for e in _EVENTS if "tool_use" in str(e.get("content_block"))), STOP], b"")
 def test_the_watcher_agrees_with_the_decoder_on_any_events(events: list[dict[str, Any]], tail: bytes) -> None:
@@ -416,14 +415,13 @@ def test_the_watcher_agrees_with_the_decoder_on_any_events(events: list[dict[str
         assert watcher.usage == counts[-1]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_make_it_raise(noise: bytes) -> None:
     assert isinstance(decode(noise)[-1], Failed)
     watch(noise)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.integers(0, len(sse(*THINK_AND_CALL)) - 1), st.integers(0, 255))
 def test_no_flipped_byte_makes_it_raise(place: int, byte: int) -> None:
     whole = bytearray(sse(*THINK_AND_CALL))
@@ -443,7 +441,6 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.lists(json_values, max_size=4))
 def test_no_json_makes_it_raise(values: list[Any]) -> None:
     stream = b"".join(b"data: %b\n\n" % json.dumps(value).encode() for value in values)

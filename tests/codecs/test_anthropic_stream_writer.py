@@ -7,7 +7,7 @@ import anthropic
 import httpx2
 import pytest
 from anthropic.types import RawMessageStreamEvent
-from hypothesis import given, settings
+from hypothesis import given
 from pydantic import TypeAdapter
 from tests.codecs.anthropic_support import check_grammar, context, payloads, streams
 
@@ -34,7 +34,6 @@ def encode(*events: Event, **more: Any) -> list[dict[str, Any]]:
     return payloads(b"".join(encoder.encode(event) for event in events))
 
 
-@settings(deadline=None)
 @given(streams())
 def test_any_legal_core_stream_comes_out_in_anthropics_order(events: list[Event]) -> None:
     written = encode(*events)
@@ -44,7 +43,6 @@ def test_any_legal_core_stream_comes_out_in_anthropics_order(events: list[Event]
             EVENT.validate_python(event)
 
 
-@settings(deadline=None)
 @given(streams())
 def test_every_word_and_argument_of_a_complete_stream_is_written_once_and_in_order(
     events: list[Event],
@@ -283,7 +281,6 @@ def test_the_official_sdk_raises_on_a_failure_in_mid_stream() -> None:
     assert caught.value.type == "overloaded_error"
 
 
-@settings(deadline=None)
 @given(streams())
 def test_what_is_written_is_read_back_as_the_same_answer(events: list[Event]) -> None:
     """Our own decoder finds in the stream what went into it."""
@@ -299,6 +296,10 @@ def test_what_is_written_is_read_back_as_the_same_answer(events: list[Event]) ->
     spoke = any(e["type"] == "content_block_start" for e in payloads(body))
     if not spoke and isinstance(read[-1], Failed):
         assert "empty completion" in read[-1].message
+        return
+    if any(isinstance(e, PartStarted) and e.kind == "tool_call" and not e.name for e in events):
+        assert isinstance(read[-1], Failed)
+        assert "never named the tool" in read[-1].message
         return
     last = [e.usage for e in events if isinstance(e, UsageReported)][-1]
     assert [e.usage for e in read if isinstance(e, UsageReported)][-1] == last

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.codecs import registry
@@ -86,7 +86,6 @@ def test_free_text_and_no_arguments_are_whole(dialect: Dialect, *, stream: bool)
     assert [call[1] for call in calls] == ["f", "g"]
 
 
-@settings(deadline=None)
 @given(
     names=st.lists(st.sampled_from(["call_0", "call_1", "x"]), min_size=1, max_size=6), stream=st.booleans()
 )
@@ -100,7 +99,6 @@ def test_no_two_calls_of_an_answer_share_an_id(dialect: Dialect, names: list[str
     assert ids[0] == names[0]
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.none() | st.integers() | st.text()), st.integers(0, 40))
 def test_whole_objects_are_whole_and_cut_ones_are_not(value: dict[str, Any], cut: int) -> None:
     text = json.dumps(value)

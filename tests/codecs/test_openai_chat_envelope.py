@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.codecs.openai_chat_support import CHAT, TARGET, Json, asked, dump, few, many, requests
+from tests.codecs.openai_chat_support import CHAT, TARGET, Json, asked, dump, few, requests
 
 from passerelle.codecs.openai_chat import CLIENT, PROVIDER
 from passerelle.codecs.sealed import Sealed, seal
@@ -191,7 +191,6 @@ _messages = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@many
 @given(
     st.dictionaries(_FIELDS, _JSON, max_size=6),
     st.lists(st.tuples(_messages, st.dictionaries(_MESSAGE_FIELDS, _JSON, max_size=4)), max_size=3),
@@ -203,7 +202,6 @@ def test_any_json_is_read_or_refused_with_a_problem(fields: Json, messages: list
             read(json.dumps(body).encode(), CHAT)
 
 
-@many
 @given(st.binary(max_size=200) | st.text(max_size=80).map(str.encode))
 def test_any_bytes_are_read_or_refused_with_a_problem(body: bytes) -> None:
     for read in (CLIENT.envelope, CLIENT.decode_request):

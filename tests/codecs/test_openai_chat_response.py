@@ -14,7 +14,6 @@ from tests.codecs.openai_chat_support import (
     context,
     dump,
     ids,
-    many,
     names,
     objects,
     some_words,
@@ -151,7 +150,6 @@ def test_an_answer_without_figures_has_no_usage() -> None:
     assert "usage" not in encoded(decoded())
 
 
-@many
 @given(
     st.fixed_dictionaries(
         {"prompt_tokens": st.integers(0, 10**6), "completion_tokens": st.integers(0, 10**6)},
@@ -176,7 +174,6 @@ def test_buckets_never_go_below_zero_nor_beyond_the_whole(wire: Json) -> None:
     assert usage.total_tokens == max(known, wire.get("total_tokens", 0))
 
 
-@many
 @given(usages)
 def test_usage_told_to_a_caller_reads_back(usage: Usage) -> None:
     told = encoded(Response((TextPart("x"),), "stop", usage=usage))["usage"]
@@ -379,7 +376,6 @@ def test_an_answer_without_words_that_explains_itself_is_one(
     assert PROVIDER.watch_response(body).model == "gpt-x-1"
 
 
-@many
 @given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
 def test_any_bytes_are_an_answer_or_an_answer_error(body: bytes) -> None:
     for read in (PROVIDER.decode_response, PROVIDER.watch_response):
@@ -396,7 +392,6 @@ _JSON = st.recursive(
 )
 
 
-@many
 @given(
     st.dictionaries(st.sampled_from(["content", "tool_calls", "audio", "images", "annotations", "refusal",
                                      "reasoning_details", "reasoning_content", "function_call"]), _JSON),
@@ -523,7 +518,6 @@ _parts = st.lists(
 ).map(tuple)  # fmt: skip
 
 
-@many
 @given(_parts, usages, st.none() | some_words)
 def test_an_answer_written_and_read_again_says_the_same(
     parts: tuple[Part, ...], usage: Usage, stop: str | None

@@ -21,7 +21,6 @@ from tests.codecs.openai_chat_support import (
     context,
     counted,
     event_streams,
-    many,
     pieces,
     read_stream,
     sse,
@@ -198,7 +197,6 @@ def test_a_stream_gives_its_events(stream: bytes, events: list[Event]) -> None:
     check_events(events)
 
 
-@many
 @given(st.sampled_from(GOLDEN), st.lists(st.integers(0, 3000), max_size=30))
 def test_however_the_bytes_are_split_the_events_are_the_same(
     golden: tuple[bytes, list[Event]], cuts: list[int]
@@ -431,7 +429,6 @@ def test_a_stop_sequence_hit_at_once_is_an_answer() -> None:
     assert events[-1].stop_sequence == "END"
 
 
-@many
 @given(st.lists(st.binary(max_size=60), max_size=8))
 def test_any_bytes_give_events_and_one_end(chunks: list[bytes]) -> None:
     decoder = PROVIDER.stream_decoder()
@@ -491,7 +488,6 @@ _chunks = st.builds(
 )
 
 
-@many
 @given(
     st.lists(_chunks | _JSON.map(lambda value: {"x": value}), max_size=6),
     st.booleans(),
@@ -611,7 +607,6 @@ def test_usage_is_told_only_to_who_asked() -> None:
     assert all(frame == DONE or "usage" not in frame for frame in frames)
 
 
-@many
 @given(event_streams(), st.booleans())
 def test_any_order_core_allows_becomes_an_order_chat_allows(events: list[Event], include_usage: bool) -> None:
     check_events(events)
@@ -629,7 +624,6 @@ def test_any_order_core_allows_becomes_an_order_chat_allows(events: list[Event],
     assert said["refusal"] == collected.words("refusal")
 
 
-@many
 @given(event_streams(own=True))
 def test_a_stream_written_and_read_again_says_the_same(events: list[Event]) -> None:
     before = Collected(events)

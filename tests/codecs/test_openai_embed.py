@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import CreateEmbeddingResponse
-from tests.codecs.openai_chat_support import Json, dump, many
+from tests.codecs.openai_chat_support import Json, dump
 
 from passerelle.codecs.base import PathTarget, ReplyContext, Target
 from passerelle.codecs.openai_chat.tasks import CLIENTS, PROVIDERS
@@ -203,7 +203,6 @@ def test_base64_that_is_no_vector_is_the_providers_fault() -> None:
         )
 
 
-@many
 @given(st.binary(max_size=120) | st.text(max_size=60).map(str.encode))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     for read_ask in (CLIENTS["embed"].envelope, CLIENTS["embed"].decode_request):

@@ -116,7 +116,7 @@ def test_usage_becomes_disjoint_buckets_that_sum_to_the_providers_total(wire: An
 
 
 @given(usages)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_usage_survives_the_way_there_and_back(usage: Usage) -> None:
     body = CLIENT.encode_response(Response((TextPart("x"),), "stop", usage=usage), context())
     assert PROVIDER.decode_response(body).usage == usage
@@ -251,7 +251,7 @@ json_values = st.recursive(
     | json_values.map(dumps)
     | json_values.map(lambda v: dumps({"output": v, "status": v}))
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes_are_an_answer_or_an_answer_error(body: bytes) -> None:
     outcomes = []
     for read in (PROVIDER.decode_response, PROVIDER.watch_response, PROVIDER.decode_token_count):
@@ -300,7 +300,7 @@ def bare(part: Part) -> Any:
 
 
 @given(st.lists(some_parts, max_size=5), finishes, usages)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_answer_written_and_read_says_the_same_and_the_sdk_accepts_it(
     parts: list[Part], finish: Any, usage: Usage
 ) -> None:

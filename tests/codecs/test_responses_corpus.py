@@ -109,7 +109,7 @@ def test_a_real_answer_loses_nothing(path: Path) -> None:
 @pytest.mark.skipif(not STREAMS, reason="the shared material is absent")
 @pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_real_stream_says_the_same_however_it_is_split_and_watched(path: Path, data: st.DataObject) -> None:
     stream = path.read_bytes()
     whole = PROVIDER.stream_decoder()

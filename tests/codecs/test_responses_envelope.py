@@ -45,7 +45,7 @@ def test_a_plain_request() -> None:
                     {"type": "namespace", "name": "n", "tools": [{"type": "function"}, {"type": "custom"}]}
                 ]
             },
-            {"tools", "custom_tools"},
+            {"tools", "custom_tools", "namespaces"},
         ),
         ({"tools": []}, set()),
         ({"text": {"format": {"type": "json_schema", "name": "a", "schema": {}}}}, {"json_schema"}),
@@ -193,7 +193,7 @@ def test_mistakes_are_named_with_the_next_step(body: bytes, param: str | None, s
 
 
 @given(st.binary(max_size=80) | st.text().map(lambda s: dumps({"model": s, "input": [{"content": s}]})))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     for read in (CLIENT.envelope, CLIENT.decode_request):
         with contextlib.suppress(ProblemError):

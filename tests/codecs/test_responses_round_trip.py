@@ -120,7 +120,7 @@ def flat(messages: tuple[Message, ...]) -> list[Any]:
 
 
 @given(requests)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_request_encoded_and_decoded_loses_only_what_is_named(request: Request) -> None:
     encoded = PROVIDER.encode_request(request, Target("m"))
     back = CLIENT.decode_request(encoded.body, CHAT)
@@ -149,7 +149,7 @@ def test_a_request_encoded_and_decoded_loses_only_what_is_named(request: Request
 
 
 @given(requests)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_request_of_this_dialect_is_given_back_byte_for_byte(request: Request) -> None:
     body = PROVIDER.encode_request(request, Target("m")).body
     again = PROVIDER.encode_request(CLIENT.decode_request(body, CHAT), Target("m"))

@@ -265,7 +265,7 @@ def test_golden(stream: bytes, events: list[Event]) -> None:
 
 @pytest.mark.parametrize("stream", [case[1] for case in GOLDEN], ids=[case[0] for case in GOLDEN])
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_events_are_the_same_however_the_bytes_are_split(stream: bytes, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
     decoder = PROVIDER.stream_decoder()
@@ -379,7 +379,7 @@ def test_nothing_is_read_after_the_end() -> None:
 @given(
     st.binary(max_size=200) | st.lists(st.sampled_from([c[1] for c in GOLDEN])).map(lambda s: b"".join(s)[3:])
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_bytes_make_a_decoder_or_a_watcher_raise(data: bytes) -> None:
     events = decode(data)
     assert isinstance(events[-1], Failed | Finished)
@@ -427,7 +427,7 @@ json_values = st.recursive(
         max_size=4,
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_shape_of_event_makes_a_decoder_or_a_watcher_raise(events: list[dict[str, Any]]) -> None:
     data = b"".join([b"data: " + dumps(event) + b"\n\n" for event in events])
     assert isinstance(decode(data)[-1], Failed | Finished)
@@ -462,7 +462,7 @@ def told(events: list[Event]) -> list[Any]:
 
 
 @given(streams(st.builds(Finished, st.just("length"))))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_stream_encoded_and_decoded_says_the_same(events: list[Event]) -> None:
     encoder = CLIENT.stream_encoder(context())
     wire = b"".join([encoder.encode(event) for event in events])

@@ -53,14 +53,14 @@ def encode(events: list[Event], request: Any = ASKED) -> bytes:
 
 
 @given(streams())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_legal_core_stream_becomes_a_legal_stream(events: list[Event]) -> None:
     wire = parse(encode(events))
     Grammar().check(wire)
 
 
 @given(streams())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_official_sdk_accepts_and_accumulates_every_stream(events: list[Event]) -> None:
     wire = parse(encode(events))
     if wire[0]["type"] == "error":

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.codecs.splice import quoted, splice
@@ -31,7 +31,6 @@ _JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(body=st.dictionaries(st.text(max_size=6), _JSON, max_size=6), model=st.text(max_size=20))
 def test_a_spliced_body_is_the_body_with_that_field(body: dict[str, object], model: str) -> None:
     spliced = msgspec.json.decode(splice(msgspec.json.encode(body), {"model": quoted(model)}))

@@ -4,7 +4,7 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.codecs.base import MAX_EVENT_BYTES, MAX_WORDS_BYTES
@@ -126,7 +126,6 @@ _LINE = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\n")
 _FRAMES = st.lists(st.tuples(st.sampled_from(["", "delta", "ping"]), st.lists(_LINE, min_size=1, max_size=3)))
 
 
-@settings(deadline=None)
 @given(
     frames=_FRAMES,
     end=st.sampled_from([b"\n", b"\r\n", b"\r"]),
@@ -152,7 +151,6 @@ def test_however_the_bytes_are_split_the_frames_are_the_same(
     assert parse(*[stream[a:b] for a, b in pairwise(edges)]) == expected
 
 
-@settings(deadline=None)
 @given(pieces=st.lists(st.binary(max_size=40), max_size=10))
 def test_any_bytes_give_the_same_frames_as_in_one_piece(pieces: list[bytes]) -> None:
     assert parse(*pieces) == parse(b"".join(pieces))

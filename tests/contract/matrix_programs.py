@@ -87,6 +87,8 @@ class Program:
     names_model: bool = True
     shows_headers: bool = True
     """Its errors tell `retry-after`."""
+    key: str = "own"
+    """The key it is given: see `matrix_run.make_keys`."""
     cannot: dict[str, str] = field(default_factory=dict)
     """Cases it has no way to ask for, and why."""
 
@@ -430,10 +432,12 @@ PROGRAMS: tuple[Program, ...] = (
             errors={400: "APICallError", 500: "APICallError"},
             broken=("Error",),
             names_model=way != "google",
+            key="keeper" if way == "openai stored" else "own",
             cannot={**cannot, **_NO_SEQUENCE, **_NO_LISTS, **_NO_COUNT, **_CHECKS},
         )
         for way, dialect, cannot in (
             ("openai", "openai_responses", _RESPONSES),
+            ("openai stored", "openai_responses", _RESPONSES),
             ("openai chat", "openai_chat", {**_CHAT, **_NO_THINKING}),
             ("openai-compatible", "openai_chat", {**_CHAT, **_NO_PROOFS}),
             ("anthropic", "anthropic", {**_NO_VECTORS, **_BY_NAME}),

@@ -5,7 +5,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +67,16 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.versions: dict[str, str] = self._read()["versions"]
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """What it runs. Its SDK is imported by then, which may take seconds."""
+        told: dict[str, str] = self._read()["versions"]
+        return told
 
     def run(self, job: dict[str, Any]) -> dict[str, Any]:
         """What came of a job."""
+        assert self.versions
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
@@ -92,6 +100,41 @@ class Process:
             self._process.kill()
             self._process.wait(5)
         self._process.stdout.close()
+
+
+class Processes:
+    """One process for all programs of a file, while they come one after the other. The next file's starts
+    meanwhile: importing an SDK takes seconds.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str], Process] = {}
+
+    @contextmanager
+    def of(self, program: Program) -> Iterator[Process]:
+        """The program's. After a failure it is not used again: it may still be at a job."""
+        here = _home(program)
+        coming = PROGRAMS[PROGRAMS.index(program) :]
+        following = next((p for p in coming if _home(p) != here and not missing(p)), program)
+        for home in self._open.keys() - {here, _home(following)}:
+            self._open.pop(home).close()
+        for each in (program, following):
+            if _home(each) not in self._open:
+                self._open[_home(each)] = Process(each)
+        try:
+            yield self._open[here]
+        except BaseException:
+            self._open.pop(here).close()
+            raise
+
+    def close(self) -> None:
+        """No more jobs for any."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
+def _home(program: Program) -> tuple[str, str]:
+    return program.where, program.file
 
 
 FRAMEWORKS = frozenset({"with_ai", "with_langchain", "with_llamaindex", "with_pydantic_ai"})
@@ -137,7 +180,7 @@ def _cell(
     ask = {"action": action, "program": program.name, "url": world.url, "model": name, **case.ask}
     if case.name == "unknown model looked up":
         ask["model"] = "no-such-model"
-    ask["token"] = keys.get(case.ask.get("token", "own"), case.ask.get("token"))
+    ask["token"] = keys.get(case.ask.get("token", program.key), case.ask.get("token"))
     world.seen()
     began = time.monotonic()
     outcome = process.run(ask)
@@ -154,6 +197,7 @@ def make_keys(world: World) -> dict[str, str]:
     """The keys the cases speak of."""
     return {
         "own": world.token,
+        "keeper": world.keeping_key(),
         "confined": world.new_key(models=[embedder("gemini")]),
         "auditor": world.new_key(role="auditor"),
     }

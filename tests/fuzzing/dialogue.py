@@ -21,7 +21,7 @@ from passerelle.core.errors import AnswerError, ProblemError
 from passerelle.core.event import Event, Failed, Finished
 from passerelle.core.request import Dialect, Operation, Request
 from passerelle.gateway.estimate import said_bytes
-from passerelle.gateway.translate import Translation
+from passerelle.gateway.translation import Translation
 
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 BARE = Target("there", "provider")

@@ -38,7 +38,7 @@ def inputs(draw: st.DrawFn) -> tuple[str, bytes]:
     return name, data
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(inputs())
 def test_changed_bytes_are_read_or_refused(case: tuple[str, bytes]) -> None:
     name, data = case

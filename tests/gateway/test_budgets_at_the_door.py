@@ -69,7 +69,7 @@ def test_no_crowd_overspends(house: House, stage: Stage, *, stream: bool) -> Non
 
     served = [one for one in answers if one.status == 200]
     refused = [one for one in answers if one.status == 429]
-    assert len(served) + len(refused) == 60
+    assert {one.status for one in answers} <= {200, 429}
     assert {one.json["error"]["code"] for one in refused} == {"budget_exhausted"}
     bill = ONE * (len(stage.requests) - before)
     assert len(stage.requests) - before == len(served)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.codecs import registry
@@ -155,14 +155,12 @@ def test_words_that_look_like_media_are_words_beside_a_picture_too(
     assert read(dialect, parts).text_bytes >= 50_000
 
 
-@settings(deadline=None)
 @given(answers=st.integers(1, 2**70), limit=st.integers(1, 2**70), known=st.none() | st.integers(1, 10**6))
 def test_no_number_is_too_large_for_the_ledger(answers: int, limit: int, known: int | None) -> None:
     envelope = Envelope("chat", "m", answers=answers, max_output_tokens=limit, text_bytes=10)
     assert 0 < most_it_can_cost(envelope, place(most_output=known)) < 2**63
 
 
-@settings(deadline=None)
 @given(
     answers=st.integers(1, 8),
     limit=st.none() | st.integers(1, 300_000),

@@ -28,7 +28,7 @@ KEEPING = Keeping(
 
 def passed(cuts: list[int], keeping: Keeping = KEEPING) -> tuple[bytes, Any]:
     """What the caller gets of the stream cut there, and the trip it was on."""
-    trip: Any = SimpleNamespace(turn=None)
+    trip: Any = SimpleNamespace(turn=None, receipt_id="rcp_1")
     stream = KeptStream(trip, keeping, PROVIDER.stream_watcher(None))  # type: ignore[arg-type]
     places = [0, *sorted(cuts), len(STREAM)]
     out = b"".join(stream.feed(STREAM[a:b]) for a, b in pairwise(places))

@@ -17,7 +17,8 @@ from tests.gateway.stage import ENV, Catalogue, Stage, frames, short, whole_body
 from tests.upstream_answers import PROOF, TEXT
 
 from passerelle.core.request import Dialect
-from passerelle.server.v1.stored import Stored
+from passerelle.server.v1.conversations import Conversations
+from passerelle.server.v1.responses import Responses
 
 FOUR: tuple[Dialect, ...] = ("openai_chat", "openai_responses", "anthropic", "gemini")
 TOOL: Any = {
@@ -468,7 +469,10 @@ def test_what_another_project_or_tenant_keeps_does_not_exist(play: Play) -> None
             assert bodies[0] == bodies[1]
     for ask in _asks(named)[:2]:
         assert play.keeper.door.send(ask).status == 200
-    table = Stored(None, None, None).routes()  # type: ignore[arg-type]
+    table = (
+        *Responses(None, None, None, None, None).routes()[1:],  # type: ignore[arg-type]
+        *Conversations(None, None, None).routes(),  # type: ignore[arg-type]
+    )
     for route in table:
         done = [
             ask for ask in _asks(named) if ask.method in route.methods and ask.path.startswith(route.path)

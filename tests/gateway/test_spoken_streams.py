@@ -9,7 +9,7 @@ from passerelle.codecs import registry
 from passerelle.codecs.base import ReplyContext
 from passerelle.core.event import Finished, PartDelta, PartStarted
 from passerelle.core.request import Dialect
-from passerelle.gateway.translate import Translation
+from passerelle.gateway.translation import Translation
 
 
 def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:

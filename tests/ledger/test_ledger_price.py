@@ -35,6 +35,7 @@ def price_rows(draw: st.DrawFn, *, nested: int = 2) -> Price:
         characters=draw(optional),
         audio_hour=draw(optional),
         search=draw(optional),
+        megapixel=draw(optional),
         long_context_above=draw(st.integers(0, 500_000)) if longer else None,
         long_context=draw(price_rows(nested=nested - 1)) if longer else None,
     )
@@ -144,6 +145,7 @@ def test_a_cost_is_the_exact_rational_sum_rounded_up(usage: Usage, row: Price) -
     exact = sum(Fraction(getattr(usage, bucket) * figures[bucket], 1_000_000) for bucket in TOKENS)
     exact += usage.output_images * (row.image or 0) + usage.searches * (row.search or 0)
     exact += Fraction(usage.input_characters * (row.characters or 0), 1_000_000)
+    exact += Fraction(usage.image_pixels * (row.megapixel or 0), 1_000_000)
     exact += Fraction(usage.input_audio_ms * (row.audio_hour or 0), 3_600_000)
     cost = pricing.cost(usage, row)
     assert exact <= cost < exact + 1

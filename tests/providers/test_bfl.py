@@ -42,6 +42,7 @@ def key(gateway: Gateway) -> str:
 @pytest.fixture
 def client(gateway: Gateway, labs: Labs, key: str) -> Iterator[openai.OpenAI]:
     labs.seen.clear()
+    labs.billed = {"cost": 4, "input_mp": 0, "output_mp": 0.79}
     with openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=key, max_retries=0) as client:
         yield client
 
@@ -63,12 +64,53 @@ def test_a_job_is_submitted_waited_for_and_fetched(
     assert waited[:3] == ready[:3] == ("GET", "/v1/get_result?id=0~a_bridge", KEY)
     assert fetched[:3] == ("GET", "/delivery/10.jpeg?sig=abc", None)
     receipt = gateway.receipt(raw.headers["x-passerelle-receipt"])["receipt"]
-    assert (receipt["usage"], receipt["cost_nanos"]) == ({"output_images": 1}, 40_000_000)
+    assert (receipt["usage"], receipt["cost_nanos"]) == (
+        {"output_images": 1, "image_pixels": 1_000_000}, 40_000_000,
+    )  # fmt: skip
 
 
 def test_pictures_to_start_from_go_with_the_job(client: openai.OpenAI, labs: Labs) -> None:
     client.images.edit(model="flux-kontext-pro", prompt="add a river", image=("one.jpeg", PICTURE))
     assert labs.seen[0][3] == {"prompt": "add a river", "input_image": base64.b64encode(PICTURE).decode()}
+
+
+@pytest.mark.parametrize(
+    ("model", "billed", "pixels", "cents"),
+    [
+        ("flux-2-pro", {"input_mp": 0, "output_mp": 0.26}, 1_000_000, 3),
+        ("flux-2-pro", {"input_mp": 0, "output_mp": 2}, 2_000_000, 4.5),
+        ("flux-2-pro", {"input_mp": 1, "output_mp": 1}, 2_000_000, 4.5),
+        ("flux-2-max", {"input_mp": 0, "output_mp": 1}, 1_000_000, 7),
+        ("flux-2-max", {"input_mp": 2, "output_mp": 4}, 6_000_000, 22),
+        ("flux-2-flex", {"input_mp": 1, "output_mp": 1}, 2_000_000, 10),
+        ("flux-2-klein-4b", {"input_mp": 1, "output_mp": 1}, 2_000_000, 1.5),
+    ],
+)
+def test_flux_2_costs_what_its_maker_says_by_the_megapixel(
+    client: openai.OpenAI,
+    labs: Labs,
+    gateway: Gateway,
+    model: str,
+    billed: dict[str, float],
+    pixels: int,
+    cents: float,
+) -> None:
+    labs.billed = billed
+    raw = client.images.with_raw_response.generate(model=model, prompt="a bridge")
+    receipt = gateway.receipt(raw.headers["x-passerelle-receipt"])["receipt"]
+    assert receipt["usage"] == {"output_images": 1, "image_pixels": pixels}
+    assert receipt["cost_nanos"] == int(cents * 10_000_000)
+
+
+def test_a_job_that_says_no_megapixels_is_estimated_from_what_was_asked(
+    client: openai.OpenAI, labs: Labs, gateway: Gateway
+) -> None:
+    labs.billed = {}
+    raw = client.images.with_raw_response.generate(model="flux-2-pro", prompt="a bridge", size="2000x1500")
+    receipt = gateway.receipt(raw.headers["x-passerelle-receipt"])["receipt"]
+    assert receipt["usage"]["image_pixels"] == 3_000_000
+    assert receipt["usage"]["source"] == "estimated"
+    assert receipt["cost_nanos"] == 60_000_000
 
 
 def test_a_stream_ends_with_the_picture(client: openai.OpenAI) -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.providers.test_remote import Recorder, Sent
 
@@ -15,7 +15,7 @@ from passerelle.providers.base import Call, SendError
 from passerelle.providers.build import build_provider
 from passerelle.providers.entry import EntraEntry, ProviderEntry
 from passerelle.providers.openai_like import TASK_PATHS
-from passerelle.providers.vertex import vertex, vertex_url
+from passerelle.providers.vertex import ranking_url, vertex, vertex_url
 
 KEY = "key-0123456789"
 FILE = json.dumps(
@@ -51,6 +51,15 @@ class Answering(Recorder):
     async def request(self, *args: Any, **kwargs: Any) -> Any:
         await super().request(*args, **kwargs)
         return type("Said", (), {"status": 200})()
+
+
+class Closing(Answering):
+    """One that knows how often it was closed."""
+
+    closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
 
 
 def call(
@@ -232,7 +241,7 @@ async def test_an_api_key_has_no_project_and_reaches_googles_models_only() -> No
     assert "authorization" not in sent.headers
     with pytest.raises(SendError) as caught:
         await to_vertex(call("anthropic", "m"), "AIza-key-0123456789")
-    assert "Google's own models only" in caught.value.message
+    assert "Gemini models only" in caught.value.message
 
 
 async def test_a_file_without_a_project_needs_one_said() -> None:
@@ -274,7 +283,6 @@ def test_no_word_for_a_place_leads_to_another_host(place: str) -> None:
     assert "@" not in url
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1, max_size=40))
 async def test_no_name_of_a_model_leaves_its_place_in_the_path(model: str) -> None:
     try:
@@ -303,3 +311,55 @@ async def test_a_built_provider_asks_its_own_token_endpoint() -> None:
         assert token._grant.scope == scope
     assert KEY not in repr(other)
     await other.aclose()
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        (None, "https://discoveryengine.googleapis.com"),
+        ("global", "https://discoveryengine.googleapis.com"),
+        ("eu", "https://eu-discoveryengine.googleapis.com"),
+        ("us", "https://us-discoveryengine.googleapis.com"),
+        ("europe-west9", None),
+    ],
+)
+def test_rankings_are_at_a_host_of_their_own_and_in_no_region(region: str | None, host: str | None) -> None:
+    assert ranking_url(region) == host
+
+
+async def test_rankings_go_to_their_own_host_with_the_same_token_and_nothing_else_does() -> None:
+    models, rankings = Closing(), Closing()
+    entry = ProviderEntry("p", "vertex", credential=lambda: FILE, region="eu", project="mine")
+    token: Any = Token()
+    provider = vertex(entry, models, token, rankings)
+    await provider.send(call("gemini", "gemini-2.5-flash"))
+    await provider.send(call("gemini", "semantic-ranker-fast-004", "rerank"))
+    assert len(models.sent) == len(rankings.sent) == 1
+    sent = rankings.sent[0]
+    assert sent.path == "/v1/projects/mine/locations/eu/rankingConfigs/default_ranking_config:rank"
+    assert sent.headers["authorization"] == "Bearer t"
+    await provider.aclose()
+    assert (models.closed, rankings.closed) == (1, 1)
+
+
+def test_a_region_without_rankings_is_never_asked_for_one() -> None:
+    token: Any = Token()
+    deployment = call("gemini", "semantic-ranker-fast-004").deployment
+    for region, known in ((None, True), ("eu", True), ("europe-west9", False)):
+        entry = ProviderEntry("p", "vertex", credential=lambda: FILE, region=region)
+        assert vertex(entry, Recorder(), token).supports("rerank", deployment) is known
+
+
+async def test_a_key_of_express_mode_ranks_nothing() -> None:
+    with pytest.raises(SendError, match="Gemini models only"):
+        await to_vertex(call("gemini", "semantic-ranker-fast-004", "rerank"), "AIza-key-0123456789")
+
+
+async def test_cohere_s_rankers_at_a_resource_have_a_surface_of_their_own() -> None:
+    sent = await to_azure(
+        call("openai_chat", "Cohere-rerank-v4.0-pro", "rerank"), "https://r.services.ai.azure.com"
+    )
+    assert sent.path == "/providers/cohere/v2/rerank"
+    assert sent.headers["api-key"] == KEY
+    dated = await to_azure(call("openai_chat", "r", "rerank"), api_version="2024-10-21")
+    assert dated.path == "/providers/cohere/v2/rerank"

@@ -22,6 +22,8 @@ class Caller:
         self.reads = asyncio.Event()
         self.reads.set()
         self.gone = asyncio.Event()
+        self.took = asyncio.Event()
+        """It was given something."""
         self.taken: list[bytes] = []
 
     async def receive(self) -> dict[str, Any]:
@@ -30,8 +32,8 @@ class Caller:
 
     async def send(self, message: dict[str, Any]) -> None:
         await self.reads.wait()
-        await asyncio.sleep(0.001)
         self.taken.append(message.get("body", b""))
+        self.took.set()
 
     def arrival(self) -> Arrival:
         scope = {"method": "POST"}
@@ -80,7 +82,7 @@ async def test_a_reader_that_takes_everything_gets_everything(caller: Caller) ->
 async def test_a_reader_that_takes_nothing_is_given_up_and_its_stream_closed(caller: Caller) -> None:
     chunks, arrival = Chunks(100), caller.arrival()
     sending = asyncio.create_task(send_delivery(arrival, _delivery(chunks)))
-    await asyncio.sleep(0.01)
+    await caller.took.wait()
     caller.reads.clear()
 
     with pytest.raises(asyncio.CancelledError):
@@ -102,18 +104,19 @@ async def test_a_reader_that_waits_for_a_slow_provider_is_not_given_up(caller: C
 
 
 async def test_a_caller_that_goes_ends_the_request_at_once(caller: Caller) -> None:
-    arrival = caller.arrival()
+    arrival, begun = caller.arrival(), asyncio.Event()
 
     async def request() -> None:
         watch = Watch(arrival)
         watch.start()
         try:
-            await asyncio.sleep(10)
+            begun.set()
+            await asyncio.Event().wait()  # for ever
         finally:
             watch.stop()
 
     task = asyncio.create_task(request())
-    await asyncio.sleep(0)
+    await begun.wait()
     caller.gone.set()
 
     with pytest.raises(asyncio.CancelledError):
@@ -143,7 +146,7 @@ async def test_a_watch_whose_request_is_over_early_never_begins(
 
     async def request() -> None:
         watches.begin_soon(slow)
-        await asyncio.sleep(10)
+        await asyncio.Event().wait()  # for ever
 
     slow._task = task = asyncio.create_task(request())
     with pytest.raises(asyncio.CancelledError):

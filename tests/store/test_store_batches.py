@@ -261,6 +261,4 @@ class States(RuleBasedStateMachine):
 
 def test_any_order_of_workers_and_callers(tmp_path_factory: pytest.TempPathFactory) -> None:
     States.folder = tmp_path_factory
-    run_state_machine_as_test(
-        States, settings=settings(max_examples=10, stateful_step_count=20, deadline=None)
-    )
+    run_state_machine_as_test(States, settings=settings(max_examples=10, stateful_step_count=20))

@@ -167,7 +167,7 @@ def test_whoever_lost_the_lease_keeps_and_books_nothing(
     assert sql(tmp_path, "select count(*) from ledger") == [(0,)]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     groups=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=9, unique=True), max_size=6),
     amounts=st.lists(st.integers(0, 90), min_size=10, max_size=10),

@@ -168,6 +168,4 @@ class Money(RuleBasedStateMachine):
 
 
 TestMoney = Money.TestCase
-TestMoney.settings = settings(
-    max_examples=8, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestMoney.settings = settings(max_examples=8, stateful_step_count=15, suppress_health_check=list(HealthCheck))

@@ -232,7 +232,7 @@ turns = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=turns, talks=st.booleans())
 def test_a_conversation_kept_turn_by_turn_is_the_conversation_sent_whole(
     store: Store, said: list[tuple[Any, list[Any]]], talks: bool

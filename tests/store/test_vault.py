@@ -44,7 +44,7 @@ def lying(path: Path, name: str) -> Path:
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, CHUNK + 3), max_size=4))
 def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, sizes: list[int]) -> None:
     store = _one(tmp_path_factory)

@@ -1,6 +1,8 @@
 """What the store's tests share: a clock that obeys, tenants, requests, and the books that must balance."""
 
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -189,11 +191,18 @@ def sql(path: Path, query: str, *values: Any) -> list[tuple[Any, ...]]:
 
 
 def assert_books_balance(path: Path) -> None:
-    """Every identity that must hold whenever no worker is in the middle of a transaction."""
+    """Every identity that must hold between any two transactions. All is read in one of its own: a worker
+    that runs may renew a lease or add to the books between two looks.
+    """
+    with closing(sqlite3.connect(path / "passerelle.db", timeout=10, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        _balance(lambda query: connection.execute(query).fetchall())
+
+
+def _balance(sql: Callable[[str], list[tuple[Any, ...]]]) -> None:
     spent = {
         row[:3]: row[3]
         for row in sql(
-            path,
             "select org_id, budget_id, period, sum(spent_nanos) from ("
             " select org_id, budget_id, period, spent_nanos from budget_account union all"
             " select org_id, budget_id, period, spent_nanos from budget_lease where state = 'open'"
@@ -202,20 +211,18 @@ def assert_books_balance(path: Path) -> None:
     }
     of_holds = {
         row[:3]: row[3]
-        for row in sql(path, "select org_id, budget_id, period, sum(amount_nanos) from hold group by 1, 2, 3")
+        for row in sql("select org_id, budget_id, period, sum(amount_nanos) from hold group by 1, 2, 3")
     }
     assert {key: amount for key, amount in spent.items() if amount} == {
         key: amount for key, amount in of_holds.items() if amount
     }, "Σ holds that ended = spent, per budget and period"
     leased = sql(
-        path,
         "select a.leased_nanos, (select coalesce(sum(granted_nanos), 0) from budget_lease l"
         " where l.org_id = a.org_id and l.budget_id = a.budget_id and l.period = a.period"
         " and l.state = 'open') from budget_account a",
     )
     assert all(account == leases for account, leases in leased), "leased = Σ granted of open leases"
     unequal = sql(
-        path,
         "select h.receipt_id, h.budget_id, h.paid, coalesce(g.charged, 0) from"
         " (select org_id, receipt_id, budget_id, sum(amount_nanos) as paid from hold group by 1, 2, 3) h"
         " left join (select org_id, receipt_id, sum(amount_nanos) as charged from ledger group by 1, 2) g"
@@ -224,16 +231,16 @@ def assert_books_balance(path: Path) -> None:
     assert not unequal, "Σ ledger of a request = what each of its budgets paid"
     figures = ["amount_nanos", *BUCKETS]
     sums = ", ".join(f"coalesce(sum({figure}), 0)" for figure in figures)
-    ledger = sql(path, f"select org_id, currency, count(*), {sums} from ledger group by 1, 2")
-    hours = sql(path, f"select org_id, currency, sum(attempts), {sums} from usage_hour group by 1, 2")
+    ledger = sql(f"select org_id, currency, count(*), {sums} from ledger group by 1, 2")
+    hours = sql(f"select org_id, currency, sum(attempts), {sums} from usage_hour group by 1, 2")
     assert sorted(ledger) == sorted(hours), "Σ hourly sums = Σ ledger"
-    orphans = sql(path, "select count(*) from outcome where (leaf is null) <> (outcome = 'unknown')")
+    orphans = sql("select count(*) from outcome where (leaf is null) <> (outcome = 'unknown')")
     assert orphans == [(0,)], "every known outcome has its receipt, no unknown one has"
-    leaves = sql(path, "select org_id, group_id, leaf from outcome where leaf is not null")
+    leaves = sql("select org_id, group_id, leaf from outcome where leaf is not null")
     assert len(leaves) == len(set(leaves)), "no leaf is two receipts"
     lines = {
         (org_id, batch_id): bodies.split(b"\n")
-        for org_id, batch_id, bodies in sql(path, "select org_id, batch_id, bodies from signing_batch")
+        for org_id, batch_id, bodies in sql("select org_id, batch_id, bodies from signing_batch")
     }
     assert all(lines[org_id, group_id][leaf] for org_id, group_id, leaf in leaves), "each leaf is written"
     written = sum(1 for bodies in lines.values() for body in bodies if body)

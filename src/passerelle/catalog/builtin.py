@@ -39,8 +39,10 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     capabilities: frozenset[Capability] | None = None
     licence: str | None = None
     released: str | None = None
-    deprecated: str | None = None
-    """Day from which its maker no longer serves it."""
+    retires: str | None = None
+    """Day from which its maker no longer serves it, on platforms of its own."""
+    retires_source: str = ""
+    """Who says so; never without `retires`."""
 
 
 class ModelsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +65,9 @@ class OfferGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     demo: bool = False
     named_only: bool = False
     """Served only where the entry's `models` names it: a deployment there has to be made by its operator."""
+    only_in: frozenset[str] = frozenset()
+    """Regions that have it, where not all do: an entry of another one is not offered it. `global` is an entry
+    without a region."""
     without: frozenset[Lack] = frozenset()
     """What the model has elsewhere and not here."""
     attributes: Attributes | None = None
@@ -147,6 +152,10 @@ def _model(entry: Entry, file: ModelsFile) -> Model:
     maker = entry.maker or profile.maker
     if maker is None:
         raise ValueError(f"the built-in model `{entry.id}` has no maker")
+    if (entry.retires is None) is not (entry.retires_source == ""):
+        raise ValueError(
+            f"the built-in model `{entry.id}` has a day it retires without a source, or the reverse"
+        )
     return Model(
         id=entry.id,
         maker=maker,
@@ -161,6 +170,7 @@ def _model(entry: Entry, file: ModelsFile) -> Model:
         licence=entry.licence or profile.licence,
         quality=None if entry.tier is None else file.tiers[entry.tier],
         released=entry.released,
-        deprecated=entry.deprecated,
+        retires=entry.retires,
+        retires_source=entry.retires_source,
         source="built in",
     )

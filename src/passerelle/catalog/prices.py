@@ -8,17 +8,30 @@ wherever they come from, and a receipt can name the figures it was computed with
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 
 import msgspec
 
 from passerelle.config.entries import PriceSettings, PriceTier
 from passerelle.core.model import Price
+from passerelle.core.money import NANOS
 
 FIGURES = (
     "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning", "input_audio",
     "output_audio", "input_image", "output_image", "image", "characters", "audio_hour", "search",
+    "megapixel",
 )  # fmt: skip
 """The fields of `Price` that are amounts."""
+
+
+UNITS_IN_WORDS = {
+    "image": "picture",
+    "megapixel": "megapixel",
+    "characters": "million characters",
+    "audio_hour": "hour of sound",
+    "search": "search",
+}
+"""The figures that are not per million tokens, and what each is for one of."""
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +55,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     characters: int | None = None
     audio_hour: int | None = None
     search: int | None = None
+    megapixel: int | None = None
     currency: str = "USD"
     long_context_above: int | None = None
     long_context: dict[str, int] | None = None
@@ -63,6 +77,17 @@ class PriceBook(msgspec.Struct, frozen=True):
     def at(self, provider: str | None, model: str) -> Price | None:
         """The price of a model at a provider template, or None when unknown."""
         return None if provider is None else self.prices.get((provider, model))
+
+
+def units_in_words(price: Price | None) -> str:
+    """What a price asks beside tokens: `0.015 USD a picture, 0.015 USD a megapixel`; empty when nothing."""
+    said = []
+    for field, unit in UNITS_IN_WORDS.items():
+        amount = None if price is None else getattr(price, field)
+        if price is not None and amount:
+            article = "an" if unit[0] in "aeh" else "a"
+            said.append(f"{(Decimal(amount) / NANOS).normalize():f} {price.currency} {article} {unit}")
+    return ", ".join(said)
 
 
 def price_book(rows: Iterable[Row], on: date, *, source: str) -> PriceBook:

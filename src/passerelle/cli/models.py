@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -19,6 +20,9 @@ from passerelle.cli.common import (
 )
 from passerelle.core.model import Deployment
 
+if TYPE_CHECKING:
+    from passerelle.catalog.describe import ModelRow
+
 
 @click.command()
 @config_options
@@ -28,8 +32,9 @@ from passerelle.core.model import Deployment
 def command(config: Path | None, data: Path | None, everything: bool, url: str | None, as_json: bool) -> None:
     """List models with price, context, region and health.
 
-    Prices are per million tokens, in US dollars unless another currency is said. `where` is where inference
-    runs: `?` when no document of the provider's says so. Health comes from a running gateway, when
+    Prices are per million tokens, in US dollars unless another currency or unit is said. `where` is where
+    inference runs: `?` when no document of the provider's says so. Under the list stands which of them their
+    makers end, and when; clouds may serve them for longer. Health comes from a running gateway, when
     PASSERELLE_API_KEY may ask it.
 
     \b
@@ -58,8 +63,7 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
                 row.id,
                 row.maker,
                 look.tokens(row.context_tokens),
-                _price(row.input_price),
-                _price(row.output_price),
+                *_prices(row),
                 look.few(sorted({_region(by_id[name]) for name in row.deployments})),
                 look.few(row.providers) if row.deployments else f"({row.status})",
                 _worst(row.deployments, health) if health else "",
@@ -68,6 +72,10 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
         ],
         right=("context", "in", "out"),
     )
+    for row in rows:
+        if row.retires is not None and row.deployments:
+            by = row.retires_source or "configuration"
+            click.echo(f"`{row.id}` ends on {row.retires} ({by}).", err=True)
     if not any(row.deployments for row in rows):
         click.echo(
             "No model is served yet: set a provider's key (OPENAI_API_KEY, ANTHROPIC_API_KEY, …), or run "
@@ -76,8 +84,11 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
         )
 
 
-def _price(shown: str) -> str:
-    return shown.removesuffix(" USD")
+def _prices(row: "ModelRow") -> tuple[str, str]:
+    """Per million tokens, or what is billed in their place."""
+    if row.unit_prices and row.input_price.startswith("0 ") and row.output_price.startswith("0 "):
+        return row.unit_prices.replace(" USD", ""), ""
+    return row.input_price.removesuffix(" USD"), row.output_price.removesuffix(" USD")
 
 
 def _region(deployment: Deployment) -> str:

@@ -95,9 +95,9 @@ def task_provider(operation: Operation, dialect: Dialect) -> TaskProviderSide[An
 
             return gemini_tasks.PROVIDERS.get(operation)
         case "bedrock":
-            from passerelle.codecs.bedrock.embed import EmbedProvider
+            from passerelle.codecs.bedrock import tasks as bedrock_tasks
 
-            return EmbedProvider() if operation == "embed" else None
+            return bedrock_tasks.PROVIDERS.get(operation)
         case "openai_responses" | "anthropic":
             return None
         case _:

@@ -1,5 +1,6 @@
 """A TOML file read into a mapping with the line of every path; every way it can fail is a finding."""
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import msgspec
 from passerelle.config.findings import Finding
 from passerelle.config.locate import Path as Keys
 from passerelle.config.locate import locate, stopped_at
+from passerelle.config.origin import Stamp
 
 MAX_FILE_BYTES = 4 << 20
 
@@ -24,6 +26,20 @@ class Document(msgspec.Struct, frozen=True):
     data: Mapping[str, Any] = msgspec.field(default_factory=dict)
     lines: Mapping[Keys, int] = msgspec.field(default_factory=dict)
     failure: Finding | None = None
+    stamp: Stamp | None = None
+    """The file's when it was read."""
+
+
+def stamp(path: Path) -> Stamp | None:
+    """What changes when a file is edited or replaced (through symbolic links too); None when it is away."""
+    try:
+        return _stamp(path.stat())
+    except OSError:
+        return None
+
+
+def _stamp(found: os.stat_result) -> Stamp:
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def read(path: Path) -> Document:
@@ -35,6 +51,7 @@ def read(path: Path) -> Document:
 
     try:
         with path.open("rb") as file:
+            read_stamp = _stamp(os.fstat(file.fileno()))
             raw = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         return failed("there is no such file", "Create it, or name another with `--config`", "unreadable")
@@ -51,7 +68,7 @@ def read(path: Path) -> Document:
         line = raw.count(b"\n", 0, error.start) + 1
         finding = Finding(name, line, "", "the file is not UTF-8 text", "Save it as UTF-8", code="syntax")
         return Document(name, failure=finding)
-    return parse(text, name)
+    return msgspec.structs.replace(parse(text, name), stamp=read_stamp)
 
 
 def parse(text: str, name: str) -> Document:

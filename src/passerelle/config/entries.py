@@ -66,6 +66,7 @@ class PriceSettings(PriceTier):
     characters: PerMillion | None = None
     audio_hour: Amount | None = None
     search: Amount | None = None
+    megapixel: Amount | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     long_context_above: Positive | None = None
     long_context: PriceTier | None = None
@@ -132,7 +133,7 @@ class ModelSettings(Section):
     price: PriceSettings | None = None
     accepts: AcceptsSettings | None = None
     released: IsoDate | None = None
-    deprecated: IsoDate | None = None
+    retires: IsoDate | None = None
 
 
 class DeploymentSettings(Section):

@@ -8,6 +8,9 @@ import msgspec
 from passerelle.config.findings import Finding, Severity, dotted
 from passerelle.config.locate import Path
 
+Stamp = tuple[int, int, int]
+"""Of a file: when it was changed, its size, and its inode."""
+
 
 class Place(NamedTuple):
     """A file (or `environment`, `command line`…) and a 1-based line."""
@@ -28,6 +31,8 @@ class Origin(msgspec.Struct, eq=False):
     """The environment that references are resolved in. Never shown."""
     data: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """All layers together, before validation."""
+    stamp: Stamp | None = None
+    """The file's when it was read; None without a file."""
 
     def __repr__(self) -> str:
         return f"Origin({self.file!r})"

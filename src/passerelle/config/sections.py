@@ -102,6 +102,14 @@ class BatchSettings(Section):
     retention_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
 
 
+class BackgroundSettings(Section):
+    """`[background]`: responses made while nobody waits for them."""
+
+    concurrency: Annotated[Whole, Field(ge=0, le=1024)] = 16
+    attempts: Annotated[Whole, Field(ge=1, le=10)] = 2
+    max_active: Positive = 100
+
+
 class LocalSettings(Section):
     """`[local]`: the small model that runs in this machine, see `passerelle local install`."""
 

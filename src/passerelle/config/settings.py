@@ -18,6 +18,7 @@ from passerelle.config.policy import PolicySettings
 from passerelle.config.providers import ProviderSettings
 from passerelle.config.secret import Secret, SecretRef
 from passerelle.config.sections import (
+    BackgroundSettings,
     BatchSettings,
     DeadlineSettings,
     FileSettings,
@@ -55,6 +56,7 @@ class Settings(Section):
     policy: PolicySettings = PolicySettings()
     files: FileSettings = FileSettings()
     batches: BatchSettings = BatchSettings()
+    background: BackgroundSettings = BackgroundSettings()
     local: LocalSettings = LocalSettings()
     providers: Mapping[Name, ProviderSettings] = Field(default_factory=dict)
     models: tuple[ModelSettings, ...] = ()

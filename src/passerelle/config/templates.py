@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from passerelle.core.request import Operation
+
 
 class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A well-known provider."""
@@ -36,6 +38,10 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where its limits stand, and what it says when they are reached."""
     sources: dict[str, str] = {}
     """For each quirk of the entry, and other things said here: who says so. All read 2026-11-22."""
+    tasks: dict[Operation, str] = {}
+    """What it does beside chat that is reached from here, and who says so. All read 2026-11-22."""
+    not_reached: str = ""
+    """What else it does beside chat, and why it is not reached."""
     start: str = ""
     """How to start a server of one's own, as a command."""
     hosts: tuple[str, ...] = ()

@@ -23,6 +23,8 @@ class Turn(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Ids of the items the response holds, by which a caller may refer to them."""
     provider: str = ""
     """Who answered: opaque reasoning is good there alone."""
+    response_id: str = ""
+    """The response's id where its receipt has another ULID: it was asked for more than once."""
 
 
 class StoredTurn(msgspec.Struct, frozen=True):

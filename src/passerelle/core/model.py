@@ -120,6 +120,8 @@ class Price(msgspec.Struct, frozen=True, omit_defaults=True):
     """Per hour of sound heard."""
     search: int | None = None
     """Per search: a ranking of up to a hundred documents."""
+    megapixel: int | None = None
+    """Per million pixels of pictures given and made."""
     currency: str = "USD"
     long_context_above: int | None = None
     """When a request's total input exceeds this many tokens, `long_context` replaces the row."""
@@ -152,7 +154,10 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True):
     price: Price | None = None
     """The maker's list price, used by deployments that have none of their own."""
     released: str | None = None
-    deprecated: str | None = None
+    retires: str | None = None
+    """Day (UTC, ISO) from which its maker no longer serves it, on platforms of its own."""
+    retires_source: str = ""
+    """Who says so."""
     source: str = ""
     accepts: Said | None = None
     """What the operator says of the settings it takes; the catalog's rows stand in `catalog.parameters`."""
@@ -213,6 +218,8 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether prompts that come without marks are marked for its cache (`codecs.caching`)."""
     demo: bool = False
     """A demo or simulated model: said wherever a person sees it, never chosen over a real one."""
+    retired: bool = False
+    """By what is known its maker has ended it here: `smart` leaves it out, who names it may still try."""
 
     @property
     def capabilities(self) -> frozenset[Capability]:

@@ -6,9 +6,9 @@ includes reasoning; Anthropic's `input_tokens` excludes both cache reads and cac
 turns its provider's figures into these buckets once, so that no token is priced twice or never.
 The buckets are disjoint and `total_tokens` is the sum of those that count tokens.
 
-What is not billed in tokens has buckets of its own: pictures by the piece, speech by the character,
-sound by its length, searches by number. A provider that tells tokens for such work fills those instead,
-and a price names either, so that nothing is paid twice.
+What is not billed in tokens has buckets of its own: pictures by the piece or by their pixels, speech by the
+character, sound by its length, searches by number. A provider that tells tokens for such work fills those
+instead, and a price names either, so that nothing is paid twice.
 """
 
 from typing import Literal
@@ -51,6 +51,9 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Milliseconds of sound heard, where it is not counted in tokens."""
     searches: int = 0
     """Rankings of up to a hundred documents each (Cohere's `search_units`)."""
+    image_pixels: int = 0
+    """Pixels of pictures given and made, where they are billed by the megapixel, rounded as their provider
+    does."""
     source: UsageSource = "provider"
     """Whose figures these are: the provider's, our estimate, or none (nothing was processed)."""
 

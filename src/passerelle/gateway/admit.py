@@ -16,6 +16,7 @@ from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.model import Deployment
 from passerelle.core.plan import Mode, Plan, Rejection
 from passerelle.core.principal import Principal
+from passerelle.core.request import TASKS
 from passerelle.gateway.generation import MEMO_BOUND, Evaluated, Generation
 from passerelle.gateway.trip import Wishes
 from passerelle.policy.eligible import (
@@ -71,13 +72,18 @@ def admit(
         )
     key = (
         principal.key_id, rights_revision, envelope.model, envelope.operation, envelope.features,
-        wishes.data_class, wishes.models, wishes.mode, least_tokens(envelope.text_bytes),
+        wishes.data_class, wishes.models, wishes.mode, least_tokens(_prompt_bytes(envelope)),
     )  # fmt: skip
     known = generation.admitted.get(key)
     if known is None:
         known = _admit(generation, principal, rights_revision, envelope, wishes)
         generation.admitted[key] = known
     return known
+
+
+def _prompt_bytes(envelope: Envelope) -> int:
+    """What must fit into one context window. A task's texts are read one by one: their sum says nothing."""
+    return 0 if envelope.operation in TASKS else envelope.text_bytes
 
 
 def _admit(
@@ -90,7 +96,7 @@ def _admit(
         declared=wishes.data_class,
         features=envelope.features,
         allowed_models=wishes.models,
-        text_bytes=envelope.text_bytes,
+        text_bytes=_prompt_bytes(envelope),
     )
     memo_key = (principal.key_id, rights_revision, envelope.model, request_class)
     found = generation.memo.get(memo_key)
@@ -122,7 +128,8 @@ def _evaluate(
 ) -> Evaluated:
     catalog = generation.catalog
     tiers: tuple[tuple[Deployment, ...], ...]
-    if is_smart(model):
+    smart = is_smart(model)
+    if smart:
         family = model.partition("/")[2]
         tiers = (tuple(d for d in catalog.deployments if not family or d.model.family == family),)
     else:
@@ -159,6 +166,14 @@ def _evaluate(
                     deployment.id,
                     "budget.unpriced",
                     "it has no price, and this key spends under a budget; give it a price (0 if it is free)",
+                )
+            )
+        elif deployment.retired and smart:
+            rejections.append(
+                Rejection(
+                    deployment.id,
+                    "model.retired",
+                    f"its maker ended it on {deployment.model.retires}; who names it may still try",
                 )
             )
         else:

@@ -18,11 +18,12 @@ from passerelle.gateway.deliver import Deliverer, Opened
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
+from passerelle.gateway.outbound import Answer
 from passerelle.gateway.outcomes import Outcomes, observe
 from passerelle.gateway.patience import Patience
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.tour import Tour
-from passerelle.gateway.translate import Answer, decode_whole, encode_for, watch_stream
+from passerelle.gateway.translate import decode_whole, encode_for, watch_stream
 from passerelle.gateway.trip import Trip, pass_over
 from passerelle.gateway.vitals import Vitals
 from passerelle.providers.base import Call, Reply, SendError
@@ -174,6 +175,7 @@ class Engine:
         except _Setback:
             raise
         except Exception:
+            # A mistake of ours in reading the answer: the provider bills it, so it is booked all the same.
             self._outcomes.unreadable(trip, leg)
             raise
         leg.model, leg.usage, leg.finish = answer.model, answer.usage, answer.finish
@@ -199,6 +201,7 @@ class Engine:
         except _Setback:
             raise
         except Exception:
+            # As above: whatever it is, what has come of the stream is booked first.
             observe(leg, watcher)
             self._outcomes.unreadable(trip, leg)
             raise

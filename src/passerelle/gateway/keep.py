@@ -209,10 +209,8 @@ def readable_by(provider: str, ask: Ask) -> tuple[Ask, tuple[str, ...]]:
     return replace(ask, body=talk.without(ask.body, foreign)), ("reasoning",)
 
 
-def whole(trip: Trip, body: bytes) -> bytes:
+def whole(trip: Trip, keeping: Keeping, body: bytes) -> bytes:
     """A whole answer, truly named; it is on `trip` to be settled if it is to be kept."""
-    keeping = trip.ask.keeping
-    assert keeping is not None  # noqa: S101 - the road asks only then
     stamp = _stamp(keeping)
     stored = _fits(keeping, body) and keeping.store
     told = stamp.put(body, stored=stored)
@@ -296,7 +294,9 @@ class KeptStream:
 def _stamp(keeping: Keeping) -> "talk.Stamp":
     from passerelle.codecs.openai_responses import conversation as talk
 
-    return talk.Stamp(keeping.response_id, keeping.previous_id, keeping.conversation_id)
+    return talk.Stamp(
+        keeping.response_id, keeping.previous_id, keeping.conversation_id, background=keeping.background
+    )
 
 
 def _fits(keeping: Keeping, response: bytes) -> bool:
@@ -317,4 +317,5 @@ def _take(trip: Trip, keeping: Keeping, response: bytes, *, stored: bool) -> Non
         previous_id=keeping.previous_id,
         conversation_id=keeping.conversation_id,
         output=talk.ids(talk.outputs(response)),
+        response_id="" if keeping.response_id == same("resp", trip.receipt_id) else keeping.response_id,
     )

@@ -9,7 +9,7 @@ from passerelle.core.model import Deployment
 from passerelle.core.receipt import Attempt, Held, Intent
 from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.estimate import FREE, usage_from_bytes
-from passerelle.gateway.translate import Outbound
+from passerelle.gateway.outbound import Outbound
 from passerelle.gateway.trip import Trip
 from passerelle.ledger.price import cost
 from passerelle.providers.base import Deadlines, Provider

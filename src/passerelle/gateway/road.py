@@ -18,11 +18,11 @@ from passerelle.codecs import registry
 from passerelle.codecs.base import Envelope, ReplyContext
 from passerelle.codecs.callers import listed
 from passerelle.core.clock import Clock
-from passerelle.core.errors import ProblemError, invalid
+from passerelle.core.errors import ProblemError
 from passerelle.core.money import show
 from passerelle.core.plan import Plan
 from passerelle.core.request import TASKS
-from passerelle.gateway import keep
+from passerelle.gateway import keep, tasks
 from passerelle.gateway.admit import Admission, Refusal, admit
 from passerelle.gateway.attached import FEATURES, MARK, Attacher
 from passerelle.gateway.attempt import Engine
@@ -85,12 +85,7 @@ class Road:
         if self._attacher is not None and not envelope.features.isdisjoint(FEATURES) and MARK in ask.body:
             ask = await self._attacher.attach(ask, most_bytes=generation.intake.max_body_bytes)
             envelope = read(ask)
-        try:
-            admission = admit(generation, ask.principal, self._store.identity.revision, envelope, ask.wishes)
-        except Refusal as refusal:
-            if not ask.wishes.explain:
-                self._refuse(ask, envelope, generation, refusal)
-            raise
+        admission = self._admitted(ask, envelope, generation)
         if ask.wishes.explain:
             return _explained(ask, generation, self._plan(envelope, generation, admission))
         made = self._plan_or_known(envelope, generation, admission)
@@ -121,6 +116,18 @@ class Road:
                     trip.ticket.leave(trip.attempts)
                 # Only an unexpected error comes here unsettled; its holds must not stay behind.
                 self._settler.settle(trip, "failed", problem="internal")
+
+    def check(self, ask: Ask) -> None:
+        """Raise what `travel` would before it does anything, leaving the same receipt of a refusal."""
+        self._admitted(ask, read(ask), self.generations.current)
+
+    def _admitted(self, ask: Ask, envelope: Envelope, generation: Generation) -> Admission:
+        try:
+            return admit(generation, ask.principal, self._store.identity.revision, envelope, ask.wishes)
+        except Refusal as refusal:
+            if not ask.wishes.explain:
+                self._refuse(ask, envelope, generation, refusal)
+            raise
 
     def explain(self, ask: Ask) -> Explanation:
         """The plan for a request, without walking it. Raises `ProblemError`."""
@@ -161,7 +168,8 @@ class Road:
 
     async def _whole(self, trip: Trip) -> Delivery:
         answer = await self._engine.whole(trip, _context(trip))
-        body = answer.body if trip.ask.keeping is None else keep.whole(trip, answer.body)
+        keeping = trip.ask.keeping
+        body = answer.body if keeping is None else keep.whole(trip, keeping, answer.body)
         if trip.answer is not None:
             trip.answer.append(body)
         receipt = self._settler.settle(trip, "answered")
@@ -203,10 +211,7 @@ class Road:
 def read(ask: Ask) -> Envelope:
     """The fields a decision needs. Raises `ProblemError` in no dialect yet, naming the field."""
     if ask.target.operation in TASKS:
-        side = registry.task_client(ask.target.operation, ask.dialect)
-        if side is None:
-            raise invalid("This dialect has no such operation; use OpenAI's, `/v1/embeddings` and the like.")
-        return side.envelope(ask.body, ask.target)
+        return tasks.asked(ask.target.operation, ask.dialect).envelope(ask.body, ask.target)
     return registry.client(ask.dialect).envelope(ask.body, ask.target)
 
 

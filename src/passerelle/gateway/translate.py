@@ -1,8 +1,7 @@
-"""Between two dialects: a request encoded for a deployment, and a stream decoded and encoded again."""
+"""Between two dialects: a request for a deployment, and its answer for the caller, whole or streamed."""
 
-from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, assert_never
+from typing import Final
 
 import msgspec
 
@@ -10,63 +9,32 @@ from passerelle.catalog.parameters import accepts_of
 from passerelle.codecs import registry
 from passerelle.codecs.base import (
     CLOUD_QUIRKS,
-    MAX_EVENT_BYTES,
-    NOTHING_RENAMED,
     Encoded,
     Envelope,
     NamingWatcher,
     ProviderSide,
     ReplyContext,
-    StreamDecoder,
-    StreamEncoder,
-    StreamingTask,
     StreamWatcher,
     Target,
-    TaskClientSide,
-    TaskProviderSide,
     said_betas,
 )
-from passerelle.codecs.caching import MARKED, with_breakpoints
+from passerelle.codecs.caching import marks, with_breakpoints
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.fitting import UnfitError, fit_body, fit_request
-from passerelle.codecs.names import restore, restore_event
+from passerelle.codecs.names import restore
 from passerelle.codecs.places import conversation_of, named_for_caller, nested_too_deeply
 from passerelle.codecs.splice import quoted, splice, split
 from passerelle.core.errors import AnswerError, ProblemError, invalid
-from passerelle.core.event import (
-    Event,
-    Failed,
-    Finished,
-    PartDelta,
-    PartEnded,
-    PartStarted,
-    Started,
-    UsageReported,
-)
+from passerelle.core.event import Failed
 from passerelle.core.model import Deployment
 from passerelle.core.request import TASKS, Dialect, Operation
-from passerelle.core.usage import NO_USAGE, Usage
-from passerelle.gateway import keep
-from passerelle.gateway.estimate import said_bytes, text_bytes, usage_from_bytes
+from passerelle.core.usage import NO_USAGE
+from passerelle.gateway import keep, tasks
+from passerelle.gateway.estimate import said_bytes, usage_from_bytes
 from passerelle.gateway.generation import Generation
+from passerelle.gateway.outbound import Answer, Outbound
+from passerelle.gateway.translation import Translation
 from passerelle.gateway.trip import Ask, Trip
-
-
-class Outbound(msgspec.Struct, frozen=True, gc=False):
-    """A request ready to be sent to one deployment."""
-
-    body: bytes
-    dialect: Dialect
-    model: str
-    """The provider's name for the model, said to the caller where the answer names none."""
-    relayed: bool
-    dropped: tuple[str, ...] = ()
-    """What could not be carried, as the caller's dialect writes it."""
-    renamed: Mapping[str, str] = NOTHING_RENAMED
-    """Tool names the provider would refuse, with the caller's own to put back."""
-    content_type: str = "application/json"
-    gathered: bool = False
-    """The provider is asked for the whole answer, which is told as a stream when it is there."""
 
 
 def wire_dialect(trip: Trip, deployment: Deployment) -> Dialect:
@@ -103,7 +71,7 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     if dialect == "anthropic" == ask.dialect and target.quirks and not target.quirks.isdisjoint(CLOUD_QUIRKS):
         target = msgspec.structs.replace(target, betas=said_betas(ask.headers))
     if envelope.operation in TASKS:
-        relayed = _relayed_task(trip, dialect, target)
+        relayed = tasks.relayed(trip, dialect, target)
         if relayed is not None:
             return relayed
     forgotten: tuple[str, ...] = ()
@@ -112,9 +80,12 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     same = dialect == ask.dialect and not _must_change(envelope, dialect, target)
     if envelope.operation not in TASKS and same and envelope.relayable:
         side = registry.provider(dialect)
-        body, unfit = _fitted(trip, ask.body, target, dialect)
-        refused = side.relay_losses(body, target) if target.quirks or envelope.stored else ()
-        body = side.relay_request(body, target, envelope)
+        try:
+            body, unfit = _fitted(trip, ask.body, target, dialect)
+            refused = side.relay_losses(body, target) if target.quirks or envelope.stored else ()
+            body = side.relay_request(body, target, envelope)
+        except (msgspec.DecodeError, RecursionError):  # further down the stack than where it was first read
+            raise nested_too_deeply(ask.body, ask.dialect) from None
         if envelope.stored and not keep.allowed(ask.principal):
             # Nor may a provider keep what the tenant does not let us keep.
             body, unkept = _unkept(body, dialect, target)
@@ -133,56 +104,36 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
         dropped=lost,
         renamed=encoded.renamed,
         content_type=encoded.content_type,
-        gathered=envelope.stream
-        and envelope.operation in TASKS
-        and not _streams(dialect, ask.dialect, target),
+        gathered=envelope.operation in TASKS and tasks.gathers(trip, dialect, target),
     )
-
-
-def _streams(dialect: Dialect, asked: Dialect, target: Target) -> bool:
-    """Whether a task is streamed there, in events that its caller knows."""
-    return dialect == asked and "flux_job" not in target.quirks
 
 
 def _unkept(body: bytes, dialect: Dialect, target: Target) -> tuple[bytes, tuple[str, ...]]:
     """A relayed body that asks for nothing to be kept, and what that takes away. Chat Completions then
     refuses `metadata` too ("only allowed when 'store' is enabled", OpenAI's own words, read 2026-11-22).
     """
-    fields: dict[str, bytes | None] = {"store": None if "no_metadata" in target.quirks else b"false"}
+    fields: dict[str, bytes | None] = {"store": b"false" if target.quirks.isdisjoint(_STORELESS) else None}
     if dialect == "openai_chat" and "metadata" in split(body):
         fields["metadata"] = None
     return splice(body, fields), tuple(fields)
 
 
-def _relayed_task(trip: Trip, dialect: Dialect, target: Target) -> Outbound | None:
-    """The caller's own body, where the task can be relayed."""
-    ask = trip.ask
-    if dialect != ask.dialect or not trip.envelope.relayable:
-        return None
-    body = _spoken(trip, dialect).relay_request(ask.body, target)
-    if body is None:
-        return None
-    return Outbound(body, dialect, target.model, relayed=True, content_type=ask.target.content_type)
-
-
-def _asked(trip: Trip) -> TaskClientSide[Any, Any]:
-    """The task as the caller's dialect has it: reading the envelope made sure that it does."""
-    side = registry.task_client(trip.envelope.operation, trip.ask.dialect)
-    assert side is not None  # noqa: S101
-    return side
-
-
-def _spoken(trip: Trip, dialect: Dialect) -> TaskProviderSide[Any, Any]:
-    """The task as a provider's dialect has it."""
-    side = registry.task_provider(trip.envelope.operation, dialect)
-    if side is None:
-        raise invalid(f"`{trip.envelope.model}` is at a place without this; ask for another model.")
-    return side
+_STORELESS: Final = frozenset({"no_metadata", "no_store"})
+"""Quirks of places that refuse `store`."""
 
 
 def _must_change(envelope: Envelope, dialect: Dialect, target: Target) -> bool:
     """Whether the caller's body holds something of its own dialect that only translation makes fit there."""
-    return dialect == "openai_chat" and "custom_tools" in envelope.features - target.quirks
+    if "agent_api" in target.quirks:
+        return not envelope.features.isdisjoint(_OPENAIS_TOOLS)
+    if dialect != "openai_chat":
+        return False
+    if "no_image_url" in target.quirks and "images" in envelope.features:
+        return True
+    return "custom_tools" in envelope.features - target.quirks
+
+
+_OPENAIS_TOOLS: Final = frozenset({"custom_tools", "namespaces"})
 
 
 def _fitted(trip: Trip, body: bytes, target: Target, dialect: Dialect) -> tuple[bytes, tuple[str, ...]]:
@@ -212,7 +163,7 @@ def _target(generation: Generation, deployment: Deployment, operation: Operation
             max_output_tokens=deployment.limits.max_output_tokens or deployment.model.max_output_tokens,
             accepts=accepts,
             watched=accepts.watched,
-            marks_cache=dialect in MARKED
+            marks_cache=marks(dialect, deployment.upstream_model)
             and deployment.prompt_cache == "auto"
             and "prompt_cache" in deployment.model.capabilities,
             operation=operation,
@@ -260,9 +211,7 @@ def _translate(trip: Trip, ask: Ask, dialect: Dialect, target: Target) -> Encode
 
 def _encoded(trip: Trip, ask: Ask, dialect: Dialect, target: Target) -> Encoded:
     if trip.envelope.operation in TASKS:
-        if trip.task is None:
-            trip.task = _asked(trip).decode_request(ask.body, ask.target)
-        return _spoken(trip, dialect).encode_request(trip.task, target)
+        return tasks.encoded(trip, ask, dialect, target)
     if trip.request is None or (trip.ask.keeping is not None and trip.ask.keeping.opaque):
         trip.request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
     request = trip.request
@@ -271,18 +220,6 @@ def _encoded(trip: Trip, ask: Ask, dialect: Dialect, target: Target) -> Encoded:
         if target.marks_cache and request.dialect != dialect:
             request = with_breakpoints(request)
     return registry.provider(dialect).encode_request(request, target)
-
-
-class Answer(msgspec.Struct, frozen=True, gc=False):
-    """A whole answer, ready for the caller."""
-
-    body: bytes
-    model: str
-    usage: Usage
-    finish: str | None
-    content_type: str = "application/json"
-    said_bytes: int = 0
-    """The words in it, for an estimate when the provider gave no usage; not counted when it did."""
 
 
 _VOICELESS: Final = frozenset({"anthropic", "bedrock"})
@@ -296,7 +233,7 @@ def decode_whole(
 ) -> Answer:
     """A provider's whole answer in the caller's language. Raises `AnswerError`."""
     if trip.envelope.operation in TASKS:
-        return _task_done(trip, outbound, data, context, content_type)
+        return tasks.answer(trip, outbound, data, context, content_type)
     side = registry.provider(outbound.dialect)
     if trip.envelope.operation == "count_tokens":
         tokens = side.decode_token_count(data)
@@ -329,23 +266,6 @@ def _words_of(side: ProviderSide, data: bytes) -> int:
         return len(data)
 
 
-def _task_done(
-    trip: Trip, outbound: Outbound, data: bytes, context: ReplyContext, content_type: str
-) -> Answer:
-    spoken = _spoken(trip, outbound.dialect)
-    if outbound.relayed:
-        watched = spoken.watch_response(data)
-        return Answer(data, watched.model, watched.usage, None)
-    response = spoken.decode_response(data, content_type)
-    if not response.model:
-        response = msgspec.structs.replace(response, model=outbound.model)
-    if response.usage.source == "none":  # every answer states it, in either dialect's SDK or in its books
-        response = msgspec.structs.replace(response, usage=usage_from_bytes(trip.envelope, 0))
-    told = msgspec.structs.replace(context, model=outbound.model)
-    whole = _asked(trip).encode_response(response, trip.task, told)
-    return Answer(whole.body, response.model, response.usage, None, whole.content_type)
-
-
 def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
     """What a provider's stream goes through on its way to the caller."""
     watcher = _watcher(trip, outbound, context)
@@ -354,7 +274,7 @@ def watch_stream(trip: Trip, outbound: Outbound, context: ReplyContext) -> Strea
 
 def _watcher(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
     if trip.envelope.operation in TASKS:
-        return _watch_task(trip, outbound, context)
+        return tasks.watcher(trip, outbound, context)
     side = registry.provider(outbound.dialect)
     if outbound.relayed:
         watcher = side.stream_watcher(trip.envelope)
@@ -367,14 +287,6 @@ def _watcher(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWat
         estimate = partial(usage_from_bytes, trip.envelope)
     voiceless = trip.ask.dialect in _VOICELESS
     return Translation(side.stream_decoder(), encoder, outbound.renamed, estimate, voiceless=voiceless)
-
-
-def _watch_task(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWatcher:
-    if outbound.gathered:
-        return Gathered(lambda data: _task_done(trip, outbound, data, context, ""))
-    spoken: Any = _spoken(trip, outbound.dialect)
-    side: StreamingTask = spoken  # only tasks that stream have envelopes that ask for it
-    return side.stream_watcher(trip.envelope)
 
 
 def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyContext:
@@ -397,135 +309,3 @@ def in_band_error(
         return registry.task_stream_error(failed)
     ending = msgspec.structs.replace(context, passed=passed)
     return registry.client(trip.ask.dialect).stream_encoder(ending).encode(failed)
-
-
-class Gathered:
-    """A `StreamWatcher` for a provider that gives a task's whole answer at once: the stream is made of it."""
-
-    def __init__(self, told: Callable[[bytes], Answer]) -> None:
-        """`told(data)` is the answer as the caller's stream. It raises `AnswerError`."""
-        self._told = told
-        self._held = bytearray()
-        self.model = ""
-        self.usage = NO_USAGE
-        self.finish: str | None = None
-        self.content = False
-        self.progress = 0
-        self.done = False
-        self.failed: Failed | None = None
-        self.text_bytes = 0
-
-    def feed(self, data: bytes) -> bytes:
-        """Nothing yet."""
-        self._held += data
-        if len(self._held) > MAX_EVENT_BYTES:
-            self.failed = Failed("oversized", f"the provider's answer is longer than {MAX_EVENT_BYTES} bytes")
-        return b""
-
-    def close(self) -> bytes:
-        """All of it."""
-        if self.failed is not None:
-            return b""
-        try:
-            answer = self._told(bytes(self._held))
-        except AnswerError as error:
-            self.failed = Failed(error.failure, error.message)
-            return b""
-        self.model, self.usage = answer.model, answer.usage
-        self.content = self.done = True
-        return answer.body
-
-
-class Translation:
-    """A `StreamWatcher` that decodes one dialect and encodes another."""
-
-    def __init__(
-        self,
-        decoder: StreamDecoder,
-        encoder: StreamEncoder,
-        renamed: Mapping[str, str] = NOTHING_RENAMED,
-        estimate: Callable[[int], Usage] | None = None,
-        *,
-        voiceless: bool = False,
-    ) -> None:
-        """`estimate` gives the usage to tell of an answer of so many bytes when the provider told none.
-        `voiceless`: the caller's dialect has no sound, and is told what was spoken when it is over.
-        """
-        self._voiceless = voiceless
-        self._decoder = decoder
-        self._renamed = renamed
-        self._estimate = estimate
-        self._media: set[int] = set()
-        """Parts that are pictures or sound: their base64 is no words."""
-        self._unheard: set[int] = set()
-        """Sound whose words are told in its place."""
-        self.encoder = encoder
-        self.model = ""
-        self.usage = NO_USAGE
-        self.finish: str | None = None
-        self.content = False
-        self.progress = 0
-        self.done = False
-        self.failed: Failed | None = None
-        self.text_bytes = 0
-
-    def feed(self, data: bytes) -> bytes:
-        """The caller's bytes that `data` causes."""
-        return b"".join([self._pass_on(event) for event in self._decoder.feed(data)])
-
-    def close(self) -> bytes:
-        """The provider's stream ended."""
-        return b"".join([self._pass_on(event) for event in self._decoder.close()])
-
-    def _pass_on(self, event: Event) -> bytes:
-        if self.failed is not None or self.done:
-            return b""
-        if isinstance(event, PartDelta):
-            self.progress += 1
-            if event.index in self._unheard:
-                return b""
-            self.content = True
-            if not self._media or event.index not in self._media:
-                self.text_bytes += text_bytes(event.text)
-        elif isinstance(event, PartStarted):
-            self.progress += 1
-            if event.kind == "tool_call":
-                self.content = True
-                event = restore_event(event, self._renamed)
-            elif event.kind in ("image", "audio"):
-                self._media.add(event.index)
-                if self._voiceless and event.kind == "audio":
-                    self._unheard.add(event.index)
-                    return b""
-        elif isinstance(event, PartEnded):
-            self.progress += 1
-            if event.index in self._unheard:
-                return self._spoken(event.index, event.transcript)
-        elif isinstance(event, Started):
-            self.model = event.model
-            if event.usage is not None:
-                self.usage = event.usage
-        elif isinstance(event, UsageReported):
-            self.usage = event.usage
-        elif isinstance(event, Finished):
-            self.finish = event.finish
-            self.done = True
-            if self.usage.source == "none" and self._estimate is not None:
-                self.usage = self._estimate(self.text_bytes)
-                return self.encoder.encode(UsageReported(self.usage)) + self.encoder.encode(event)
-        elif isinstance(event, Failed):
-            # Kept back: before content another deployment may take over; after it, `in_band_error` tells.
-            self.failed = event
-            return b""
-        else:
-            assert_never(event)
-        return self.encoder.encode(event)
-
-    def _spoken(self, index: int, words: str | None) -> bytes:
-        """A part of sound as one of words."""
-        if not words:
-            return b""
-        self.content = True
-        self.text_bytes += text_bytes(words)
-        events = (PartStarted(index, "text"), PartDelta(index, words), PartEnded(index))
-        return b"".join([self.encoder.encode(event) for event in events])

@@ -51,6 +51,8 @@ class Keeping(msgspec.Struct, frozen=True, gc=False):
     """The body as the caller sent it."""
     opaque: tuple[tuple[int, str], ...] = ()
     """Items of the rebuilt input that only one provider can read: (place, provider)."""
+    background: bool = False
+    """It is made in the background."""
 
 
 class Ask(msgspec.Struct, frozen=True, gc=False):

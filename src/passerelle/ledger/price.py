@@ -37,7 +37,7 @@ def cost(usage: Usage, price: Price | None, *, percent: int = 100) -> int | None
 
     A bucket without a figure takes the one documented at `core.model.Price`: cache reads, audio and
     image input the input price; 5-minute cache writes the input price; 1-hour writes the 5-minute price;
-    reasoning, audio and image output the output price. Pictures, characters, sound and searches cost
+    reasoning, audio and image output the output price. Pictures, pixels, characters, sound and searches cost
     something only where the row names a figure: otherwise the provider counts their tokens.
     """
     if price is None:
@@ -78,6 +78,8 @@ def _units(usage: Usage, price: Price) -> int:
         cost_here += usage.searches * price.search * 1_000_000
     if usage.input_characters and price.characters:
         cost_here += usage.input_characters * price.characters
+    if usage.image_pixels and price.megapixel:
+        cost_here += usage.image_pixels * price.megapixel
     if usage.input_audio_ms and price.audio_hour:
         cost_here -= -usage.input_audio_ms * price.audio_hour * 1_000_000 // _HOUR_MS
     return cost_here

@@ -1,13 +1,15 @@
 """Azure OpenAI and Microsoft Foundry: models behind deployments that the operator has made and named.
 
-One resource, three surfaces. From learn.microsoft.com, "Azure OpenAI in Microsoft Foundry Models REST API
+One resource, four surfaces. From learn.microsoft.com, "Azure OpenAI in Microsoft Foundry Models REST API
 reference" (the classic paths), "Azure OpenAI v1 API" and "Deploy and use Claude models in Microsoft
-Foundry"; and the anthropic SDK 2.12.0, `lib/foundry.py`. All read 2026-11-22:
+Foundry"; the anthropic SDK 2.12.0, `lib/foundry.py`; and for the rankers LiteLLM 1.109.1, azure_ai/rerank.
+All read 2026-11-22:
 
     v1        `/openai/v1/chat/completions`, `/embeddings`, `/responses`; the deployment is the body's
               `model`; `api-version` may be left out, or say `preview`
     classic   `/openai/deployments/{deployment}/chat/completions?api-version=2024-10-21`, `/embeddings`;
               Responses has none of these, and is asked for by v1 whatever the entry says
+    Cohere    `/providers/cohere/v2/rerank`, for its rankers; the deployment is the body's `model`
     Claude    `/anthropic/v1/messages`, `/count_tokens`; the deployment is the body's `model`
 
 The key goes in `api-key`, and for Claude in `x-api-key`; a token of Entra's goes in `Authorization`, each
@@ -78,6 +80,7 @@ class AzureProvider(RemoteProvider):
             ("openai_chat", "chat"): f"{v1}/chat/completions{query}",
             ("openai_responses", "chat"): f"{v1}/responses{query}",
             **{("openai_chat", task): f"{v1}/{path}{query}" for task, path in TASK_PATHS.items()},
+            ("openai_chat", "rerank"): f"{root}/providers/cohere/v2/rerank",
             **anthropic_routes(f"{root}/anthropic"),
         }
         fixed: dict[Dialect, tuple[tuple[str, str], ...]] = {"anthropic": (("anthropic-version", VERSION),)}

@@ -1,4 +1,4 @@
-"""Amazon Bedrock: Converse for every model, InvokeModel for Claude in its own dialect and for embeddings.
+"""Amazon Bedrock: Converse for every model, InvokeModel for Claude in its own dialect and for tasks.
 
 Paths (docs.aws.amazon.com/bedrock/latest/APIReference "Converse", "ConverseStream", "InvokeModel",
 "InvokeModelWithResponseStream", "CountTokens"; read 2026-11-22): `/model/{modelId}/…`, the id encoded so
@@ -9,6 +9,7 @@ that the slashes of an ARN are part of it. The region decides the host,
     bedrock      chat           converse · converse-stream
     bedrock      count_tokens   count-tokens                Claude only; the model's own id, not a profile's
     bedrock      embed          invoke, once for each body in the list that the codec writes
+    bedrock      rerank, generate_image, edit_image    invoke
     anthropic    chat           invoke · invoke-with-response-stream (see `invoked`)
     anthropic    count_tokens   count-tokens, the body in base64 inside `input.invokeModel`
 
@@ -43,6 +44,7 @@ _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}")
 _JSON: Final = (b"content-type", CONTENT_TYPE.encode())
 _ACCEPT: Final = (b"accept", b"application/json")
 _ACCEPT_STREAM: Final = (b"accept", EVENT_STREAM.encode())
+_INVOKED: Final[frozenset[Operation]] = frozenset({"rerank", "generate_image", "edit_image"})
 _AT_ONCE: Final = 8
 """Invocations of one embedding request that are under way together."""
 _encode = msgspec.json.Encoder().encode
@@ -95,9 +97,9 @@ class BedrockProvider:
         """Whether `operation` has a form here in the deployment's own dialect."""
         if operation == "count_tokens":
             return base_model(deployment.upstream_model).startswith("anthropic.")
-        if operation == "embed":
+        if operation == "embed" or operation in _INVOKED:
             return deployment.dialect == "bedrock"
-        return deployment.dialect in ("bedrock", "anthropic")
+        return operation == "chat" and deployment.dialect in ("bedrock", "anthropic")
 
     async def send(self, call: Call) -> Reply:
         """Send one call. Raises `SendError`; a dialect or operation not spoken here is `not_found`."""
@@ -106,6 +108,8 @@ class BedrockProvider:
             return await self._count(call, native=native)
         if call.operation == "embed" and native:
             return await self._embed(call)
+        if call.operation in _INVOKED and native:
+            return await self._post(call, "invoke")
         if call.operation == "chat" and native:
             return await self._post(call, "converse-stream" if call.stream else "converse")
         if call.operation == "chat" and call.dialect == "anthropic":

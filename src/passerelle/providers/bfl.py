@@ -4,7 +4,8 @@ From docs.bfl.ai ("Get started", "Polling", "Errors", read 2026-11-22): `POST /v
 `{"id", "polling_url"}`; `GET polling_url` gives a `status`, and once it is `Ready` the address of the
 picture, which is good for ten minutes. Both addresses may be of another host of theirs (`api.eu.bfl.ai`,
 `delivery-….bfl.ai`), and of no one else's: anything else is refused unread. The picture's own address is
-called without the key. To the road all this is one call, answered in OpenAI's form.
+called without the key. To the road all this is one call, answered in OpenAI's form, with the megapixels that
+the job was said to be billed for (`input_mp` and `output_mp` of their OpenAPI description, read alike).
 """
 
 import asyncio
@@ -39,6 +40,8 @@ _THEIRS = (".bfl.ai", ".bfl.ml")
 class _Job(msgspec.Struct):
     id: str
     polling_url: str
+    input_mp: float | None = None
+    output_mp: float | None = None
 
 
 class _Result(msgspec.Struct):
@@ -113,7 +116,7 @@ class BflProvider:
                 raise SendError("protocol", "the provider's job has no readable `status`") from None
             said = state.status.lower()
             if said == "ready":
-                return await self._fetch(call, state, until)
+                return await self._fetch(call, state, until, _pixels(job))
             if said in _REFUSED:
                 return _failed(
                     400, f"{state.status}: the provider's filter refused it", "content_policy_violation"
@@ -126,7 +129,7 @@ class BflProvider:
         for client in self._clients.values():
             await client.aclose()
 
-    async def _fetch(self, call: Call, state: _State, until: float) -> Reply:
+    async def _fetch(self, call: Call, state: _State, until: float, pixels: int | None) -> Reply:
         """The picture itself, from where it lies."""
         if state.result is None or not state.result.sample:
             raise SendError("protocol", "the provider's job is ready and has no picture")
@@ -139,7 +142,7 @@ class BflProvider:
         if not data or not kind.startswith("image/"):
             raise SendError("protocol", f"the provider's picture came as `{kind[:60]}`")
         picture = {"b64_json": binascii.b2a_base64(data, newline=False).decode("ascii")}
-        answer = {"data": [picture], "model": call.deployment.upstream_model}
+        answer = {"data": [picture], "model": call.deployment.upstream_model, "billed_pixels": pixels}
         form = kind.removeprefix("image/")
         return WholeReply(
             200, {"content-type": "application/json"}, _json.encode({**answer, "output_format": form})
@@ -200,6 +203,15 @@ def bfl(name: str, base_url: str, auth: AuthHeader, make_client: MakeClient) -> 
     """Black Forest Labs' API."""
     origin, base_path = parse_origin(base_url)
     return BflProvider(name, origin, base_path, auth, make_client)
+
+
+def _pixels(job: _Job) -> int | None:
+    """What is billed, given and made together; None when the job does not say. A picture's first megapixel is
+    charged whole, however small it is.
+    """
+    if job.output_mp is None:
+        return None
+    return round(1e6 * (max(1.0, job.output_mp) + max(0.0, job.input_mp or 0.0)))
 
 
 async def _whole(reply: Reply) -> bytes:

@@ -57,10 +57,12 @@ def build_provider(entry: ProviderEntry) -> Provider:
             reached = replace(entry, base_url=resource_url(entry))
             return azure(reached, _client(reached), _entra_tokens(entry))
         case "vertex":
-            from passerelle.providers.vertex import vertex, vertex_url
+            from passerelle.providers.vertex import ranking_url, vertex, vertex_url
 
             reached = entry if entry.base_url else replace(entry, base_url=vertex_url(entry.region))
-            return vertex(reached, _client(reached), _google_token(entry))
+            url = None if entry.base_url else ranking_url(entry.region)
+            ranking = None if url is None else _client_of(entry, parse_origin(url)[0])
+            return vertex(reached, _client(reached), _google_token(entry), ranking)
         case "bfl":
             auth = AuthHeader(entry.name, entry.credential, "x-key")
             base_url = entry.base_url or DEFAULT_BASE_URLS["bfl"]

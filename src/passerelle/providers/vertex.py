@@ -11,6 +11,9 @@ Paths, all below `/{version}/projects/{project}/locations/{location}`:
     open ones   `/endpoints/openapi/chat/completions`, OpenAI's dialect; `model` is `{publisher}/{model}`;
                 version `v1`
 
+    rankings    `/rankingConfigs/default_ranking_config:rank`, version `v1`, at a service and a host of its
+                own: `discoveryengine.googleapis.com`, `eu-` and `us-` before it for these two, and no region
+
 With an API key (express mode) there is no project: `/v1beta1/publishers/google/models/…`, Google's models
 only. A base URL that ends in a version keeps it for all.
 
@@ -18,9 +21,10 @@ Hosts: `aiplatform.googleapis.com` for `global`, `aiplatform.{eu,us}.rep.googlea
 `{location}-aiplatform.googleapis.com` for a region.
 
 Sources, read 2026-11-22: google-genai 3.4.0 (`_api_client.py` for hosts, key and versions, `models.py` for
-methods and which models embed how), anthropic SDK 2.12.0 (`lib/vertex/_client.py`), docs.cloud.google.com
-"Express mode", "OpenAI compatibility", "Use Claude models" and the references of `V1.FunctionCall` (PHP
-1.60.0) and `V1Beta1.FunctionCall`.
+methods and which models embed how), docs.cloud.google.com/generative-ai-app-builder "Improve search and RAG
+quality with ranking API" and "Locations", anthropic SDK 2.12.0 (`lib/vertex/_client.py`),
+docs.cloud.google.com "Express mode", "OpenAI compatibility", "Use Claude models" and the references of
+`V1.FunctionCall` (PHP 1.60.0) and `V1Beta1.FunctionCall`.
 """
 
 import re
@@ -31,6 +35,7 @@ from urllib.parse import quote
 from passerelle.codecs.anthropic.clouds import CLOUDS
 from passerelle.codecs.gemini.embed import is_single
 from passerelle.codecs.gemini.vertex import embeds_content
+from passerelle.core.model import Deployment
 from passerelle.core.request import Dialect, Operation
 from passerelle.providers.auth import AuthHeader
 from passerelle.providers.auth.google import GoogleFile, read_file
@@ -57,6 +62,7 @@ _ROUTES: Final[dict[tuple[Dialect, Operation], str]] = {
     ("gemini", "generate_image"): "",
     ("gemini", "edit_image"): "",
     ("gemini", "speak"): "",
+    ("gemini", "rerank"): "",
     ("anthropic", "chat"): "",
     ("anthropic", "count_tokens"): "",
     ("openai_chat", "chat"): "",
@@ -78,10 +84,24 @@ def vertex_url(location: str | None) -> str:
     return f"https://{place}-aiplatform.googleapis.com"
 
 
+def ranking_url(location: str | None) -> str | None:
+    """Where a location's rankings are; None for a region, which has none, and is not left for another."""
+    place = location or GLOBAL
+    if place == GLOBAL:
+        return "https://discoveryengine.googleapis.com"
+    return f"https://{place}-discoveryengine.googleapis.com" if place in _MULTI_REGIONS else None
+
+
 class VertexProvider(RemoteProvider):
     """Models of one project at one location."""
 
-    def __init__(self, entry: ProviderEntry, client: HttpSender, auth: "AuthHeader | TokenHeader") -> None:
+    def __init__(
+        self,
+        entry: ProviderEntry,
+        client: HttpSender,
+        auth: "AuthHeader | TokenHeader",
+        ranking: HttpSender | None = None,
+    ) -> None:
         super().__init__(entry.name, client, auth, routes=_ROUTES, forward=FORWARD)
         _, base_path = parse_origin(entry.base_url or vertex_url(entry.region))
         version = _VERSION.search(base_path)
@@ -89,6 +109,7 @@ class VertexProvider(RemoteProvider):
         self._version = version.group() if version else "/v1"
         self._googles = version.group() if version else "/v1beta1"
         self._entry = entry
+        self._ranking = ranking or client
         self._key = AuthHeader(entry.name, entry.credential, "x-goog-api-key")
         self._below: str | None = None
         """`/projects/…/locations/…`, or nothing in express mode; known once the credential was read."""
@@ -98,11 +119,34 @@ class VertexProvider(RemoteProvider):
         """See `Provider.hidden`."""
         return super().hidden if self._below else self._key.hidden
 
+    def supports(self, operation: Operation, deployment: Deployment) -> bool:
+        """See `Provider.supports`; rankings are at some locations only."""
+        known = super().supports(operation, deployment)
+        return known and (operation != "rerank" or ranking_url(self._entry.region) is not None)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await super().aclose()
+        if self._ranking is not self._client:
+            await self._ranking.aclose()
+
     async def send(self, call: Call) -> Reply:
         """See `Provider.send`."""
         if self._below is None:
             self._settle()
         return await super().send(call)
+
+    async def _send(self, call: Call) -> Reply:
+        if call.operation != "rerank":
+            return await super()._send(call)
+        return await self._ranking.request(
+            "POST",
+            self._path(call),
+            self._headers(call),
+            call.body,
+            deadlines=call.deadlines,
+            remaining_s=call.remaining_s,
+        )
 
     def _settle(self) -> None:
         """Learn from the credential whose project it is, and whether it is a key. Raises `SendError`."""
@@ -125,17 +169,19 @@ class VertexProvider(RemoteProvider):
         if (call.dialect, call.operation) not in self._routes:
             raise self._unknown(call)
         below, model = self._below or "", quote(call.deployment.upstream_model, safe="@.-_")
-        if call.dialect == "gemini":
+        if call.dialect == "gemini" and call.operation != "rerank":
             root = f"{self._prefix}{self._googles}{below}"
             return f"{root}/publishers/google/models/{model}:{_gemini_method(call)}"
         if not below:
             raise SendError(
                 "not_found",
-                f"provider `{self.name}` has an API key, which reaches Google's own models only; name a "
+                f"provider `{self.name}` has an API key, which reaches Google's Gemini models only; name a "
                 "service account's JSON file with `credential` for the others",
                 sent=False,
             )
         root = f"{self._prefix}{self._version}{below}"
+        if call.operation == "rerank":
+            return f"{root}/rankingConfigs/default_ranking_config:rank"
         if call.dialect == "openai_chat":
             return f"{root}/endpoints/openapi/chat/completions"
         if call.operation == "count_tokens":
@@ -169,8 +215,10 @@ def _own_project(held: GoogleFile) -> str:
     return held.project_id or held.quota_project_id
 
 
-def vertex(entry: ProviderEntry, client: HttpSender, token: "TokenHeader") -> VertexProvider:
-    """Vertex AI. `client` is bound to the origin of `entry.base_url`, or to its location's; `token` is
-    Google's, for a credential that is a file.
+def vertex(
+    entry: ProviderEntry, client: HttpSender, token: "TokenHeader", ranking: HttpSender | None = None
+) -> VertexProvider:
+    """Vertex AI. `client` is bound to the origin of `entry.base_url`, or to its location's; `ranking` to that
+    of its rankings, when it is another; `token` is Google's, for a credential that is a file.
     """
-    return VertexProvider(entry, client, token)
+    return VertexProvider(entry, client, token, ranking)

@@ -10,7 +10,7 @@ from passerelle.store import Store, StoreUnavailable
 from passerelle.store.token import parse as parse_token
 
 _SIGV4 = b"aws4-hmac-sha256"
-_CATCH_UP_S = 2.0
+_CATCH_UP_S = 5.0
 """How long a key nobody here knows may wait for the database."""
 _HOW = (
     "send a Passerelle key as `Authorization: Bearer psk_…`, `x-api-key` or `x-goog-api-key`; "

@@ -9,7 +9,7 @@ from passerelle.core.clock import Clock
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.request import Dialect
 from passerelle.gateway.road import Road
-from passerelle.gateway.trip import Ask
+from passerelle.gateway.trip import Ask, Delivery
 from passerelle.server.answer import Watch, Watches, send_delivery
 from passerelle.server.body import read_body
 from passerelle.server.route import Arrival, Handler
@@ -33,23 +33,29 @@ class ModelCalls:
         """A handler that reads the body, asks the road and sends what it gives."""
 
         async def handle(arrival: Arrival) -> None:
-            await self._call(arrival, dialect, target_of(arrival), before)
+            ask = await self.ask(arrival, dialect, target_of(arrival))
+            await self.carry(arrival, ask, before)
 
         return handle
 
-    async def _call(
-        self, arrival: Arrival, dialect: Dialect, target: PathTarget, before: Before | None
-    ) -> None:
-        ask = await self.ask(arrival, dialect, target)
+    async def travel(self, arrival: Arrival, ask: Ask, before: Before | None = None) -> Delivery:
+        """What the road gives, for as long as the caller is there. Raises `ProblemError`."""
         watch = Watch(arrival)
         self._watches.begin_soon(watch)
         try:
-            try:
-                if before is not None:
-                    ask = await before(ask)
-                delivery = await self._road.travel(ask)
-            finally:
-                self._watches.over(watch)
+            if before is not None:
+                ask = await before(ask)
+            return await self._road.travel(ask)
+        except StoreUnavailable as error:
+            raise _unwritten() from error
+        finally:
+            self._watches.over(watch)
+
+    async def carry(self, arrival: Arrival, ask: Ask, before: Before | None = None) -> None:
+        """Ask the road, and send what it gives. Raises `ProblemError`."""
+        dialect = ask.dialect
+        delivery = await self.travel(arrival, ask, before)
+        try:
             if dialect == "anthropic":
                 # Where its SDKs look for the id (`_response.py` of SDK 2.12, read 2026-11-22).
                 delivery.headers.append((b"request-id", arrival.request_id.encode()))
@@ -58,9 +64,11 @@ class ModelCalls:
                 delivery.headers.append((b"x-amzn-requestid", arrival.request_id.encode()))
             await send_delivery(arrival, delivery)
         except StoreUnavailable as error:
-            raise ProblemError(
-                Problem("overloaded", "Records cannot be written now; try again shortly.", retry_after_s=5)
-            ) from error
+            raise _unwritten() from error
+
+    def check(self, ask: Ask) -> None:
+        """Raises what is wrong with a request, before it is asked."""
+        self._road.check(ask)
 
     async def ask(self, arrival: Arrival, dialect: Dialect, target: PathTarget) -> Ask:
         """The request as the road takes it. Raises `ProblemError` or `CallerGone`."""
@@ -79,6 +87,12 @@ class ModelCalls:
             headers=forwarded(arrival.headers),
             traceparent=_traceparent(arrival),
         )
+
+
+def _unwritten() -> ProblemError:
+    return ProblemError(
+        Problem("overloaded", "Records cannot be written now; try again shortly.", retry_after_s=5)
+    )
 
 
 def fixed(target: PathTarget) -> TargetOf:

@@ -28,6 +28,8 @@ _KEYS: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (schema.stored_output, ("org_id", "item_id", "response_id")),
     (schema.conversation_item, ("org_id", "conversation_id", "place")),
     (schema.conversation, ("org_id", "conversation_id")),
+    (schema.background_event, ("org_id", "response_id", "number")),
+    (schema.background_response, ("org_id", "response_id")),
 )
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])
@@ -69,7 +71,7 @@ class Keeper:
         outputs: list[Row] = []
         for receipt, turn in kept:
             if turn.kept:
-                response_id = same("resp", receipt.id)
+                response_id = turn.response_id or same("resp", receipt.id)
                 responses.append(self._response(connection, receipt, turn, response_id))
                 outputs += [
                     (receipt.org_id, item, response_id, turn.expires_at_ns)

@@ -14,6 +14,7 @@ from pathlib import Path
 from passerelle.core.clock import Clock
 from passerelle.store import changes
 from passerelle.store.audit import Audit
+from passerelle.store.backgrounds import Backgrounds
 from passerelle.store.batches import Batches
 from passerelle.store.batches_native import NativeBatches
 from passerelle.store.bell import Bell
@@ -107,6 +108,7 @@ class Store:
         self.audit = Audit(self._database, clock)
         self.contents = Contents(self._database, sealer, clock)
         self.conversations = Conversations(self._database, keeper, clock)
+        self.backgrounds = Backgrounds(self._database, keeper, clock)
         self.generations = GenerationBook(self._database)
         self._pepper = pepper
         self._closed = False

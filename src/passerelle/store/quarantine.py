@@ -62,5 +62,6 @@ class Quarantine:
             except StoreUnavailable:
                 raise
             except Exception:
+                # This one is what is wrong: it is kept as it is for somebody to look at.
                 paths = [str(self.keep(payload)) for payload in text(unit)]
                 log.exception("a journal record cannot be booked and was set aside in %s", paths)

@@ -151,7 +151,7 @@ class Writer:
         draws = [draw for draw in waiting if draw.wanted()]
         try:
             self._write(intents, items, draws)
-        except Exception:
+        except Exception:  # whatever it is, nobody may wait for ever; it goes on to `_guarded`
             self._draws.extendleft(reversed(draws))  # still waiting: answered by the next turn or refused
             raise
         now_s = self._clock.monotonic_s()

@@ -340,7 +340,7 @@ ENTRY = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.fixed_dictionaries(
         {"model_list": st.lists(ENTRY, max_size=4) | JUNK},

@@ -154,6 +154,17 @@ class Responses extends Common {
   }
 }
 
+/** As it comes: everything is stored, and later requests name items by their ids. */
+class Stored extends Common {
+  provider(options) {
+    return createOpenAI(options);
+  }
+
+  thinking() {
+    return { openai: { reasoningEffort: "high", reasoningSummary: "auto", forceReasoning: true } };
+  }
+}
+
 class Chat extends Responses {
   model(job) {
     return this.made.chat(job.model);
@@ -201,6 +212,7 @@ class Google extends Common {
 
 export const PROGRAMS = {
   "ai openai": Responses,
+  "ai openai stored": Stored,
   "ai openai chat": Chat,
   "ai openai-compatible": Compatible,
   "ai anthropic": Claude,

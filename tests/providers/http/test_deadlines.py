@@ -22,10 +22,13 @@ from passerelle.providers.base import Deadlines, SendError
 from passerelle.providers.http.tls import build_context
 
 SHORT_S = 0.06
+"""For what never comes."""
+PLENTY_S = 0.5
+"""For what comes at once: a busy machine may hold it up for longer than `SHORT_S`."""
 SHORT = Deadlines(connect_s=5, headers_s=SHORT_S)
 
 
-async def expect_timeout(awaitable: object, within_s: float = 1.0) -> str:
+async def expect_timeout(awaitable: object, within_s: float = 5.0) -> str:
     loop = asyncio.get_running_loop()
     before = loop.time()
     with pytest.raises(SendError) as caught:
@@ -39,12 +42,12 @@ async def test_silence_instead_of_a_head_ends(upstream: Upstream, connect: MakeC
     upstream.script(Hang())
     client = connect(upstream)
     assert "response head" in await expect_timeout(ask(client, deadlines=SHORT))
-    await upstream.sessions[0].gone.wait()
+    await (await upstream.session()).gone.wait()
     assert client.pool.stats.retried == 0
 
 
 async def test_a_dripped_head_does_not_put_it_off(upstream: Upstream, connect: MakeClient) -> None:
-    upstream.script(Drip(answer(b"", headers=tuple((f"x-{n}", "y") for n in range(100))), every_s=0.002))
+    upstream.script(Drip(answer(b"", headers=tuple((f"x-{n}", "y") for n in range(100))), every_s=0.02))
     assert "response head" in await expect_timeout(ask(connect(upstream), deadlines=SHORT))
 
 
@@ -72,8 +75,8 @@ async def test_a_server_that_takes_no_request_ends_the_sending(
 async def test_the_headers_deadline_runs_from_the_request_sent(
     upstream: Upstream, connect: MakeClient
 ) -> None:
-    upstream.script(StopReading(), Wait(0.4), ReadOn(), Wait(0.4), Send(answer(b"slow")), early=True)
-    reply = await ask(connect(upstream), b"x" * 16_000_000, deadlines=Deadlines(headers_s=0.6))
+    upstream.script(StopReading(), Wait(0.8), ReadOn(), Wait(0.9), Send(answer(b"slow")), early=True)
+    reply = await ask(connect(upstream), b"x" * 16_000_000, deadlines=Deadlines(headers_s=1.5))
     assert await reply.read() == b"slow"
 
 
@@ -92,7 +95,7 @@ async def test_a_server_that_never_finishes_tls_ends_the_connecting(
     client = connect(upstream.url.replace("http:", "https:"))
     hurried = Deadlines(connect_s=SHORT_S, headers_s=5)
     assert "not connected" in await expect_timeout(ask(client, deadlines=hurried))
-    await upstream.sessions[0].gone.wait()
+    await (await upstream.session()).gone.wait()
     assert client.pool.open == 0
 
 
@@ -101,10 +104,10 @@ async def test_the_total_bounds_every_part(upstream: Upstream, connect: MakeClie
     upstream.script(Hang())
     assert "total time" in await expect_timeout(ask(client, remaining_s=SHORT_S))
     upstream.script(Send(chunked_head()), Hang())
-    reply = await ask(client, remaining_s=SHORT_S)
+    reply = await ask(client, remaining_s=PLENTY_S)
     assert "total time" in await expect_timeout(reply.read())
     upstream.script(Send(chunked_head()), Drip(chunk(b"a") * 500, every_s=0.005, size=6))
-    reply = await ask(client, remaining_s=SHORT_S)
+    reply = await ask(client, remaining_s=PLENTY_S)
     with pytest.raises(SendError, match="total time"):  # noqa: PT012 - the loop is what raises
         async for _ in reply:
             reply.set_deadline(asyncio.get_running_loop().time() + 60)
@@ -113,8 +116,8 @@ async def test_the_total_bounds_every_part(upstream: Upstream, connect: MakeClie
 async def test_the_total_ends_an_answer_that_nobody_reads(upstream: Upstream, connect: MakeClient) -> None:
     upstream.script(Send(chunked_head() + chunk(b"a")), Hang())
     client = connect(upstream)
-    reply = await ask(client, deadlines=Deadlines(headers_s=SHORT_S / 2), remaining_s=SHORT_S)
-    await upstream.sessions[0].gone.wait()
+    reply = await ask(client, deadlines=Deadlines(headers_s=PLENTY_S * 0.8), remaining_s=PLENTY_S)
+    await (await upstream.session()).gone.wait()
     assert await anext(aiter(reply)) == b"a"
     with pytest.raises(SendError, match="total time"):
         await anext(aiter(reply))
@@ -122,14 +125,15 @@ async def test_the_total_ends_an_answer_that_nobody_reads(upstream: Upstream, co
 
 async def test_no_later_deadline_puts_the_total_off(upstream: Upstream, connect: MakeClient) -> None:
     upstream.script(Send(chunked_head()), Hang())
-    reply = await ask(connect(upstream), deadlines=Deadlines(headers_s=SHORT_S / 2), remaining_s=SHORT_S)
+    early = Deadlines(headers_s=PLENTY_S * 0.8)
+    reply = await ask(connect(upstream), deadlines=early, remaining_s=PLENTY_S)
     reply.set_deadline(asyncio.get_running_loop().time() + 60)
     assert "total time" in await expect_timeout(reply.read())
 
 
 async def test_the_headers_deadline_is_over_with_the_headers(upstream: Upstream, connect: MakeClient) -> None:
-    upstream.script(Send(chunked_head()), Wait(SHORT_S * 2), Send(chunk(b"a") + LAST_CHUNK))
-    reply = await ask(connect(upstream), deadlines=SHORT)
+    upstream.script(Send(chunked_head()), Wait(PLENTY_S * 1.2), Send(chunk(b"a") + LAST_CHUNK))
+    reply = await ask(connect(upstream), deadlines=Deadlines(headers_s=PLENTY_S))
     assert await reply.read() == b"a"
 
 
@@ -149,7 +153,7 @@ async def test_a_read_ends_at_the_deadline_set_for_it(upstream: Upstream, connec
     assert await anext(aiter(reply)) == b"a"
     reply.set_deadline(loop.time() + SHORT_S)
     assert "nothing more" in await expect_timeout(anext(aiter(reply)))
-    await upstream.sessions[0].gone.wait()
+    await (await upstream.session()).gone.wait()
 
 
 async def test_a_deadline_can_be_brought_forward_and_put_off_while_a_read_waits(
@@ -168,14 +172,14 @@ async def test_a_deadline_can_be_brought_forward_and_put_off_while_a_read_waits(
 async def test_events_that_move_the_deadline_keep_a_slow_stream_alive(
     upstream: Upstream, connect: MakeClient
 ) -> None:
-    upstream.script(Send(chunked_head()), Drip(chunk(b"a") * 12 + b"0\r\n\r\n", every_s=0.015, size=6))
+    upstream.script(Send(chunked_head()), Drip(chunk(b"a") * 12 + b"0\r\n\r\n", every_s=0.05, size=6))
     loop = asyncio.get_running_loop()
     reply = await ask(connect(upstream))
-    reply.set_deadline(loop.time() + 1)
+    reply.set_deadline(loop.time() + PLENTY_S)
     count = 0
     async for piece in reply:
         count += len(piece)
-        reply.set_deadline(loop.time() + SHORT_S)
+        reply.set_deadline(loop.time() + PLENTY_S)
     assert count == 12
 
 

@@ -329,7 +329,7 @@ async def test_a_cancelled_read_can_be_read_again(upstream: Upstream, connect: M
 # Whatever else
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     start=st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", chunked_head(), SIZED[:-4], STREAM[:-9]]),
     pieces=st.lists(st.binary(min_size=1, max_size=40), max_size=4),

@@ -12,6 +12,7 @@ import msgspec
 
 from passerelle.codecs.base import Encoded, Target, Watched
 from passerelle.codecs.gemini.response import decode_response as decode_answer
+from passerelle.codecs.shapes import nearest, sides
 from passerelle.core.errors import AnswerError, invalid
 from passerelle.core.message import ImagePart, TextPart
 from passerelle.core.request import Dialect
@@ -107,22 +108,12 @@ def _part(image: Media) -> dict[str, Any]:
 
 def _image_config(size: str) -> tuple[dict[str, str], bool]:
     """The nearest shape and size offered, and whether the shape is the very one. Raises `ProblemError`."""
-    width, x, height = size.partition("x")
-    if not (x and width.isascii() and width.isdigit() and height.isascii() and height.isdigit()):
-        raise invalid(f"`size` is `{size[:60]}`; write it as `1024x1536`, in pixels.", "size")
-    wide, high = int(width), int(height)
-    if not (0 < wide <= 16_384 and 0 < high <= 16_384):
-        raise invalid(f"`size` is `{size[:60]}`; each side is between 1 and 16384 pixels.", "size")
-
-    def off(ratio: str) -> float:
-        across, _, down = ratio.partition(":")
-        return max(wide * int(down), high * int(across)) / min(wide * int(down), high * int(across))
-
-    nearest = min(RATIOS, key=off)
-    config = {"aspectRatio": nearest}
+    wide, high = sides(size)
+    ratio, exact = nearest(wide, high, RATIOS)
+    config = {"aspectRatio": ratio}
     longest = max(wide, high)
     if longest > 2048:
         config["imageSize"] = "4K"
     elif longest > 1536:
         config["imageSize"] = "2K"
-    return config, off(nearest) < 1.01
+    return config, exact

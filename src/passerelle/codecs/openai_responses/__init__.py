@@ -6,6 +6,7 @@ tools                        tools and the choice among them, namespaces flatten
 answer_in shapes answer_out  whole answers               finish usage   the same, both ways
 stream_in stream_parts       a provider's stream         stream_out stream_items stream_log   ours
 relay                        the caller's own bytes, and the watcher of what comes back
+conversation background compaction replay   what is kept, made later, made short, told again
 errors types                 the wire
 """
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_reading import decode, wrong
 from passerelle.codecs.sealed import MARK
 from passerelle.codecs.splice import join, quoted, split
@@ -204,6 +205,7 @@ class Stamp(msgspec.Struct, frozen=True):
     id: str
     previous_id: str | None = None
     conversation_id: str | None = None
+    background: bool = False
 
     def put(self, response: bytes, *, stored: bool) -> bytes:
         """The response object, truly named. Raises `msgspec.DecodeError` if it is none."""
@@ -213,6 +215,8 @@ class Stamp(msgspec.Struct, frozen=True):
         fields["previous_response_id"] = msgspec.Raw(_encoder.encode(self.previous_id))
         if self.conversation_id is not None:
             fields["conversation"] = msgspec.Raw(_encoder.encode({"id": self.conversation_id}))
+        if self.background:
+            fields["background"] = msgspec.Raw(b"true")
         return join(fields)
 
     def put_event(self, data: bytes, *, stored: bool) -> bytes:
@@ -226,7 +230,7 @@ def event_type(data: bytes) -> str:
     """The `type` of an event's data; empty for what is no event."""
     try:
         return _event.decode(data).type
-    except msgspec.DecodeError:
+    except BAD_JSON:
         return ""
 
 

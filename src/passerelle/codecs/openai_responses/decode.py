@@ -43,8 +43,8 @@ _NOT_KEPT: Final = (
 STATEFUL: Final = {
     "previous_response_id": _NOT_KEPT,
     "conversation": _NOT_KEPT,
-    "background": "answers are not made in the background here; send the request without it and wait, "
-    "or set `stream` to true",
+    "background": "an answer made in the background must be kept, and this key may not keep any; send the "
+    "request without it and wait, or use one made with `passerelle keys create --store-conversations`",
 }
 """Fields that need what is stored, where nothing may be, and what to do instead."""
 

@@ -9,6 +9,7 @@ import msgspec
 from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget
 from passerelle.codecs.media import is_reference
 from passerelle.codecs.openai_reading import decode
+from passerelle.codecs.openai_responses.compaction import KINDS
 from passerelle.codecs.openai_responses.decode import LOGPROBS, stateful
 from passerelle.codecs.openai_responses.items_in import ROLES, reference
 from passerelle.codecs.openai_responses.tools import ADDITIONAL
@@ -91,6 +92,8 @@ _decoder = msgspec.json.Decoder(_Body)
 _tools_decoder = msgspec.json.Decoder(list[_Tool])
 
 _SEAL: Final = MARK.decode()
+_SEALED: Final = KINDS | {"reasoning"}
+"""Items that may hold what only we can open."""
 
 _MEDIA: Final = {
     "input_image": "images",
@@ -222,7 +225,7 @@ def _look(fields: _Body, features: set[str]) -> _Seen:
             _check_message(item, i)
         elif kind == "item_reference":
             raise reference(f"input[{i}]")
-        elif kind == "reasoning" and item.encrypted_content is not None:
+        elif kind in _SEALED and item.encrypted_content is not None:
             seen.relayable = seen.relayable and not item.encrypted_content.startswith(_SEAL)
         elif kind == ADDITIONAL:
             _tools(decode(_tools_decoder, bytes(item.tools) or b"[]"), features)
@@ -251,6 +254,7 @@ def _tools(tools: list[_Tool], features: set[str]) -> None:
     for tool in tools:
         kinds = [tool.type]
         if tool.type == "namespace":
+            features.add("namespaces")
             kinds = [nested.type or "function" for nested in tool.tools or ()]
         for kind in kinds:
             if kind == "custom":

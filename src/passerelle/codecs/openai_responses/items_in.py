@@ -28,6 +28,7 @@ from passerelle.codecs.openai_reading import (
     take_text,
     wrong,
 )
+from passerelle.codecs.openai_responses.compaction import KINDS, reopened
 from passerelle.codecs.openai_responses.content_in import content_in, image_in, raw_part
 from passerelle.codecs.openai_responses.tools import ADDITIONAL, DIALECT, Names
 from passerelle.codecs.sealed import Sealed, unseal
@@ -60,7 +61,8 @@ def reference(at: str) -> ProblemError:
     """An item named by id, which only a stored conversation could resolve."""
     return invalid(
         f"`{at}` is an `item_reference`, and this key may not keep conversations; send the whole item in "
-        "`input` (with an SDK that writes references by itself, set `store` to false).",
+        "`input` (an SDK that writes references by itself does so with `store` set to false), or use a key "
+        "made with `passerelle keys create --store-conversations`.",
         at,
     )
 
@@ -94,6 +96,8 @@ def messages_in(items: list[Any], names: Names) -> list[Message]:
                     _result(fields, at, turns)
             case "item_reference":
                 raise reference(at)
+            case str() if kind in KINDS and (summary := reopened(fields)) is not None:
+                turns.add(Message("user", (TextPart(summary),)))
             case "additional_tools":  # its tools are among the request's: see `tools`
                 turns.add(Message("developer", (), memo={ADDITIONAL: fields}))
             case "image_generation_call" if isinstance(fields.get("result"), str):

@@ -87,6 +87,9 @@ def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
     fields["model"] = msgspec.Raw(quoted(target.model))
     for name in _refused(target):
         fields.pop(name, None)
+    if "no_choice_of_none" in target.quirks and bytes(fields.get("tool_choice", _ABSENT)) == b'"none"':
+        del fields["tool_choice"]
+        fields.pop("tools", None)  # what is not offered is not called
     chats = envelope.operation == "chat" and "no_metadata" not in target.quirks
     if chats and bytes(fields.get("store", _ABSENT)) != b"false":
         fields["store"] = msgspec.Raw(b"false")

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.providers.batching.base import Answered, Errands, Progress, Trouble, Undecided, unreadable
 from passerelle.providers.remote import RemoteProvider
 
@@ -149,7 +150,7 @@ class AnthropicBatches:
             raise
         try:
             return msgspec.json.decode(head.partition(b"\n")[0], type=_Line).custom_id.startswith(f"{mark}-")
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except BAD_JSON:
             return False
 
     async def look(self, batch_id: str) -> Progress:
@@ -175,7 +176,7 @@ class AnthropicBatches:
         """See the protocol."""
         try:
             said = msgspec.json.decode(line, type=_Line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except BAD_JSON:
             return None
         ours = _ID.fullmatch(said.custom_id)
         if ours is None:
@@ -188,7 +189,7 @@ class AnthropicBatches:
         body = bytes(said.result.error)
         try:
             outer = msgspec.json.decode(body, type=_Outer)
-        except msgspec.DecodeError:
+        except BAD_JSON:
             outer = _Outer()
         return Answered(number, _STATUS.get(outer.error.type, 500), body, outer.request_id)
 
@@ -213,5 +214,5 @@ def _name(said: str) -> str:
 def _decode(said: bytes, shape: type[_T]) -> _T:
     try:
         return msgspec.json.decode(said, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise unreadable("batch") from error

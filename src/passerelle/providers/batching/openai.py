@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.providers.batching.base import Answered, Errands, Progress, Trouble, unreadable
 from passerelle.providers.remote import RemoteProvider
 
@@ -174,7 +175,7 @@ class OpenAiBatches:
         """See the protocol."""
         try:
             said = msgspec.json.decode(line, type=_Line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except BAD_JSON:
             return None
         ours = _ID.fullmatch(said.custom_id)
         if ours is None:
@@ -213,5 +214,5 @@ def _name(said: str) -> str:
 def _decode(said: bytes, shape: type[_T], what: str) -> _T:
     try:
         return msgspec.json.decode(said, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise unreadable(what) from error

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.core.batch import Batch, BatchState, Terms
 from passerelle.core.clock import Clock, mint
 from passerelle.core.errors import Problem, ProblemError, invalid
@@ -216,7 +217,7 @@ class _Batches:
 def _read(body: bytes) -> _Create:
     try:
         return msgspec.json.decode(body, type=_Create)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise invalid(
             f"The body is not a JSON object as it should be: {error}; see docs/batches.md."
         ) from error

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.core.batch import ACTIVE, Batch, KeptFile, Tally, Terms
 from passerelle.core.clock import Clock, mint
 from passerelle.core.errors import Problem, ProblemError, invalid
@@ -152,7 +153,7 @@ class _MessageBatches:
                 raise invalid(f"`{where}.params` is missing.", param=f"{where}.params")
             try:
                 streams = msgspec.json.decode(request.params, type=_Params).stream
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except BAD_JSON as error:
                 raise invalid(f"`{where}.params` must be an object.", param=f"{where}.params") from error
             if streams:
                 raise invalid(
@@ -286,7 +287,7 @@ class _MessageBatches:
 def _read(body: bytes) -> list[_Request]:
     try:
         requests = msgspec.json.decode(body, type=_Create).requests
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise invalid(f"The body is not as it should be: {error}; see docs/batches.md.") from error
     if requests is None:
         raise invalid("`requests` is missing.", param="requests")

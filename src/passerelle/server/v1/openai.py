@@ -1,6 +1,6 @@
-"""OpenAI's routes: chat completions, responses, embeddings; and the model list of every dialect.
+"""OpenAI's routes: chat completions, embeddings, pictures, sound; and the model list of every dialect.
 
-What is kept of responses is in `stored`.
+Responses themselves are in `responses`, with what is kept of them.
 """
 
 import msgspec
@@ -28,7 +28,7 @@ _UNKNOWN_CONTEXT = 32768  # what Mistral's SDK takes an entry without the figure
 
 
 def routes(calls: ModelCalls, models: ModelList, recall: Before) -> tuple[Route, ...]:
-    """Everything under `/v1` that OpenAI's SDKs call."""
+    """Everything under `/v1` that OpenAI's SDKs call, but for what is kept."""
 
     async def list_models(arrival: Arrival) -> None:
         listings = models.visible(arrival.caller)
@@ -54,7 +54,6 @@ def routes(calls: ModelCalls, models: ModelList, recall: Before) -> tuple[Route,
         await send_whole(arrival, 200, msgspec.json.encode(shape(found)), [])
 
     chat = calls.handler("openai_chat", _spoken("chat"))
-    responses = calls.handler("openai_responses", fixed(PathTarget("chat")), recall)
     input_tokens = calls.handler("openai_responses", fixed(PathTarget("count_tokens", stream=False)), recall)
     embeddings = calls.handler("openai_chat", _spoken("embed"))
     moderations = calls.handler("openai_chat", fixed(PathTarget("moderate")))
@@ -66,7 +65,6 @@ def routes(calls: ModelCalls, models: ModelList, recall: Before) -> tuple[Route,
     rerank = calls.handler("openai_chat", fixed(PathTarget("rerank")))
     return (
         Route("/v1/chat/completions", _POST, "model:call", chat, "openai_chat"),
-        Route("/v1/responses", _POST, "model:call", responses, "openai_responses"),
         Route("/v1/responses/input_tokens", _POST, "model:call", input_tokens, "openai_responses"),
         Route("/v1/embeddings", _POST, "model:call", embeddings, "openai_chat"),
         Route("/v1/images/generations", _POST, "model:call", make_image, "openai_chat"),

@@ -1,9 +1,9 @@
 """Pictures as OpenAI's API, and those who copied it, are asked for them.
 
 Which field who takes, read 2026-11-22: `gpt-image-*` always gives base64 and refuses `response_format` (its
-API reference); xAI's `/v1/images/generations` takes `model, prompt, n, response_format` and gives addresses
-unless told otherwise (docs.x.ai, "Image generations"); Together takes `width`, `height` and `steps` beside
-them (docs.together.ai, "Images"), which a caller of the same dialect may send.
+API reference); xAI's fields are others (`grok`), and its base64 may stand in a `data:` URL; Together takes
+`width`, `height` and `steps` beside them (docs.together.ai, "Images"), which a caller of the same dialect may
+send.
 """
 
 import binascii
@@ -16,6 +16,7 @@ from passerelle.codecs.media import to_data_url
 from passerelle.codecs.multipart import PartHead, Upload, write_form
 from passerelle.codecs.openai_chat.answers import parse_answer
 from passerelle.codecs.openai_chat.tasks.flux import encode_job
+from passerelle.codecs.openai_chat.tasks.grok import encode_grok
 from passerelle.codecs.openai_chat.tasks.images import completed
 from passerelle.codecs.openai_chat.tasks.stream import EventWatcher
 from passerelle.codecs.openai_chat.wire import BAD_JSON
@@ -23,7 +24,7 @@ from passerelle.codecs.openai_reading import Json
 from passerelle.core.errors import AnswerError
 from passerelle.core.request import Dialect, Operation
 from passerelle.core.tasks import ImageRequest, ImageResponse, MadeImage, Media
-from passerelle.core.usage import Usage
+from passerelle.core.usage import NO_USAGE, Usage
 
 _json = msgspec.json.Encoder()
 
@@ -59,6 +60,8 @@ class _Answer(msgspec.Struct):
     quality: str | None = None
     background: str | None = None
     output_format: str | None = None
+    billed_pixels: int | msgspec.UnsetType | None = msgspec.UNSET
+    """Told by `providers/bfl.py`: what a job was billed for, null when it was not said."""
 
 
 _answer_decoder = msgspec.json.Decoder(_Answer)
@@ -76,6 +79,8 @@ class ImagesProvider:
         """JSON; a form when there are files to send."""
         if "flux_job" in target.quirks:
             return encode_job(request, target)
+        if "image_ratio" in target.quirks:
+            return encode_grok(request, target)
         fields: Json = {"model": target.model, "prompt": request.prompt}
         for name, value in (
             ("n", request.n if request.n > 1 else None),
@@ -127,7 +132,7 @@ class ImagesProvider:
         return ImageResponse(
             images=made,
             model=answer.model or "",
-            usage=decode_usage(answer.usage, len(made)),
+            usage=_usage(answer, len(made)),
             size=answer.size,
             quality=answer.quality,
             background=answer.background,
@@ -141,6 +146,14 @@ class ImagesProvider:
     def stream_watcher(self, envelope: Envelope) -> EventWatcher:
         """Over when as many pictures as were asked for are complete."""
         return EventWatcher(completed(self._operation), envelope.answers, _stream_usage)
+
+
+def _usage(answer: _Answer, pictures: int) -> Usage:
+    if answer.billed_pixels is None:
+        return NO_USAGE  # then it is estimated from what was asked for
+    if isinstance(answer.billed_pixels, int):
+        return Usage(output_images=pictures, image_pixels=max(0, answer.billed_pixels))
+    return decode_usage(answer.usage, pictures)
 
 
 def decode_usage(usage: WireUsage | None, pictures: int) -> Usage:
@@ -172,7 +185,7 @@ def _stream_usage(event: dict[str, Any]) -> Usage:
 def _read(picture: _Picture, kind: str) -> Media:
     if picture.b64_json:
         try:
-            return Media(kind, binascii.a2b_base64(picture.b64_json))
+            return Media(kind, binascii.a2b_base64(picture.b64_json.rpartition(",")[2]))
         except ValueError:
             raise AnswerError("the provider's picture is no base64") from None
     if picture.url:

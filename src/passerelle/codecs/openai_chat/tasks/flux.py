@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Encoded, Target
+from passerelle.codecs.shapes import sides
 from passerelle.core.errors import invalid
 from passerelle.core.tasks import ImageRequest, Media
 
@@ -40,7 +41,7 @@ def encode_job(request: ImageRequest, target: Target) -> Encoded:
         if value is not None
     ]
     if request.size is not None:
-        width, height = _sides(request.size)
+        width, height = sides(request.size)
         body["width"], body["height"] = _fitting(width), _fitting(height)
         if (body["width"], body["height"]) != (width, height):
             dropped.append("size")
@@ -53,13 +54,6 @@ def encode_job(request: ImageRequest, target: Target) -> Encoded:
     if request.extra:
         body |= {name: value for name, value in request.extra.items() if name not in body}
     return Encoded(_json.encode(body), tuple(dropped))
-
-
-def _sides(size: str) -> tuple[int, int]:
-    width, x, height = size.partition("x")
-    if not (x and width.isascii() and width.isdigit() and height.isascii() and height.isdigit()):
-        raise invalid(f"`size` is `{size[:60]}`; write it as `1024x1536`, in pixels.", "size")
-    return int(width[:9]), int(height[:9])
 
 
 def _fitting(side: int) -> int:

@@ -37,6 +37,13 @@ MOST_SOURCES: Final = 16
 MOST_TOKENS: Final = 16_384
 """Of one picture made: the dearest setting documented is 6,240 tokens and grows with the size."""
 
+MEGAPIXEL: Final = 1_000_000
+MOST_PIXELS: Final = 4_200_000
+"""Of a picture made without a size, where pixels are billed (FLUX.2 makes four megapixels; docs.bfl.ai, read
+2026-11-22)."""
+MOST_SOURCE_PIXELS: Final = 20_000_000
+"""Of a picture given (as many as Black Forest Labs takes; docs.bfl.ai, read 2026-11-22)."""
+
 
 class ImagesClient:
     """Obeys `TaskClientSide`, for making pictures and for editing them."""
@@ -58,9 +65,15 @@ class ImagesClient:
             answers=asked.n,
             text_bytes=words,
             images=sources,
-            likely=Usage(input_tokens=words // 4 + 1, output_images=asked.n),
+            likely=Usage(
+                input_tokens=words // 4 + 1,
+                output_images=asked.n,
+                image_pixels=asked.n * _pixels(asked.size, MEGAPIXEL) + sources * MEGAPIXEL,
+            ),
             most=Usage(
-                output_images=asked.n, output_image_tokens=MOST_TOKENS * asked.n * (1 + asked.partial_images)
+                output_images=asked.n,
+                output_image_tokens=MOST_TOKENS * asked.n * (1 + asked.partial_images),
+                image_pixels=asked.n * _pixels(asked.size, MOST_PIXELS) + sources * MOST_SOURCE_PIXELS,
             ),
         )
 
@@ -133,6 +146,14 @@ class ImagesClient:
             }
             frames.append(write_event(kind.encode(), _json.encode(event)))
         return b"".join(frames)
+
+
+def _pixels(size: str | None, unsaid: int) -> int:
+    """A picture's, one megapixel at least; `unsaid` where the size does not tell."""
+    width, x, height = (size or "").partition("x")
+    if not (x and len(size or "") < 12 and width.isdecimal() and height.isdecimal()):
+        return unsaid
+    return max(MEGAPIXEL, int(width) * int(height))
 
 
 def completed(operation: Operation) -> str:

@@ -3,6 +3,9 @@
 Shapes: `openai.types.audio.speech_create_params` (SDK 3.54, read 2026-11-22). The answer is the sound itself,
 its kind in `content-type`; there is no usage in it, so characters are counted here. With `stream_format: sse`
 it comes as `speech.audio.delta` and `speech.audio.done` events, the last with usage.
+
+Mistral (quirk `speech_base64`) wants `voice_id`, and gives `{"audio_data": base64}` (docs.mistral.ai,
+"Quickstart: generate speech", read 2026-11-22).
 """
 
 import binascii
@@ -12,6 +15,7 @@ import msgspec
 
 from passerelle.codecs.base import Encoded, Envelope, PathTarget, ReplyContext, Target, Watched, Whole
 from passerelle.codecs.openai_chat.answers import parse_answer
+from passerelle.codecs.openai_chat.tasks.fields import sniffed
 from passerelle.codecs.openai_chat.tasks.stream import EventWatcher
 from passerelle.codecs.openai_reading import decode_object, left, need_text, take_number, take_text
 from passerelle.codecs.sse import write_event
@@ -119,18 +123,21 @@ class SpeechProvider:
     dialect: Dialect = "openai_chat"
 
     def encode_request(self, request: SpeakRequest, target: Target) -> Encoded:
-        """The request."""
-        body: dict[str, Any] = {"model": target.model, "input": request.text, "voice": request.voice}
-        more = {
-            "response_format": request.form,
-            "speed": request.speed,
-            "instructions": request.instructions,
-            "stream_format": "sse" if request.stream else None,
-        }
+        """The request, and at Mistral what it has no field for."""
+        body: dict[str, Any] = {"model": target.model, "input": request.text}
+        more: dict[str, Any] = {"response_format": request.form}
+        rest = {"speed": request.speed, "instructions": request.instructions}
+        dropped: tuple[str, ...] = ()
+        if "speech_base64" in target.quirks:
+            body["voice_id"] = request.voice
+            dropped = tuple(name for name, value in rest.items() if value is not None)
+        else:
+            body["voice"] = request.voice
+            more |= {**rest, "stream_format": "sse" if request.stream else None}
         body |= {name: value for name, value in more.items() if value is not None}
         if request.extra and request.dialect == self.dialect:
             body |= {name: value for name, value in request.extra.items() if name not in body}
-        return Encoded(_json.encode(body))
+        return Encoded(_json.encode(body), dropped)
 
     def relay_request(self, body: bytes, target: Target) -> bytes | None:
         """Never: it is read whole for its price in any case."""
@@ -139,7 +146,10 @@ class SpeechProvider:
     def decode_response(self, body: bytes, content_type: str) -> SpeakResponse:
         """Raises `AnswerError` for anything that is no sound."""
         kind = content_type.partition(";")[0].strip().lower()
-        if kind.startswith("text/") or kind == "application/json":
+        if kind.startswith("text/") or kind == "application/json" or (not kind and body[:1] == b"{"):
+            within = _within(body)
+            if within:
+                return SpeakResponse(Media(sniffed(within) or "", within))
             parse_answer(body)
             raise AnswerError(f"the provider answered with `{kind[:60]}` in place of sound")
         if not body:
@@ -153,6 +163,23 @@ class SpeechProvider:
     def stream_watcher(self, envelope: Envelope) -> EventWatcher:
         """Over with `speech.audio.done`."""
         return EventWatcher("speech.audio.done", 1, _stream_usage)
+
+
+class _Within(msgspec.Struct):
+    audio_data: str = ""
+
+
+_within_decoder: Final = msgspec.json.Decoder(_Within)
+
+
+def _within(body: bytes) -> bytes:
+    """The sound that JSON holds as base64; empty when it holds none. Raises `AnswerError` for other text."""
+    try:
+        return binascii.a2b_base64(_within_decoder.decode(body).audio_data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return b""
+    except ValueError:
+        raise AnswerError("the provider's sound is no base64") from None
 
 
 class _Counted(msgspec.Struct):

@@ -20,9 +20,10 @@ from passerelle.gateway.batch.native.decide import ask_of, plan_of
 from passerelle.gateway.batch.outputs import result_of
 from passerelle.gateway.estimate import usage_from_bytes
 from passerelle.gateway.generation import Generation
+from passerelle.gateway.outbound import Answer, Outbound
 from passerelle.gateway.road import read
 from passerelle.gateway.settle import Settler
-from passerelle.gateway.translate import Answer, Outbound, decode_whole
+from passerelle.gateway.translate import decode_whole
 from passerelle.gateway.trip import Trip
 from passerelle.ledger.price import cost
 from passerelle.providers.batching.base import Answered

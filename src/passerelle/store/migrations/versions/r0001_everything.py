@@ -1,6 +1,6 @@
 """Everything, from nothing: tenancy, budgets, ledger, audit, receipts.
 
-Revision 0001. This file is history: later changes of `schema.py` are steps of their own.
+Revision 0001. This file is history: later changes of `schema` are steps of their own.
 """
 
 import sqlalchemy as sa

@@ -1,0 +1,31 @@
+"""Sizes of pictures: `1024x1536` as its sides, and as the nearest of the shapes that a model offers."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from passerelle.core.errors import invalid
+
+MOST_SIDE: Final = 16_384
+
+
+def sides(size: str) -> tuple[int, int]:
+    """Width and height in pixels. Raises `ProblemError`."""
+    width, x, height = size.partition("x")
+    if not (x and width.isascii() and width.isdigit() and height.isascii() and height.isdigit()):
+        raise invalid(f"`size` is `{size[:60]}`; write it as `1024x1536`, in pixels.", "size")
+    wide, high = int(width[:9]), int(height[:9])
+    if not (0 < wide <= MOST_SIDE and 0 < high <= MOST_SIDE):
+        raise invalid(f"`size` is `{size[:60]}`; each side is between 1 and {MOST_SIDE} pixels.", "size")
+    return wide, high
+
+
+def nearest(wide: int, high: int, ratios: Iterable[str]) -> tuple[str, bool]:
+    """The nearest of `ratios` (`16:9`), and whether it is the very shape."""
+
+    def off(ratio: str) -> float:
+        across, _, down = ratio.partition(":")
+        x, y = float(across), float(down)
+        return max(wide * y, high * x) / min(wide * y, high * x)
+
+    found = min(ratios, key=off)
+    return found, off(found) < 1.01
