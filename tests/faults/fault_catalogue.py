@@ -168,9 +168,12 @@ BREAKS = (
     Fault("events that say nothing", _in_stream(_nothing_again), ("timeout",), streams=(True,), waits=True),
     Fault(
         "dripped bytes",
-        _either(lambda s: [_chunks_of_one(s.frame[:-2] * 4)], lambda s: [_dripping(b" " * 90)]),
+        _either(
+            lambda s: [_chunks_of_one(s.frame[:-2] * 4)],
+            lambda s: [_dripping(b" " * (len(s.whole) // 3)), Hang()],
+        ),
         ("timeout", "protocol"),
-        at=("before", "first", "middle"),  # a whole answer has one byte more at its last place
+        at=("before", "first", "middle"),  # at its last place a whole answer lacks one byte
         waits=True,
     ),
     Fault(
@@ -273,14 +276,14 @@ BREAKS = (
                 Drip(b"".join(chunk(s.frame[at : at + 40]) for at in range(0, len(s.frame), 40)), 0.001, 25),
                 Send(s.after),
             ],
-            lambda s: [Drip(whole_body(s.dialect), 0.001, 50)],
+            lambda s: [Drip(s.whole, 0.001, 50)],
         ),
         harmless=True,
         at=("first",),
     ),
     Fault(
         "a slow beginning",
-        _either(lambda s: [Wait(0.25), Send(s.rest)], lambda s: [Wait(0.25), Send(whole_body(s.dialect))]),
+        _either(lambda s: [Wait(0.25), Send(s.rest)], lambda s: [Wait(0.25), Send(s.whole)]),
         harmless=True,
         at=("first",),
     ),
@@ -295,12 +298,12 @@ def _bytes(data: bytes, *then: Step) -> Callable[[Scene], Steps]:
 
 
 def _good(scene: Scene) -> bytes:
-    return stream_bytes(scene.dialect) if scene.stream else answer(whole_body(scene.dialect))
+    return stream_bytes(scene.dialect) if scene.stream else answer(scene.whole)
 
 
 def _empty(scene: Scene) -> Steps:
     """An answer without an answer in it."""
-    body = json.loads(whole_body(scene.dialect))
+    body = json.loads(scene.whole)
     hollow = {
         "openai_chat": {"choices": []},
         "openai_responses": {"output": [], "usage": None},
@@ -325,14 +328,14 @@ def _empty(scene: Scene) -> Steps:
 def _without_length(scene: Scene) -> Steps:
     """A whole answer that ends where the connection does."""
     kind = b"text/event-stream" if scene.stream else b"application/json"
-    said = b"".join(frames(scene.dialect)) if scene.stream else whole_body(scene.dialect)
+    said = b"".join(frames(scene.dialect)) if scene.stream else scene.whole
     return [Send(b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\n\r\n%b" % (kind, said)), Close()]
 
 
 def _short_without_length(scene: Scene) -> Steps:
     kind = b"text/event-stream" if scene.stream else b"application/json"
     begun = before_content(scene.dialect) or [frames(scene.dialect)[0][:90]]
-    said = b"".join(begun) if scene.stream else whole_body(scene.dialect)[:-30]
+    said = b"".join(begun) if scene.stream else scene.whole[:-30]
     return [Send(b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\n\r\n%b" % (kind, said)), Close()]
 
 
@@ -473,10 +476,10 @@ REPLACES = (
     ),
     _once("an answer after the answer", _twice, "protocol", either=True),
     _only(True, "an empty stream", _bytes(chunked_head() + LAST_CHUNK), "protocol"),
-    _only(True, "a whole answer for a stream", lambda s: [Send(answer(whole_body(s.dialect)))], "protocol"),
+    _only(True, "a whole answer for a stream", lambda s: [Send(answer(s.whole))], "protocol"),
     _only(False, "a stream for a whole answer", lambda s: [Send(stream_bytes(s.dialect))], "protocol"),
-    _only(False, "a short body", lambda s: [Send(answer(whole_body(s.dialect))[:-20]), Close()], "transport"),
-    _only(False, "half a document", lambda s: [Send(answer(whole_body(s.dialect)[:-9]))], "protocol"),
+    _only(False, "a short body", lambda s: [Send(answer(s.whole)[:-20]), Close()], "transport"),
+    _only(False, "half a document", lambda s: [Send(answer(s.whole[:-9]))], "protocol"),
     _only(False, "an empty document", _bytes(answer(b"{}")), "protocol"),
     _only(False, "a list", _bytes(answer(b"[]")), "protocol"),
     _only(

@@ -34,6 +34,13 @@ class Scene:
     at: Position
     canary: str = ""
     """Where nobody may ever be led."""
+    body: bytes = b""
+    """The whole answer, where it is none to a chat."""
+
+    @property
+    def whole(self) -> bytes:
+        """The body of the whole answer."""
+        return self.body or whole_body(self.dialect)
 
     @property
     def told(self) -> bool:
@@ -61,7 +68,7 @@ class Scene:
         return steps
 
     def _begun_whole(self) -> list[Step]:
-        body = whole_body(self.dialect)
+        body = self.whole
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
         if self.at == "before":
             return [Send(head[:40])]
@@ -71,7 +78,7 @@ class Scene:
     def _place(self) -> int:
         """The frame, or the byte, in whose place the fault comes."""
         if not self.stream:
-            size = len(whole_body(self.dialect))
+            size = len(self.whole)
             return {"before": 0, "first": 0, "middle": size // 2, "last": size - 1}[self.at]
         return 0 if self.at == "before" else lead_in(self.dialect) + self.heard
 

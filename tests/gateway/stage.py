@@ -17,6 +17,7 @@ from tests import upstream_bedrock as bedrock
 from tests import upstream_openai as openai
 from tests.faultd import LAST_CHUNK, Received, Send, Session, Step, Upstream, answer, chunk, chunked_head
 from tests.gateway.door import DIALECTS
+from tests.upstream import read_body
 
 from passerelle.core.request import Dialect
 
@@ -113,7 +114,7 @@ class Stage:
         return len(self._upstream.sessions)
 
     def _route(self, request: Received) -> Sequence[Step]:
-        body = json.loads(request.body)
+        body = read_body(request.body, request.header("content-type") or "")
         model = answers.asked_model(request.path, body)
         self.requests.append((model, request))
         if self._provider is not None:

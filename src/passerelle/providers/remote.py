@@ -32,6 +32,10 @@ STREAM_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 )
 
 
+_LARGE: frozenset[Operation] = frozenset({"embed", "generate_image", "edit_image", "speak"})
+"""What is answered with vectors, pictures or sound, which words do not bound."""
+
+
 class HttpSender(Protocol):
     """What a provider needs of the HTTP client: `http.HttpClient`, or a fake."""
 
@@ -220,7 +224,7 @@ class RemoteProvider:
 
 def worded(call: Call, reply: Reply) -> Reply:
     """The reply to `call`, which knows whether it is to be words: then it is given up long before its cap."""
-    if call.operation == "chat" and isinstance(reply, HttpReply):
+    if call.operation not in _LARGE and isinstance(reply, HttpReply):
         reply.expect_words()
     return reply
 
