@@ -493,6 +493,7 @@ REPLACES = (
         "an endless body",
         lambda _: [Send(chunked_head(content_type="application/json")), Flood(chunk(b" " * 65_536))],
         "protocol",
+        "timeout",
     ),
 )
 
