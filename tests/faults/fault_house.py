@@ -121,7 +121,9 @@ class FaultHouse:
             _need(len(kinds) == 1, f"{kinds} after content")
             text = broken_text(cell.client, said)
             heard = TEXT if cell.fault.either else "".join(PIECES[: cell.scene().heard])
-            _need(text == heard, f"heard {text!r}")
+            # A machine too busy to read in time has heard less: its deadline passed first.
+            busy = kinds == ["timeout"] and not cell.fault.waits and heard.startswith(text)
+            _need(text == heard or busy, f"heard {text!r}")
             _need(attempts[0]["cost_nanos"] > 0, "words that cost nothing")
             self.told += 1
 

@@ -195,8 +195,7 @@ class ResponsesWatcher:
             self.failed = decode_error(response.error if response is not None else None)
         elif kind in ERRORS:
             self.failed = error_in(kind, data)
-        elif not kind:
-            return False  # no event of this API: no caller could read it
+            return False  # nor is an event of no type passed on: no caller could read it
         else:
             self.progress += 1
             if kind in _ITEMS:
