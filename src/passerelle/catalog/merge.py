@@ -279,6 +279,7 @@ def _corrected(
         id=identity,
         model=model,
         upstream_model=said.upstream_model or base.upstream_model,
+        batch_model=said.batch_model or base.batch_model,
         dialect=dialect,
         also=(base.also if said.also is None else said.also) - {dialect},
         region=said.region or base.region,

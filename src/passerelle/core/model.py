@@ -163,8 +163,9 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the operator says of the settings it takes; the catalog's rows stand in `catalog.parameters`."""
 
 
-BatchDialect = Literal["openai", "anthropic"]
-"""How a provider's batch service is spoken to: OpenAI's files and batches, Anthropic's message batches."""
+BatchDialect = Literal["anthropic", "azure", "gemini", "groq", "mistral", "openai"]
+"""How a provider's batch service is spoken to: OpenAI's files and batches and who has copied them (`azure`,
+`groq`), Anthropic's message batches, Gemini's batches, Mistral's batch jobs."""
 
 
 class BatchService(msgspec.Struct, frozen=True):
@@ -214,6 +215,8 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the operator says of the settings taken there."""
     batches: BatchService | None = None
     """The place's own batch service, for many requests at once."""
+    batch_model: str | None = None
+    """The name of the model there, where it is another one: at Azure a deployment for batches is apart."""
     prompt_cache: PromptCache = "auto"
     """Whether prompts that come without marks are marked for its cache (`codecs.caching`)."""
     demo: bool = False

@@ -78,6 +78,10 @@ class Road:
         """Requests on the road now."""
         return self._limits.in_flight
 
+    def on_leaving(self, told: Callable[[], None]) -> None:
+        """Have `told()` called when the next request has left the road, once."""
+        self._limits.on_leaving(told)
+
     async def travel(self, ask: Ask) -> Delivery:
         """The whole way. Raises `ProblemError`; settles whatever was begun, cancellation included."""
         generation = self.generations.current

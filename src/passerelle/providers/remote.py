@@ -14,7 +14,7 @@ import msgspec
 from passerelle.core.model import Deployment
 from passerelle.core.request import Dialect, Operation
 from passerelle.providers.auth import AuthHeader
-from passerelle.providers.base import Call, Deadlines, Reply, SendError
+from passerelle.providers.base import Call, Content, Deadlines, Reply, SendError
 from passerelle.providers.http.response import HttpReply
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class HttpSender(Protocol):
         method: str,
         path: str,
         headers: Headers,
-        body: bytes,
+        body: bytes | Content,
         *,
         deadlines: Deadlines,
         remaining_s: float,
@@ -139,18 +139,23 @@ class RemoteProvider:
         method: str,
         path: str,
         *,
-        body: bytes = b"",
+        body: bytes | Content = b"",
         content_type: str = "application/json",
         dialect: Dialect,
         headers: Sequence[tuple[str, str]] = (),
+        extra: Headers = (),
         deadlines: Deadlines,
         remaining_s: float,
     ) -> Reply:
         """What is no call of a model: `path`, made by an adapter, below the entry's own address, with the
-        entry's credential. Raises `SendError`."""
-        wire = [(b"accept", b"*/*")]
+        entry's credential. `headers` are a caller's, of which what may be forwarded is; `extra` the adapter's
+        own. Raises `SendError`."""
+        wire = [(b"accept", b"*/*"), *extra]
         if body:
             wire.append((b"content-type", content_type.encode()))
+        ends_at = asyncio.get_running_loop().time() + remaining_s
+        if self._token is not None:
+            await self._token.ready(remaining_s)
         shown = self._auth.header()
         if shown is not None:
             wire.append(shown)
@@ -161,9 +166,26 @@ class RemoteProvider:
         ]
         named = {name for name, _ in said}
         wire += [*said, *(pair for pair in self._fixed.get(dialect, ()) if pair[0] not in named)]
-        return await self._client.request(
-            method, self._root + path, wire, body, deadlines=deadlines, remaining_s=remaining_s
+        reply = await self._client.request(
+            method, self._errand_path(path), wire, body, deadlines=deadlines, remaining_s=remaining_s
         )
+        left_s = ends_at - asyncio.get_running_loop().time()
+        if reply.status != 401 or self._token is None or left_s <= 0:
+            return reply
+        if not await self._token.renew(shown, left_s):
+            return reply
+        await reply.aclose()
+        fresh = self._auth.header()
+        wire = [pair for pair in wire if pair is not shown]
+        left_s = max(0.001, ends_at - asyncio.get_running_loop().time())
+        return await self._client.request(
+            method, self._errand_path(path), wire if fresh is None else [*wire, fresh], body,
+            deadlines=deadlines, remaining_s=left_s,
+        )  # fmt: skip
+
+    def _errand_path(self, path: str) -> str:
+        """The path of an errand."""
+        return self._root + path
 
     async def aclose(self) -> None:
         """Close the connections."""

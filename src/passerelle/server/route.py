@@ -82,6 +82,7 @@ WANTED = frozenset(
         b"content-encoding",
         b"content-length",
         b"content-type",
+        b"host",
         b"openai-beta",
         b"traceparent",
         b"user-agent",

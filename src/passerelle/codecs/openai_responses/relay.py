@@ -12,6 +12,7 @@ import msgspec
 
 from passerelle.codecs.base import Envelope, PathTarget, Target
 from passerelle.codecs.callers import CALLERS_WORDS
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_reading import Json, decode_object
 from passerelle.codecs.openai_responses.agent_api import fit
 from passerelle.codecs.openai_responses.answer_in import EMPTY, settle
@@ -151,7 +152,7 @@ class ResponsesWatcher:
                     break
         except AnswerError as error:
             self.failed = None if self.done else Failed(error.failure, error.message)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except BAD_JSON:
             self.failed = Failed("protocol", MALFORMED_EVENT)
         return passed[0] if len(passed) == 1 else b"".join(passed)
 
