@@ -33,6 +33,7 @@ class Stage:
     def __init__(self) -> None:
         self._scripts: dict[str, deque[Sequence[Step]]] = defaultdict(deque)
         self._always: dict[str, Sequence[Step]] = {}
+        self._deciding: dict[str, Callable[[Received, dict[str, Any]], Sequence[Step]]] = {}
         self._provider: Callable[[Received, dict[str, Any]], Sequence[Step]] | None = None
         self.requests: list[tuple[str, Received]] = []
         """(model, request), in the order they came."""
@@ -80,6 +81,10 @@ class Stage:
         """Have `provider(request, body)` decide about every request, or no longer."""
         self._provider = provider
 
+    def when(self, model: str, decide: Callable[[Received, dict[str, Any]], Sequence[Step]]) -> None:
+        """Have `decide(request, body)` choose what to do with the model's requests."""
+        self._deciding[model] = decide
+
     def clear(self, model: str) -> None:
         """Forget the scripts the model's requests have left."""
         self._scripts[model].clear()
@@ -123,6 +128,8 @@ class Stage:
             return self._scripts[model].popleft()
         if model in self._always:
             return self._always[model]
+        if model in self._deciding:
+            return self._deciding[model](request, body)
         try:
             return (Send(good(request.path, body)),)
         except (AttributeError, TypeError, ValueError):  # as real ones do, it refuses what it cannot read
