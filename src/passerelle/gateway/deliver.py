@@ -14,6 +14,7 @@ import msgspec
 from passerelle.codecs.base import ReplyContext, StreamWatcher
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed
+from passerelle.core.request import Dialect
 from passerelle.gateway import keep
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.outcomes import UNREADABLE, Outcomes
@@ -28,6 +29,9 @@ log = logging.getLogger("passerelle.road")
 
 _DRAIN_S = 0.25
 """How long a finished stream may take to close its framing, so that its connection can be reused."""
+_ENDS_WITH_MARKS: frozenset[Dialect] = frozenset({"openai_chat", "bedrock"})
+"""Dialects whose answer is whole once it says why it stopped: what follows are a count and a mark. Relayed,
+that reason has gone to the caller, and an error after it would be a second end."""
 _NOT_KEPT = "Records cannot be written now; try again shortly."
 
 
@@ -67,7 +71,12 @@ class Deliverer:
                     async for out in self._onward(trip, opened):
                         yield _kept(trip, out)
                 except SendError as error:
-                    if not watcher.done:
+                    if leg.outbound.relayed and watcher.finish and leg.outbound.dialect in _ENDS_WITH_MARKS:
+                        out = watcher.close()
+                        if watcher.done and not trip.settled:
+                            self._outcomes.stream_completed(trip, leg, watcher)
+                        yield _kept(trip, out)
+                    elif not watcher.done:
                         failure = from_send_error(
                             error, provider=leg.deployment.provider, hidden=leg.provider.hidden
                         )
