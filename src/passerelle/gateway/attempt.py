@@ -20,7 +20,7 @@ from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
 from passerelle.gateway.outbound import Answer
 from passerelle.gateway.outcomes import Outcomes, observe
-from passerelle.gateway.patience import Patience
+from passerelle.gateway.patience import Patience, expect_size
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.tour import Tour
 from passerelle.gateway.translate import decode_whole, encode_for, watch_stream
@@ -308,6 +308,7 @@ class Engine:
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = max(deadlines.first_content_s - waited_s, deadlines.between_s)
         reply.set_deadline(asyncio.get_running_loop().time() + limit_s)
+        expect_size(reply, trip.envelope.operation)
 
 
 def _nowhere(trip: Trip, failure: Failure | None, full: Full | None, unfit: UnfitError | None) -> Problem:

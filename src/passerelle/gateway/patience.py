@@ -1,4 +1,4 @@
-"""How long a provider's stream may go on without saying anything.
+"""How long, and how much, a provider may send without saying anything.
 
 A reply's own deadline counts while a read waits. A provider that never lets one wait, with comments, empty
 lines or lifecycle events as fast as they are read, would outlast it: so what comes without content is looked
@@ -8,10 +8,22 @@ at too.
 import asyncio
 
 from passerelle.codecs.base import MAX_EVENT_BYTES
-from passerelle.providers.base import SendError
+from passerelle.core.request import Operation
+from passerelle.providers.base import Reply, SendError
+from passerelle.providers.http import HttpReply
 
 MOST_BYTES = MAX_EVENT_BYTES + (1 << 20)
 """Without content in them: the longest event there may be, on its way, and some."""
+
+
+_LARGE: frozenset[Operation] = frozenset({"embed", "generate_image", "edit_image", "speak"})
+"""What is answered with vectors, pictures or sound, which words do not bound."""
+
+
+def expect_size(reply: Reply, operation: Operation) -> None:
+    """Have a whole answer that is to be words given up long before the cap of any answer."""
+    if operation not in _LARGE and isinstance(reply, HttpReply):
+        reply.expect_words()
 
 
 class Patience:

@@ -37,7 +37,7 @@ from passerelle.providers.base import Call, Reply, SendError
 from passerelle.providers.entry import ProviderEntry
 from passerelle.providers.http.origin import parse_origin
 from passerelle.providers.invoked import InvokedStream
-from passerelle.providers.remote import HttpSender, worded
+from passerelle.providers.remote import HttpSender
 from passerelle.providers.sigv4 import Header, Signer
 
 _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d{1,2}")
@@ -133,10 +133,9 @@ class BedrockProvider:
         sent = call.body if body is None else body
         path = f"{self._root}{self._quoted(model or call.deployment.upstream_model)}/{verb}"
         headers = [_JSON, _ACCEPT_STREAM if call.stream else _ACCEPT, *self._auth.headers(path, sent)]
-        reply = await self._client.request(
+        return await self._client.request(
             "POST", path, headers, sent, deadlines=call.deadlines, remaining_s=call.remaining_s
         )
-        return worded(call, reply)
 
     def _quoted(self, model: str) -> str:
         known = self._models.get(model)

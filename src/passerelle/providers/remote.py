@@ -5,9 +5,9 @@ caller's headers only those in `forward` pass, and never one that could carry a 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from re import Pattern
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -15,7 +15,6 @@ from passerelle.core.model import Deployment
 from passerelle.core.request import Dialect, Operation
 from passerelle.providers.auth import AuthHeader
 from passerelle.providers.base import Call, Content, Deadlines, Reply, SendError
-from passerelle.providers.http.response import HttpReply
 
 if TYPE_CHECKING:
     from passerelle.providers.auth.token import TokenHeader
@@ -32,14 +31,10 @@ STREAM_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 )
 
 
-_LARGE: frozenset[Operation] = frozenset({"embed", "generate_image", "edit_image", "speak"})
-"""What is answered with vectors, pictures or sound, which words do not bound."""
-
-
 class HttpSender(Protocol):
     """What a provider needs of the HTTP client: `http.HttpClient`, or a fake."""
 
-    async def request(
+    def request(
         self,
         method: str,
         path: str,
@@ -48,7 +43,7 @@ class HttpSender(Protocol):
         *,
         deadlines: Deadlines,
         remaining_s: float,
-    ) -> Reply:
+    ) -> Coroutine[Any, Any, Reply]:
         """Send and wait for the response head. Raises `SendError`."""
         ...
 
@@ -101,15 +96,13 @@ class RemoteProvider:
         """Whether `operation` has a path in the deployment's own dialect."""
         return (deployment.dialect, operation) in self._routes
 
-    async def send(self, call: Call) -> Reply:
+    def send(self, call: Call) -> Coroutine[Any, Any, Reply]:
         """Send one call. Raises `SendError`; a dialect or operation not spoken here is `not_found`."""
         token = self._token_of(call)
-        if token is not None:
-            return await self._send_with(token, call)
-        return await self._send(call)
+        return self._send(call) if token is None else self._send_with(token, call)
 
-    async def _send(self, call: Call) -> Reply:
-        reply = await self._client.request(
+    def _send(self, call: Call) -> Coroutine[Any, Any, Reply]:
+        return self._client.request(
             "POST",
             self._path(call),
             self._headers(call),
@@ -117,7 +110,6 @@ class RemoteProvider:
             deadlines=call.deadlines,
             remaining_s=call.remaining_s,
         )
-        return worded(call, reply)
 
     async def _send_with(self, token: "TokenHeader", call: Call) -> Reply:
         """Send with a token that is still good; once more with a new one when it is refused as none."""
@@ -242,13 +234,6 @@ class RemoteProvider:
     def _make_usual(self, call: Call, auth: tuple[bytes, bytes] | None) -> tuple[tuple[bytes, bytes], ...]:
         usual = STREAM_HEADERS if call.stream else JSON_HEADERS
         return (*usual, *(() if auth is None else (auth,)), *self._fixed.get(call.dialect, ()))
-
-
-def worded(call: Call, reply: Reply) -> Reply:
-    """The reply to `call`, which knows whether it is to be words: then it is given up long before its cap."""
-    if call.operation not in _LARGE and isinstance(reply, HttpReply):
-        reply.expect_words()
-    return reply
 
 
 def _until(call: Call, remaining_s: float) -> Call:
