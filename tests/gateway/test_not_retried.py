@@ -204,7 +204,7 @@ def test_a_place_that_keeps_failing_is_tried_last_until_it_recovers(play: Theatr
 
 def test_an_event_too_large_to_hold_is_not_bought_again(play: Theatre) -> None:
     duo = play.duo("openai_chat")
-    piece = chunk(b"data: " + b"x" * (1 << 20))
+    piece = chunk(b'data: {"images": ["' + b"x" * (1 << 20))
     event = piece + 33 * chunk(b"x" * (1 << 20))
     play.stage.always(duo.first, Send(opened(*frames("openai_chat")[:1])), Send(event))
 
