@@ -18,6 +18,7 @@ from passerelle.gateway.deliver import Deliverer, Opened
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
+from passerelle.gateway.onward import onward, too_small
 from passerelle.gateway.outbound import Answer
 from passerelle.gateway.outcomes import Outcomes, observe
 from passerelle.gateway.patience import Patience, expect_size
@@ -109,6 +110,10 @@ class Engine:
             if stop.pause_s:
                 await asyncio.sleep(stop.pause_s)
             deployment = by_id[stop.deployment]
+            if (smaller := too_small(trip, deployment)) is not None:
+                pass_over(trip, smaller)
+                tour.skip()
+                continue
             if deployment.id in generation.limited and ticket is not None:
                 found = ticket.occupy(deployment)
                 if found is not None:
@@ -128,7 +133,8 @@ class Engine:
                 tour.skip()
                 continue
             break
-        estimate = await self._holds.reserve(trip, deployment)
+        until_s = trip.ask.started_s + legs.deadlines_of(trip, deployment).total_s
+        estimate = await self._holds.reserve(trip, deployment, until_s - self._clock.monotonic_s())
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
         intent = legs.intent_of(trip, leg, estimate)
         try:
@@ -298,7 +304,7 @@ class Engine:
 
     def _setback(self, trip: Trip, leg: Leg, failure: Failure) -> _Setback:
         self._outcomes.failed(trip, leg, failure)
-        return _Setback(failure)
+        return _Setback(onward(trip.plan, failure))
 
     def _bound_body(self, trip: Trip, leg: Leg, reply: Reply) -> None:
         """Bound the wait for a whole answer's body: as for first content from the request, and at least as
