@@ -12,6 +12,7 @@ from passerelle.gateway.road import Road
 from passerelle.gateway.trip import Ask, Delivery
 from passerelle.server.answer import Watch, Watches, send_delivery
 from passerelle.server.body import read_body
+from passerelle.server.repeats import HEADER, Repeats
 from passerelle.server.route import Arrival, Handler
 from passerelle.server.wishes import forwarded, read_wishes
 from passerelle.store import StoreUnavailable
@@ -24,8 +25,9 @@ Before = Callable[[Ask], Awaitable[Ask]]
 class ModelCalls:
     """Makes the handlers of model routes."""
 
-    def __init__(self, road: Road, clock: Clock) -> None:
+    def __init__(self, road: Road, clock: Clock, repeats: Repeats) -> None:
         self._road = road
+        self._repeats = repeats
         self._clock = clock
         self._watches = Watches()
 
@@ -35,6 +37,17 @@ class ModelCalls:
         async def handle(arrival: Arrival) -> None:
             ask = await self.ask(arrival, dialect, target_of(arrival))
             await self.carry(arrival, ask, before)
+
+        return self.repeatable(handle)
+
+    def repeatable(self, handler: Handler) -> Handler:
+        """`handler`, for requests with an `Idempotency-Key` too: see `repeats`."""
+
+        async def handle(arrival: Arrival) -> None:
+            if HEADER in arrival.headers:
+                await self._repeats.once(arrival, handler)
+            else:
+                await handler(arrival)
 
         return handle
 

@@ -38,6 +38,7 @@ from passerelle.store.schema.record import (
     signing_batch,
     signing_key,
 )
+from passerelle.store.schema.repeats import repeat
 from passerelle.store.schema.work import batch, batch_line, file
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "outcome",
     "price_row",
     "project",
+    "repeat",
     "signing_batch",
     "signing_key",
     "stored_output",
