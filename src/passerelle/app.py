@@ -333,6 +333,7 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
             settings.server.max_body_bytes,
             settings.server.max_in_flight,
             frozenset(host.lower().encode() for host in settings.server.allowed_hosts),
+            settings.server.max_in_flight_per_tenant,
         ),
     )
 

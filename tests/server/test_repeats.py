@@ -31,8 +31,11 @@ def house(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ho
         until(lambda: house.rows("select count(*) from hold where 1") is not None, "the books")
 
 
+_numbers = iter(range(40))
+
+
 @pytest.fixture
-def model(request: pytest.FixtureRequest, _numbers: Iterator[int] = iter(range(40))) -> str:
+def model() -> str:
     """A model that no other test asks for."""
     return f"m{next(_numbers)}"
 

@@ -1,4 +1,4 @@
-"""Idempotency keys: of two workers one has a name, an answer is kept a day, and nothing stays locked for ever."""
+"""Idempotency keys: of two workers one has a name, an answer is kept a day, nothing stays locked for ever."""
 
 from collections.abc import Callable
 

@@ -19,6 +19,12 @@ Role = Literal["operator", "owner", "admin", "finance", "auditor", "builder", "m
 
 _MEMBER: frozenset[Permission] = frozenset({"model:call", "model:list", "receipt:read", "usage:read"})
 
+Priority = Literal["interactive", "agent", "batch"]
+"""Who goes first when there is not room for all: somebody who waits, a program that goes on, work for later."""
+
+PRIORITIES: tuple[Priority, ...] = ("interactive", "agent", "batch")
+"""From the first to the last."""
+
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     "member": _MEMBER,
     "builder": _MEMBER | {"health:read"},
@@ -53,6 +59,8 @@ class Rights(msgspec.Struct, frozen=True, omit_defaults=True):
     content: Literal["none", "conversations", "full"] | None = None
     """What of prompts and answers may be stored: nothing, what callers ask to keep (Responses `store`,
     conversations), or that and every request's with its receipt. Default: none."""
+    priority: Priority | None = None
+    """The highest its requests may have, and what they have unless they ask for less."""
 
 
 class Organisation(msgspec.Struct, frozen=True, omit_defaults=True):

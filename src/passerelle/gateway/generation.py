@@ -37,6 +37,8 @@ class Intake(msgspec.Struct, frozen=True):
     max_in_flight: int = 1024
     allowed_hosts: frozenset[bytes] = frozenset()
     """Lower-case; empty: all."""
+    max_in_flight_per_tenant: int | None = None
+    """Of these, one organisation's."""
 
 
 class Generation(msgspec.Struct, frozen=True, eq=False):

@@ -10,7 +10,7 @@ from passerelle.codecs.base import Envelope, PathTarget
 from passerelle.core.conversation import Turn
 from passerelle.core.model import DataClass
 from passerelle.core.plan import Mode, Plan, Rejection
-from passerelle.core.principal import Principal
+from passerelle.core.principal import Principal, Priority
 from passerelle.core.receipt import Attempt, HoldSettled
 from passerelle.core.request import Dialect, Request
 from passerelle.gateway.generation import Generation
@@ -31,6 +31,8 @@ class Wishes(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Call the model in the answer what the caller called it: see `server.wishes`."""
     explain: bool = False
     """Plan only: nothing is called, held or billed."""
+    priority: Priority | None = None
+    """Lower than the key's own, when there is not room for all; a higher one changes nothing."""
 
 
 NO_WISHES = Wishes()

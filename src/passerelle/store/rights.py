@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeVar
 
 from passerelle.core.model import DATA_CLASSES
-from passerelle.core.principal import Rights
+from passerelle.core.principal import PRIORITIES, Rights
 
 _T = TypeVar("_T")
 _CONTENT: tuple[Literal["none", "conversations", "full"], ...] = ("none", "conversations", "full")
@@ -15,7 +15,7 @@ def intersect(levels: Sequence[Rights]) -> Rights:
     """What remains after every level, from the organisation down to the key.
 
     Numbers take the least, lists what all levels name (an empty list allows nothing), the data class the
-    most sensitive, `audit` the strictest, and `content` the least that any level says.
+    most sensitive, `audit` the strictest, `content` the least and `priority` the lowest that any level says.
     `models` is the deepest level's own patterns: the intersection of patterns is not a pattern, so
     `Principal.model_patterns` keeps one tuple per level and a model must match them all.
     """
@@ -33,6 +33,11 @@ def intersect(levels: Sequence[Rights]) -> Rights:
         concurrency=_least([level.concurrency for level in levels]),
         audit=None if not audits else "required" if "required" in audits else "standard",
         content=min(named, key=_CONTENT.index, default=None),
+        priority=max(
+            [level.priority for level in levels if level.priority is not None],
+            key=PRIORITIES.index,
+            default=None,
+        ),
     )
 
 
