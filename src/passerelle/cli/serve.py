@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--fd", type=int, hidden=True, help="A listening socket inherited from the parent.")
 @click.option("--limits-fd", type=int, hidden=True, help="Shared counters inherited from the parent.")
+@click.option("--ready-fd", type=int, hidden=True, help="Where the parent waits to hear that we serve.")
 @click.option("--place", type=int, default=0, hidden=True, help="Which of the parent's workers this is.")
 def command(
     config: Path | None,
@@ -45,6 +47,7 @@ def command(
     workers: int | None,
     fd: int | None,
     limits_fd: int | None,
+    ready_fd: int | None,
     place: int,
 ) -> None:
     """Start the gateway and serve until SIGTERM or Ctrl-C.
@@ -60,7 +63,8 @@ def command(
     said = overrides(data, host=host, port=port, workers=workers)
     if fd is not None:
         counters = None if limits_fd is None else _shared_counters(limits_fd, place)
-        _serve(settings, socket.socket(fileno=fd), config, said, counters)
+        announce = None if ready_fd is None else partial(_announce, ready_fd)
+        _serve(settings, socket.socket(fileno=fd), config, said, counters, announce)
         return
     sock = listening_socket(settings)
     click.echo(f"Passerelle listens on {address(settings, sock)}", err=True)
@@ -89,18 +93,25 @@ def _shared_counters(fd: int, place: int) -> "SharedCounters":
     return SharedCounters(fd, place)
 
 
+def _announce(ready_fd: int) -> None:
+    """Tell the parent that requests are taken."""
+    os.write(ready_fd, b"1")
+    os.close(ready_fd)
+
+
 def _serve(
     settings: "Settings",
     sock: socket.socket,
     config: Path | None,
     said: dict[str, object],
     counters: "SharedCounters | None" = None,
+    on_ready: Callable[[], None] | None = None,
 ) -> None:
     """One worker, to its end."""
     from passerelle.telemetry import logs
 
     logs.configure(settings.telemetry.log_level, settings.telemetry.log_format)
-    run_app(build_app(settings, config, said, counters), sock)
+    run_app(build_app(settings, config, said, counters), sock, on_ready)
 
 
 def listening_socket(settings: "Settings") -> socket.socket:

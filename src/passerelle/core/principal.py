@@ -20,7 +20,7 @@ Role = Literal["operator", "owner", "admin", "finance", "auditor", "builder", "m
 _MEMBER: frozenset[Permission] = frozenset({"model:call", "model:list", "receipt:read", "usage:read"})
 
 Priority = Literal["interactive", "agent", "batch"]
-"""Who goes first when there is not room for all: somebody who waits, a program that goes on, work for later."""
+"""Who goes first when there is not room for all: a person who waits, a program at work, work for later."""
 
 PRIORITIES: tuple[Priority, ...] = ("interactive", "agent", "batch")
 """From the first to the last."""

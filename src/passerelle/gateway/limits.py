@@ -4,11 +4,11 @@ Rates are GCRA: so many a minute, of which a few may come at once. Concurrency i
 is delivered. With several workers the counters are shared by all of this host (see `counters`), so that it
 makes no difference which worker a connection ends at. Nothing is counted for what has no limit.
 
-What comes when a worker has no room is turned away at once, the lowest priority first: `batch` while 30 % of
-the places are still free, `agent` while 10 % are. There is no queue. A model call takes seconds, so a queue
-would fill at once and stay full, adding its length to everybody's wait and nothing to what is done; a free
-place is taken by the next that comes, and whoever was turned away is told when to come again. Reserved places,
-not a queue, are what puts a waiting person before a nightly batch.
+What comes when there is no room is turned away at once, the lowest priority first: `batch` while 30 %
+of the places are free, `agent` while 10 % are. There is no queue. A model call takes seconds: a queue would
+fill at once and stay full, adding its length to everybody's wait and nothing to what is done; a free place is
+taken by the next that comes, and whoever was turned away is told when to come again. Places that are kept
+free, not a queue, put a waiting person before a nightly batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -64,8 +64,8 @@ class Limits:
     def enter(
         self, principal: Principal, generation: Generation, tokens: int, wish: Priority | None = None
     ) -> "Ticket":
-        """A place on the road for a request of probably `tokens` tokens, whose caller wants it to have at most
-        the priority `wish`. Raises `ProblemError` (`overloaded`, `rate_limited`).
+        """A place on the road for a request of probably `tokens` tokens, whose caller wants it to have at
+        most the priority `wish`. Raises `ProblemError` (`overloaded`, `rate_limited`).
         """
         rank = max(_RANK[principal.rights.priority or generation.default_rights.priority], _RANK[wish])
         most = generation.intake.max_in_flight

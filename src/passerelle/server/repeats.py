@@ -2,17 +2,17 @@
 
     first            it is done, and how it ended is remembered for a day
     again, running   409 with `retry-after`, on whichever worker it comes
-    again, answered  the answer once more: from a tenant that lets content be stored; from any other a 409 that
-                     names the receipt, because what was not kept cannot be said again and what was paid is
-                     not to be paid twice without the caller's wish
+    again, answered  the answer once more, where the tenant lets content be stored; anywhere else a 409 that
+                     names the receipt: what was not kept cannot be said again, and what was paid is not to
+                     be paid twice without the caller's wish
     other request    422: the key was used for something else
 
-Only what was answered is remembered. A refusal, a failure, a stream that broke and a caller that left free the
-key at once, so that trying again is trying. Keys are the API key's own: another one's are other keys.
+Only what was answered is remembered. A refusal, a failure, a stream that broke and a caller that left free
+the key at once, so that trying again is trying. Keys are the API key's own: another one's are other keys.
 
-Nothing of this is in the way of a request without the header. Source: draft-ietf-httpapi-idempotency-key-header
-(409 for one under way, 422 for a different one); openai-python 3.54 and anthropic 2.12 try again after a 409
-unless `x-should-retry` says `false` (`_base_client.py`), read 2026-11-22.
+Nothing of this is in the way of a request without the header. Sources, read 2026-11-22: IETF draft "The
+Idempotency-Key HTTP Header Field" (409 for one under way, 422 for a different one); `_base_client.py` of the
+openai and anthropic SDKs, which try again after a 409 unless `x-should-retry` says `false`.
 """
 
 import asyncio
@@ -146,7 +146,7 @@ class Repeats:
             raise ProblemError(
                 Problem(
                     "conflict",
-                    "The request with this `Idempotency-Key` is under way; ask again when `retry-after` says.",
+                    "The request with this `Idempotency-Key` is under way; ask when `retry-after` says.",
                     param="idempotency-key",
                     code="idempotency_key_in_use",
                     status=409,
@@ -157,9 +157,9 @@ class Repeats:
             error = ProblemError(
                 Problem(
                     "conflict",
-                    f"The request with this `Idempotency-Key` was answered: receipt `{before.receipt_id}`. The "
-                    "answer is not stored (see `content` in docs/api.md); to have it made and charged again, "
-                    "send another key.",
+                    f"The request with this `Idempotency-Key` was answered: receipt `{before.receipt_id}`. "
+                    "The answer is not stored (see `content` in docs/api.md); to have it made, and charged, "
+                    "again, send another key.",
                     param="idempotency-key",
                     code="idempotency_key_answered",
                     status=409,
