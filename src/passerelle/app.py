@@ -329,6 +329,7 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         default_rights=msgspec.convert(settings.limits.model_dump(), Rights),
         conversation_days=settings.store.conversation_days,
         entries={name: entry.identity for name, entry in entries.items()},
+        drained=frozenset(name for name, said in settings.providers.items() if said.on_disconnect == "drain"),
         intake=Intake(
             settings.server.max_body_bytes,
             settings.server.max_in_flight,
