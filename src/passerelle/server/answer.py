@@ -99,6 +99,17 @@ async def send_delivery(arrival: Arrival, delivery: Delivery, presence: Presence
 class Watch:
     """Cancels the request's task when its caller goes away, or stops reading."""
 
+    __slots__ = (
+        "_arrival",
+        "_presence",
+        "_stalled_after_s",
+        "_task",
+        "_unread",
+        "_watcher",
+        "pulse",
+        "sending",
+    )
+
     def __init__(
         self, arrival: Arrival, *, stalled_after_s: float | None = None, presence: Presence | None = None
     ) -> None:
@@ -110,7 +121,7 @@ class Watch:
         self._stalled_after_s = stalled_after_s
         self._presence = presence
         self._unread = 0
-        self._task = asyncio.current_task()
+        self._task = arrival.task or asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
 
     def start(self) -> None:

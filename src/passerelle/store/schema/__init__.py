@@ -37,6 +37,7 @@ from passerelle.store.schema.record import (
     outcome,
     signing_batch,
     signing_key,
+    speak_postgresql,
 )
 from passerelle.store.schema.repeats import repeat
 from passerelle.store.schema.work import batch, batch_line, file
@@ -69,6 +70,7 @@ __all__ = [
     "repeat",
     "signing_batch",
     "signing_key",
+    "speak_postgresql",
     "stored_output",
     "stored_response",
     "usage_hour",
