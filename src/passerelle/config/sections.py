@@ -26,6 +26,7 @@ class ServerSettings(Section):
     tls_key: Path | None = None
     max_body_bytes: Annotated[Whole, Field(ge=1024, le=1 << 30)] = 32 << 20
     max_in_flight: Positive = 1024
+    max_in_flight_per_tenant: Positive | None = None
     drain_s: Seconds = 120.0
 
 
@@ -51,6 +52,7 @@ class LimitSettings(Section):
     requests_per_minute: Positive | None = None
     tokens_per_minute: Positive | None = None
     concurrency: Positive | None = None
+    priority: Literal["interactive", "agent", "batch"] | None = None
 
 
 class DeadlineSettings(Section):

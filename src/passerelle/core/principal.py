@@ -20,6 +20,12 @@ Role = Literal["operator", "owner", "admin", "finance", "auditor", "builder", "m
 
 _MEMBER: frozenset[Permission] = frozenset({"model:call", "model:list", "receipt:read", "usage:read"})
 
+Priority = Literal["interactive", "agent", "batch"]
+"""Who goes first when there is not room for all: a person who waits, a program at work, work for later."""
+
+PRIORITIES: tuple[Priority, ...] = ("interactive", "agent", "batch")
+"""From the first to the last."""
+
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     "member": _MEMBER,
     "builder": _MEMBER | {"health:read"},
@@ -60,6 +66,8 @@ class Rights(msgspec.Struct, frozen=True, omit_defaults=True):
     on_refusal: OnRefusal | None = None
     """`next`: a prompt that one provider refuses by policy goes on to the next. `fail` forbids it; unsaid, as
     above."""
+    priority: Priority | None = None
+    """The highest its requests may have, and what they have unless they ask for less."""
 
 
 class Organisation(msgspec.Struct, frozen=True, omit_defaults=True):
