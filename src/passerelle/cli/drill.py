@@ -140,14 +140,14 @@ def command(
         raise WrongCall("Missing option `--without`: say what is taken out, such as `--without openai`.")
     for path in reports:
         if path.suffix.lower() not in FORMATS:
-            raise usage(
+            raise WrongCall(
                 f"`{path}` ends in none of {', '.join(FORMATS)}: the ending says which form to write."
             )
     if live:
         from passerelle.cli.drill_live import remove
 
         if golden is not None or reports or keys or orgs:
-            raise usage(
+            raise WrongCall(
                 "--live takes no --golden, --key, --org or --report: its summary is of real requests."
             )
         if scope is None:

@@ -33,7 +33,8 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
     """List models with price, context, region and health.
 
     Prices are per million tokens, in US dollars unless another currency or unit is said. `where` is where
-    inference runs: `?` when no document of the provider's says so. Health comes from a running gateway, when
+    inference runs: `?` when no document of the provider's says so. Under the list stands which of them their
+    makers end, and when; clouds may serve them for longer. Health comes from a running gateway, when
     PASSERELLE_API_KEY may ask it.
 
     \b
@@ -71,6 +72,10 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
         ],
         right=("context", "in", "out"),
     )
+    for row in rows:
+        if row.retires is not None and row.deployments:
+            by = row.retires_source or "configuration"
+            click.echo(f"`{row.id}` ends on {row.retires} ({by}).", err=True)
     if not any(row.deployments for row in rows):
         click.echo(
             "No model is served yet: set a provider's key (OPENAI_API_KEY, ANTHROPIC_API_KEY, …), or run "

@@ -216,6 +216,7 @@ def public_key_of(said: str) -> bytes:
                 param_hint="--public-key",
             ) from None
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
         key = load_pem_public_key(path.read_bytes())
