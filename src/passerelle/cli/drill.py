@@ -120,9 +120,9 @@ def command(
     Judges recorded requests, or a golden set, by the rules and prices in force, with and without the
     supplier, and calls nobody. --live really takes it out, for a while and for a part of one organisation.
 
-    PROVIDER is a provider entry, a template (`openai`), a cloud (`aws`, `azure`, `google-cloud`) or
-    `maker:NAME`; REGION narrows it (`bedrock,eu-central-1`). Run it where the gateway runs, with its
-    environment: providers may come from there.
+    PROVIDER is a provider entry, a well-known provider (`openai`), a cloud (`aws`, `azure`,
+    `google-cloud`) or `maker:NAME`; REGION narrows it (`bedrock,eu-central-1`). Run it where the gateway
+    runs, with its environment: providers may come from there.
 
     Exit codes: 0 everything would be served; 1 it could not be done; 2 something would not be served, or a
     ceiling of `[concentration]` is exceeded.

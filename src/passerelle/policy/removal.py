@@ -1,6 +1,6 @@
 """A supplier taken out: what a drill removes from the eligible set, of everything or of one tenant's part.
 
-    openai            the provider entry of that name, every entry started from that template, or the cloud
+    openai            the provider entry of that name, every entry at that well-known provider, or the cloud
     bedrock,eu        the same, where inference may run in that place (`eu`, `eu-central-1`, `westeurope`)
     maker:anthropic   every model of that maker, wherever it runs; `maker:anthropic,aws` at one cloud only
 
@@ -22,7 +22,7 @@ RULE = "drill.removed"
 MAKER = "maker:"
 
 CLOUD_OF = {"azure": "azure", "bedrock": "aws", "vertex": "google-cloud"}
-"""Template of a provider entry → the cloud it is part of."""
+"""Well-known provider → the cloud it is part of."""
 
 CLOUDS = frozenset(CLOUD_OF.values())
 
@@ -33,7 +33,7 @@ class Without(msgspec.Struct, frozen=True):
     """What is taken out."""
 
     supplier: str
-    """A provider entry, a template, a cloud, or `maker:` and a maker."""
+    """A provider entry, a well-known provider, a cloud, or `maker:` and a maker."""
     place: str = ""
     """A region, a country, `eu`, or a cloud; empty: everywhere."""
 
@@ -87,16 +87,16 @@ def parse(text: str) -> Without:
 
 def supplier_of(deployment: Deployment) -> str:
     """Who is paid and depended on: one name for all provider entries of one supplier."""
-    return deployment.template or deployment.provider
+    return deployment.supplier or deployment.provider
 
 
 def takes_out(without: Without, deployment: Deployment) -> bool:
     """Whether a deployment is among what is taken out."""
-    cloud = CLOUD_OF.get(deployment.template or "")
+    cloud = CLOUD_OF.get(deployment.supplier)
     if without.supplier.startswith(MAKER):
         if deployment.model.maker != without.supplier[len(MAKER) :]:
             return False
-    elif without.supplier not in (deployment.provider, deployment.template, cloud):
+    elif without.supplier not in (deployment.provider, deployment.supplier, cloud):
         return False
     return not without.place or without.place == cloud or _may_run_in(deployment, without.place)
 
@@ -106,7 +106,7 @@ def suppliers(deployments: tuple[Deployment, ...]) -> frozenset[str]:
     found: set[str] = set()
     for one in deployments:
         found.update((one.provider, supplier_of(one), MAKER + one.model.maker))
-        cloud = CLOUD_OF.get(one.template or "")
+        cloud = CLOUD_OF.get(one.supplier)
         if cloud is not None:
             found.add(cloud)
     return frozenset(found)

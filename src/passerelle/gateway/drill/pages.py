@@ -107,7 +107,7 @@ def _result(report: Report) -> Section:
         "Result",
         "Answers DORA Art. 28(8): exit without disruption of business activities, without limits to "
         "compliance, without detriment to continuity and quality of services.",
-        (verdict(report), costs),
+        (costs,),
         (
             Table(
                 ("what becomes of them", "requests", "share", "meaning"),

@@ -211,8 +211,8 @@ METHOD = (
     ),
     (
         "Shares of requests are by the supplier that answered; shares of spend by every attempt that was "
-        "billed. Of a golden set, which nobody answered, both are by the plan. Provider entries made from "
-        "one template are one supplier. A place under several laws counts for each."
+        "billed. Of a golden set, which nobody answered, both are by the plan. Provider entries at one "
+        "well-known provider are one supplier. A place under several laws counts for each."
     ),
 )
 
