@@ -21,6 +21,7 @@ from passerelle.gateway.limits import Full
 from passerelle.gateway.onward import onward, too_small
 from passerelle.gateway.outbound import Answer
 from passerelle.gateway.outcomes import Outcomes, observe
+from passerelle.gateway.patience import Patience, expect_size
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.tour import Tour
 from passerelle.gateway.translate import decode_whole, encode_for, watch_stream
@@ -96,6 +97,10 @@ class Engine:
         generation, ticket = trip.generation, trip.ticket
         if failure is not None and ticket is not None:
             ticket.vacate()
+        presence = trip.ask.presence
+        if presence is not None and presence.left is not None:
+            presence.left()
+            await asyncio.sleep(0)
         by_id, now_s = generation.catalog.by_id, self._clock.monotonic_s()
         full: Full | None = None
         unfit: UnfitError | None = None
@@ -135,6 +140,8 @@ class Engine:
         until_s = trip.ask.started_s + legs.deadlines_of(trip, deployment).total_s
         estimate = await self._holds.reserve(trip, deployment, until_s - self._clock.monotonic_s())
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
+        if presence is not None:
+            presence.drains = deployment.provider in generation.drained
         intent = legs.intent_of(trip, leg, estimate)
         try:
             if trip.ask.principal.rights.audit == "required":
@@ -222,7 +229,8 @@ class Engine:
         """Read, holding everything back, until there is content to commit to."""
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = leg.deadlines.first_content_s - waited_s
-        reply.set_deadline(asyncio.get_running_loop().time() + min(limit_s, self._outcomes.remaining_s(leg)))
+        patience = Patience(min(limit_s, self._outcomes.remaining_s(leg)))
+        reply.set_deadline(patience.until)
         chunks = aiter(reply)
         held = b""
         ended = False
@@ -234,8 +242,10 @@ class Engine:
                 ended = True
                 break
             held += watcher.feed(data)
-            if len(held) > HELD_BACK_BOUND and not watcher.content:
-                raise SendError("protocol", "the provider sent no content among its first 256 KiB")
+            if not watcher.content:
+                patience.spend(len(data))
+                if len(held) > HELD_BACK_BOUND:
+                    raise SendError("protocol", "the provider sent no content among its first 256 KiB")
         if watcher.failed is not None and not watcher.done:
             # Even when content came with it: none has been passed on, so another place may take over.
             observe(leg, watcher)
@@ -310,6 +320,7 @@ class Engine:
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = max(deadlines.first_content_s - waited_s, deadlines.between_s)
         reply.set_deadline(asyncio.get_running_loop().time() + limit_s)
+        expect_size(reply, trip.envelope.operation)
 
 
 def _nowhere(trip: Trip, failure: Failure | None, full: Full | None, unfit: UnfitError | None) -> Problem:
