@@ -1,5 +1,6 @@
 """What is paid when the first attempt broke: Σ ledger = Σ attempts = the receipt = what the budget spent."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -129,6 +130,27 @@ def test_a_stream_cut_after_content_is_paid_for_what_came(
     if told:
         assert only["usage"]["input_tokens"] == 40
     assert only["usage"]["output_tokens"] >= 1
+
+
+def test_more_than_was_counted_when_the_stream_opened_is_paid_for(house: House, stage: Stage) -> None:
+    caller = house.caller("long", budget_nanos=10**12)
+    words = {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "text_delta", "text": "word " * 400},
+    }
+    said_so_far = [
+        *before_content("anthropic"),
+        f"event: content_block_delta\ndata: {json.dumps(words)}\n\n".encode(),
+    ]
+    stage.script(f"anth-{PLAYS[9]}-model.anth-1", Send(opened(*said_so_far)), Wait(0.02), Close())
+
+    said = caller.door.send(asked("anthropic", f"anth-{PLAYS[9]}", stream=True))
+
+    (only,) = balanced(house, caller, said)["attempts"]
+    assert only["usage"]["input_tokens"] == 40  # as the provider said when it began
+    assert only["usage"]["output_tokens"] == 500  # four bytes a token
+    assert only["usage"]["source"] == "estimated"
 
 
 def test_when_all_broke_all_that_may_be_billed_is_booked(house: House, stage: Stage) -> None:
