@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from tests.cli.calling import Said, call
 from tests.gateway.door import Asked
 from tests.gateway.house import Caller, House, running, until
 from tests.gateway.stage import ENV, Catalogue, Stage
 from tests.serving import clean_env
+
+from passerelle.cli.main import passerelle
 
 EU = 'attributes = { regions = ["eu"], jurisdictions = ["EU"] }'
 US = 'attributes = { regions = ["us"], jurisdictions = ["US"] }'
@@ -54,16 +57,19 @@ def chat(model: str) -> Asked:
 
 
 def drill(house: House, *args: str, **env: str) -> Said:
-    return call(
-        "drill", "--config", str(house.gateway.config_path), *args, data=house.gateway.data, **ENV, **env
+    """The command on the installation, in this process."""
+    done = CliRunner(env={"PASSERELLE_DATA_DIR": str(house.gateway.data), **ENV, **env}).invoke(
+        passerelle, ["drill", "--config", str(house.gateway.config_path), *args]
     )
+    return Said(done.exit_code, done.stdout, done.stderr)
 
 
 def test_a_drill_on_paper_says_who_is_left_with_nobody_and_why_and_calls_nobody(
     house: House, asked: tuple[Caller, Caller], stage: Stage
 ) -> None:
     before = len(stage.requests)
-    said = drill(house, "--without", "north", "--json")
+    config, data = str(house.gateway.config_path), house.gateway.data
+    said = call("drill", "--config", config, "--without", "north", "--json", data=data, **ENV)
     assert said.code == 2, said.err
     assert len(stage.requests) == before
     report = said.json
@@ -105,17 +111,17 @@ def test_the_reports_are_signed_and_a_changed_byte_is_found(
     assert written.code == 2, written.err
     key = str(house.gateway.data / "keys" / "receipts.pub.pem")
     for file in files:
-        good = call("drill", "verify", str(file), "--public-key", key)
+        good = drill(house, "verify", str(file), "--public-key", key)
         assert (good.code, good.err) == (0, ""), good
         content = file.read_bytes()
         assert b"globex" in content
         assert b"<script" not in content
         changed = tmp_path / f"changed{file.suffix}"
         changed.write_bytes(content.replace(b"globex", b"gl0bex", 1))
-        assert call("drill", "verify", str(changed)).code == 1
-    other = call("drill", "verify", str(files[0]), "--public-key", "00" * 32)
+        assert drill(house, "verify", str(changed)).code == 1
+    other = drill(house, "verify", str(files[0]), "--public-key", "00" * 32)
     assert other.code == 1
-    assert call("drill", "verify", key).code == 1
+    assert drill(house, "verify", key).code == 1
 
 
 def test_a_golden_set_is_judged_in_every_dialect(
