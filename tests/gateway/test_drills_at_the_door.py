@@ -312,6 +312,16 @@ def test_it_ends_by_its_own_clock_when_the_command_is_killed(house: House, opera
     assert until_s <= time.time() < until_s + 1.0
 
 
+def test_it_is_summed_up_when_its_time_is_over(house: House, operator: Caller) -> None:
+    caller = house.caller("waited for")
+    process = begin(house, operator, caller, "2s")
+    until(lambda: everywhere(house, caller, SOUTH), "it is out", within_s=1.5)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert "over since" in out
+    assert "0 requests: nobody else" in out
+
+
 def test_it_outlives_a_killed_gateway_and_keeps_its_end(house: House, operator: Caller) -> None:
     caller = house.caller("restarted")
     asked = {"without": "north", "scope": "key", "scope_id": caller.key_id, "for_s": 120, "reason": "test"}
