@@ -22,6 +22,7 @@ from tests.gateway.door import (
 )
 from tests.gateway.duos import Theatre, theatre
 from tests.gateway.faulty import SECRET_WORDS, before_content, failing, opened
+from tests.gateway.house import until
 from tests.gateway.stage import SECRET, Stage, frames, whole_body
 from tests.upstream_answers import TEXT
 
@@ -122,8 +123,12 @@ def test_our_own_credential_refused_is_502_and_never_shown(
     assert [attempt["failure"] for attempt in receipt["attempts"]] == ["auth", "auth"]
     assert SECRET not in json.dumps(receipt)
     assert SECRET not in "".join(play.house.gateway.log)
-    alarms = play.house.lines("a provider needs the operator")
-    assert {line["deployment"] for line in alarms} >= set(duo.places)
+    until(lambda: alarmed(play) >= set(duo.places), "the operator is told")
+
+
+def alarmed(play: Theatre) -> set[str]:
+    """The deployments the log has asked the operator to see to."""
+    return {line["deployment"] for line in play.house.lines("a provider needs the operator")}
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

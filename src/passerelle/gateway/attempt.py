@@ -18,6 +18,7 @@ from passerelle.gateway.deliver import Deliverer, Opened
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
+from passerelle.gateway.onward import onward, too_small
 from passerelle.gateway.outbound import Answer
 from passerelle.gateway.outcomes import Outcomes, observe
 from passerelle.gateway.patience import Patience, expect_size
@@ -96,6 +97,10 @@ class Engine:
         generation, ticket = trip.generation, trip.ticket
         if failure is not None and ticket is not None:
             ticket.vacate()
+        presence = trip.ask.presence
+        if presence is not None and presence.left is not None:
+            presence.left()
+            await asyncio.sleep(0)
         by_id, now_s = generation.catalog.by_id, self._clock.monotonic_s()
         full: Full | None = None
         unfit: UnfitError | None = None
@@ -109,6 +114,10 @@ class Engine:
             if stop.pause_s:
                 await asyncio.sleep(stop.pause_s)
             deployment = by_id[stop.deployment]
+            if (smaller := too_small(trip, deployment)) is not None:
+                pass_over(trip, smaller)
+                tour.skip()
+                continue
             if deployment.id in generation.limited and ticket is not None:
                 found = ticket.occupy(deployment)
                 if found is not None:
@@ -128,8 +137,11 @@ class Engine:
                 tour.skip()
                 continue
             break
-        estimate = await self._holds.reserve(trip, deployment)
+        until_s = trip.ask.started_s + legs.deadlines_of(trip, deployment).total_s
+        estimate = await self._holds.reserve(trip, deployment, until_s - self._clock.monotonic_s())
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
+        if presence is not None:
+            presence.drains = deployment.provider in generation.drained
         intent = legs.intent_of(trip, leg, estimate)
         try:
             if trip.ask.principal.rights.audit == "required":
@@ -298,7 +310,7 @@ class Engine:
 
     def _setback(self, trip: Trip, leg: Leg, failure: Failure) -> _Setback:
         self._outcomes.failed(trip, leg, failure)
-        return _Setback(failure)
+        return _Setback(onward(trip.plan, failure))
 
     def _bound_body(self, trip: Trip, leg: Leg, reply: Reply) -> None:
         """Bound the wait for a whole answer's body: as for first content from the request, and at least as

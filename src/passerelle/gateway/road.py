@@ -100,7 +100,9 @@ class Road:
         if ask.principal.rights.content == "full":
             trip.answer = []
         try:
-            trip.ticket = self._limits.enter(ask.principal, generation, input_tokens(envelope))
+            trip.ticket = self._limits.enter(
+                ask.principal, generation, input_tokens(envelope), ask.wishes.priority
+            )
             if envelope.operation == "count_tokens" and not counts_natively(trip):
                 body = count_here(trip)
                 self._settler.settle(trip, "answered")
@@ -170,6 +172,7 @@ class Road:
                 policy_version=generation.policy.version,
                 catalog_version=generation.catalog.version,
                 tiers=admission.tiers,
+                onward=admission.onward,
             ),
         )
 

@@ -38,6 +38,8 @@ class Settler:
         self._clock = clock
         self._mac = Mac(pepper)
         self._trace = trace
+        self.watched: dict[str, str] = {}
+        """Receipt id → outcome, of the requests whose outcome somebody waits for."""
 
     def settle(self, trip: Trip, outcome: OutcomeKind, *, problem: str | None = None) -> Receipt | None:
         """Settle once; later calls do nothing and give None. Raises `StoreUnavailable` when the journal
@@ -53,6 +55,8 @@ class Settler:
             trip.booked = self._store.journal.settle_durable(settlement)
         else:
             self._store.journal.settle(Settlement(receipt, settled(trip), _content(trip)))
+        if self.watched and receipt.id in self.watched:
+            self.watched[receipt.id] = outcome
         self._metrics.settled(receipt)
         if self._trace is not None:
             self._trace(trip.ask.traceparent, receipt)

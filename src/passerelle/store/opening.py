@@ -37,6 +37,7 @@ from passerelle.store.poller import Poller
 from passerelle.store.quarantine import Quarantine
 from passerelle.store.receipts import Receipts
 from passerelle.store.recovery import Recovery
+from passerelle.store.repeats import Repeats
 from passerelle.store.schema import INSTALLATION, signing_key
 from passerelle.store.sealing import Sealer
 from passerelle.store.signing import Signer, load_pepper
@@ -111,6 +112,7 @@ class Store:
         self.contents = Contents(self._database, sealer, clock)
         self.conversations = Conversations(self._database, keeper, clock)
         self.backgrounds = Backgrounds(self._database, keeper, clock)
+        self.repeats = Repeats(self._database, keeper, clock, self.instance)
         self.generations = GenerationBook(self._database)
         self._pepper = pepper
         self._closed = False

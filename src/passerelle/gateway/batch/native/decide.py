@@ -167,7 +167,9 @@ def ask_of(principal: Principal, batch: Batch, line: Line, *, at_ns: int, starte
         receipt_id=same("rcp", batch.id, line.number),
         at_ns=at_ns,
         started_s=started_s,
-        wishes=msgspec.structs.replace(wishes, tags=(*wishes.tags, batch.id), explain=False),
+        wishes=msgspec.structs.replace(
+            wishes, tags=(*wishes.tags, batch.id), explain=False, priority="batch"
+        ),
         headers=batch.terms.headers,
     )
 
