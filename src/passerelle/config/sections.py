@@ -1,4 +1,4 @@
-"""The fixed sections of settings: server, store, telemetry, limits, deadlines, router, local.
+"""The fixed sections of settings: server, store, telemetry, limits, deadlines, router, local…
 
 `docs/configuration.md` says what each setting means; a test keeps the two alike.
 """
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from passerelle.config.types import Count, Flag, Name, Positive, Seconds, Section, Text, Whole
+from passerelle.config.types import Count, Flag, Name, Positive, Seconds, Section, Share, Text, Whole
 from passerelle.core.plan import OnContextLength, OnRefusal
 
 
@@ -123,6 +123,13 @@ class BackgroundSettings(Section):
     concurrency: Annotated[Whole, Field(ge=0, le=1024)] = 16
     attempts: Annotated[Whole, Field(ge=1, le=10)] = 2
     max_active: Positive = 100
+
+
+class ConcentrationSettings(Section):
+    """`[concentration]`: the highest share of the requests, or of the spend, that may depend on one."""
+
+    max_share_per_provider: Share | None = None
+    max_share_per_jurisdiction: Share | None = None
 
 
 class LocalSettings(Section):

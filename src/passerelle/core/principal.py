@@ -13,7 +13,7 @@ from passerelle.core.plan import OnContextLength, OnRefusal
 
 Permission = Literal[
     "model:call", "model:list", "receipt:read", "usage:read", "key:read", "key:write",
-    "health:read", "config:read", "config:reload", "metrics:read",
+    "health:read", "config:read", "config:reload", "metrics:read", "drill:run",
 ]  # fmt: skip
 
 Role = Literal["operator", "owner", "admin", "finance", "auditor", "builder", "member"]
@@ -35,7 +35,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     "owner": _MEMBER | {"key:read", "key:write", "health:read"},
     # The operator runs the installation; the role is given from the machine's own command line only.
     "operator": _MEMBER
-    | {"key:read", "key:write", "health:read", "config:read", "config:reload", "metrics:read"},
+    | {"key:read", "key:write", "health:read", "config:read", "config:reload", "metrics:read", "drill:run"},
 }
 """What each role may do. Organisation roles never reach beyond their organisation."""
 
