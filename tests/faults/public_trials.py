@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tests.faultd import Received, Send, Step, answer
+from tests.faults.fault_cells import MODES, Mode
 from tests.faults.fault_house import DEADLINES, HIDDEN, TOTAL_S
 from tests.faults.fault_readers import broken_text, error_kind, whole_text
 from tests.faults.fault_scene import Scene
@@ -22,11 +23,7 @@ from tests.gateway.stage import SECRET, Stage, good
 from tests.upstream_answers import TEXT
 
 from passerelle.core.request import Dialect
-from passerelle.server.route import WANTED
 
-Mode = Literal["stream", "verified"]
-DELIVERY = "x-passerelle-delivery"
-MODES: tuple[Mode, ...] = ("stream", "verified") if DELIVERY.encode() in WANTED else ("stream",)
 NOWHERE = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "H2", "H4", "H9", "H12")
 """Faults that are also tried with nobody else to ask."""
 PAIRS: tuple[tuple[Dialect, Dialect], ...] = (
