@@ -1,8 +1,8 @@
 """The matrix: every fault, every caller's and provider's dialect, streamed or not, at every place.
 
 A cell is also asked with both places failing, where nothing is delivered before the fault: then an honest
-error is the only right answer. Where a part comes before it, it is also asked `verified`: then the whole answer
-is.
+error is the only right answer. Where a part comes before it, it is also asked `verified`: then the whole
+answer is.
 """
 
 from collections.abc import Iterable, Iterator
