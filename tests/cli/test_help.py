@@ -32,6 +32,7 @@ def test_the_commands_are_these() -> None:
         "batches list",
         "batches show",
         "check",
+        "health",
         "import litellm",
         "keys create",
         "keys list",

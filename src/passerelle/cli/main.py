@@ -14,6 +14,7 @@ _COMMANDS = {
     "ask": ("ask", "Ask one question; see the plan, tokens and cost."),
     "batches": ("batches", "List, show and cancel batches."),
     "check": ("check", "Name every mistake in the configuration."),
+    "health": ("health", "How deployments are doing."),
     "import": ("imports", "Turn another gateway's configuration into ours."),
     "keys": ("keys", "Create, list and revoke API keys."),
     "local": ("local", "Install the local demo model, and see its state."),

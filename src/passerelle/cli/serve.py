@@ -24,6 +24,7 @@ from passerelle.cli.common import (
 if TYPE_CHECKING:
     from passerelle.app import App
     from passerelle.config import Settings
+    from passerelle.gateway.charts import Charts
     from passerelle.gateway.counters import SharedCounters
 
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--fd", type=int, hidden=True, help="A listening socket inherited from the parent.")
 @click.option("--limits-fd", type=int, hidden=True, help="Shared counters inherited from the parent.")
+@click.option("--health-fd", type=int, hidden=True, help="Shared health inherited from the parent.")
 @click.option("--place", type=int, default=0, hidden=True, help="Which of the parent's workers this is.")
 def command(
     config: Path | None,
@@ -45,6 +47,7 @@ def command(
     workers: int | None,
     fd: int | None,
     limits_fd: int | None,
+    health_fd: int | None,
     place: int,
 ) -> None:
     """Start the gateway and serve until SIGTERM or Ctrl-C.
@@ -60,7 +63,8 @@ def command(
     said = overrides(data, host=host, port=port, workers=workers)
     if fd is not None:
         counters = None if limits_fd is None else _shared_counters(limits_fd, place)
-        _serve(settings, socket.socket(fileno=fd), config, said, counters)
+        charts = None if health_fd is None else _shared_charts(health_fd, place)
+        _serve(settings, socket.socket(fileno=fd), config, said, counters, charts)
         return
     sock = listening_socket(settings)
     click.echo(f"Passerelle listens on {address(settings, sock)}", err=True)
@@ -89,18 +93,27 @@ def _shared_counters(fd: int, place: int) -> "SharedCounters":
     return SharedCounters(fd, place)
 
 
+def _shared_charts(fd: int, place: int) -> "Charts":
+    """The health of deployments, likewise."""
+    from passerelle.gateway.charts import Charts
+
+    os.set_inheritable(fd, False)
+    return Charts(fd, place)
+
+
 def _serve(
     settings: "Settings",
     sock: socket.socket,
     config: Path | None,
     said: dict[str, object],
     counters: "SharedCounters | None" = None,
+    charts: "Charts | None" = None,
 ) -> None:
     """One worker, to its end."""
     from passerelle.telemetry import logs
 
     logs.configure(settings.telemetry.log_level, settings.telemetry.log_format)
-    run_app(build_app(settings, config, said, counters), sock)
+    run_app(build_app(settings, config, said, counters, charts), sock)
 
 
 def listening_socket(settings: "Settings") -> socket.socket:
@@ -128,9 +141,10 @@ def build_app(
     config: Path | None,
     said: dict[str, object],
     counters: "SharedCounters | None" = None,
+    charts: "Charts | None" = None,
 ) -> "App":
-    """Everything joined, or exit 1 with the reason. `said` are the command line's overrides, `counters` what
-    this worker shares with others.
+    """Everything joined, or exit 1 with the reason. `said` are the command line's overrides, `counters` and
+    `charts` what this worker shares with others.
     """
     from passerelle.app import App, Source
     from passerelle.config import ConfigError
@@ -138,7 +152,8 @@ def build_app(
 
     private_data_dir(settings)
     try:
-        return App(Source(config_path(config), dict(os.environ), said), settings, counters=counters)
+        source = Source(config_path(config), dict(os.environ), said)
+        return App(source, settings, counters=counters, charts=charts)
     except ConfigError as error:
         raise refused(error) from error
     except StoreUnavailable as error:

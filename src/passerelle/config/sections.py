@@ -6,9 +6,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict
 
-from passerelle.config.types import Count, Flag, Positive, Seconds, Section, Text, Whole
+from passerelle.config.types import Count, Flag, Positive, Seconds, Section, Share, Text, Whole
 
 
 class ServerSettings(Section):
@@ -78,6 +78,21 @@ class RouterSettings(Section):
     """`[router]`: how `smart` chooses when the caller does not say."""
 
     smart_mode: Literal["quality", "balanced", "cost", "fast"] = "balanced"
+
+
+class HealthSettings(Section):
+    """`[health]`: when a deployment is tried last, and when again. Same names as `router.health.Rules`."""
+
+    open_after: Positive = 5
+    window_s: Annotated[float, Strict(), Field(ge=0.1, le=3600)] = 30.0
+    window_least: Positive = 20
+    window_share: Annotated[float, Strict(), Field(gt=0, le=1)] = 0.5
+    open_s: Seconds = 10.0
+    longest_open_s: Seconds = 300.0
+    probe_every_s: Seconds = 20.0
+    retry_share: Share = 0.1
+    retry_least: Count = 3
+    retry_window_s: Annotated[float, Strict(), Field(ge=0.1, le=3600)] = 10.0
 
 
 class FileSettings(Section):

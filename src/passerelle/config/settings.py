@@ -22,6 +22,7 @@ from passerelle.config.sections import (
     BatchSettings,
     DeadlineSettings,
     FileSettings,
+    HealthSettings,
     LimitSettings,
     LocalSettings,
     RouterSettings,
@@ -53,6 +54,7 @@ class Settings(Section):
     limits: LimitSettings = LimitSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
     router: RouterSettings = RouterSettings()
+    health: HealthSettings = HealthSettings()
     policy: PolicySettings = PolicySettings()
     files: FileSettings = FileSettings()
     batches: BatchSettings = BatchSettings()

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from passerelle.gateway import counters
+from passerelle.gateway import charts, counters
 
 _RESTART_WINDOW_S = 60.0
 _RESTARTS_PER_WINDOW = 10
@@ -30,7 +30,8 @@ class WorkersFailed(Exception):
 
 def supervise(command: Sequence[str], sock: socket.socket, count: int, *, grace_s: float) -> int:
     """Run `count` copies of `command`, each with `--fd` of `sock` appended, until SIGTERM or SIGINT. What
-    they share beside it is given with `--limits-fd` and `--place`: see `gateway.counters`.
+    they share beside it is given with `--limits-fd`, `--health-fd` and `--place`: see `gateway.counters` and
+    `gateway.charts`.
 
     Gives the exit status for the parent: 0 after an orderly stop. Raises `WorkersFailed`.
     """
@@ -43,7 +44,9 @@ class _Parent:
         self, command: Sequence[str], sock: socket.socket, count: int, grace_s: float, shared: Path
     ) -> None:
         self._limits = counters.create(count)
+        self._health = charts.create(count)
         self._command = [*command, "--fd", str(sock.fileno()), "--limits-fd", str(self._limits)]
+        self._command += ["--health-fd", str(self._health)]
         self._sock = sock
         self._count = count
         self._grace_s = grace_s
@@ -93,7 +96,7 @@ class _Parent:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no caller's word in it
             [*self._command, "--place", str(place)],
             env=self._environment,
-            pass_fds=[self._sock.fileno(), self._limits],
+            pass_fds=[self._sock.fileno(), self._limits, self._health],
             stdin=subprocess.DEVNULL,
             preexec_fn=partial(_prepare_worker, os.getpid(), _libc()),  # the parent has no threads
         )

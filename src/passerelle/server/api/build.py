@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from passerelle import __version__
-from passerelle.core.clock import Clock
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.gateway.generation import Generations, ReloadOutcome
 from passerelle.gateway.vitals import Vitals
@@ -26,7 +25,6 @@ class Context(msgspec.Struct, frozen=True, eq=False):
     generations: Generations
     vitals: Vitals
     reload: Callable[[], Awaitable[ReloadOutcome]]
-    clock: Clock
 
 
 def build(context: Context) -> Management:
@@ -41,7 +39,7 @@ def build(context: Context) -> Management:
     )
     guarded = Guarded(context.store)
     me.add(guarded)
-    models.add(guarded, context.generations, context.vitals, context.clock)
+    models.add(guarded, context.generations, context.vitals)
     receipts.add(guarded, context.store)
     usage.add(guarded, context.store)
     keys.add(guarded, context.store)
