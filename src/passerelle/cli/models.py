@@ -84,10 +84,15 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
         )
 
 
+_SHORT_UNITS = {"an hour of sound": "an hour", "a million characters": "a Mchar", "a megapixel": "a MP"}
+"""Within a narrow column."""
+
+
 def _prices(row: "ModelRow") -> tuple[str, str]:
     """Per million tokens, or what is billed in their place."""
     if row.unit_prices and row.input_price.startswith("0 ") and row.output_price.startswith("0 "):
-        return row.unit_prices.replace(" USD", ""), ""
+        amount, _, unit = row.unit_prices.replace(" USD", "").partition(" ")
+        return amount, _SHORT_UNITS.get(unit, unit)
     return row.input_price.removesuffix(" USD"), row.output_price.removesuffix(" USD")
 
 
