@@ -23,6 +23,7 @@ from passerelle.core.request import Dialect
 from passerelle.core.response import FinishReason, Response
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "dialects.md"
+CODECS = PAGE.parent.parent / "src" / "passerelle" / "codecs"
 FEATURES_FILE = Path(__file__).with_name("dialect_features.yaml")
 NAMES: dict[Dialect, str] = {
     "openai_chat": "Chat Completions",
@@ -132,10 +133,29 @@ def endings() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in table)
 
 
+def folders() -> str:
+    """How large each dialect's folder is, the smallest first: what a new one costs."""
+    found = []
+    for dialect, name in NAMES.items():
+        files = sorted((CODECS / dialect).rglob("*.py"))
+        chat = [file for file in files if "tasks" not in file.parts]
+        lines = [sum(len(f.read_text("utf-8").splitlines()) for f in some) for some in (chat, files)]
+        found.append((lines[1], name, dialect, len(files), lines[0]))
+    rows = [
+        [name, f"`codecs/{dialect}/`", str(files), f"{chat:,}", f"{whole:,}"]
+        for whole, name, dialect, files, chat in sorted(found)
+    ]
+    head = ["dialect", "folder", "files", "lines of chat", "of all"]
+    return "\n".join(
+        f"| {' | '.join(row)} |" for row in [head, ["---", "---", "---:", "---:", "---:"], *rows]
+    )
+
+
 def written(text: str) -> str:
     """The page with its tables anew."""
     tables: dict[str, str] = {dialect: table(dialect) for dialect in NAMES}
     tables["endings"] = endings()
+    tables["folders"] = folders()
     for name, made in tables.items():
         mark = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         places = mark.findall(text)

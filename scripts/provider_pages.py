@@ -16,6 +16,7 @@ from pathlib import Path
 from passerelle.catalog import Catalog, load_catalog
 from passerelle.catalog.builtin import builtin
 from passerelle.catalog.capabilities import in_words
+from passerelle.catalog.merge import follows_maker
 from passerelle.catalog.parameters import accepts_of
 from passerelle.catalog.parameters import in_words as in_words_of
 from passerelle.catalog.prices import units_in_words
@@ -332,7 +333,7 @@ def _models(name: str, catalog: Catalog) -> Iterator[str]:
     lines += [f"| {' | '.join(_row(deployment))} |" for deployment in served]
     yield "\n".join(lines) + "\n"
     yield "Prices in USD per million tokens; `cached` is input read from the provider's prompt cache.\n"
-    exceptions = list(_exceptions(served))
+    exceptions = list(_exceptions(served, str(templates()[name].entry["kind"])))
     if exceptions:
         yield "\n".join(exceptions) + "\n"
     sources = sorted({_source(d.effective_price) for d in served if d.effective_price is not None} - {""})
@@ -356,7 +357,7 @@ def _by_unit(price: Price | None) -> bool:
     return bool(units_in_words(price)) and price is not None and not price.input and not price.output
 
 
-def _exceptions(served: list[Deployment]) -> Iterator[str]:
+def _exceptions(served: list[Deployment], kind: str) -> Iterator[str]:
     """What is true of some models only, models with the same peculiarity together."""
     own = served[0]
     said: dict[str, list[str]] = {}
@@ -371,10 +372,11 @@ def _exceptions(served: list[Deployment]) -> Iterator[str]:
             found.append("Under terms of its maker's own, of which nothing is claimed here")
         if deployment.attributes.training_use != own.attributes.training_use:
             found.append(f"With `training_use` `{deployment.attributes.training_use}`")
-        if deployment.model.deprecated is not None:
-            found.append(f"Retired on {deployment.model.deprecated}")
         if units_in_words(price):
             found.append(units_in_words(price))
+        if deployment.model.retires is not None:
+            whose = "" if follows_maker(deployment.model, kind) else "by its maker, not necessarily here, "
+            found.append(f"Ends {whose}on {deployment.model.retires}")
         if price is not None and price.long_context is not None:
             above = _count(price.long_context_above)
             figures = f"{_amount(price.long_context, 'input')} and {_amount(price.long_context, 'output')}"

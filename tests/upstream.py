@@ -20,6 +20,7 @@ from tests.upstream_answers import (
     CACHED_TOKENS,
     CITY,
     CITY_PIECES,
+    EMBEDDING_TOKENS,
     INPUT_TOKENS,
     MODELS,
     OUTPUT_TOKENS,
@@ -132,12 +133,7 @@ class Upstream:
             writer.close()
 
     async def _answer(self, writer: asyncio.StreamWriter, path: str, body: dict[str, Any]) -> None:
-        trouble = trouble_of(answers.asked_model(path, body))
-        if trouble == "hiccup":
-            trouble = self._hiccup(answers.asked_model(path, body))
-        elif trouble == "slow":
-            await asyncio.sleep(SLOW_S)
-            trouble = None
+        trouble = await self._trouble(answers.asked_model(path, body))
         if trouble in STATUSES:
             _json(writer, problem(trouble, path), STATUSES[trouble], wait_s=WAITS_S.get(trouble))
             return
@@ -155,6 +151,16 @@ class Upstream:
                     await _stream(writer, stream(path, body), trouble, path)
                 return
         _json(writer, {"error": {"message": "no such path"}}, status=404)
+
+    async def _trouble(self, model: str) -> str | None:
+        """What goes wrong with this request."""
+        trouble = trouble_of(model)
+        if trouble == "hiccup":
+            return self._hiccup(model)
+        if trouble == "slow":
+            await asyncio.sleep(SLOW_S)
+            return None
+        return trouble
 
     def _hiccup(self, model: str) -> str | None:
         """Busy the first time; after that only for those who did not wait."""
@@ -174,19 +180,20 @@ class Upstream:
         raw: bytes,
     ) -> None:
         model, verb = bedrock.asked(path) or ("", "")
-        trouble = trouble_of(model)
+        trouble = await self._trouble(model)
         wrong = bedrock.objection(path, headers, body, raw)
         if wrong is not None:
             _json(writer, {"message": wrong}, 400, more=(b"x-amzn-errortype: ValidationException",))
         elif trouble in STATUSES:
             said, told = bedrock.problem(trouble)
             more = tuple(f"{name}: {value}".encode() for name, value in told.items())
-            status = 403 if trouble == "locked" else STATUSES[trouble]
+            status = bedrock.status_of(trouble)
             _json(writer, json.loads(said), status, wait_s=WAITS_S.get(trouble), more=more)
         elif verb in bedrock.STREAMS:
             await _stream(writer, bedrock.STREAMS[verb](path, body), trouble, path)
         else:
-            _json(writer, bedrock.WHOLE[verb](path, body), cut=trouble == "cut")
+            counted = (b"x-amzn-bedrock-input-token-count: %d" % EMBEDDING_TOKENS,) if "texts" in body else ()
+            _json(writer, bedrock.WHOLE[verb](path, body), cut=trouble == "cut", more=counted)
 
 
 def _read(raw: bytes, content_type: str) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import email
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Self
 from urllib.parse import parse_qs
 
@@ -70,11 +71,13 @@ class BatchUpstream:
     fail: list[tuple[str, str, int]] = field(default_factory=list)
     """(method, start of the path, status): the next such request is answered so, with nothing done."""
     port: int = 0
+    made: Iterator[int] = field(default_factory=lambda: count(1))
+    """Numbers for names: none comes twice, or what one test left behind would be taken for another's."""
 
     def __enter__(self) -> Self:
         ready = threading.Event()
         self._loop = asyncio.new_event_loop()
-        self._holding: tuple[str, str] | None = None
+        self._holding: list[tuple[str, str]] = []
         self.held = threading.Event()
         self._gate = asyncio.Event()
 
@@ -109,11 +112,12 @@ class BatchUpstream:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
-    def hold(self, method: str, path: str) -> None:
-        """Do the next such request's work, and keep its answer back until `release`."""
+    def hold(self, *wanted: str) -> None:
+        """Of each (method, end of the path) do the next such request's work, and keep its answer back until
+        `release`. `held` is set when all are."""
         self.held.clear()
         self._gate = asyncio.Event()
-        self._holding = method, path
+        self._holding = list(zip(wanted[::2], wanted[1::2], strict=True))
 
     def release(self) -> None:
         """Let answers go."""
@@ -139,11 +143,14 @@ class BatchUpstream:
                 raw = await reader.readexactly(int(headers.get("content-length", 0)))
                 self.requests.append((method, path))
                 status, said = self._answer(method, path, headers, raw)
-                wanted, where = self._holding or ("", "")
-                if method == wanted and re.search(where, path):
-                    self._holding = None
-                    self.held.set()
-                    await self._gate.wait()
+                for row in self._holding:
+                    if method == row[0] and re.search(row[1], path):
+                        self._holding.remove(row)
+                        gate = self._gate
+                        if not self._holding:
+                            self.held.set()
+                        await gate.wait()
+                        break
                 writer.write(
                     b"HTTP/1.1 %d x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
                     % (status, len(said), said)
@@ -224,7 +231,7 @@ class BatchUpstream:
         parts = {str(p.get_param("name", header="content-disposition")): p for p in form.get_payload()}
         if parts.keys() != {"purpose", "file"} or parts["purpose"].get_payload().strip() != "batch":
             raise Refused(400, "a file for a batch is wanted")
-        name = f"file-{len(self.requests)}"
+        name = f"file-{next(self.made)}"
         self.files[name] = str(parts["file"].get_filename()), parts["file"].get_payload(decode=True)
         return self._file(name)
 
@@ -250,7 +257,7 @@ class BatchUpstream:
             assert line["url"] == asked["endpoint"], line
             lines.append((line["custom_id"], line["body"]))
         assert len({name for name, _ in lines}) == len(lines), "an id came twice"
-        batch = There(f"batch_{len(self.requests)}", asked["endpoint"], lines, asked["input_file_id"])
+        batch = There(f"batch_{next(self.made)}", asked["endpoint"], lines, asked["input_file_id"])
         batch.metadata = asked.get("metadata")
         models = {body["model"] for _, body in lines}
         if len(models) > 1 or self.refuses in models:
@@ -347,7 +354,7 @@ class BatchUpstream:
             if one["params"]["model"] == self.refuses:
                 raise Refused(400, "not this model")
         assert len({name for name, _ in lines}) == len(lines), "an id came twice"
-        batch = There(f"msgbatch_{len(self.requests)}", "/v1/messages", lines)
+        batch = There(f"msgbatch_{next(self.made)}", "/v1/messages", lines)
         self.batches[batch.id] = batch
         return self._message_batch(batch)
 

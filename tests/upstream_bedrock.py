@@ -20,7 +20,7 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from tests import upstream_answers as answers
 from tests.upstream_answers import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, PROOF, REASONING_TOKENS, Body
-from tests.upstream_troubles import AMAZON, messages_of
+from tests.upstream_troubles import AMAZON, STATUSES, messages_of
 
 from passerelle.codecs.eventstream import event_headers, exception_headers, write_frame
 
@@ -172,6 +172,11 @@ def _conversation_objection(body: dict[str, Any]) -> str | None:
 
 # --- what it says
 
+_ENDINGS = {"short": "max_tokens", "halts": "stop_sequence", "filtered": "content_filtered"}
+"""As `answers.ENDINGS`."""
+_STATUSES = {"locked": 403, "overloaded": 503}
+"""Where Amazon has another status than the others."""
+
 
 def _content(path: str, body: Body) -> list[Body]:
     made = answers.calls(path, body)
@@ -192,9 +197,11 @@ def _content(path: str, body: Body) -> list[Body]:
 def converse(path: str, body: Body) -> Body:
     """A whole answer."""
     content = _content(path, body)
+    called = any("toolUse" in block for block in content)
+    way = answers.asked_model(path, body).rpartition("-")[2]
     return {
         "output": {"message": {"role": "assistant", "content": content}},
-        "stopReason": "tool_use" if any("toolUse" in block for block in content) else "end_turn",
+        "stopReason": "tool_use" if called else _ENDINGS.get(way, "end_turn"),
         "usage": _USAGE,
         "metrics": {"latencyMs": 241},
     }
@@ -260,6 +267,11 @@ def invoke_stream(path: str, body: Body) -> list[bytes]:
 
 WHOLE = {"converse": converse, "count-tokens": count, "invoke": invoke}
 STREAMS = {"converse-stream": converse_stream, "invoke-with-response-stream": invoke_stream}
+
+
+def status_of(trouble: str) -> int:
+    """The status of an error."""
+    return _STATUSES.get(trouble, STATUSES[trouble])
 
 
 def problem(trouble: str) -> tuple[bytes, dict[str, str]]:

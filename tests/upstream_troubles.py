@@ -87,9 +87,17 @@ _ANTHROPIC = {
 }
 AMAZON = {
     "busy": "ThrottlingException",
+    "hiccup": "ThrottlingException",
     "down": "InternalServerException",
     "refuses": "ValidationException",
     "locked": "UnrecognizedClientException",
+    "forbids": "AccessDeniedException",
+    "gone": "ResourceNotFoundException",
+    "large": "RequestEntityTooLargeException",
+    "unprocessable": "ValidationException",
+    "unavailable": "ServiceUnavailableException",
+    "overloaded": "ServiceUnavailableException",
+    "long": "ValidationException",
     "sick": "ServiceUnavailableException",
 }
 _GEMINI = {

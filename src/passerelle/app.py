@@ -15,9 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from passerelle.catalog import load_catalog
+from passerelle.catalog import ENDING, build
 from passerelle.config import ConfigError, PolicySettings, Settings, load_settings
 from passerelle.config.document import stamp
+from passerelle.config.findings import errors_in
 from passerelle.core.clock import Clock, SystemClock
 from passerelle.core.principal import Rights
 from passerelle.gateway.attached import Attacher
@@ -48,6 +49,7 @@ from passerelle.server.models import ModelList
 from passerelle.server.route import Management
 from passerelle.server.v1 import anthropic, batches, bedrock, files, gemini, message_batches, openai
 from passerelle.server.v1.conversations import Conversations
+from passerelle.server.v1.gemini_batches import GeminiBatches
 from passerelle.server.v1.responses import Responses
 from passerelle.store import Store, default_url, open_store
 from passerelle.telemetry import trace
@@ -57,8 +59,8 @@ log = logging.getLogger("passerelle.app")
 _LOOK_EVERY_S = 1.0
 _AT_THE_START = (
     "data_dir", "store.url", "files", "batches", "background", "server.host", "server.port", "server.workers",
-    "server.allow_public_bind", "server.tls_cert", "server.tls_key", "server.drain_s", "telemetry.log_level",
-    "telemetry.log_format", "telemetry.metrics", "telemetry.otlp_endpoint",
+    "server.allow_public_bind", "server.public_url", "server.tls_cert", "server.tls_key", "server.drain_s",
+    "telemetry.log_level", "telemetry.log_format", "telemetry.metrics", "telemetry.otlp_endpoint",
 )  # fmt: skip
 """Settings that are read once; `docs/operations.md` lists them."""
 
@@ -183,6 +185,8 @@ class App:
     def _entrance(self) -> Entrance:
         calls = ModelCalls(self.road, self.clock)
         models = ModelList(self.generations)
+        wake, rules = self.batches.wake, self.batch_rules
+        geminis = GeminiBatches(self.store, self.clock, rules, wake, self.generations)
         beginner = Beginner(
             self.road, self.recall, self.store, self.settings.background, self.background.wake
         )
@@ -193,11 +197,15 @@ class App:
                 *Conversations(self.store, self.generations, self.clock).routes(),
                 *anthropic.routes(calls),
                 *bedrock.routes(calls),
-                *gemini.routes(calls, models),
+                *gemini.routes(calls, models, geminis),
                 *files.routes(self.store, self.clock, self.batch_rules),
-                *batches.routes(self.store, self.clock, self.batch_rules, self.batches.wake),
+                *batches.routes(self.store, self.clock, rules, wake, geminis),
                 *message_batches.routes(
-                    self.store, self.clock, self.batch_rules, self.batches.wake, self.generations
+                    self.store,
+                    self.clock,
+                    self.batch_rules,
+                    self.batches.wake,
+                    self.settings.server.public_url,
                 ),
                 *hello.routes(),
                 *health.routes(
@@ -299,7 +307,13 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
 
     Raises `ConfigError` with every mistake found.
     """
-    catalog = load_catalog(settings)
+    built = build(settings)
+    if errors_in(built.findings):
+        raise ConfigError(built.findings)
+    for finding in built.findings:
+        if finding.code == ENDING:
+            log.warning("a model ends soon", extra={"finding": str(finding)})
+    catalog = built.catalog
     policy = policy_of(settings.policy)
     providers: dict[str, Provider] = {}
     entries = {name: configured(name, settings) for name in settings.providers}

@@ -56,8 +56,9 @@ def test_what_no_operation_serves_has_no_deployment(tmp_path: Path) -> None:
 
 def test_a_model_leaves_the_rotation_on_the_day_its_maker_ends_it(tmp_path: Path) -> None:
     text = "[providers.anthropic]"
-    assert catalog(tmp_path, text, date(2026, 11, 29)).resolve("claude-sonnet-4-5")
-    assert not catalog(tmp_path, text, date(2026, 11, 30)).resolve("claude-sonnet-4-5")
+    days = (date(2026, 11, 29), date(2026, 11, 30))
+    found = [catalog(tmp_path, text, day).resolve("claude-sonnet-4-5") for day in days]
+    assert [[place.retired for place in places] for places in found] == [[False], [True]]
 
 
 def test_prices_take_effect_on_their_day(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from passerelle.catalog import describe, load_catalog
 from passerelle.catalog.builtin import builtin
 from passerelle.catalog.parameters import accepted, accepts_of, in_words, rows
-from passerelle.codecs.anthropic.models import rules_for
+from passerelle.codecs.claude import rules_for
 from passerelle.config import load_settings, templates
 from passerelle.core.accepts import EFFORTS
 from passerelle.core.request import Dialect
@@ -19,7 +19,7 @@ KNOWN = builtin().models
 def test_every_row_has_a_source_and_speaks_of_something_known() -> None:
     for row in rows():
         assert len(row.source) > 15
-        assert row.models or row.providers
+        assert row.models or row.providers or row.dialects
         assert set(row.providers) <= templates().keys(), row.providers
         for pattern in row.models:
             if not pattern.startswith(

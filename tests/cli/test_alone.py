@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,7 @@ def test_the_table_of_models_fits_120_columns(tmp_path: Path) -> None:
     assert lines[0].split() == ["model", "maker", "context", "in", "out", "where", "through", "health"]
     assert len(lines) > 100
     assert max(map(len, lines)) <= 120
+    assert "`gpt-4.1` ends on 2027-01-14 (openai " in said.err or date.today() >= date(2027, 1, 14)
     assert not re.search(r"\bunused\b", said.out)
 
 

@@ -212,9 +212,24 @@ def test_what_is_no_receipt_says_how_to_get_one(gateway: Gateway, tmp_path: Path
 def test_usage_adds_up_what_was_asked(gateway: Gateway, asked: Said) -> None:
     lines = call("usage", "--by", "model", "--by", "provider", "--json", data=gateway.data).json
     mine = next(line for line in lines if line["group"]["provider"] == "near")
-    assert mine["group"]["model"] == "simulated-plain-1"
+    assert mine["group"]["model"] == "simulated-plain-1"  # no configuration says what it is a name of
+    ours = (
+        "usage",
+        "--config",
+        str(gateway.config_path),
+        "--by",
+        "model",
+        "--by",
+        "provider_model",
+        "--json",
+    )
+    groups = [line["group"] for line in call(*ours, data=gateway.data).json]
+    assert {"model": "plain-1", "provider_model": "simulated-plain-1"} in groups
     assert mine["attempts"] >= 1
     assert mine["amount_nanos"] > 0
+    tagged = call("usage", "--by", "tag", data=gateway.data).out.splitlines()
+    assert tagged[0].split()[0] == "tag"
+    assert tagged[-1].split()[0] == "(all)"
     later = call("usage", "--by", "day", "--since", "2999-01-01", data=gateway.data)
     assert later.code == 0
     assert later.out.splitlines()[0].split() == ["day", "attempts", "failed", "in", "out", "cost"]

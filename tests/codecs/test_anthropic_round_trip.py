@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from tests.codecs.anthropic_support import CHAT
 
 from passerelle.codecs.anthropic import CLIENT, PROVIDER
-from passerelle.codecs.anthropic.models import rules_for
 from passerelle.codecs.base import Target
+from passerelle.codecs.claude import rules_for
 from passerelle.core.errors import ProblemError
 from passerelle.core.message import (
     AudioPart,

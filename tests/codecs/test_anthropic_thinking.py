@@ -1,15 +1,20 @@
 """How much to think: what each generation of Claude takes, and what becomes of what was asked."""
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from passerelle.codecs.anthropic.models import COMPATIBLE, rules_for
+from passerelle.codecs import registry
 from passerelle.codecs.anthropic.schema import fit
 from passerelle.codecs.anthropic.thinking import BUDGET_OF, LEAST_BUDGET, Thought, effort_of, fitting, plan
-from passerelle.core.request import Reasoning
+from passerelle.codecs.base import Target
+from passerelle.codecs.claude import COMPATIBLE, rules_for
+from passerelle.core.message import Message, TextPart
+from passerelle.core.request import Reasoning, Request, Sampling, Tool, ToolChoice
 
 # What Anthropic documents of each model (platform.claude.com/docs, "Troubleshooting thinking", "Effort",
 # read 2026-11-22): the thinking types it takes, how thinking is turned off, and its highest effort.
@@ -59,7 +64,9 @@ def test_each_generation_takes_what_is_documented_of_it(model: str) -> None:
         ("claude-opus-5-5", False, False, True),
         ("claude-sonnet-5-5", False, False, True),
         ("claude-haiku-5-5", True, False, True),
-        ("claude-latest", False, False, True),
+        ("claude-latest", True, True, True),
+        ("claude-mock", True, True, True),
+        ("anthropic.claude-x-v1:0", True, True, True),
     ],
 )
 def test_what_newer_generations_gave_up(model: str, forced: bool, sampling: bool, system: bool) -> None:
@@ -251,3 +258,20 @@ def test_a_fitted_schema_is_in_anthropics_subset_and_fits_unchanged(schema: dict
     fitted, _ = fit(schema)
     _check(fitted)
     assert fit(fitted) == (fitted, False)
+
+
+@pytest.mark.parametrize("model", ["claude-mock", "claude-latest", "anthropic.claude-next-v1:0"])
+def test_a_claude_of_no_version_is_sent_what_its_caller_asks_for_outright(model: str) -> None:
+    """Nothing is known to refuse it; of one thing in two forms, that of most of today's models is taken."""
+    request = Request(
+        "m", (Message("user", (TextPart("Hi."),)),), "openai_chat", tools=(Tool("f", parameters={}),),
+        tool_choice=ToolChoice("tool", name="f"), sampling=Sampling(temperature=0.3, top_p=0.9, top_k=4),
+    )  # fmt: skip
+    done = registry.provider("anthropic").encode_request(request, Target(model))
+    body = json.loads(done.body)
+    assert (body["temperature"], body["top_k"]) == (0.3, 4)
+    assert body["tool_choice"] == {"type": "tool", "name": "f"}
+    assert done.dropped == ("top_p",)
+    thinking = replace(request, reasoning=Reasoning(effort="high"), tool_choice=None, sampling=Sampling())
+    body = json.loads(registry.provider("anthropic").encode_request(thinking, Target(model)).body)
+    assert (body["thinking"]["type"], body["output_config"]) == ("adaptive", {"effort": "high"})

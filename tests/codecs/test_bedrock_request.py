@@ -28,7 +28,8 @@ from tests.upstream_bedrock import objection, service
 from passerelle.codecs.bedrock.models import base_model, rules_for
 from passerelle.codecs.sealed import Sealed, seal
 from passerelle.core.errors import ProblemError
-from passerelle.core.message import TextPart, ToolResultPart
+from passerelle.core.message import Message, TextPart, ToolResultPart
+from passerelle.core.request import Reasoning, Request, Sampling, Tool, ToolChoice
 
 PNG = "iVBORw0KGgo="
 LLAMA = "us.meta.llama3-3-70b-instruct-v1:0"
@@ -546,3 +547,65 @@ def test_a_caller_s_own_words_come_out_as_they_went_in(turns: list[list[Any]]) -
         turn["content"] = [b for b in turn["content"] if b.get("text", "x").strip()] or [{"text": "x"}]
     body = sent(PROVIDER.encode_request(read(*messages), target()))
     assert body["messages"] == messages
+
+
+def sampled(model: str, **said: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A request of Chat's with these samplers and a tool that must be called, for a model at Bedrock."""
+    tool = Tool("f", parameters={"type": "object"})
+    request = Request(
+        "m", (Message("user", (TextPart("Hi."),)),), "openai_chat", tools=(tool,), sampling=Sampling(**said),
+        tool_choice=ToolChoice("required"),
+    )  # fmt: skip
+    done = PROVIDER.encode_request(request, target(model))
+    return dict(json.loads(done.body)), done.dropped
+
+
+@pytest.mark.parametrize(
+    ("model", "inference", "forced", "dropped"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", {"temperature": 0.5}, True, ("top_p",)),
+        ("us.anthropic.claude-opus-4-8", None, True, ("temperature", "top_p")),
+        ("us.anthropic.claude-opus-5-5", None, False, ("tool_choice", "temperature", "top_p")),
+        ("anthropic.claude-mock", {"temperature": 0.5}, True, ("top_p",)),
+        ("anthropic.claude-3-5-sonnet-20241022-v2:0", {"temperature": 0.5, "topP": 0.8}, True, ()),
+        ("us.amazon.nova-pro-v1:0", {"temperature": 0.5, "topP": 0.8}, True, ()),
+    ],
+)
+def test_each_claude_is_sent_what_its_generation_takes(
+    model: str, inference: Any, forced: bool, dropped: tuple[str, ...]
+) -> None:
+    body, lost = sampled(model, temperature=0.5, top_p=0.8)
+    assert body.get("inferenceConfig") == inference
+    assert (body["toolConfig"].get("toolChoice") == {"any": {}}) is forced
+    assert lost == dropped
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "dropped"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", {"type": "disabled"}, ()),
+        ("us.anthropic.claude-sonnet-5-5", {"type": "between_tools"}, ()),
+        ("us.anthropic.claude-opus-5-5", None, ("reasoning.effort",)),
+        ("anthropic.claude-3-5-haiku-20241022-v1:0", None, ()),
+    ],
+)
+def test_thinking_is_turned_off_in_the_words_of_each_claude(model: str, thinking: Any, dropped: Any) -> None:
+    message = Message("user", (TextPart("Hi."),))
+    done = PROVIDER.encode_request(
+        Request("m", (message,), "openai_chat", reasoning=Reasoning(enabled=False)), target(model)
+    )
+    assert json.loads(done.body).get("additionalModelRequestFields", {}).get("thinking") == thinking
+    assert done.dropped == dropped
+
+
+def test_claude_is_asked_which_sequence_stopped_it() -> None:
+    message = Message("user", (TextPart("Hi."),))
+    request = Request("m", (message,), "anthropic", sampling=Sampling(stop=("END",)))
+    body = json.loads(PROVIDER.encode_request(request, target()).body)
+    assert body["additionalModelResponseFieldPaths"] == ["/stop_sequence"]
+    said = {
+        "output": {"message": {"role": "assistant", "content": [{"text": "x"}]}},
+        "stopReason": "stop_sequence", "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
+        "additionalModelResponseFields": {"stop_sequence": "END"},
+    }  # fmt: skip
+    assert PROVIDER.decode_response(json.dumps(said).encode()).stop_sequence == "END"

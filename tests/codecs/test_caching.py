@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import PathTarget, Target
-from passerelle.codecs.caching import LEAST_CHARS, with_breakpoints
+from passerelle.codecs.caching import LEAST_CHARS, marks, with_breakpoints
 from passerelle.core.message import Message, TextPart, ToolCallPart, ToolResultPart
 from passerelle.core.request import Dialect, Request, Tool
 
-DIALECTS: tuple[Dialect, ...] = ("openai_chat", "openai_responses", "anthropic", "gemini")
+DIALECTS: tuple[Dialect, ...] = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock")
 CONVERSATION = {
     "openai_chat": "messages", "openai_responses": "input", "anthropic": "messages", "gemini": "contents",
+    "bedrock": "messages",
 }  # fmt: skip
 LONG = "Sur le pont d'Avignon. " * (LEAST_CHARS // 20)
 LOOKUP = Tool("lookup", "Look it up.", {"type": "object", "properties": {"word": {"type": "string"}}})
@@ -76,7 +77,7 @@ def conversation(*, turns: int, tools: bool = False, system: str = "Be brief.") 
     return Request("m", tuple(messages), "openai_chat", tools=(LOOKUP,) if tools else ())
 
 
-def marks(request: Request) -> list[int]:
+def marked_at(request: Request) -> list[int]:
     return [
         at for at, message in enumerate(request.messages)
         if any(getattr(part, "cache", None) for part in message.parts)
@@ -85,11 +86,61 @@ def marks(request: Request) -> list[int]:
 
 def test_a_long_conversation_is_marked_after_instructions_and_the_last_two_turns() -> None:
     request = conversation(turns=3, system=LONG)
-    assert marks(with_breakpoints(request)) == [0, 5, 7]
+    assert marked_at(with_breakpoints(request)) == [0, 5, 7]
     body = encoded(with_breakpoints(request), "anthropic")
     assert body["system"][-1]["cache_control"] == {"type": "ephemeral"}
     assert body["messages"][-1]["content"][-1]["cache_control"] == {"type": "ephemeral"}
     assert json.dumps(body).count("cache_control") == 3  # Anthropic takes four
+
+
+CLAUDE = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+POINT = {"cachePoint": {"type": "default"}}
+
+
+def converse(request: Request, model: str = CLAUDE) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The request as Converse has it, and what was lost."""
+    done = registry.provider("bedrock").encode_request(request, Target(model))
+    return dict(json.loads(done.body)), done.dropped
+
+
+def test_claude_on_bedrock_gets_its_points_where_anthropic_gets_its_marks() -> None:
+    body, dropped = converse(with_breakpoints(conversation(turns=3, tools=True, system=LONG)))
+    assert body["system"][-1] == POINT
+    assert [at for at, turn in enumerate(body["messages"]) if turn["content"][-1] == POINT] == [4, 6]
+    assert json.dumps(body).count("cachePoint") == 3  # four at most
+    assert dropped == ()
+    bare = Request("m", (text("user", LONG),), "openai_chat", tools=(LOOKUP,))
+    body, _ = converse(with_breakpoints(bare))
+    assert body["toolConfig"]["tools"][-1] == POINT
+
+
+def test_a_point_behind_a_result_is_for_those_who_take_it() -> None:
+    call = Message("assistant", (ToolCallPart("a", "lookup"),))
+    result = Message("tool", (ToolResultPart("a", (TextPart(LONG),), cache="5m"),))
+    request = Request("m", (text("user", "q"), call, result), "anthropic", tools=(LOOKUP,))
+    body, dropped = converse(request)
+    assert body["messages"][-1]["content"][-1] == POINT
+    assert dropped == ()
+    body, dropped = converse(request, "us.amazon.nova-pro-v1:0")
+    assert "cachePoint" not in json.dumps(body)
+    assert dropped == ("cache_control",)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "model", "marked"),
+    [
+        ("anthropic", "claude-opus-5-5", True),
+        ("anthropic", "kimi-k2", True),
+        ("bedrock", CLAUDE, True),
+        ("bedrock", "arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-opus-5-5", True),
+        ("bedrock", "us.amazon.nova-2-lite-v1:0", False),
+        ("bedrock", "openai.gpt-oss-120b-1:0", False),
+        ("gemini", "gemini-2.5-pro", False),
+        ("openai_chat", "anthropic.claude-opus-5-5", False),
+    ],
+)
+def test_marks_are_set_where_they_alone_make_a_cache(dialect: Dialect, model: str, marked: bool) -> None:
+    assert marks(dialect, model) is marked
 
 
 @pytest.mark.parametrize(
@@ -110,7 +161,7 @@ def test_what_would_not_pay_is_left_as_it_is(request_: Request) -> None:
 
 
 def test_tools_make_a_first_question_worth_it() -> None:
-    assert marks(with_breakpoints(conversation(turns=0, tools=True, system=LONG))) == [0, 1]
+    assert marked_at(with_breakpoints(conversation(turns=0, tools=True, system=LONG))) == [0, 1]
     bare = Request("m", (text("user", LONG),), "openai_chat", tools=(LOOKUP,))
     assert with_breakpoints(bare).tools[-1].cache == "5m"
 
@@ -119,7 +170,7 @@ def test_results_of_parallel_tools_are_one_turn() -> None:
     calls = Message("assistant", (ToolCallPart("a", "lookup"), ToolCallPart("b", "lookup")))
     results = [Message("tool", (ToolResultPart(name, (TextPart(LONG),)),)) for name in "ab"]
     request = Request("m", (text("user", "q"), calls, *results), "openai_chat", tools=(LOOKUP,))
-    assert marks(with_breakpoints(request)) == [0, 3]
+    assert marked_at(with_breakpoints(request)) == [0, 3]
 
 
 @given(turns=conversations)
@@ -129,7 +180,7 @@ def test_marks_never_change_what_is_said(turns: list[tuple[str, bool]]) -> None:
         messages += turn(asked, tool, at)
     request = Request("m", (*messages, text("user", "go on")), "openai_chat", tools=(LOOKUP,))
     marked = with_breakpoints(request)
-    assert 0 < len(marks(marked)) <= 3
+    assert 0 < len(marked_at(marked)) <= 3
     plain, kept = encoded(request, "anthropic"), encoded(marked, "anthropic")
     assert unmarked(kept) == unmarked(plain)
 

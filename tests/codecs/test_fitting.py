@@ -32,6 +32,9 @@ CLAUDE_5 = Accepts(
 HELLO = [{"role": "user", "content": "hi"}]
 
 
+TURNS = [{"role": "user", "content": [{"text": "hi"}]}]
+
+
 def chat(**fields: Any) -> bytes:
     return json.dumps({"model": "m", "messages": HELLO, **fields}).encode()
 
@@ -317,6 +320,13 @@ def test_the_envelope_names_every_setting_that_a_body_has(dialect: Dialect) -> N
             "thinking": {"type": "enabled", "budget_tokens": 1024}, "output_config": {"effort": "low"},
         },
         "gemini": {"contents": [{"parts": [{"text": "hi"}]}], "generationConfig": {"temperature": 1}},
+        "bedrock": {
+            "messages": TURNS,
+            "inferenceConfig": {"temperature": 1, "topP": 1, "stopSequences": ["a"], "maxTokens": 9},
+            "toolConfig": {"tools": [], "toolChoice": {"auto": {}}}, "serviceTier": {"type": "flex"},
+            "outputConfig": {"effort": "low"}, "additionalModelRequestFields": {
+                "thinking": {"type": "enabled", "budget_tokens": 1024}, "top_k": 3},
+        },
     }  # fmt: skip
     body = {"model": "m", "messages": HELLO, **bodies[dialect]} if dialect != "gemini" else bodies[dialect]
     target = PathTarget("chat", model="m")
@@ -328,3 +338,84 @@ def test_the_envelope_names_every_setting_that_a_body_has(dialect: Dialect) -> N
             {"max_tokens", "budget", "stop", "service_tier"} if dialect == "anthropic" else {"max_tokens"}
         )
         assert envelope.settings.keys() >= PLACES[dialect].keys() - unseen
+
+
+ADDITIONAL = "additionalModelRequestFields"
+LITTLE = Accepts(
+    refuses=frozenset({"top_k", "tool_choice", "prefill"}),
+    ranges=(Range("temperature", 0, 0.5), Range("budget", 1024)),
+    efforts=("low", "high"),
+    thinking=frozenset({"adaptive"}),
+    stops=1,
+    one_sampler=True,
+)
+
+
+def converse(**fields: Any) -> bytes:
+    return json.dumps({"messages": TURNS, **fields}).encode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "left", "told"),
+    [
+        ({"inferenceConfig": {"temperature": 0.9, "topP": 0.9, "maxTokens": 9, "stopSequences": ["a", "b"]}},
+         {"inferenceConfig": {"temperature": 0.5, "maxTokens": 9, "stopSequences": ["a"]}},
+         ("inferenceConfig.topP", "inferenceConfig.temperature=0.5", "inferenceConfig.stopSequences")),
+        ({"outputConfig": {"effort": "medium"}}, {"outputConfig": {"effort": "low"}},
+         ("outputConfig.effort=low",)),
+        ({ADDITIONAL: {"reasoning_effort": "max", "x": 1}},
+         {ADDITIONAL: {"reasoning_effort": "high", "x": 1}}, (f"{ADDITIONAL}.reasoning_effort=high",)),
+        ({ADDITIONAL: {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "medium"}}},
+         {ADDITIONAL: {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}},
+         (f"{ADDITIONAL}.reasoningConfig.maxReasoningEffort=low",)),
+        ({ADDITIONAL: {"thinking": {"type": "enabled", "budget_tokens": 2000}}},
+         {ADDITIONAL: {"thinking": {"type": "adaptive"}}}, (f"{ADDITIONAL}.thinking=adaptive",)),
+        ({ADDITIONAL: {"thinking": {"type": "disabled"}}}, {}, (f"{ADDITIONAL}.thinking",)),
+        ({ADDITIONAL: {"inferenceConfig": {"topK": 3}}}, {}, (f"{ADDITIONAL}.inferenceConfig.topK",)),
+        ({ADDITIONAL: {"top_k": 3, "keep": [1]}}, {ADDITIONAL: {"keep": [1]}}, (f"{ADDITIONAL}.top_k",)),
+        ({"toolConfig": {"tools": [], "toolChoice": {"any": {}}}},
+         {"toolConfig": {"tools": [], "toolChoice": {"auto": {}}}}, ("toolConfig.toolChoice=auto",)),
+        ({"toolConfig": {"tools": [], "toolChoice": {"auto": {}}}},
+         {"toolConfig": {"tools": [], "toolChoice": {"auto": {}}}}, ()),
+    ],
+)  # fmt: skip
+def test_a_relayed_converse_body_is_fitted_where_each_maker_has_its_settings(
+    fields: dict[str, Any], left: dict[str, Any], told: tuple[str, ...]
+) -> None:
+    body = converse(**fields)
+    for settings in ({"*": True}, seen_of(body)):
+        fitted, lost = fit_body(body, "bedrock", LITTLE, settings)
+        assert {**json.loads(fitted)} == {"messages": TURNS, **left}
+        assert sorted(lost) == sorted(told)
+
+
+def seen_of(body: bytes) -> Any:
+    """What the envelope read of it."""
+    return registry.client("bedrock").envelope(body, PathTarget("chat", model="m")).settings
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"inferenceConfig": {"temperature": 1.5}}, "inferenceConfig.temperature"),
+        ({ADDITIONAL: {"reasoning_effort": "ultra"}}, f"{ADDITIONAL}.reasoning_effort"),
+        ({"outputConfig": {"effort": "ultra"}}, "outputConfig.effort"),
+        ({"messages": [*TURNS, {"role": "assistant", "content": [{"text": "a"}]}]}, "messages"),
+    ],
+)
+def test_what_no_converse_model_could_take_is_refused_by_its_name(fields: dict[str, Any], field: str) -> None:
+    body = converse(**fields)
+    for settings in ({"*": True}, seen_of(body)):
+        with pytest.raises(UnfitError) as caught:
+            fit_body(body, "bedrock", LITTLE, settings)
+        assert caught.value.setting == field
+
+
+def test_a_converse_body_that_fits_keeps_its_bytes() -> None:
+    body = (
+        b'{ "inferenceConfig":{"maxTokens": 9, "temperature":0.5},"messages":[{"role":"user","content":[]}]}'
+    )
+    assert fit_body(body, "bedrock", LITTLE, seen_of(body)) == (body, ())
+    fitted, told = fit_body(body, "bedrock", LITTLE, seen_of(body), most_output_tokens=5)
+    assert json.loads(fitted)["inferenceConfig"] == {"maxTokens": 5, "temperature": 0.5}
+    assert told == ("inferenceConfig.maxTokens=5",)

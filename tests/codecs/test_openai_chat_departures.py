@@ -8,7 +8,7 @@ import pytest
 from passerelle.codecs import registry
 from passerelle.codecs.base import PathTarget, Target
 from passerelle.core.message import Message, TextPart
-from passerelle.core.request import Reasoning, Request, Sampling
+from passerelle.core.request import Reasoning, Request, Sampling, Tool, ToolChoice
 
 SIDE = registry.provider("openai_chat")
 HELLO = [{"role": "user", "content": "hi"}]
@@ -91,3 +91,19 @@ def test_mistral_keeps_the_cache_key_of_all_the_identity_it_refuses(
 def test_messages_that_are_no_messages_are_the_servers_to_judge() -> None:
     fields: dict[str, Any] = {"messages": [{"role": "assistant", "content": "a"}]}
     assert relayed(fields, "prefix_field", "no_name")[0]["messages"][0]["prefix"] is True
+
+
+def test_no_choice_of_none_means_that_no_tools_are_sent() -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    body, lost = relayed({"tools": tools, "tool_choice": "none"}, "no_choice_of_none")
+    assert (body.keys() & {"tools", "tool_choice"}, lost) == (set(), ())
+    request = foreign(tools=(Tool("f", parameters={"type": "object"}),), tool_choice=ToolChoice("none"))
+    body, lost = translated(request, "no_choice_of_none")
+    assert (body.keys() & {"tools", "tool_choice"}, lost) == (set(), ())
+    assert relayed({"tools": tools, "tool_choice": "auto"}, "no_choice_of_none")[0]["tools"] == tools
+
+
+@pytest.mark.parametrize(("store", "lost"), [(True, ("store",)), (False, ())])
+def test_a_server_that_refuses_store_is_not_told_of_it(store: bool, lost: tuple[str, ...]) -> None:
+    body, told = relayed({"store": store}, "no_store")
+    assert ("store" in body, told) == (False, lost)

@@ -7,6 +7,7 @@ import pytest
 from tests.codecs.responses_support import AGENT, CHAT, dumps, encode, foreign
 
 from passerelle.codecs.base import Target
+from passerelle.codecs.custom import TEXT_SCHEMA
 from passerelle.codecs.openai_responses import CLIENT, PROVIDER
 from passerelle.codecs.openai_responses.agent_api import LISTED
 from passerelle.core.event import Finished, PartDelta
@@ -187,3 +188,44 @@ def test_its_stream_of_bare_data_lines_is_read() -> None:
     cited = [e.citation["url"] for e in found if isinstance(e, PartDelta) and e.citation]
     assert cited == ["https://a.eu"]
     assert any(isinstance(e, Finished) for e in found)
+
+
+def test_tools_of_free_text_are_functions_of_one_text_and_so_is_their_past() -> None:
+    body, dropped = relay(
+        tools=[{"type": "custom", "name": "sql", "description": "Runs SQL."}],
+        tool_choice={"type": "custom", "name": "sql"},
+        input=[
+            {"role": "user", "content": "count"},
+            {"type": "custom_tool_call", "call_id": "c1", "name": "sql", "input": "SELECT 1"},
+            {"type": "custom_tool_call_output", "call_id": "c1", "output": "1"},
+        ],
+    )
+    assert body["tools"] == [
+        {
+            "type": "function",
+            "name": "sql",
+            "description": "Runs SQL.",
+            "parameters": TEXT_SCHEMA,
+            "strict": True,
+        }
+    ]
+    assert body["tool_choice"] == {"type": "function", "name": "sql"}
+    assert body["input"][1:] == [
+        {"type": "function_call", "call_id": "c1", "name": "sql", "arguments": '{"input":"SELECT 1"}'},
+        {"type": "function_call_output", "call_id": "c1", "output": "1"},
+    ]
+    assert dropped == ()
+
+
+def test_a_picture_in_a_result_is_told_to_be_left_out() -> None:
+    picture = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+    output = [{"type": "input_text", "text": "look"}, picture]
+    call = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c1", "output": output}
+    body, dropped = relay(input=[{"role": "user", "content": "?"}, call, result])
+    assert body["input"][2]["output"] == "look"
+    assert dropped == ("input_image",)
+
+
+def test_no_effort_at_all_is_told_to_be_left_out() -> None:
+    assert relay(reasoning={"effort": "none"})[1] == ("reasoning.effort",)

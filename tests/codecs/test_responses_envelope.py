@@ -45,7 +45,7 @@ def test_a_plain_request() -> None:
                     {"type": "namespace", "name": "n", "tools": [{"type": "function"}, {"type": "custom"}]}
                 ]
             },
-            {"tools", "custom_tools"},
+            {"tools", "custom_tools", "namespaces"},
         ),
         ({"tools": []}, set()),
         ({"text": {"format": {"type": "json_schema", "name": "a", "schema": {}}}}, {"json_schema"}),

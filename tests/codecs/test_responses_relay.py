@@ -167,3 +167,11 @@ def test_a_relayed_stream_arrives_whole_however_its_bytes_are_split(
     assert passed + watcher.close() == stream
     assert watcher.done
     assert watcher.usage is not NO_USAGE
+
+
+def test_no_choice_of_none_means_that_no_tools_are_sent() -> None:
+    target = Target("m", quirks=frozenset({"no_choice_of_none"}))
+    body = b'{"model":"m","input":"hi","tools":[{"type":"function","name":"f"}],"tool_choice":"none"}'
+    assert json.loads(relay(body, target)).keys() & {"tools", "tool_choice"} == set()
+    body = body.replace(b'"none"', b'"auto"')
+    assert json.loads(relay(body, target)).keys() >= {"tools", "tool_choice"}

@@ -193,3 +193,22 @@ def test_a_lack_that_is_misspelt_is_said(tmp_path: Path) -> None:
     )
     said = wrong(tmp_path, text + 'without = ["image_url"]\n')
     assert "`image_urls`" in said["deployments[0].without[0]"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "dialect"),
+    [
+        ('kind = "openai_like"\nbase_url = "https://a.example/v1"', "gemini"),
+        ('kind = "anthropic"', "openai"),
+        ('kind = "gemini"', "mistral"),
+    ],
+)
+def test_a_batch_service_is_one_that_such_a_provider_has(tmp_path: Path, entry: str, dialect: str) -> None:
+    text = f'[providers.p]\n{entry}\ncredential = "env:KEY"\nbatches = {{ dialect = "{dialect}" }}'
+    assert f"has no batch service `{dialect}`" in wrong(tmp_path, text)["providers.p.batches.dialect"]
+
+
+@pytest.mark.parametrize("url", ["ai.example.org", "https://a.example?x=1", "https://a.example#x", "ftp://a"])
+def test_a_public_url_is_one_that_links_can_begin_with(tmp_path: Path, url: str) -> None:
+    text = f'[server]\npublic_url = "{url}"'
+    assert "no address that links can begin with" in wrong(tmp_path, text)["server.public_url"]

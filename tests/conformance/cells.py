@@ -21,7 +21,7 @@ from tests.conformance import (
 from tests.conformance.compare import band, differences, told_differently
 from tests.conformance.features import Feature
 from tests.conformance.house import House
-from tests.conformance.maker_chat import usage_of
+from tests.conformance.say_chat import usage_of
 from tests.conformance.talk import (
     Answer,
     Ask,

@@ -36,7 +36,8 @@ LABEL = "Responses"
 DIALECT = "openai_responses"
 PATH = "/v1/responses"
 LOST = {
-    "image_url": "input_image", "document": "input_file", "sound": "input_audio", "thought": "reasoning",
+    "image": "input_image", "image_url": "input_image", "document": "input_file", "sound": "input_audio",
+    "thought": "reasoning",
     "parallel": "parallel_tool_calls", "json": "text.format", "schema": "text.format",
     "temperature": "temperature", "top_p": "top_p", "logprobs": "top_logprobs", "effort": "reasoning.effort",
     "show": "reasoning.summary", "user": "user", "metadata": "metadata", "tier": "service_tier",

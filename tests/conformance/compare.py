@@ -7,8 +7,8 @@ tool's pictures (in its result, or right after it) matters, but order, words, ar
 import json
 from typing import Any
 
+from tests.conformance.hear_chat import BETWEEN, LABEL_OF_MOVED
 from tests.conformance.house import House
-from tests.conformance.maker_chat import BETWEEN, LABEL_OF_MOVED
 from tests.conformance.talk import (
     Answer,
     Ask,

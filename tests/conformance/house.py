@@ -45,6 +45,8 @@ class ChatRules:
     thoughts: Literal["refused", "ignored", "taken", "needed"] = "ignored"
     """What it does with `reasoning_content` of the past; `needed`: refuses calls without it."""
     user_after_tool: bool = True
+    choices: tuple[str, ...] | None = None
+    """The words of `tool_choice`; None: all of them, and the name of one."""
     thinks: str | None = None
     """Where its thoughts stand: `reasoning_content`, `reasoning`, or `content` (Mistral)."""
     counts: Literal["openai", "plain", "deepseek", "details"] = "details"
@@ -75,6 +77,8 @@ class House:
     root: str = "/v1"
     """What its address ends with."""
     chat: ChatRules = ChatRules()
+    agent: bool = False
+    """Of Responses, it speaks Perplexity's part (`maker_agent`)."""
     lacks: Mapping[str, str] = field(default_factory=dict)
     """What there is no such thing of here, and how we know: then it must be said to be left out."""
     unable: Mapping[str, str] = field(default_factory=dict)

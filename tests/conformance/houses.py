@@ -7,7 +7,9 @@ Sources are named beside the rule; all were read 2026-11-22. The words in `lacks
 from dataclasses import replace
 
 from tests.conformance.house import ChatRules, House
-from tests.conformance.houses_alike import COHERE, DEEPSEEK, GROQ, MISTRAL, OPENROUTER, VLLM, XAI
+from tests.conformance.houses_alike import COHERE, DEEPSEEK, META, MISTRAL, XAI
+from tests.conformance.houses_hosts import FIREWORKS, GROQ, OPENROUTER, TOGETHER
+from tests.conformance.houses_own import LLAMACPP, OLLAMA, VLLM
 
 _MARKS = "caches prefixes by itself: there are no marks"
 _NO_TOP_K = "no `top_k`"
@@ -131,7 +133,7 @@ BEDROCK = House(
     # Claude through Converse, which every other model is reached by; its own dialect is `anthropic`'s.
     entry='template = "bedrock"\nregion = "eu-central-1"',
     root="",
-    models={"plain": "converse"},
+    models={"plain": "converse", "modern": "converse-modern"},
     lacks={
         "seed": "no `seed`",
         "presence": "no penalties",
@@ -158,6 +160,12 @@ provider = "bedrock"
 model = "claude-sonnet-4-5"
 id = "bedrock/converse"
 upstream_model = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"
+dialect = "bedrock"
+[[deployments]]
+provider = "bedrock"
+model = "claude-opus-5-5"
+id = "bedrock/converse-modern"
+upstream_model = "eu.anthropic.claude-opus-5-5"
 dialect = "bedrock"
 """,
 )
@@ -201,6 +209,50 @@ VERTEX = House(
     unlike=GEMINI.unlike,
 )
 
+PERPLEXITY = House(
+    name="perplexity",
+    label="Perplexity",
+    dialect="openai_responses",
+    # Its Agent API, with a model that has tools beside the search: Sonar has none.
+    entry='template = "perplexity"',
+    models={"plain": "perplexity-model"},
+    agent=True,
+    lacks={
+        "top_k": _NO_TOP_K,
+        "cache": _MARKS,
+        "show": "no summaries of thoughts",
+        "stop": "no `stop`",
+        "seed": "no `seed`",
+        "presence": "no penalties",
+        "frequency": "no penalties",
+        "n": "no `n`",
+        "logprobs": "no logprobs",
+        "json": "no JSON without a schema",
+        "verbosity": "no verbosity",
+        "cache_key": "no cache key",
+        "tier": "no tiers",
+        "user": "no user",
+        "effort_off": "no word for it",
+        "thought": "no reasoning items",
+        "image": "results of tools are words alone",
+    },
+    unable={"sound": "the model takes no sound", "document": "the model takes no files"},
+    unlike={
+        "logprobs_given": "no logprobs",
+        "thought_given": "no reasoning items",
+        "refusal": "refusals have no words of their own",
+    },
+    more="""
+[[models]]
+id = "perplexity-model"
+input_modalities = ["text", "image"]
+capabilities = ["tools", "parallel_tools", "json_schema", "reasoning", "streaming"]
+[[deployments]]
+provider = "perplexity"
+model = "perplexity-model"
+""",
+)
+
 HOUSES = (
     OPENAI,
     RESPONSES,
@@ -212,9 +264,15 @@ HOUSES = (
     VERTEX,
     MISTRAL,
     XAI,
+    META,
     DEEPSEEK,
-    GROQ,
     COHERE,
+    GROQ,
+    TOGETHER,
+    FIREWORKS,
     OPENROUTER,
+    PERPLEXITY,
+    OLLAMA,
     VLLM,
+    LLAMACPP,
 )

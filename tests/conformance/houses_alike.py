@@ -1,4 +1,4 @@
-"""Servers of the Chat dialect that are not OpenAI's: what their owners refuse, and what they have none of.
+"""Makers who speak the Chat dialect and are not OpenAI: what they refuse, and what they have none of.
 
 Sources are named beside the rule; all were read 2026-11-22. The words in `lacks` and `unable` are the keys of
 `compare.differences`.
@@ -128,54 +128,6 @@ DEEPSEEK = House(
     unlike={"refusal": "refusals have no words of their own"},
 )
 
-_GROQ = frozenset({
-    "citation_options", "compound_custom", "disable_tool_validation", "documents", "exclude_domains",
-    "frequency_penalty", "function_call", "functions", "include_domains", "include_reasoning",
-    "max_completion_tokens", "max_tokens", "messages", "metadata", "model", "n", "parallel_tool_calls",
-    "presence_penalty", "reasoning_effort", "reasoning_format", "response_format", "search_settings", "seed",
-    "service_tier", "stop", "store", "stream", "stream_options", "temperature", "tool_choice", "tools",
-    "top_p", "user",
-})  # fmt: skip
-"""`groq` SDK 1.7, without what console.groq.com/docs/openai says is refused with 400."""
-
-GROQ = House(
-    name="groq",
-    label="Groq",
-    dialect="openai_chat",
-    entry='template = "groq"',
-    models={"plain": "gpt-oss-120b"},
-    chat=ChatRules(
-        known=_GROQ,
-        roles=("system", "developer", "user", "assistant", "tool"),
-        efforts=lambda _: ("low", "medium", "high"),
-        names=False,
-        thoughts="refused",
-        thinks="reasoning",
-    ),
-    lacks={
-        "presence": "Groq's SDK says that none of its models takes penalties",
-        "frequency": "Groq's SDK says that none of its models takes penalties",
-        "metadata": "only of what is stored",
-        "top_k": _NO_TOP_K,
-        "cache": _MARKS,
-        "show": _NO_SHOW,
-        "thought": "takes no thoughts back",
-        "logprobs": "refused with 400",
-        "verbosity": "no verbosity",
-        "cache_key": "no cache key",
-        "effort_off": "gpt-oss always reasons",
-    },
-    unable={
-        "sound": "the model takes no sound",
-        "document": "the model takes no files",
-        "image": "the model takes no pictures",
-        "image_url": "the model takes no pictures",
-        "result_image": "the model takes no pictures",
-        "schema": "the model takes no schema",
-    },
-    unlike={"refusal": "refusals have no words of their own", "logprobs_given": "no logprobs"},
-)
-
 _COHERE = frozenset({
     "model", "messages", "stream", "stream_options", "max_tokens", "temperature", "top_p", "stop", "seed",
     "frequency_penalty", "presence_penalty", "tools", "tool_choice", "response_format", "reasoning_effort",
@@ -220,58 +172,49 @@ COHERE = House(
     },
 )
 
-VLLM = House(
-    name="vllm",
-    label="vLLM",
-    dialect="openai_chat",
-    entry='kind = "openai_like"\ndialect = "openai_chat"\nalso = []',
-    models={"plain": "house-model"},
-    chat=ChatRules(
-        # vLLM's OpenAI-compatible server ignores fields it does not know, and takes sound and pictures.
-        contents=("text", "image_url", "input_audio", "file"),
-        roles=("system", "developer", "user", "assistant", "tool"),
-        efforts=lambda _: ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
-        thinks="reasoning",
-    ),
-    lacks={
-        "metadata": "only of what is stored",
-        "top_k": "not in the dialect",
-        "cache": _MARKS,
-        "show": _NO_SHOW,
-        "thought": "takes no thoughts back",
-    },
-    unlike={"refusal": "refusals have no words of their own"},
-    more="""
-[[models]]
-id = "house-model"
-input_modalities = ["text", "image", "audio", "file"]
-capabilities = ["tools", "parallel_tools", "json_schema", "json", "reasoning", "streaming"]
-[[deployments]]
-provider = "vllm"
-model = "house-model"
-""",
-)
 
-OPENROUTER = House(
-    name="openrouter",
-    label="OpenRouter",
+def _meta_refuses(_: str) -> dict[str, str]:
+    """Meta's quickstart of Chat Completions, as github.com/promptfoo/promptfoo pull 10041 reports it."""
+    names = ("stop", "logprobs", "top_logprobs", "logit_bias", "n")
+    return dict.fromkeys(names, "not supported by this model")
+
+
+META = House(
+    name="meta",
+    label="Meta",
     dialect="openai_chat",
-    entry='template = "openrouter"',
-    models={"plain": "gemini-2.5-pro"},
+    entry='template = "meta"\nalso = []',
+    models={"plain": "muse-spark-1.3"},
     chat=ChatRules(
-        contents=("text", "image_url", "file", "input_audio"),
+        refused=_meta_refuses,
         roles=("system", "developer", "user", "assistant", "tool"),
-        efforts=lambda _: ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
-        thinks="reasoning",
+        contents=("text", "image_url", "file"),
+        # `none` is a 400 (chatoyant's `Meta`, of Meta's own documentation).
+        efforts=lambda _: ("minimal", "low", "medium", "high", "xhigh"),
+        # "only "auto" is supported for `tool_choice`" (github.com/LiveBench/LiveBench pull 499).
+        choices=("auto",),
+        # "'required' is required to be supplied and to be an array including every key in properties": of
+        # strict tools (github.com/AbdoKnbGit/tau issue 32), as at OpenAI.
         counts="openai",
-        comments=True,
     ),
     lacks={
-        "verbosity": "the model has no verbosity",
         "metadata": "only of what is stored",
         "top_k": _NO_TOP_K,
         "cache": _MARKS,
         "show": _NO_SHOW,
-        "thought": "takes no thoughts back",
+        "thought": "takes no thoughts back in Chat Completions",
+        "stop": "refused with 400",
+        "logprobs": "refused with 400",
+        "n": "refused with 400",
+        "choice": "`tool_choice` is `auto`",
+        "effort_off": "it always reasons",
+        "verbosity": "no verbosity",
+        "tier": "no tiers",
+    },
+    unable={"sound": "the model takes no sound"},
+    unlike={
+        "refusal": "refusals have no words of their own",
+        "thought_given": "Chat Completions shows no thoughts",
+        "logprobs_given": "no logprobs",
     },
 )

@@ -8,8 +8,10 @@ quoted in the codec (`codecs/openai_responses/items_out.py`) for calls and outpu
 import json
 from typing import Any
 
+from tests.conformance.hear_chat import strict_schema
 from tests.conformance.house import House
-from tests.conformance.maker_chat import problem, strict_schema
+from tests.conformance.maker_agent import as_responses
+from tests.conformance.say_chat import problem
 from tests.conformance.talk import (
     Answer,
     Ask,
@@ -43,8 +45,9 @@ _INCLUDES = ("reasoning.encrypted_content", "message.output_text.logprobs", "web
 
 def hear(body: Json, house: House) -> Ask:
     """The request as OpenAI understands it. Raises `RefusedError`."""
+    body = as_responses(body) if house.agent else body
     model = body["model"]
-    reasons = model in ("gpt-5.4", "gpt-5")
+    reasons = house.agent or model in ("gpt-5.4", "gpt-5")
     unknown = sorted(body.keys() - _KNOWN)
     need(not unknown, f"Unknown parameter: {unknown}")
     turns = [Turn("system", (Text(body["instructions"]),))] if body.get("instructions") else []

@@ -31,6 +31,10 @@ Each cell was tried through the front door: a running gateway over real sockets,
 providers that refuse whatever the provider's owner refuses, and with clients that refuse whatever the
 official SDKs could not read.
 
+Two providers have no column: Black Forest Labs, which makes pictures only, and the simulated one.
+Claude on Vertex AI and through Bedrock's InvokeModel is spoken to in Messages, as in the columns of
+Anthropic and Foundry; how it differs there is tried in `tests/gateway/test_clouds.py`.
+
 | what became of it | cells | meaning |
 |---|---|---|
 | ✓ | {pass_} | it reached the provider with its meaning, and the answer the client; nothing was left out |

@@ -10,7 +10,8 @@ import pytest
 from tests.conformance import client_anthropic, client_chat, client_gemini, client_responses
 from tests.conformance.cells import CLIENTS
 from tests.conformance.compare import differences
-from tests.conformance.features import FEATURES, SAID, WEATHER, WORDS, chain
+from tests.conformance.feature import SAID, WEATHER, WORDS, chain
+from tests.conformance.features import FEATURES
 from tests.conformance.house import House
 from tests.conformance.houses import (
     ANTHROPIC,

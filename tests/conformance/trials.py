@@ -1,6 +1,5 @@
 """Ways to try a cell: what most features need is `cells.talk`; here is what the others do."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
@@ -14,29 +13,25 @@ from tests.conformance.cells import (
     check,
     heard_well,
     left_out,
-    marked,
     refused_before,
     talk,
-    told_model,
     word_of,
 )
-from tests.conformance.compare import atoms, differences, told_differently
-from tests.conformance.features import ONE, Feature, chain
+from tests.conformance.compare import differences
+from tests.conformance.feature import Feature, chain
 from tests.conformance.house import House
-from tests.conformance.houses import HOUSES
 from tests.conformance.talk import (
     Answer,
     Ask,
     Call,
     IllegalError,
     Refusal,
-    Result,
     Text,
-    Thought,
-    Turn,
     UnsayableError,
 )
-from tests.conformance.world import MAKERS, RETRY_AFTER_S, Script, Told, World
+from tests.conformance.trials_troubles import broken, count, embed, error
+from tests.conformance.trials_turns import back, same, switch
+from tests.conformance.world import Script, World
 
 
 def longest(cell: Cell) -> Verdict:
@@ -46,9 +41,9 @@ def longest(cell: Cell) -> Verdict:
 
 
 def effort(cell: Cell) -> Verdict:
-    """Efforts: in their own dialect, Anthropic and Google take them on their newer models only."""
+    """Efforts: in their own dialect, Anthropic, Google and Bedrock take them on their newer models only."""
     ask = cell.feature.ask
-    if cell.own and cell.house.dialect in ("anthropic", "gemini"):
+    if cell.own and cell.house.dialect in ("anthropic", "gemini", "bedrock"):
         cell.feature = replace(cell.feature, role="modern")
     if cell.client.DIALECT == "openai_chat":
         ask = replace(ask, show=False)  # its callers cannot ask, and get what is shown
@@ -117,85 +112,6 @@ def renamed(cell: Cell) -> Verdict:
     return PASS
 
 
-def back(cell: Cell) -> Verdict:
-    """Thoughts, their proof and a call come back in the next turn, as the provider wants them."""
-    answer = cell.answer(cell.feature.answer)
-    script = Script(answer)
-    ask, told = cell.send(cell.feature.ask, script)
-    lost = heard_well(cell, ask, told, script)
-    check(not lost, f"lost: {lost}")
-    got = cell.read(ask, told)
-    differ = told_differently(cell.expected(answer), got, told_model(cell, script), cell.house)
-    check(not differ, "; ".join(differ.values()))
-    again, script, told = _again(cell, got)
-    check(not script.refusals and told.status == 200, f"{script.refusals or told.body[:300]!r}")
-    differ = differences(again, script.heard[0])
-    differ.pop("thought", None)
-    check(not differ, f"the next turn: {differ}")
-    heard = [atom for atom in atoms(script.heard[0].turns) if atom[0] == "thought"]
-    if not any(isinstance(part, Thought) for part in answer.parts):
-        check(not told.dropped, f"said to be lost: {told.dropped}")
-        return PASS
-    if cell.own and cell.house.dialect == "openai_chat":
-        return PASS  # relayed as the client said it, and not refused
-    if cell.house.dialect == "openai_chat" and cell.house.chat.thoughts != "needed":
-        check(not heard, f"the provider heard {heard}")
-        check(told.dropped == {word_of(cell, "thought")}, f"said {told.dropped}")
-        return Verdict("told", cell.house.lacks["thought"])
-    kept = told.dropped - ({word_of(cell, "thought")} if cell.house.dialect == "gemini" else set())
-    check(not kept, f"said to be lost: {told.dropped}")
-    for part in answer.parts:
-        if isinstance(part, Call) and part.proof:
-            check(("thought", "", part.proof) in heard, f"the call's proof is gone: {heard}")
-        elif isinstance(part, Thought) and cell.house.dialect != "gemini":
-            check(("thought", part.text, part.proof) in heard, f"the thought is gone: {heard}")
-    return PASS
-
-
-def same(cell: Cell) -> Verdict:
-    """Calls that share an id, as some servers give them, have ids of their own to the client."""
-    if cell.own:
-        return Verdict("none", "relayed: the provider's own words")
-    if not MAKERS[cell.house.dialect].true_call_id(cell.house, 1):
-        return Verdict("none", f"{cell.house.label}: gives no ids")
-    return back(cell)
-
-
-def _again(cell: Cell, got: Answer) -> tuple[Ask, Script, Told]:
-    """The next turn: what was told goes back, with the results of its calls."""
-    results = tuple(
-        [
-            Result(p.id, (Text(f"{at}8 degrees"),), name=p.name)
-            for at, p in enumerate(got.parts)
-            if isinstance(p, Call)
-        ]
-    )
-    turns = (*cell.feature.ask.turns, Turn("assistant", got.parts), Turn("user", results))
-    script = Script(Answer((Text("It is mild."),)))
-    ask, told = cell.send(replace(cell.feature.ask, turns=turns, stream=False), script)
-    return ask, script, told
-
-
-def switch(cell: Cell) -> Verdict:
-    """Thoughts of one provider are left out for another, and it is told."""
-    claude = cell.house.dialect in ("anthropic", "bedrock")
-    first = next(h for h in HOUSES if h.name == ("gemini" if claude else "anthropic"))
-    thought = Thought("Is it windy there? Better ask.")
-    before = Cell(cell.world, cell.client, first, cell.feature)
-    script = Script(before.answer(Answer((thought, replace(ONE, proof="$call")), "calls")))
-    ask, told = before.send(cell.feature.ask, script)
-    check(told.status == 200, f"{told.status}: {told.body[:300]!r}")
-    got = before.read(ask, told)
-    _, script, told = _again(cell, got)
-    check(not script.refusals and told.status == 200, f"{script.refusals or told.body[:300]!r}")
-    sent = json.dumps(script.bodies[0])
-    for proof in (MAKERS[first.dialect].PROOF, "psl1!"):
-        check(proof not in sent, "another provider's proof was sent on")
-    heard = [atom for atom in atoms(script.heard[0].turns) if atom[0] == "thought"]
-    check(heard or word_of(cell, "thought") in told.dropped, f"lost without a word: {told.dropped}")
-    return PASS
-
-
 def either(cell: Cell) -> Verdict:
     """Things that not every model takes together, or not so far: what gives way is told."""
     if cell.own:
@@ -251,7 +167,7 @@ def unknown(cell: Cell) -> Verdict:
     ask = replace(cell.feature.ask, raw={dialect: {"x_unknown": 1}})
     script = Script(cell.feature.answer)
     _, told = cell.send(ask, script)
-    if cell.own:
+    if cell.own and not cell.house.agent:
         check(script.bodies and script.bodies[0].get("x_unknown") == 1, "it did not arrive")
         check(told.status == (400 if script.refusals else 200), f"{told.status}")
         return PASS
@@ -295,111 +211,9 @@ def namespace(cell: Cell) -> Verdict:
     check(not script.refusals and told.status == 200, f"{script.refusals or told.body[:200]!r}")
     check(not told.dropped, f"said to be lost: {told.dropped}")
     (item,) = [item for item in told.json()["output"] if item["type"] == "function_call"]
-    if not cell.own:
+    if not cell.own or cell.house.agent:
         check((item["name"], item.get("namespace")) == (tool.name, "mcp__geo"), f"called {item}")
     return PASS
-
-
-def count(cell: Cell) -> Verdict:
-    """How large a prompt is."""
-    script = Script()
-    ask = marked(cell.feature.ask, cell.world.script(script))
-    path, body = cell.client.count(ask, cell.model())
-    told = cell.world.ask(cell.client.DIALECT, path, body)
-    check(told.status == 200, f"{told.status}: {told.body[:200]!r}")
-    tokens = cell.client.read_count(told.json())
-    check(tokens == 40 if cell.own else tokens > 0, f"{tokens} tokens")
-    return PASS
-
-
-_EMBEDDERS = {
-    "openai": "text-embedding-3-small",
-    "gemini": "gemini-embedding-001",
-    "mistral": "mistral-embed",
-    "cohere": "embed-v4.0",
-}
-
-
-def embed(cell: Cell) -> Verdict:
-    """Vectors of two texts."""
-    name = _EMBEDDERS.get(cell.house.name)
-    if name is None:
-        return Verdict("none", f"{cell.house.label}: no embeddings, or none in the catalog")
-    asked = f"{cell.house.name}/{name}"
-    if cell.client.DIALECT == "gemini":
-        texts = [{"model": f"models/{asked}", "content": {"parts": [{"text": t}]}} for t in ("one", "two")]
-        told = cell.world.ask("gemini", f"/v1beta/models/{asked}:batchEmbedContents", {"requests": texts})
-        check(told.status == 200, f"{told.status}: {told.body[:200]!r}")
-        vectors = [e["values"] for e in told.json()["embeddings"]]
-    else:
-        told = cell.world.ask("openai_chat", "/v1/embeddings", {"model": asked, "input": ["one", "two"]})
-        check(told.status == 200, f"{told.status}: {told.body[:200]!r}")
-        vectors = [e["embedding"] for e in told.json()["data"]]
-        check(told.json()["usage"]["prompt_tokens"] > 0, "no usage")
-    check(vectors == [[0.5, -0.25]] * 2, f"vectors {vectors}")
-    return PASS
-
-
-TOLD_STATUS = {400: 400, 401: 502, 403: 502, 404: 404, 413: 413, 429: 429, 500: 502, 503: 503, 529: 503}
-"""The provider's status → the client's. Our refused credential is not the caller's fault."""
-ERROR_KINDS: dict[str, dict[int, tuple[str, ...]]] = {
-    "openai_chat": {
-        400: ("invalid_request_error",), 404: ("invalid_request_error",), 413: ("invalid_request_error",),
-        429: ("rate_limit_error",), 502: ("server_error", "api_error"),
-        503: ("server_error", "api_error", "overloaded_error"),
-    },
-    "anthropic": {
-        400: ("invalid_request_error",), 404: ("not_found_error",), 413: ("request_too_large",),
-        429: ("rate_limit_error",), 502: ("api_error",), 503: ("overloaded_error", "api_error"),
-        529: ("overloaded_error",),
-    },
-    "gemini": {
-        400: ("INVALID_ARGUMENT",), 404: ("NOT_FOUND",), 413: ("INVALID_ARGUMENT",),
-        429: ("RESOURCE_EXHAUSTED",), 502: ("UNAVAILABLE", "INTERNAL"), 503: ("UNAVAILABLE",),
-    },
-    "bedrock": {
-        400: ("ValidationException",), 404: ("ResourceNotFoundException",), 413: ("ValidationException",),
-        429: ("ThrottlingException",), 424: ("ModelErrorException",), 503: ("ServiceUnavailableException",),
-    },
-}  # fmt: skip
-
-
-def error(cell: Cell) -> Verdict:
-    """A provider's error reaches the client in its own dialect: the status its SDK acts on, and the wait."""
-    status = cell.feature.more["status"]
-    for stream in (False, True):
-        script = Script(status=status)
-        _, told = cell.send(replace(cell.feature.ask, stream=stream), script)
-        check(len(script.heard) == 1, f"asked {len(script.heard)} times, refused {script.refusals}")
-        expected = TOLD_STATUS[status]
-        if cell.client.DIALECT == "bedrock" and expected == 502:
-            expected = 424  # boto3 knows it as `ModelErrorException`
-        if cell.client.DIALECT == "anthropic" and status == 529:
-            expected = 529  # a status of its own there
-        check(told.status == expected, f"told {told.status}: {told.body[:200]!r}")
-        kind = cell.client.error(told.status, told.json())
-        kind = told.headers.get("x-amzn-errortype", kind).partition(":")[0]
-        kinds = ERROR_KINDS.get(cell.client.DIALECT) or ERROR_KINDS["openai_chat"]
-        check(kind in kinds[told.status], f"an error of kind `{kind}`")
-        if status in (429, 503, 529):
-            wait = told.headers.get("retry-after")
-            check(wait == str(RETRY_AFTER_S), f"`retry-after` is {wait}")
-        if told.status >= 500:
-            check(b"trouble" not in told.body, "the provider's own words about itself are told")
-    return PASS
-
-
-def broken(cell: Cell) -> Verdict:
-    """An error after content ends the stream as an error, never as an answer."""
-    script = Script(cell.feature.answer, broken=cell.feature.more.get("how", "error"))
-    ask, told = cell.send(cell.feature.ask, script)
-    check(told.status == 200, f"{told.status}")
-    check(cell.client.stream_error(told.body), "the client would not notice")
-    try:
-        cell.read(ask, told)
-    except (IllegalError, KeyError, TypeError):
-        return PASS
-    raise FailedError("it reads like a whole answer")
 
 
 KINDS: dict[str, Callable[[Cell], Verdict]] = {

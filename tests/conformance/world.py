@@ -5,7 +5,6 @@ the test finds what was heard: exchanges may run side by side.
 """
 
 import asyncio
-import http.client
 import json
 import re
 import threading
@@ -26,6 +25,7 @@ from tests.conformance import (
     maker_responses,
 )
 from tests.conformance.house import House
+from tests.conformance.line import Line, Told
 from tests.conformance.talk import Answer, Ask, Json, RefusedError
 from tests.serving import Gateway
 from tests.upstream import Upstream
@@ -162,26 +162,6 @@ def _stream(frames: list[Any], *, broken: str) -> tuple[bytes, bytes]:
     return (first, last + b"0\r\n\r\n") if broken else (first + b"0\r\n\r\n", b"")
 
 
-@dataclass
-class Told:
-    """What the gateway told a client."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def dropped(self) -> set[str]:
-        """What it says was left out, or changed (`temperature=1`)."""
-        said = self.headers.get("x-passerelle-dropped", "").split(",")
-        return {name.partition("=")[0] for name in said if name}
-
-    def json(self) -> Json:
-        """The body."""
-        found: Json = json.loads(self.body)
-        return found
-
-
 class World:
     """The running gateway, the houses behind it, and a key."""
 
@@ -191,7 +171,7 @@ class World:
         self._token = _new_key(gateway)
         self._place = urlsplit(gateway.base_url).netloc
         self._here = threading.local()
-        self._opened: list[http.client.HTTPConnection] = []
+        self._opened: list[Line] = []
         self._count = 0
         self._lock = threading.Lock()
 
@@ -210,18 +190,17 @@ class World:
         sent |= {carrier: self._token} if carrier else {"authorization": f"Bearer {self._token}"}
         if dialect == "anthropic":
             sent["anthropic-version"] = "2023-06-01"
-        connection = getattr(self._here, "connection", None)
-        if connection is None:
-            connection = self._here.connection = http.client.HTTPConnection(self._place, timeout=30)
-            self._opened.append(connection)
-        connection.request("POST", path, json.dumps(body).encode(), sent)
-        answer = connection.getresponse()
-        return Told(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        line = getattr(self._here, "line", None)
+        if line is None:
+            line = self._here.line = Line(self._place)
+            self._opened.append(line)
+        told: Told = line.ask(path, sent, json.dumps(body).encode())
+        return told
 
     def close(self) -> None:
         """The connections of all threads, which must be over."""
-        for connection in self._opened:
-            connection.close()
+        for line in self._opened:
+            line.close()
 
 
 def _new_key(gateway: Gateway) -> str:

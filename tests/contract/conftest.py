@@ -7,7 +7,7 @@ import pytest
 from tests.contract.contract_ask import Asker, PythonAsker
 from tests.contract.contract_node import Node, NodeAsker
 from tests.contract.contract_said import Speaker
-from tests.contract.contract_world import DIALECTS, World, make_world
+from tests.contract.contract_world import CLIENTS, World, make_world
 from tests.contract.speak_anthropic import AnthropicSpeaker, anthropic_client
 from tests.contract.speak_gemini import ChatSession, GeminiSpeaker, gemini_client
 from tests.contract.speak_openai import ChatSpeaker, ResponsesSpeaker, openai_client
@@ -62,10 +62,10 @@ def node() -> Iterator[Node]:
 def python_askers(shared_world: World) -> Iterator[dict[str, Asker]]:
     """The Python SDKs by dialect, for questions that fail."""
     with ExitStack() as closing:
-        yield {dialect: PythonAsker(dialect, shared_world.url, closing) for dialect in DIALECTS}
+        yield {dialect: PythonAsker(dialect, shared_world.url, closing) for dialect in CLIENTS}
 
 
-ASKERS = [f"python {dialect}" for dialect in DIALECTS] + [f"node {dialect}" for dialect in DIALECTS[:3]]
+ASKERS = [f"python {dialect}" for dialect in CLIENTS] + [f"node {dialect}" for dialect in CLIENTS[:3]]
 
 
 @pytest.fixture(params=ASKERS)

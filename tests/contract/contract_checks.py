@@ -10,15 +10,15 @@ from tests.contract.contract_said import (
     TOOL,
     TOOL_DESCRIPTION,
     TOOL_SCHEMA,
-    USAGE,
     WEATHER,
     Said,
+    usage,
 )
 from tests.contract.contract_world import (
-    BUCKETS,
-    COST_NANOS,
     CREDENTIALS,
     World,
+    buckets,
+    cost_nanos,
     model,
     true_model,
     upstream_model,
@@ -31,6 +31,7 @@ RETURNED: dict[str, list[tuple[str, str]]] = {
     "openai_responses": [(THOUGHT, PROOF)],
     "anthropic": [(THOUGHT, PROOF)],
     "gemini": [("", PROOF)],  # the proof stands on the call; the words are not asked back
+    "bedrock": [(THOUGHT, PROOF)],
 }
 """Thoughts as their provider wants them back, whichever SDK carried them in between."""
 
@@ -58,7 +59,7 @@ def check_words(world: World, client: str, provider: str, said: list[Said], *, s
     (only,) = said
     (seen,) = world.seen()
     assert (only.text, only.calls, only.finish) == (TEXT, [], STOPPED[client])
-    _check_answer(world, client, provider, only, stream=stream)
+    _check_answer(world, client, provider, only, model(provider), stream=stream)
     _check_asked(world, provider, seen, model(provider), tools=False)
 
 
@@ -74,9 +75,9 @@ def check_tools(
     assert (called.text, called.finish) == ("", CALLED[client])
     assert (answered.text, answered.calls, answered.finish) == (TEXT, [], STOPPED[client])
     lost = behaviour == "thinks" and (client, provider) in UNCARRIED
-    _check_answer(world, client, provider, called, stream=stream)
+    _check_answer(world, client, provider, called, asked, stream=stream)
     dropped = THOUGHTS[client] if lost else None
-    _check_answer(world, client, provider, answered, stream=stream, dropped=dropped)
+    _check_answer(world, client, provider, answered, asked, stream=stream, dropped=dropped)
     assert _check_asked(world, provider, first, asked, tools=True).answered == []
     heard = _check_asked(world, provider, second, asked, tools=True)
     assert heard.answered == [(TOOL, {"city": city}, WEATHER[city]) for city in cities]
@@ -88,26 +89,34 @@ def check_tools(
 
 
 def _check_answer(
-    world: World, client: str, provider: str, said: Said, *, stream: bool, dropped: str | None = None
+    world: World,
+    client: str,
+    provider: str,
+    said: Said,
+    asked: str,
+    *,
+    stream: bool,
+    dropped: str | None = None,
 ) -> None:
     """The true model, the usage as the client counts, and a receipt that agrees."""
-    assert said.models == {true_model(provider)}
-    assert said.usage == USAGE[client]
+    true, counts, cost = true_model(provider, asked), buckets(provider), cost_nanos(provider)
+    assert said.models == {true}
+    assert said.usage == usage(client, provider)
     for credential in CREDENTIALS.values():
         assert credential not in said.raw
-    assert said.headers["x-passerelle-model"] == true_model(provider)
+    assert said.headers["x-passerelle-model"] == true
     assert said.headers.get("x-passerelle-dropped") == dropped
     receipt = world.receipt(said.headers["x-passerelle-receipt"])
-    assert receipt["usage"] == BUCKETS
-    assert receipt["cost_nanos"] == COST_NANOS
+    assert receipt["usage"] == counts
+    assert receipt["cost_nanos"] == cost
     (attempt,) = receipt["attempts"]
-    assert (attempt["usage"], attempt["cost_nanos"]) == (BUCKETS, COST_NANOS)
-    assert receipt["model"] == true_model(provider)
+    assert (attempt["usage"], attempt["cost_nanos"]) == (counts, cost)
+    assert receipt["model"] == true
     assert (receipt["dialect"], receipt["outcome"]) == (client, "answered")
     assert receipt["stream"] is stream
     assert receipt.get("relayed", False) is (client == provider)
     if not stream:
-        assert said.headers["x-passerelle-cost"] == f"{COST_NANOS / 1e9:.6f} USD"
+        assert said.headers["x-passerelle-cost"] == f"{cost / 1e9:.6f} USD"
 
 
 def _check_asked(world: World, provider: str, seen: Exchange, asked: str, *, tools: bool) -> Heard:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from tests.upstream import Exchange
 
@@ -228,12 +229,62 @@ def _gemini(exchange: Exchange) -> Heard:
     return heard
 
 
+_FORMATS = {"png": "image/png", "pdf": "application/pdf"}
+
+
+def _converse(exchange: Exchange) -> Heard:
+    *_, name, verb = exchange.path.split("/")
+    assert verb in ("converse", "converse-stream")
+    body = exchange.body
+    limits = body.get("inferenceConfig", {})
+    more = body.get("additionalModelRequestFields", {})
+    system = "".join([block["text"] for block in body.get("system", ()) if "text" in block])
+    heard = Heard(unquote(name), system, max_tokens=limits.get("maxTokens"))
+    pending: dict[str, tuple[str, Body]] = {}
+    roles = [message["role"] for message in body["messages"]]
+    assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"] * (len(roles) % 2)
+    for message in body["messages"]:
+        for block in message["content"]:
+            ((kind, said),) = block.items()
+            if kind == "text":
+                heard.said(message["role"], said)
+                if message["role"] == "user" and len(heard.turns) == 1:
+                    heard.question += said
+            elif kind in ("image", "document"):
+                into = heard.images if kind == "image" else heard.documents
+                into.append((_FORMATS[said["format"]], said["source"]["bytes"]))
+            elif kind == "reasoningContent":
+                heard.thoughts.append((said["reasoningText"]["text"], said["reasoningText"]["signature"]))
+            elif kind == "toolUse":
+                pending[said["toolUseId"]] = (said["name"], said["input"])
+            elif kind == "toolResult":
+                heard.answered.append((*pending.pop(said["toolUseId"]), _joined(said["content"])))
+        assert message["role"] == "assistant" or not pending, (
+            "calls are answered in the next turn, all of them"
+        )
+    config = body.get("toolConfig", {"tools": ()})
+    for tool in config["tools"]:
+        spec = tool["toolSpec"]
+        heard.tools[spec["name"]] = (spec["description"], spec["inputSchema"]["json"])
+    form = body.get("outputConfig", {}).get("textFormat")
+    heard.schema = form and json.loads(form["structure"]["jsonSchema"]["schema"])
+    heard.stops = limits.get("stopSequences", [])
+    ((kind, chosen),) = config.get("toolChoice", {"auto": {}}).items()
+    heard.choice = {"auto": "", "any": "required"}.get(kind) or chosen.get("name", "")
+    if not heard.tools:  # the only way to say that none may be called
+        heard.choice = "none"
+    heard.temperature = limits.get("temperature")
+    heard.thinks = more.get("thinking", {}).get("type", "disabled") != "disabled"
+    return heard
+
+
 _URL_SAFE = str.maketrans("-_", "+/")
 _READERS = {
     "openai_chat": _chat,
     "openai_responses": _responses,
     "anthropic": _anthropic,
     "gemini": _gemini,
+    "bedrock": _converse,
 }
 
 

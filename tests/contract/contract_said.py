@@ -79,6 +79,22 @@ USAGE: dict[str, dict[str, int]] = {
     },
 }
 """What the replayed usage is in each client's own convention, written by hand."""
+_THOUGHTS = {
+    "reasoning_tokens": 0,
+    "thinking_tokens": 0,
+    "candidates_token_count": 26,
+    "thoughts_token_count": 0,
+}
+
+
+def usage(client: str, provider: str) -> dict[str, int]:
+    """The usage a client is told: Converse does not tell thoughts apart from the words."""
+    told = USAGE[client]
+    if provider != "bedrock":
+        return told
+    return {name: _THOUGHTS.get(name, tokens) for name, tokens in told.items()}
+
+
 STOPPED = {"openai_chat": "stop", "openai_responses": "completed", "anthropic": "end_turn", "gemini": "STOP"}
 CALLED = {
     "openai_chat": "tool_calls",

@@ -25,10 +25,19 @@ from tests.upstream import (
 )
 from tests.upstream_troubles import STATUSES
 
-DIALECTS = ("openai_chat", "openai_responses", "anthropic", "gemini")
+CLIENTS = ("openai_chat", "openai_responses", "anthropic", "gemini")
+"""Dialects whose SDKs ask for several answers in `contract_said`'s words; boto3 has `test_boto3`."""
+DIALECTS = (*CLIENTS, "bedrock")
+"""Dialects of providers."""
 WAYS = ("plain", "twice", "steps", "thinks", "ponders", "bare", "talks", "short", "halts", "filtered")
 BEHAVIOURS = (*WAYS, *STATUSES, "cut", "sick", "slow")
-_SHORT = {"openai_chat": "chat", "openai_responses": "responses", "anthropic": "claude", "gemini": "gem"}
+_SHORT = {
+    "openai_chat": "chat",
+    "openai_responses": "responses",
+    "anthropic": "claude",
+    "gemini": "gem",
+    "bedrock": "rock",
+}
 _KINDS = {"openai_chat": "openai_like", "openai_responses": "openai_like"}
 CREDENTIALS = {d: f"upstream-credential-of-{name}-0123456789abcdef" for d, name in _SHORT.items()}
 """What the gateway shows to each provider."""
@@ -43,7 +52,9 @@ BUCKETS = {
     "reasoning_tokens": REASONING_TOKENS,
 }
 """What the ledger must hold of every answer."""
-EMBEDDERS = ("openai_chat", "gemini")
+EMBEDDERS = ("openai_chat", "gemini", "bedrock")
+_TASKS = ("openai_chat", "gemini")
+"""Those that draw and speak."""
 
 
 def model(provider: str, behaviour: str = "plain") -> str:
@@ -53,8 +64,10 @@ def model(provider: str, behaviour: str = "plain") -> str:
 
 def upstream_model(asked: str) -> str:
     """What the provider calls it: by a name whose generation is known, so that its rules are."""
+    if asked == embedder("bedrock"):
+        return "eu.cohere.embed-v4:0"
     known = asked.replace("claude-", "claude-sonnet-4-5-").replace("gem-", "gemini-2.5-flash-")
-    return f"up-{known}"
+    return f"up-{known}".replace("up-rock-", "eu.anthropic.claude-sonnet-4-5-v1:0-")
 
 
 def embedder(provider: str) -> str:
@@ -74,6 +87,7 @@ def _config(base_url: str) -> str:
             f'credential = "env:CONTRACT_{name.upper()}"',
             "allow_private_network = true",
             "models = []",
+            *(['region = "eu-central-1"'] if dialect == "bedrock" else ()),
         ]
     for dialect in DIALECTS:
         for behaviour in BEHAVIOURS:
@@ -86,11 +100,11 @@ def _config(base_url: str) -> str:
         )
     draws = 'price = { input = "5", input_image = "8", output_image = "30" }\noutput_modalities = ["image"]'
     takes = 'input_modalities = ["text", "image"]'
-    for dialect in EMBEDDERS:
+    for dialect in _TASKS:
         lines += _model(dialect, f"{_SHORT[dialect]}-draws", f"{draws}\n{takes}")
     lines += _model("openai_chat", "grok-draws", 'price = { image = "0.07" }\noutput_modalities = ["image"]')
     says = 'price = { input = "0.6", output_audio = "12" }\noutput_modalities = ["speech"]'
-    for dialect in EMBEDDERS:
+    for dialect in _TASKS:
         lines += _model(dialect, f"{_SHORT[dialect]}-says", says)
     hears = 'output_modalities = ["transcript"]\ninput_modalities = ["audio"]'
     lines += _model(
@@ -191,6 +205,19 @@ def make_world(folder: Path, upstream: Upstream) -> Gateway:
     return Gateway(folder, _config(upstream.base_url), env=env)
 
 
-def true_model(provider: str) -> str:
-    """What the provider calls itself."""
-    return MODELS[provider]
+def true_model(provider: str, asked: str = "") -> str:
+    """What the provider calls itself; where it does not say, what it is asked for by `asked`."""
+    return MODELS[provider] or upstream_model(asked or model(provider))
+
+
+def buckets(provider: str) -> dict[str, int]:
+    """What the ledger must hold of an answer: Converse tells thoughts as part of the output only."""
+    if provider != "bedrock":
+        return BUCKETS
+    merged = {name: tokens for name, tokens in BUCKETS.items() if name != "reasoning_tokens"}
+    return {**merged, "output_tokens": OUTPUT_TOKENS + REASONING_TOKENS}
+
+
+def cost_nanos(provider: str) -> int:
+    """What it must cost: at Bedrock the 5 thoughts are paid for as words, 15 dollars and not 20."""
+    return COST_NANOS if provider != "bedrock" else COST_NANOS - REASONING_TOKENS * 5_000

@@ -83,7 +83,7 @@ CASES: tuple[Case, ...] = (
     *_both("ended by the limit", checks.ended("limit"), "short"),
     *_both("ended by a filter", checks.ended("filter"), "filtered"),
     *[
-        Case(case.name, case.check, case.behaviour, case.ask, providers=("anthropic",))
+        Case(case.name, case.check, case.behaviour, case.ask, providers=("anthropic", "bedrock"))
         for case in _both("ended by a stop sequence", checks.ended("sequence"), "halts", stop=["END"])
     ],
     Case("at once", checks.at_once, ask={"action": "at_once", **ONCE, "at_once": 6}),

@@ -13,6 +13,7 @@ _TITLES = {
     "openai_responses": "Responses",
     "anthropic": "Anthropic",
     "gemini": "Gemini",
+    "bedrock": "Bedrock",
 }
 _MARKS = {"passed": "✓", "failed": "**✗**", "none": "·"}
 _OPENING = """
@@ -20,10 +21,10 @@ The SDKs as they are published, unmodified, in front of a running gateway with r
 dialect behind it: each case is one program's request (or conversation) with checks on both sides, of what the
 SDK made of the answer (words, calls, finish, usage, model, class of exception, `retry-after`) and of
 what the provider was asked, read strictly in its own dialect. `make sdks` runs it and writes this page;
-`make test` runs the same cases, the slow ones at one provider of four and frameworks at two.
+`make test` runs the same cases, the slow ones at one provider of five and frameworks at two.
 """
 _LEGEND = """
-One sign for each provider: Chat, Responses, Anthropic, Gemini. ✓ passed, **✗** failed (the reason is
+One sign for each provider: Chat, Responses, Anthropic, Gemini, Bedrock. ✓ passed, **✗** failed (the reason is
 below), · is not there: the SDK or its dialect has no way to ask for it (the reasons are in
 `tests/contract/matrix_programs.py`), or it is not this provider's affair. A case asked both whole and
 streamed has one sign for both.

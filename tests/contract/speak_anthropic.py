@@ -81,7 +81,7 @@ def anthropic_said(whole: Any, models: set[str], headers: Mapping[str, str]) -> 
             "cache_read_input_tokens": usage.cache_read_input_tokens or 0,
             "cache_creation_input_tokens": usage.cache_creation_input_tokens or 0,
             "output_tokens": usage.output_tokens,
-            "thinking_tokens": usage.output_tokens_details.thinking_tokens,
+            "thinking_tokens": getattr(usage.output_tokens_details, "thinking_tokens", 0),
         },
         models=models,
         headers=dict(headers),

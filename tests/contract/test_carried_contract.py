@@ -19,10 +19,7 @@ STOPS = ["END", "FIN"]
 
 def stops_heard(world: World, provider: str) -> list[str]:
     (seen,) = world.seen()
-    settings: dict[str, Any] = seen.body.get("generationConfig", {})
-    found: list[str] = (
-        seen.body.get("stop") or seen.body.get("stop_sequences") or settings.get("stopSequences") or []
-    )
+    found = hear(provider, seen).stops
     assert bool(found) is (provider != "openai_responses")  # has no such field, which is said
     return found
 

@@ -1,6 +1,7 @@
 """Embeddings through the SDKs of OpenAI and Google, at either provider."""
 
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from google.genai import types
@@ -24,6 +25,10 @@ def check_asked(world: World, provider: str, texts: list[str]) -> dict[str, Any]
         assert seen.body["model"] == f"{upstream_model(embedder(provider))}"
         sent = seen.body["input"]
         assert (sent if isinstance(sent, list) else [sent]) == texts
+        return seen.body
+    if provider == "bedrock":
+        assert unquote(seen.path) == f"/model/{upstream_model(embedder(provider))}/invoke"
+        assert seen.body["texts"] == texts
         return seen.body
     assert seen.path.startswith(f"/v1beta/models/{upstream_model(embedder(provider))}:")
     requests = seen.body.get("requests") or [seen.body]
@@ -61,7 +66,11 @@ def test_dimensions_reach_the_provider(world: World, provider: str) -> None:
     with openai_client(world.url, world.token) as client:
         client.embeddings.create(model=embedder(provider), input="the bridge", dimensions=2)
     body = check_asked(world, provider, ["the bridge"])
-    said = body.get("dimensions") or (body.get("requests") or [body])[0]["outputDimensionality"]
+    said = (
+        body.get("dimensions")
+        or body.get("output_dimension")
+        or (body.get("requests") or [body])[0]["outputDimensionality"]
+    )
     assert said == 2
 
 

@@ -3,10 +3,10 @@
 import pytest
 from tests.contract.contract_checks import check_tools, check_words
 from tests.contract.contract_said import Speaker
-from tests.contract.contract_world import DIALECTS, World, model
+from tests.contract.contract_world import CLIENTS, DIALECTS, World, model
 
 every_pair = pytest.mark.parametrize(
-    ("client", "provider"), [(client, provider) for client in DIALECTS for provider in DIALECTS]
+    ("client", "provider"), [(client, provider) for client in CLIENTS for provider in DIALECTS]
 )
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 Speakers = dict[str, Speaker]

@@ -12,7 +12,7 @@ from tests.contract.contract_ask import (
     ask_chat,
     ask_responses,
 )
-from tests.contract.contract_world import DIALECTS, World, model
+from tests.contract.contract_world import CLIENTS, DIALECTS, World, model
 from tests.contract.speak_anthropic import anthropic_client
 from tests.contract.speak_openai import openai_client
 from tests.upstream import TEXT
@@ -143,7 +143,7 @@ def test_anthropic_s_sdk_does_not_repeat_what_repeating_cannot_cure(world: World
 
 def test_a_failing_provider_is_a_server_error_in_our_words(world: World, asker: Asker) -> None:
     # One provider for each SDK: the gateway tries several times, a second in all.
-    provider = DIALECTS[(DIALECTS.index(asker.dialect) + 2) % 4]
+    provider = DIALECTS[(CLIENTS.index(asker.dialect) + 2) % 5]
     found = thrown(asker, world.token, Question(model(provider, "down")), 502)
     assert SECRET_WORDS not in found.message
 

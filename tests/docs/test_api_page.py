@@ -23,9 +23,11 @@ API = page("api.md")
 
 BELOW = {"files": "{file_id}", "batches": "{batch_id}"}
 """What stands below a prefix."""
+VERBS = (*gemini._VERBS, gemini.CREATE[1:])
 BRANCHES = {
     ("GET", "/v1/files/{file_id}"): ["", "/content"],
     ("POST", "/v1/batches/{batch_id}"): ["/cancel"],
+    ("POST", "/v1beta/batches/{batch_id}"): [":cancel"],
     ("GET", "/v1/messages/batches/{batch_id}"): ["", "/results"],
     ("POST", "/v1/messages/batches/{batch_id}"): ["/cancel"],
 }
@@ -57,7 +59,7 @@ def _documented() -> list[Said]:
     said: list[Said] = []
     for method, path, permission, *_ in table:
         stem, any_verb, _ = path.partition(":VERB")
-        verbs = [f":{verb}" for verb in gemini._VERBS] if any_verb else [""]
+        verbs = [f":{verb}" for verb in VERBS] if any_verb else [""]
         said += [Said(method, stem + verb, permission) for verb in verbs]
     return said
 
@@ -76,7 +78,7 @@ def _data_plane(app: App) -> set[Said]:
                 stem = route.path.split("/")[-2]
                 path += BELOW.get(stem) or f"{{{stem.removesuffix('s')}}}"
             if path.endswith("{model}") and method == "POST":  # Gemini's alone
-                found |= {Said(method, f"{path}:{verb}", route.permission) for verb in gemini._VERBS}
+                found |= {Said(method, f"{path}:{verb}", route.permission) for verb in VERBS}
                 continue
             found |= {
                 Said(method, path + more, route.permission) for more in BRANCHES.get((method, path), [""])

@@ -114,4 +114,16 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
             b'"response":{"a":1}}}]}]}'
         ),
     ),
+    # JSON nested without end was another error than the declared one: what a body holds is skipped level by level.
+    ("splice", b'{"model":' + b"[" * 20_000),
+    ("batch/files", b'{"metadata":' + b"[" * 20_000),
+    ("batch/messages", b'{"requests":[{"custom_id":"a","params":' + b"[" * 20_000),
+    ("batch results/openai", b'{"custom_id":"c1","response":{"status_code":200,"body":' + b"[" * 20_000),
+    (
+        "batch results/anthropic",
+        b'{"custom_id":"01-1","result":{"type":"succeeded","message":' + b"[" * 20_000,
+    ),
+    # An event whose name is not UTF-8, in a stream that is kept.
+    ("conversation/stream", b'data: {"ty\xf3pe":"response.created"}\n\n'),
+    ("conversation/stream", b'data: {"type":"response.created","response":{"id":"a","x":"\xff"}}\n\n'),
 )

@@ -251,6 +251,44 @@ LINES: Final = (
         b'{"custom_id":"a","method":"GET","url":"/v1/chat","body":{"model":"m","stream":true}}\r\n{"custom_id":1}\nno'
     ),
 )
+RESULTS: Final = (
+    (
+        b'{"id":"b","custom_id":"c1","response":{"status_code":200,"request_id":"r","body":{"id":"x","usage":{}}},"error":null}\n'
+        b'{"custom_id":"c2","response":null,"error":{"code":"batch_expired"}}\n'
+    ),
+    (
+        b'{"custom_id":"01ARZ3NDEKTSV4RRFFQ69G5FAV-1","result":{"type":"succeeded","message":{"id":"m","content":[]}}}\n'
+        b'{"custom_id":"01ARZ3NDEKTSV4RRFFQ69G5FAV-2","result":{"type":"errored","error":{"type":"error","error":'
+        b'{"type":"overloaded_error","message":"x"},"request_id":"r"}}}\n'
+        b'{"custom_id":"01ARZ3NDEKTSV4RRFFQ69G5FAV-3","result":{"type":"expired"}}'
+    ),
+)
+MAKES: Final = (
+    (
+        b'{"input_file_id":"file-1","endpoint":"/v1/chat/completions","completion_window":"24h","metadata":{"a":"b"},'
+        b'"output_expires_after":{"anchor":"created_at","seconds":3600}}'
+    ),
+)
+MAKES_MESSAGES: Final = (
+    (
+        b'{"requests":[{"custom_id":"a","params":{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}},'
+        b'{"custom_id":"b","params":{"model":"m","stream":false}}]}'
+    ),
+)
+CONVERSATIONS: Final = (
+    (
+        b'{"model":"m","store":true,"previous_response_id":"resp_1","input":[{"role":"user","content":"hi"},'
+        b'{"type":"item_reference","id":"msg_1"},{"id":"rs_1"}]}'
+    ),
+    b'{"model":"m","conversation":{"id":"conv_1"},"input":"hi","store":false}',
+)
+ITEMS: Final = (
+    (
+        b'{"items":[{"type":"message","role":"user","content":"hi"},{"type":"function_call","call_id":"c","name":"f",'
+        b'"arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"x"},{"type":"reasoning","id":"rs_1",'
+        b'"summary":[],"encrypted_content":"e"},{"role":"assistant","content":"yes"}]}'
+    ),
+)
 HEADS: Final = (
     (
         b"/t/a,b/openai/v1/chat/completions\nauthorization: Bearer psk_live_abc\nx-passerelle-mode: cheapest\n"

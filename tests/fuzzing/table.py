@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from tests.fuzzing import other_seeds, seeds
+from tests.fuzzing import kept, other_seeds, seeds
 from tests.fuzzing.dialogue import DIALECTS, answered, asked, counted, framed, streamed, watched
 from tests.fuzzing.surroundings import (
     FORM,
@@ -93,6 +93,13 @@ def _decoders() -> Iterable[tuple[str, Decoder]]:
     yield "http", Decoder(http, other_seeds.HTTP)
     yield "failures", Decoder(failures, other_seeds.FAILURES)
     yield "batch lines", Decoder(batch_lines, other_seeds.LINES)
+    for name, service in kept.SERVICES.items():
+        yield f"batch results/{name}", Decoder(kept.results(service), other_seeds.RESULTS)
+    yield "batch/files", Decoder(kept.MAKES, other_seeds.MAKES)
+    yield "batch/messages", Decoder(kept.MAKES_MESSAGES, other_seeds.MAKES_MESSAGES)
+    yield "conversation", Decoder(kept.conversation, other_seeds.CONVERSATIONS)
+    yield "conversation/items", Decoder(kept.items, other_seeds.ITEMS)
+    yield "conversation/stream", Decoder(kept.kept_stream, seeds.streams("openai_responses"))
     yield "heads", Decoder(heads, other_seeds.HEADS)
     yield "words", Decoder(words, other_seeds.WORDS)
     yield "toml", Decoder(toml, other_seeds.TOML)

@@ -14,6 +14,9 @@ from passerelle.core.request import Dialect
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 
 
+ROCK = {"claude-opus-4-6": "anthropic", "claude-opus-4-8": "anthropic", "nova-2-lite": "amazon"}
+
+
 @pytest.fixture(scope="module")
 def house(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     catalogue = Catalogue()
@@ -22,6 +25,15 @@ def house(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ho
     catalogue.provider("plain", "openai_chat", stage.url)
     for model, provider in (("o3", "gpt"), ("gpt-5.6-sol", "gpt"), ("claude-opus-5-5", "claude")):
         catalogue.deployment(provider, model)
+    catalogue.provider("rock", "bedrock", stage.url, 'template = "bedrock"')
+    for model in ("claude-opus-4-6", "claude-opus-4-8", "nova-2-lite"):
+        catalogue.lines += [
+            "[[deployments]]",
+            'provider = "rock"',
+            f'model = "{model}"',
+            'dialect = "bedrock"',
+        ]
+        catalogue.lines.append(f'upstream_model = "us.{ROCK[model]}.{model}"')
     catalogue.model("unmarked", "claude", more=['capabilities = ["prompt_cache"]'])
     catalogue.lines.append('prompt_cache = "caller"')
     catalogue.model("mine", "plain", more=['accepts = { refuses = ["seed", "n"], stops = 1 }'])
@@ -158,3 +170,69 @@ def test_a_long_conversation_of_another_dialect_is_marked_for_claudes_cache(
     assert body["messages"][-1]["content"][-1]["cache_control"] == {"type": "ephemeral"}
     _, body, _ = sent_for(stage, caller, "openai_chat", "unmarked", messages=messages)
     assert "cache_control" not in json.dumps(body)
+
+
+def test_converse_is_relayed_with_what_its_model_takes(stage: Stage, house: House, caller: Caller) -> None:
+    config = {"temperature": 0.2, "topP": 0.9, "maxTokens": 300}
+    answer, body, path = sent_for(stage, caller, "bedrock", "claude-opus-4-6", inferenceConfig=config)
+    assert path.endswith("/converse")
+    assert body["inferenceConfig"] == {"temperature": 0.2, "maxTokens": 300}
+    assert answer.headers["x-passerelle-dropped"] == "inferenceConfig.topP"
+    receipt = house.receipt(caller, answer)
+    assert (receipt["dropped"], receipt["relayed"]) == (["inferenceConfig.topP"], True)
+    thinking = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+    answer, body, _ = sent_for(
+        stage, caller, "bedrock", "claude-opus-4-8", inferenceConfig=config,
+        additionalModelRequestFields=thinking,
+    )  # fmt: skip
+    assert body["inferenceConfig"] == {"maxTokens": 300}
+    assert body["additionalModelRequestFields"] == {"thinking": {"type": "adaptive"}}
+    told = answer.headers["x-passerelle-dropped"].split(",")
+    assert set(told) == {
+        "inferenceConfig.temperature", "inferenceConfig.topP",
+        "additionalModelRequestFields.thinking=adaptive",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "field"),
+    [
+        ("nova-2-lite", {"inferenceConfig": {"temperature": 1.2}}, "inferenceConfig.temperature"),
+        ("claude-opus-4-8", {"messages": [{"role": "user", "content": [{"text": "a"}]},
+                                          {"role": "assistant", "content": [{"text": "b"}]}]}, "messages"),
+    ],
+)  # fmt: skip
+def test_what_converse_refuses_is_refused_before_it(
+    stage: Stage, caller: Caller, model: str, fields: Any, field: str
+) -> None:
+    since = len(stage.requests)
+    answer = caller.door.send(asked("bedrock", model, **fields))
+    assert answer.status == 400, answer.body
+    assert names_field("bedrock", read_error("bedrock", answer), field)
+    assert len(stage.requests) == since
+
+
+def test_callers_of_chat_are_told_what_converse_does_not_take(stage: Stage, caller: Caller) -> None:
+    answer, body, _ = sent_for(stage, caller, "openai_chat", "claude-opus-4-6", temperature=1.4, top_p=0.5)
+    assert body["inferenceConfig"]["temperature"] == 1
+    assert "topP" not in body["inferenceConfig"]
+    assert answer.headers["x-passerelle-dropped"] == "top_p,temperature=1"
+    answer, body, _ = sent_for(stage, caller, "openai_chat", "nova-2-lite", reasoning_effort="xhigh")
+    config = body["additionalModelRequestFields"]["reasoningConfig"]
+    assert config == {"type": "enabled", "maxReasoningEffort": "high"}
+    assert answer.headers["x-passerelle-dropped"] == "reasoning_effort=high"
+
+
+def test_a_long_conversation_is_marked_for_claude_on_bedrock_alone(stage: Stage, caller: Caller) -> None:
+    messages = [
+        {"role": "system", "content": "Sur le pont d'Avignon. " * 1000},
+        {"role": "user", "content": "One?"},
+        {"role": "assistant", "content": "One."},
+        {"role": "user", "content": "Two?"},
+    ]
+    point = {"cachePoint": {"type": "default"}}
+    answer, body, _ = sent_for(stage, caller, "openai_chat", "claude-opus-4-6", messages=messages)
+    assert body["system"][-1] == body["messages"][-1]["content"][-1] == point
+    assert "x-passerelle-dropped" not in answer.headers
+    _, body, _ = sent_for(stage, caller, "openai_chat", "nova-2-lite", messages=messages)
+    assert "cachePoint" not in json.dumps(body)

@@ -1,6 +1,7 @@
 """`smart`: one name for whatever suits the mode, among the eligible."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.gateway.door import DIALECTS, asked
@@ -94,3 +95,30 @@ def test_a_named_model_is_never_exchanged(caller: Caller) -> None:
     for name in MODELS:
         answer = caller.door.send(asked("openai_chat", name), x_passerelle_mode="quality")
         assert answer.headers["x-passerelle-deployment"] == f"chat/{name}.chat"
+
+
+def test_what_its_maker_has_ended_is_left_to_those_who_name_it(stage: Stage, tmp_path: Path) -> None:
+    text = "\n".join(
+        [
+            "providers_from_environment = false",
+            "[local]",
+            "enabled = false",
+            "[providers.openai]",
+            'credential = "env:STAGE_CREDENTIAL"',
+            f'base_url = "{stage.url}/v1"',
+            "allow_private_network = true",
+            "[[models]]",
+            'id = "gpt-4.1-mini"',
+            'retires = "2020-01-01"',
+        ]
+    )
+    with running(tmp_path, text, **ENV) as house:
+        caller = house.caller()
+
+        named = caller.door.send(asked("openai_chat", "gpt-4.1-mini"))
+        chosen = caller.door.send(asked("openai_chat", "smart"))
+
+        assert named.headers["x-passerelle-deployment"].startswith("openai/gpt-4.1-mini")
+        rejections = house.receipt(caller, chosen)["plan"]["rejections"]
+        retired = {r["deployment"] for r in rejections if r["rule"] == "model.retired"}
+        assert named.headers["x-passerelle-deployment"] in retired

@@ -24,6 +24,7 @@ EXAMPLES = {
     "/model/": "no-such-model/converse",
     "files/": "file-01M80000000000000000000000",
     "/v1/batches/": "batch_01M80000000000000000000000",
+    "/v1beta/batches/": "gbatch_01M80000000000000000000000",
     "messages/batches/": "msgbatch_01M80000000000000000000000",
     "responses/": "resp_01M80000000000000000000000",
     "conversations/": "conv_01M80000000000000000000000",

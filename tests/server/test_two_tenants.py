@@ -32,12 +32,13 @@ class Side(NamedTuple):
     file: str
     batch: str
     messages: str
+    gemini: str
 
     @property
     def marks(self) -> set[str]:
         """What must never be seen on the other side."""
         keys = {text for caller in self.callers.values() for text in (caller.key_id, caller.token)}
-        keys |= {self.file, self.batch, self.messages}
+        keys |= {self.file, self.batch, self.messages, self.gemini}
         return keys | set(self.receipts) | set(self.requests) | set(self.tenant)
 
 
@@ -78,8 +79,8 @@ def _side(house: House, name: str) -> Side:
     return Side(callers, receipts, requests, tenant, *_kept(member.door, name))
 
 
-def _kept(door: Door, name: str) -> tuple[str, str, str]:
-    """A file, a batch of it and a message batch."""
+def _kept(door: Door, name: str) -> tuple[str, str, str, str]:
+    """A file, a batch of it, a message batch and a Gemini batch."""
     form = (
         '--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b\r\nContent-Disposition: '
     )
@@ -92,7 +93,10 @@ def _kept(door: Door, name: str) -> tuple[str, str, str]:
     ]
     requests = [{"custom_id": name, "params": {"model": f"{name}-claude"}}]
     messages = door.send(Asked("/v1/messages/batches", json.dumps({"requests": requests}).encode()))
-    return file, batch, messages.json["id"]
+    inline = {"requests": {"requests": [{"request": {"contents": []}}]}}
+    body = json.dumps({"batch": {"displayName": name, "inputConfig": inline}}).encode()
+    gemini = door.send(Asked(f"/v1beta/models/{name}-gem:batchGenerateContent", body))
+    return file, batch, messages.json["id"], gemini.json["name"].removeprefix("batches/")
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +108,7 @@ def _lists() -> Iterator[str]:
     yield from ("/v1/models", "/v1/models?limit=1000", "/v1beta/models", "/readyz", "/livez", "/api/me")
     yield from ("/api/models", "/api/health", "/api/keys", "/api/receipts", "/api/receipts?limit=500")
     yield "/api/openapi.json"
-    yield from ("/v1/files", "/v1/batches", "/v1/messages/batches")
+    yield from ("/v1/files", "/v1/batches", "/v1/messages/batches", "/v1beta/batches")
     for dimension in DIMENSIONS:
         yield f"/api/usage?by={dimension}"
     yield "/api/usage?" + "&".join(f"by={dimension}" for dimension in DIMENSIONS)
@@ -154,6 +158,7 @@ def _twins(other: Side, house: House) -> Iterator[Twin]:
         other.messages: (
             "/v1/messages/batches/{}", "/v1/messages/batches/{}/results", "/v1/messages/batches?after_id={}",
         ),
+        other.gemini: ("/v1beta/batches/{}", "/v1beta/batches/{}:cancel", "/v1beta/batches?pageToken={}"),
     }  # fmt: skip
     for theirs, paths in kept.items():
         nobodys = f"{theirs[:-4]}ZZZZ"

@@ -16,8 +16,9 @@ from tests.store.world import StillClock, open_at
 
 from passerelle.core.batch import ACTIVE, MOVES, Batch, BatchState, LineKind, LineResult, Terms, Tokens
 from passerelle.core.clock import mint
-from passerelle.store import Store, batches
-from passerelle.store.batches import LeaseLost, TooManyBatches
+from passerelle.store import Store, batch_runs
+from passerelle.store.batch_runs import LeaseLost
+from passerelle.store.batches import TooManyBatches
 from passerelle.store.kept_files import FileInUse
 
 PURGE_NS = 10**19 // 2
@@ -53,19 +54,19 @@ def test_a_batch_is_read_as_it_was_made(store: Store, clock: StillClock) -> None
 
 def test_one_worker_has_a_batch_until_its_lease_ends(store: Store, clock: StillClock) -> None:
     batch = a_batch(store, clock)
-    assert store.batches.claim("w1", ttl_s=10) == batch
-    assert store.batches.claim("w2", ttl_s=10) is None
+    assert store.batch_runs.claim("w1", ttl_s=10) == batch
+    assert store.batch_runs.claim("w2", ttl_s=10) is None
     clock.advance(9)
-    assert store.batches.renew("w1", [batch.id], ttl_s=10) == {batch.id: "validating"}
+    assert store.batch_runs.renew("w1", [batch.id], ttl_s=10) == {batch.id: "validating"}
     clock.advance(9)
-    assert store.batches.claim("w2", ttl_s=10) is None
+    assert store.batch_runs.claim("w2", ttl_s=10) is None
     clock.advance(2)
-    assert store.batches.claim("w2", ttl_s=10) is not None
-    assert store.batches.renew("w1", [batch.id], ttl_s=10) == {}
+    assert store.batch_runs.claim("w2", ttl_s=10) is not None
+    assert store.batch_runs.renew("w1", [batch.id], ttl_s=10) == {}
     for late in (
-        lambda: store.batches.advance("w1", batch, "in_progress"),
-        lambda: store.batches.add_results("w1", batch, [result(1)]),
-        lambda: store.batches.finish("w1", batch, "failed", purge_at_ns=PURGE_NS),
+        lambda: store.batch_runs.advance("w1", batch, "in_progress"),
+        lambda: store.batch_runs.add_results("w1", batch, [result(1)]),
+        lambda: store.batch_runs.finish("w1", batch, "failed", purge_at_ns=PURGE_NS),
     ):
         with pytest.raises(LeaseLost):
             late()
@@ -74,14 +75,14 @@ def test_one_worker_has_a_batch_until_its_lease_ends(store: Store, clock: StillC
 
 def test_a_lease_given_back_or_of_a_dead_worker_is_free_at_once(store: Store, clock: StillClock) -> None:
     batch = a_batch(store, clock)
-    store.batches.claim("w1", ttl_s=10)
-    store.batches.release("w2", [batch.id])
-    assert store.batches.claim("w2", ttl_s=10) is None
-    store.batches.release("w1", [batch.id])
-    assert store.batches.claim("w2", ttl_s=10) is not None
+    store.batch_runs.claim("w1", ttl_s=10)
+    store.batch_runs.release("w2", [batch.id])
+    assert store.batch_runs.claim("w2", ttl_s=10) is None
+    store.batch_runs.release("w1", [batch.id])
+    assert store.batch_runs.claim("w2", ttl_s=10) is not None
     with store._database.write() as connection:
-        assert batches.free_of_worker(connection, "w2") == 1
-    assert store.batches.claim("w3", ttl_s=10) is not None
+        assert batch_runs.free_of_worker(connection, "w2") == 1
+    assert store.batch_runs.claim("w3", ttl_s=10) is not None
 
 
 def test_the_oldest_is_taken_first_and_what_is_passed_over_is_not(store: Store, clock: StillClock) -> None:
@@ -89,22 +90,22 @@ def test_the_oldest_is_taken_first_and_what_is_passed_over_is_not(store: Store, 
     for org in ("org_a", "org_a", "org_b"):
         made.append(a_batch(store, clock, org))
         clock.advance(1)
-    taken = store.batches.claim("w1", ttl_s=10, passing=[made[0].id], passing_orgs=[])
+    taken = store.batch_runs.claim("w1", ttl_s=10, passing=[made[0].id], passing_orgs=[])
     assert taken == made[1]
-    assert store.batches.claim("w1", ttl_s=10, passing_orgs=["org_a"]) == made[2]
-    assert store.batches.claim("w1", ttl_s=10, passing_orgs=["org_a"]) is None
-    assert store.batches.claim("w1", ttl_s=10) == made[0]
+    assert store.batch_runs.claim("w1", ttl_s=10, passing_orgs=["org_a"]) == made[2]
+    assert store.batch_runs.claim("w1", ttl_s=10, passing_orgs=["org_a"]) is None
+    assert store.batch_runs.claim("w1", ttl_s=10) == made[0]
 
 
 def test_a_line_keeps_its_first_result(store: Store, clock: StillClock) -> None:
     batch = a_batch(store, clock)
-    store.batches.claim("w1", ttl_s=10)
-    store.batches.advance("w1", batch, "in_progress", total=3)
-    store.batches.add_results("w1", batch, [result(2, body=b"first"), result(1, "error", b"no")])
-    store.batches.add_results("w1", batch, [result(2, "error", b"second"), result(3)])
+    store.batch_runs.claim("w1", ttl_s=10)
+    store.batch_runs.advance("w1", batch, "in_progress", total=3)
+    store.batch_runs.add_results("w1", batch, [result(2, body=b"first"), result(1, "error", b"no")])
+    store.batch_runs.add_results("w1", batch, [result(2, "error", b"second"), result(3)])
 
-    assert store.batches.done(batch) == {1, 2, 3}
-    kept = list(store.batches.results(batch))
+    assert store.batch_runs.done(batch) == {1, 2, 3}
+    kept = list(store.batch_runs.results(batch))
     assert [(one.line, one.kind, one.body) for one in kept] == [
         (1, "error", b"no"), (2, "ok", b"first"), (3, "ok", b"{}"),
     ]  # fmt: skip
@@ -116,19 +117,19 @@ def test_a_line_keeps_its_first_result(store: Store, clock: StillClock) -> None:
 
 def test_results_lie_sealed_and_leave_with_the_end(store: Store, clock: StillClock) -> None:
     batch = a_batch(store, clock)
-    store.batches.claim("w1", ttl_s=10)
-    store.batches.advance("w1", batch, "in_progress", total=1)
-    store.batches.add_results("w1", batch, [result(1, body=b"words of the bridge")])
+    store.batch_runs.claim("w1", ttl_s=10)
+    store.batch_runs.advance("w1", batch, "in_progress", total=1)
+    store.batch_runs.add_results("w1", batch, [result(1, body=b"words of the bridge")])
     with store._database.read() as connection:
         ((body,),) = connection.exec_driver_sql("select body from batch_line").all()
         assert b"words" not in body
-    store.batches.advance("w1", batch, "finalizing")
+    store.batch_runs.advance("w1", batch, "finalizing")
     output = msgspec.structs.replace(keep(store, "org_a", b"x"), id=mint("file"))
-    over = store.batches.finish(
+    over = store.batch_runs.finish(
         "w1", batch, "completed", files=[output], output_file_id=output.id, purge_at_ns=clock.unix_ns() + 1
     )
     assert over.output_file_id == output.id
-    assert list(store.batches.results(batch)) == []
+    assert list(store.batch_runs.results(batch)) == []
     assert store.files.get("org_a", "prj", output.id) is not None
     assert store.batches.purge() == 0
     clock.advance(1)
@@ -144,7 +145,7 @@ def test_a_project_has_no_more_batches_under_way_than_it_may(store: Store, clock
         store.batches.create(fresh, most_active=2)
     store.batches.create(msgspec.structs.replace(fresh, project_id="prj2"), most_active=2)
     store.batches.cancel("org_a", "prj", "openai", batch.id)
-    store.batches.claim("w1", ttl_s=10, passing=[])
+    store.batch_runs.claim("w1", ttl_s=10, passing=[])
     with pytest.raises(TooManyBatches):
         store.batches.create(fresh, most_active=2)
 
@@ -158,8 +159,8 @@ def test_an_input_that_is_being_read_is_neither_deleted_nor_expired(store: Store
     clock.advance(1)
     assert store.files.expire() == 0
     assert list(store.files.content("org_a", short.id)) == [b"{}"]
-    store.batches.claim("w1", ttl_s=10)
-    store.batches.finish("w1", batch, "failed", purge_at_ns=PURGE_NS)
+    store.batch_runs.claim("w1", ttl_s=10)
+    store.batch_runs.finish("w1", batch, "failed", purge_at_ns=PURGE_NS)
     assert store.files.delete("org_a", "prj", batch.input_file_id)
 
 
@@ -189,7 +190,7 @@ class States(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(["w1", "w2"]))
     def claim(self, worker: str) -> None:
         free = self.now().state in ACTIVE and self.until_ns < self.clock.unix_ns()
-        taken = self.store.batches.claim(worker, ttl_s=10)
+        taken = self.store.batch_runs.claim(worker, ttl_s=10)
         assert (taken is not None) == free
         if taken is not None:
             self.owner, self.until_ns = worker, self.clock.unix_ns() + 10 * 10**9
@@ -209,7 +210,7 @@ class States(RuleBasedStateMachine):
     def advance(self, worker: str, state: BatchState) -> None:
         before = self.now().state
         try:
-            after = self.store.batches.advance(worker, self.batch, state)
+            after = self.store.batch_runs.advance(worker, self.batch, state)
         except LeaseLost:
             assert worker != self.owner
             return
@@ -219,7 +220,7 @@ class States(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(["w1", "w2"]), line=st.integers(1, 4), kind=st.sampled_from(["ok", "error"]))
     def answer(self, worker: str, line: int, kind: LineKind) -> None:
         try:
-            self.store.batches.add_results(worker, self.batch, [result(line, kind)])
+            self.store.batch_runs.add_results(worker, self.batch, [result(line, kind)])
         except LeaseLost:
             assert worker != self.owner
         else:
@@ -229,7 +230,7 @@ class States(RuleBasedStateMachine):
     def finish(self, worker: str, state: BatchState) -> None:
         before = self.now().state
         try:
-            self.store.batches.finish(worker, self.batch, state, purge_at_ns=PURGE_NS)
+            self.store.batch_runs.finish(worker, self.batch, state, purge_at_ns=PURGE_NS)
         except LeaseLost:
             assert worker != self.owner or state not in MOVES[before]
         else:
@@ -241,9 +242,9 @@ class States(RuleBasedStateMachine):
     @precondition(lambda self: self.now().state not in ACTIVE)
     @rule(worker=st.sampled_from(["w1", "w2"]))
     def nothing_follows_the_end(self, worker: str) -> None:
-        assert self.store.batches.claim(worker, ttl_s=10) is None
+        assert self.store.batch_runs.claim(worker, ttl_s=10) is None
         with pytest.raises(LeaseLost):
-            self.store.batches.add_results(worker, self.batch, [result(9)])
+            self.store.batch_runs.add_results(worker, self.batch, [result(9)])
 
     @invariant()
     def it_moves_as_it_may(self) -> None:
@@ -256,7 +257,7 @@ class States(RuleBasedStateMachine):
         if now.state in ACTIVE:
             kinds = list(self.lines.values())
             assert (now.tally.completed, now.tally.failed) == (kinds.count("ok"), kinds.count("error"))
-            assert self.store.batches.done(now) == set(self.lines)
+            assert self.store.batch_runs.done(now) == set(self.lines)
 
 
 def test_any_order_of_workers_and_callers(tmp_path_factory: pytest.TempPathFactory) -> None:

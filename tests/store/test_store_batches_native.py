@@ -25,7 +25,7 @@ from passerelle.core.batch import Batch, LineResult, Native
 from passerelle.core.ids import same
 from passerelle.core.receipt import Held, Settlement
 from passerelle.store import BudgetDenied, Store
-from passerelle.store.batches import LeaseLost
+from passerelle.store.batch_runs import LeaseLost
 
 SENDING = Native("sending", provider="prov", deployment="prov/model-x", lines=9, held_nanos=600)
 
@@ -33,8 +33,8 @@ SENDING = Native("sending", provider="prov", deployment="prov/model-x", lines=9,
 def away(store: Store, clock: StillClock, tenant: Tenant, budgets: Sequence[str], **said: object) -> Batch:
     """A batch under the lease of `w1`, handed over."""
     batch = a_batch(store, clock, tenant.org_id, project_id=tenant.project_id, key_id=tenant.key_id)
-    store.batches.claim("w1", ttl_s=10)
-    batch = store.batches.advance("w1", batch, "in_progress", total=9)
+    store.batch_runs.claim("w1", ttl_s=10)
+    batch = store.batch_runs.advance("w1", batch, "in_progress", total=9)
     begun = store.native_batches.begin("w1", batch, msgspec.structs.replace(SENDING, **said), budgets)
     assert begun is not None
     return begun
@@ -76,7 +76,7 @@ def test_a_budget_with_less_left_gives_nothing_and_keeps_nothing(
     tenant = a_tenant(store)
     rich, poor = a_budget(store, tenant, 1_000), a_budget(store, tenant, 599)
     batch = a_batch(store, clock, tenant.org_id)
-    store.batches.claim("w1", ttl_s=10)
+    store.batch_runs.claim("w1", ttl_s=10)
 
     assert store.native_batches.begin("w1", batch, SENDING, [rich.id, poor.id]) is None
 
@@ -98,7 +98,7 @@ def test_its_money_outlives_the_worker_and_its_lease(
     clock.advance(3_600)
     store = opened(worker="w2")
 
-    taken = store.batches.claim("w2", ttl_s=10)
+    taken = store.batch_runs.claim("w2", ttl_s=10)
     assert taken == batch
     answer = store.budgets.reserve([budget.id], 500, "hld_x")
     assert isinstance(answer, BudgetDenied)
@@ -118,7 +118,7 @@ def test_however_a_batch_ends_its_money_is_given_back(
     batch = away(store, clock, tenant, [budget.id])
     if ending == "cancelled":
         assert store.batches.cancel(tenant.org_id, tenant.project_id, "openai", batch.id) is not None
-    store.batches.finish("w1", batch, ending, purge_at_ns=PURGE_NS)  # type: ignore[arg-type]
+    store.batch_runs.finish("w1", batch, ending, purge_at_ns=PURGE_NS)  # type: ignore[arg-type]
 
     state = store.tenants.budget_state(tenant.org_id, budget.id)
     assert state is not None
@@ -130,10 +130,10 @@ def test_nobody_takes_up_a_batch_that_rests_but_when_it_is_cancelled(store: Stor
     tenant = a_tenant(store)
     batch = away(store, clock, tenant, [])
     store.native_batches.rest("w1", batch, until_ns=clock.unix_ns() + 60 * 10**9)
-    assert store.batches.claim("w2", ttl_s=10) is None
-    assert store.batches.renew("w1", [batch.id], ttl_s=10) == {}
+    assert store.batch_runs.claim("w2", ttl_s=10) is None
+    assert store.batch_runs.renew("w1", [batch.id], ttl_s=10) == {}
     store.batches.cancel(tenant.org_id, tenant.project_id, "openai", batch.id)
-    taken = store.batches.claim("w2", ttl_s=10)
+    taken = store.batch_runs.claim("w2", ttl_s=10)
     assert taken is not None
     assert taken.state == "cancelling"
 
@@ -143,7 +143,7 @@ def test_a_batch_cancelled_just_before_its_rest_is_taken_up_at_once(store: Store
     batch = away(store, clock, tenant, [])
     store.batches.cancel(tenant.org_id, tenant.project_id, "openai", batch.id)
     store.native_batches.rest("w1", batch, until_ns=clock.unix_ns() + 60 * 10**9)
-    assert store.batches.claim("w2", ttl_s=10) is not None
+    assert store.batch_runs.claim("w2", ttl_s=10) is not None
 
 
 def test_whoever_lost_the_lease_keeps_and_books_nothing(
@@ -152,7 +152,7 @@ def test_whoever_lost_the_lease_keeps_and_books_nothing(
     tenant = a_tenant(store)
     batch = away(store, clock, tenant, [])
     clock.advance(11)
-    store.batches.claim("w2", ttl_s=10)
+    store.batch_runs.claim("w2", ttl_s=10)
     assert batch.native is not None
     natives = store.native_batches
     for attempt in (
@@ -186,7 +186,7 @@ def test_results_read_again_in_any_groups_are_booked_once(
             group = [line(batch, tenant, n, amounts[n]) for n in numbers]
             assert store.native_batches.book("w1", batch, group) == set(numbers) - seen
             seen |= set(numbers)
-        assert store.batches.done(batch) == seen
+        assert store.batch_runs.done(batch) == seen
         spent = sum(amounts[n] for n in seen)
         assert sql(path, "select count(*), coalesce(sum(amount_nanos), 0) from ledger") == [
             (len(seen), spent)

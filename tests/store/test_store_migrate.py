@@ -198,7 +198,7 @@ def test_bulk_inserts_are_idempotent_postgresql_statements(style: str) -> None:
 
 def test_hourly_sums_are_added_to_in_postgresql_as_well() -> None:
     database = Compiled("pyformat")
-    Bulk(database, usage_hour, add_to_sums).run(database, [tuple(range(len(usage_hour.columns)))])  # type: ignore[arg-type]
+    Bulk(database, usage_hour, add_to_sums(usage_hour)).run(database, [tuple(range(len(usage_hour.columns)))])  # type: ignore[arg-type]
     ((text, _),) = database.executed
     assert "ON CONFLICT (org_id, hour" in text
     assert "amount_nanos = (usage_hour.amount_nanos + excluded.amount_nanos)" in text

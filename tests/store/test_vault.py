@@ -55,6 +55,35 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, size
     assert all(len(chunk) <= CHUNK for chunk in chunks)
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 3 * CHUNK), st.lists(st.tuples(st.integers(0, 3 * CHUNK), st.integers(0, CHUNK + 9))))
+def test_pages_give_any_stretch_of_a_file(
+    tmp_path_factory: pytest.TempPathFactory, size: int, stretches: list[tuple[int, int]]
+) -> None:
+    store = _one(tmp_path_factory)
+    content = os.urandom(size)
+    pages = store.files.pages("org_a", keep(store, "org_a", content).id)
+    try:
+        for start, length in stretches:
+            begin, end = min(start, size), min(start + length, size)
+            assert pages.read(begin, end) == content[begin:end]
+    finally:
+        pages.close()
+
+
+def test_pages_of_a_file_that_was_changed_are_not_given(store: Store, tmp_path: Path) -> None:
+    file = keep(store, "org_a", b"x" * (CHUNK + 5))
+    path = lying(tmp_path, file.id)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    pages = store.files.pages("org_a", file.id)
+    assert pages.read(0, 3) == b"xxx"
+    with pytest.raises(ContentGone):
+        pages.read(CHUNK, CHUNK + 1)
+    pages.close()
+    with pytest.raises(ContentGone):
+        store.files.pages("org_b", file.id).read(0, 1)
+
+
 _store: dict[str, Store] = {}
 
 

@@ -5,7 +5,7 @@
 """
 
 from passerelle.catalog.describe import ModelRow, describe
-from passerelle.catalog.load import build, check, load_catalog
+from passerelle.catalog.load import ENDING, build, check, load_catalog
 from passerelle.catalog.lookup import Catalog
 
-__all__ = ["Catalog", "ModelRow", "build", "check", "describe", "load_catalog"]
+__all__ = ["ENDING", "Catalog", "ModelRow", "build", "check", "describe", "load_catalog"]

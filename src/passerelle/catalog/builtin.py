@@ -39,8 +39,10 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     capabilities: frozenset[Capability] | None = None
     licence: str | None = None
     released: str | None = None
-    deprecated: str | None = None
-    """Day from which its maker no longer serves it."""
+    retires: str | None = None
+    """Day from which its maker no longer serves it, on platforms of its own."""
+    retires_source: str = ""
+    """Who says so; never without `retires`."""
 
 
 class ModelsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -150,6 +152,10 @@ def _model(entry: Entry, file: ModelsFile) -> Model:
     maker = entry.maker or profile.maker
     if maker is None:
         raise ValueError(f"the built-in model `{entry.id}` has no maker")
+    if (entry.retires is None) is not (entry.retires_source == ""):
+        raise ValueError(
+            f"the built-in model `{entry.id}` has a day it retires without a source, or the reverse"
+        )
     return Model(
         id=entry.id,
         maker=maker,
@@ -164,6 +170,7 @@ def _model(entry: Entry, file: ModelsFile) -> Model:
         licence=entry.licence or profile.licence,
         quality=None if entry.tier is None else file.tiers[entry.tier],
         released=entry.released,
-        deprecated=entry.deprecated,
+        retires=entry.retires,
+        retires_source=entry.retires_source,
         source="built in",
     )

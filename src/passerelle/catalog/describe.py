@@ -1,5 +1,6 @@
 """The catalog as rows for a person: what `passerelle models` shows."""
 
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -17,6 +18,8 @@ from passerelle.core.request import Dialect
 Status = Literal["served", "demo", "not configured", "known only"]
 """`not configured`: a well-known provider would serve it. `known only`: none of ours does."""
 
+
+Lifecycle = Literal["current", "deprecated", "retired"]
 
 KIND_DIALECTS: dict[str, Dialect] = {"anthropic": "anthropic", "gemini": "gemini"}
 """What the templates that are not OpenAI-like are spoken to in."""
@@ -43,24 +46,38 @@ class ModelRow(msgspec.Struct, frozen=True):
     quality: float | None
     licence: str | None
     aliases: tuple[str, ...]
-    deprecated: str | None
+    lifecycle: Lifecycle
+    """`deprecated` once there is a day it `retires` on, `retired` from that day: on its maker's platforms."""
+    retires: str | None
+    retires_source: str
     price_source: str
     accepts: dict[str, dict[str, str]]
     """Dialect → setting → how it is taken, `no` when it is not, by the first of its deployments or at its
     maker's; settings of which nothing is known are left out."""
 
 
-def describe(catalog: Catalog, *, everything: bool = False) -> tuple[ModelRow, ...]:
-    """A row for each model served here, best prior quality first; with `everything`, the others after."""
+def lifecycle(model: Model, on: date) -> Lifecycle:
+    """What a model is on a day, by what its maker has announced."""
+    if model.retires is None:
+        return "current"
+    return "retired" if model.retires <= on.isoformat() else "deprecated"
+
+
+def describe(catalog: Catalog, *, everything: bool = False, on: date | None = None) -> tuple[ModelRow, ...]:
+    """A row for each model served here, best prior quality first; with `everything`, the others after.
+
+    `on`: the day their lifecycle is told of, today (UTC) when not said.
+    """
     served: dict[str, list[Deployment]] = {}
     for deployment in catalog.deployments:
         served.setdefault(deployment.model.id, []).append(deployment)
     shown = [m for m in catalog.models.values() if everything or m.id in served]
-    rows = [_row(catalog, model, served.get(model.id, [])) for model in shown]
+    today = on or datetime.now(UTC).date()
+    rows = [_row(catalog, model, served.get(model.id, []), today) for model in shown]
     return tuple(sorted(rows, key=lambda r: (not r.deployments, r.status == "demo", -(r.quality or 0), r.id)))
 
 
-def _row(catalog: Catalog, model: Model, deployments: list[Deployment]) -> ModelRow:
+def _row(catalog: Catalog, model: Model, deployments: list[Deployment], on: date) -> ModelRow:
     prices = [d.effective_price for d in deployments] or [model.price]
     price = min((p for p in prices if p is not None), key=lambda p: p.input + p.output, default=None)
     templates = catalog.offered_by.get(model.id, ())
@@ -85,7 +102,9 @@ def _row(catalog: Catalog, model: Model, deployments: list[Deployment]) -> Model
         quality=model.quality,
         licence=model.licence,
         aliases=model.aliases,
-        deprecated=model.deprecated,
+        lifecycle=lifecycle(model, on),
+        retires=model.retires,
+        retires_source=model.retires_source,
         price_source="" if price is None else price.source,
         accepts=_accepts(model, deployments, templates),
     )

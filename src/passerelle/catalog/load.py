@@ -9,7 +9,7 @@ import msgspec
 from passerelle.catalog.builtin import Builtin, builtin
 from passerelle.catalog.capabilities import contradictions
 from passerelle.catalog.lookup import Catalog
-from passerelle.catalog.merge import deployments_of, models_of
+from passerelle.catalog.merge import deployments_of, follows_maker, models_of
 from passerelle.catalog.prices import PriceBook, price_book
 from passerelle.catalog.references import model_finding, reference_findings
 from passerelle.config.findings import ConfigError, Finding, errors_in, in_order
@@ -59,7 +59,11 @@ def build(settings: Settings, *, on: date | None = None) -> Built:
         dict(settings.aliases),
         offered_by={identity: templates for identity, templates in offered.items() if templates},
     )
-    findings = (*reference_findings(settings.origin, known), *_findings(settings, catalog, known))
+    findings = (
+        *reference_findings(settings.origin, known),
+        *_findings(settings, catalog, known),
+        *_ending(settings, catalog, book.on),
+    )
     return Built(catalog, in_order(findings), book)
 
 
@@ -94,6 +98,40 @@ def _findings(settings: Settings, catalog: Catalog, known: Builtin) -> Iterator[
                 severity="warning",
                 code="nothing_served",
             )
+
+
+ENDING = "retires_soon"
+"""The code of a finding about an alias to a model that ends soon."""
+SOON_DAYS = 60
+"""How long before a model ends an alias to it is warned of: the notice Anthropic gives of a retirement."""
+
+
+def _ending(settings: Settings, catalog: Catalog, on: date) -> Iterator[Finding]:
+    """Targets of aliases that their makers end soon, or have ended."""
+    for alias, targets in settings.aliases.items():
+        for index, target in enumerate(targets):
+            deployment = catalog.by_id.get(target)
+            model = deployment.model if deployment is not None else catalog.model(target)
+            if model is None or model.retires is None:
+                continue
+            if deployment is not None:
+                places = [settings.providers[deployment.provider].kind]
+            else:
+                places = [
+                    settings.providers[d.provider].kind for d in catalog.deployments if d.model.id == model.id
+                ]
+            if places and not any(follows_maker(model, kind) for kind in places):
+                continue  # it is only where days are others
+            left = (date.fromisoformat(model.retires) - on).days
+            if left <= SOON_DAYS:
+                when = f"ends on {model.retires}, in {left} days" if left > 0 else f"ended on {model.retires}"
+                yield settings.origin.finding(
+                    ("aliases", alias, index),
+                    f"`{model.id}` {when}: its maker retires it",
+                    "Name a newer model; `passerelle models` lists what is served, with the days they end",
+                    severity="warning",
+                    code=ENDING,
+                )
 
 
 def _overtaken(settings: Settings, catalog: Catalog) -> Iterator[Finding]:

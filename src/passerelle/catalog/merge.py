@@ -38,7 +38,7 @@ QUIRKS_OF_FAMILIES = {"gpt-image": ("images_base64",)}
 
 
 PLAIN = ("maker", "family", "name", "aliases", "context_tokens", "max_output_tokens", "input_modalities",
-         "output_modalities", "capabilities", "licence", "quality", "released", "deprecated")  # fmt: skip
+         "output_modalities", "capabilities", "licence", "quality", "released", "retires")  # fmt: skip
 """Fields of `[[models]]` that stand in `Model` as they are."""
 
 
@@ -129,7 +129,7 @@ def _implied(
         return
     for offer in offers_of(entry, known):
         model = models[offer.model]
-        if servable(model) and not retired(model, book.on):
+        if servable(model):
             yield _from_offer(name, entry, settings, offer, model, attributes, book)
 
 
@@ -151,9 +151,23 @@ def offers_by_name(offers: Iterable[Offer], kind: object, region: str | None) ->
     return offers_in(offers, region) if kind == "bedrock" else offers
 
 
-def retired(model: Model, on: date) -> bool:
-    """Whether its maker has stopped serving it by then."""
-    return model.deprecated is not None and model.deprecated <= on.isoformat()
+_OWN_SCHEDULES: frozenset[str] = frozenset({"bedrock", "vertex"})
+"""Kinds of provider that end models on days of their own: "Partner-operated platforms (Amazon Bedrock and
+Google Cloud) set their own retirement schedules"
+(platform.claude.com/docs/en/about-claude/model-deprecations, read 2026-11-22). Azure follows its own for
+OpenAI's models, and Anthropic's for Claude."""
+
+
+def follows_maker(model: Model, kind: str) -> bool:
+    """Whether the maker's day is also that of a provider of this kind."""
+    return kind not in _OWN_SCHEDULES and not (kind == "azure" and model.maker != "anthropic")
+
+
+def retired(model: Model, kind: str, on: date) -> bool:
+    """Whether a provider of this kind has stopped serving it by then, as far as its maker says. Makers put
+    such days off, so it stays where it was for those who name it: the provider has the last word.
+    """
+    return model.retires is not None and model.retires <= on.isoformat() and follows_maker(model, kind)
 
 
 def provider_attributes(entry: ProviderSettings) -> Attributes:
@@ -205,6 +219,7 @@ def _from_offer(
         batches=None if entry.batches is None else entry.batches.as_service(),
         prompt_cache=entry.prompt_cache,
         demo=group.demo,
+        retired=retired(model, entry.kind, book.on),
     )
 
 
@@ -264,6 +279,7 @@ def _corrected(
         id=identity,
         model=model,
         upstream_model=said.upstream_model or base.upstream_model,
+        batch_model=said.batch_model or base.batch_model,
         dialect=dialect,
         also=(base.also if said.also is None else said.also) - {dialect},
         region=said.region or base.region,

@@ -33,7 +33,8 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
     """List models with price, context, region and health.
 
     Prices are per million tokens, in US dollars unless another currency or unit is said. `where` is where
-    inference runs: `?` when no document of the provider's says so. Health comes from a running gateway, when
+    inference runs: `?` when no document of the provider's says so. Under the list stands which of them their
+    makers end, and when; clouds may serve them for longer. Health comes from a running gateway, when
     PASSERELLE_API_KEY may ask it.
 
     \b
@@ -71,6 +72,10 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
         ],
         right=("context", "in", "out"),
     )
+    for row in rows:
+        if row.retires is not None and row.deployments:
+            by = row.retires_source or "configuration"
+            click.echo(f"`{row.id}` ends on {row.retires} ({by}).", err=True)
     if not any(row.deployments for row in rows):
         click.echo(
             "No model is served yet: set a provider's key (OPENAI_API_KEY, ANTHROPIC_API_KEY, …), or run "
@@ -79,10 +84,15 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
         )
 
 
+_SHORT_UNITS = {"an hour of sound": "an hour", "a million characters": "a Mchar", "a megapixel": "a MP"}
+"""Within a narrow column."""
+
+
 def _prices(row: "ModelRow") -> tuple[str, str]:
     """Per million tokens, or what is billed in their place."""
     if row.unit_prices and row.input_price.startswith("0 ") and row.output_price.startswith("0 "):
-        return row.unit_prices.replace(" USD", ""), ""
+        amount, _, unit = row.unit_prices.replace(" USD", "").partition(" ")
+        return amount, _SHORT_UNITS.get(unit, unit)
     return row.input_price.removesuffix(" USD"), row.output_price.removesuffix(" USD")
 
 

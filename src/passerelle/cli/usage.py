@@ -17,6 +17,7 @@ from passerelle.cli.common import (
     print_json,
     settings_of,
 )
+from passerelle.config import Settings
 from passerelle.core.money import show as show_money
 from passerelle.ledger.reports import DIMENSIONS, Dimension
 
@@ -44,34 +45,39 @@ def command(
     org: str,
     as_json: bool,
 ) -> None:
-    """Tokens and cost by model, provider, project, key or day, out of the ledger.
+    """Tokens and cost by model, provider, project, key, tag or day, out of the ledger.
+
+    `model` is the name the catalog has for it, `provider_model` the provider's own. By `tag`, what a request
+    of several tags used is in the line of each, and a request without is in none: the lines do not add up,
+    and the last one is what all requests used, whatever their tags.
 
     \b
     Example:
       passerelle usage --by day --by model --since 2026-11-01
     """
-    with opened(settings_of(config, data)) as store:
-        lines = store.usage.report(
-            organisation_id(store, org),
-            by=cast("tuple[Dimension, ...]", by),
-            since=_ns(since),
-            until=_ns(until),
-        )
+    settings = settings_of(config, data)
+    with opened(settings) as store:
+        whose, names = organisation_id(store, org), _names(settings)
+        asked = cast("tuple[Dimension, ...]", by)
+        lines = store.usage.report(whose, by=asked, since=_ns(since), until=_ns(until), models=names)
+        total = store.usage.report(whose, since=_ns(since), until=_ns(until)) if "tag" in by else ()
     if as_json:
         print_json([msgspec.to_builtins(line) for line in lines])
         return
+    groups = [(line, [*line.group.values()]) for line in lines]
+    groups += [(line, ["(all)", *[""] * (len(by) - 1)]) for line in total]
     look.table(
         [*by, "attempts", "failed", "in", "out", "cost"],
         [
             [
-                *line.group.values(),
+                *group,
                 line.attempts,
                 line.failed,
                 line.usage.total_input_tokens,
                 line.usage.total_output_tokens,
                 show_money(line.amount_nanos, line.currency),
             ]
-            for line in lines
+            for line, group in groups
         ],
         right=("in", "out", "cost"),
         empty="Nothing was used yet.",
@@ -80,3 +86,10 @@ def command(
 
 def _ns(at: datetime | None) -> int | None:
     return None if at is None else int(at.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
+
+
+def _names(settings: Settings) -> dict[str, str]:
+    """The model of each deployment, as far as there is a configuration that knows it."""
+    from passerelle.catalog import build
+
+    return {deployment.id: deployment.model.id for deployment in build(settings).catalog.deployments}

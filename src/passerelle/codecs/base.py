@@ -62,7 +62,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     max_output_tokens: int | None = None
     features: frozenset[str] = frozenset()
     """Of `tools`, `images`, `audio`, `files`, `json`, `json_schema`, `reasoning`, `builtin_tools`,
-    `custom_tools`, `n`, `logprobs`: what a deployment must be able to do; and of `core.model.Feature`: what
+    `custom_tools`,
+    `namespaces`, `n`, `logprobs`: what a deployment must be able to do; and of `core.model.Feature`: what
     a place must have."""
     session: str | None = None
     """A conversation hint in the body (`prompt_cache_key`, `metadata.user_id`…): affinity only."""
@@ -137,6 +138,8 @@ QUIRKS: dict[str, str] = {
     "thinking_toggle": "turns thinking off by `thinking: {type: disabled}`, not by an effort (DeepSeek, GLM)",
     "images_base64": "gives pictures as base64 and refuses `response_format` (`gpt-image` models)",
     "flux_job": "makes pictures by jobs in its own words (Black Forest Labs)",
+    "no_store": "refuses `store` (Fireworks)",
+    "no_choice_of_none": "refuses `tool_choice: none`, so that no tools are sent instead (Meta)",
     "agent_api": "is Perplexity's Agent API: a part of Responses, `response_format`, and web search",
     "image_ratio": "takes a picture's shape as `aspect_ratio`, and pictures to edit in JSON (xAI)",
     "speech_base64": "wants a speaker as `voice_id`, and gives speech as base64 in JSON (Mistral)",

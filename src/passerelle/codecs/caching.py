@@ -1,9 +1,10 @@
 """Where a prompt is to be cached, when its caller's dialect has no way to say so.
 
-Anthropic caches what is marked and nothing else; OpenAI, Gemini, DeepSeek and their likes cache long prompts
-by themselves, so their callers never learnt to mark. A conversation of theirs that goes to Claude gets the
-marks that Anthropic's own clients set: after the instructions (which stand after the tools), and after the
-last two turns that are not the model's, so that this request reads what the last one wrote.
+Anthropic, and Claude on Bedrock, cache what is marked and nothing else; OpenAI, Gemini, DeepSeek and their
+likes cache long prompts by themselves, so their callers never learnt to mark. A conversation of theirs that
+goes to Claude gets the marks that Anthropic's own clients set: after the instructions (which stand after
+the tools), and after the last two turns that are not the model's, so that this request reads what the last
+one wrote.
 
 A write costs a quarter more than plain input and a read a tenth of it, so a prefix must be read back once to
 pay. That is so when the conversation is already under way, or when tools make it go on; one question alone,
@@ -18,8 +19,19 @@ from msgspec.structs import replace
 from passerelle.core.message import Message, Part, TextPart, ToolCallPart, ToolResultPart
 from passerelle.core.request import Dialect, Request
 
-MARKED: Final[frozenset[Dialect]] = frozenset({"anthropic"})
-"""Dialects whose prompts are cached where they are marked."""
+_CLAUDE_ON_BEDROCK: Final = "anthropic.claude"
+
+
+def marks(dialect: Dialect, model: str) -> bool:
+    """Whether a place that speaks `dialect` caches `model`'s prompts where they are marked, and only there.
+
+    Of Bedrock's models Claude. Nova caches by itself, refuses marks on tools (NousResearch/hermes-agent
+    issue 97281) and right behind a tool's result (aws-samples/bedrock-engineer pull 71), and the service's
+    own table of what takes marks has come to list Claude alone (danny-avila/LibreChat pull 13843); so what
+    its callers mark goes along, and nothing is marked for them. All read 2026-11-22.
+    """
+    return dialect == "anthropic" or (dialect == "bedrock" and _CLAUDE_ON_BEDROCK in model)
+
 
 LEAST_CHARS: Final = 16_384
 """About 4,096 tokens: what every model that caches will cache."""

@@ -19,6 +19,8 @@ def split(body: bytes) -> dict[str, msgspec.Raw]:
         return _decoder.decode(body)
     except UnicodeDecodeError:  # in a name; msgspec has an error of its own for everything else
         raise msgspec.DecodeError("a name is not UTF-8") from None
+    except RecursionError:
+        raise msgspec.DecodeError("it is nested too deeply") from None
 
 
 def join(fields: dict[str, msgspec.Raw]) -> bytes:

@@ -20,6 +20,7 @@ from passerelle.config.templates import templates
 RESERVED = "smart"
 """A name the router answers to, with or without `/mode` after it."""
 
+_ADDRESS = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 """What can stand before the port in a `Host` header."""
 
@@ -57,6 +58,14 @@ def _server(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
             yield origin.finding(
                 ("server", given), message, f"Give `{other}` too, or neither", code="conflict"
             )
+    public = server.get("public_url")
+    if isinstance(public, str) and not _ADDRESS.fullmatch(public):
+        yield origin.finding(
+            ("server", "public_url"),
+            f"`{public}` is no address that links can begin with",
+            "Write it as `https://host`, with a path if there is one, without query or credentials",
+            code="invalid_value",
+        )
     for name in ("tls_cert", "tls_key"):
         path = server.get(name)
         if isinstance(path, str | Path) and not Path(path).is_file():

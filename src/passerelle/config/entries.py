@@ -133,7 +133,7 @@ class ModelSettings(Section):
     price: PriceSettings | None = None
     accepts: AcceptsSettings | None = None
     released: IsoDate | None = None
-    deprecated: IsoDate | None = None
+    retires: IsoDate | None = None
 
 
 class DeploymentSettings(Section):
@@ -142,6 +142,7 @@ class DeploymentSettings(Section):
     provider: Name
     model: Name
     upstream_model: Text | None = None
+    batch_model: Text | None = None
     id: Name | None = None
     dialect: Dialect | None = None
     also: Annotated[frozenset[Dialect], SORTED] | None = None

@@ -121,7 +121,7 @@ def _choices(expected: str) -> list[str]:
 
 
 def _pattern_advice(path: Path) -> str:
-    if path and path[-1] in ("verified_on", "released", "deprecated"):
+    if path and path[-1] in ("verified_on", "released", "retires"):
         return "Write the date as YYYY-MM-DD between quotation marks"
     if path and path[-1] == "currency":
         return "Write the three capital letters of the currency, such as `USD`"

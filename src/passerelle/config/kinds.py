@@ -29,12 +29,21 @@ def reference_findings(text: str, path: tuple[str | int, ...], origin: Origin) -
 _ONLY_OF = {
     "api_version": ("azure",),
     "aws": ("bedrock",),
-    "batches": ("openai_like", "anthropic"),
+    "batches": ("openai_like", "anthropic", "azure", "gemini"),
     "entra": ("azure",),
     "project": ("vertex",),
     "token_url": ("azure", "vertex"),
 }
 """Settings that mean something to these kinds of providers only."""
+
+
+_BATCHES = {
+    "openai_like": ("openai", "groq", "mistral"),
+    "anthropic": ("anthropic",),
+    "azure": ("azure",),
+    "gemini": ("gemini",),
+}
+"""The batch services that a provider of each kind may have."""
 
 
 def of_its_kind(
@@ -50,6 +59,7 @@ def of_its_kind(
                 f"Remove it, or set `kind` to {listed}",
                 code="conflict",
             )
+    yield from _batches(entry.get("batches"), kind, path, origin)
     if kind == "bedrock":
         yield from _bedrock(entry, path, origin)
     token_url = entry.get("token_url")
@@ -117,3 +127,16 @@ def _bedrock(entry: Mapping[str, Any], path: tuple[str | int, ...], origin: Orig
             text = aws.get(field)
             if isinstance(text, str) and text.startswith(("env:", "file:")):
                 yield from reference_findings(text, (*path, "aws", field), origin)
+
+
+def _batches(said: object, kind: object, path: tuple[str | int, ...], origin: Origin) -> Iterator[Finding]:
+    spoken = _BATCHES.get(kind) if isinstance(kind, str) else None
+    dialect = said.get("dialect") if isinstance(said, dict) else None
+    if spoken is not None and isinstance(dialect, str) and dialect not in spoken:
+        listed = " or ".join(f"`{name}`" for name in spoken)
+        yield origin.finding(
+            (*path, "batches", "dialect"),
+            f"a provider of kind `{kind}` has no batch service `{dialect}`",
+            f"Write {listed}, or remove `batches`",
+            code="conflict",
+        )

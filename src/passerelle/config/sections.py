@@ -19,6 +19,7 @@ class ServerSettings(Section):
     workers: Annotated[Whole, Field(ge=1, le=256)] = 1
     allow_public_bind: Flag = False
     allowed_hosts: tuple[Text, ...] = ()
+    public_url: Text | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
     max_body_bytes: Annotated[Whole, Field(ge=1024, le=1 << 30)] = 32 << 20
@@ -111,7 +112,7 @@ class BatchSettings(Section):
     yield_above: Count = 32
     attempts: Annotated[Whole, Field(ge=1, le=100)] = 5
     max_lines: Annotated[Whole, Field(ge=1, le=1_000_000)] = 100_000
-    max_bytes: Annotated[Whole, Field(ge=1024, le=8 << 30)] = 200 << 20
+    max_bytes: Annotated[Whole, Field(ge=1024, le=8 << 30)] = 256 << 20
     max_active: Positive = 200
     window_s: Seconds = 86_400.0
     retention_days: Annotated[Whole, Field(ge=1, le=3650)] = 30

@@ -33,7 +33,7 @@ MOVES: dict[BatchState, frozenset[BatchState]] = {
 ACTIVE: frozenset[BatchState] = frozenset(state for state, onward in MOVES.items() if onward)
 """The states in which there is work left to do."""
 
-Surface = Literal["openai", "anthropic"]
+Surface = Literal["openai", "anthropic", "gemini"]
 """Whose batches they are: the shape of their input, their results and their words."""
 
 LineKind = Literal["ok", "error"]

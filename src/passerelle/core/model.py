@@ -154,14 +154,18 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True):
     price: Price | None = None
     """The maker's list price, used by deployments that have none of their own."""
     released: str | None = None
-    deprecated: str | None = None
+    retires: str | None = None
+    """Day (UTC, ISO) from which its maker no longer serves it, on platforms of its own."""
+    retires_source: str = ""
+    """Who says so."""
     source: str = ""
     accepts: Said | None = None
     """What the operator says of the settings it takes; the catalog's rows stand in `catalog.parameters`."""
 
 
-BatchDialect = Literal["openai", "anthropic"]
-"""How a provider's batch service is spoken to: OpenAI's files and batches, Anthropic's message batches."""
+BatchDialect = Literal["anthropic", "azure", "gemini", "groq", "mistral", "openai"]
+"""How a provider's batch service is spoken to: OpenAI's files and batches and who has copied them (`azure`,
+`groq`), Anthropic's message batches, Gemini's batches, Mistral's batch jobs."""
 
 
 class BatchService(msgspec.Struct, frozen=True):
@@ -211,10 +215,14 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the operator says of the settings taken there."""
     batches: BatchService | None = None
     """The place's own batch service, for many requests at once."""
+    batch_model: str | None = None
+    """The name of the model there, where it is another one: at Azure a deployment for batches is apart."""
     prompt_cache: PromptCache = "auto"
     """Whether prompts that come without marks are marked for its cache (`codecs.caching`)."""
     demo: bool = False
     """A demo or simulated model: said wherever a person sees it, never chosen over a real one."""
+    retired: bool = False
+    """By what is known its maker has ended it here: `smart` leaves it out, who names it may still try."""
 
     @property
     def capabilities(self) -> frozenset[Capability]:

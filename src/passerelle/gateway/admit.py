@@ -128,7 +128,8 @@ def _evaluate(
 ) -> Evaluated:
     catalog = generation.catalog
     tiers: tuple[tuple[Deployment, ...], ...]
-    if is_smart(model):
+    smart = is_smart(model)
+    if smart:
         family = model.partition("/")[2]
         tiers = (tuple(d for d in catalog.deployments if not family or d.model.family == family),)
     else:
@@ -165,6 +166,14 @@ def _evaluate(
                     deployment.id,
                     "budget.unpriced",
                     "it has no price, and this key spends under a budget; give it a price (0 if it is free)",
+                )
+            )
+        elif deployment.retired and smart:
+            rejections.append(
+                Rejection(
+                    deployment.id,
+                    "model.retired",
+                    f"its maker ended it on {deployment.model.retires}; who names it may still try",
                 )
             )
         else:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.core.batch import SHOWN_PURPOSES, KeptFile
 from passerelle.core.errors import Problem, ProblemError, invalid
 from passerelle.gateway.trip import Ask
@@ -43,7 +44,7 @@ class Attacher:
         """
         try:
             body = msgspec.json.decode(ask.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except BAD_JSON:
             return ask  # its codec says what is wrong with it
         places = list(_places(body, ""))
         if not places:

@@ -5,7 +5,7 @@ is delivered. With several workers the counters are shared by all of this host (
 makes no difference which worker a connection ends at. Nothing is counted for what has no limit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -35,6 +35,7 @@ class Limits:
         self._own = OwnCounters()
         """Where nothing is shared."""
         self._in_flight = 0
+        self._leaving: list[Callable[[], None]] = []
         self._requests: dict[int, Gcra] = {}
         self._tokens: dict[int, Gcra] = {}
 
@@ -42,6 +43,10 @@ class Limits:
     def in_flight(self) -> int:
         """Requests on the road now."""
         return self._in_flight
+
+    def on_leaving(self, told: Callable[[], None]) -> None:
+        """Have `told()` called when the next request is over, once."""
+        self._leaving.append(told)
 
     def enter(self, principal: Principal, generation: Generation, tokens: int) -> "Ticket":
         """A place on the road for a request of probably `tokens` tokens.
@@ -95,6 +100,10 @@ class Limits:
     def leave(self, ticket: "Ticket", used_tokens: int) -> None:
         """A request is over. Called once per ticket, by the ticket."""
         self._in_flight -= 1
+        if self._leaving:
+            told, self._leaving = self._leaving, []
+            for one in told:
+                one()
         if ticket.place is not None:
             self.vacate(ticket.place)
             ticket.place = None

@@ -18,7 +18,7 @@ from passerelle.codecs.base import (
     Target,
     said_betas,
 )
-from passerelle.codecs.caching import MARKED, with_breakpoints
+from passerelle.codecs.caching import marks, with_breakpoints
 from passerelle.codecs.callers import in_callers_words
 from passerelle.codecs.fitting import UnfitError, fit_body, fit_request
 from passerelle.codecs.names import restore
@@ -80,9 +80,12 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     same = dialect == ask.dialect and not _must_change(envelope, dialect, target)
     if envelope.operation not in TASKS and same and envelope.relayable:
         side = registry.provider(dialect)
-        body, unfit = _fitted(trip, ask.body, target, dialect)
-        refused = side.relay_losses(body, target) if target.quirks or envelope.stored else ()
-        body = side.relay_request(body, target, envelope)
+        try:
+            body, unfit = _fitted(trip, ask.body, target, dialect)
+            refused = side.relay_losses(body, target) if target.quirks or envelope.stored else ()
+            body = side.relay_request(body, target, envelope)
+        except (msgspec.DecodeError, RecursionError):  # further down the stack than where it was first read
+            raise nested_too_deeply(ask.body, ask.dialect) from None
         if envelope.stored and not keep.allowed(ask.principal):
             # Nor may a provider keep what the tenant does not let us keep.
             body, unkept = _unkept(body, dialect, target)
@@ -109,15 +112,28 @@ def _unkept(body: bytes, dialect: Dialect, target: Target) -> tuple[bytes, tuple
     """A relayed body that asks for nothing to be kept, and what that takes away. Chat Completions then
     refuses `metadata` too ("only allowed when 'store' is enabled", OpenAI's own words, read 2026-11-22).
     """
-    fields: dict[str, bytes | None] = {"store": None if "no_metadata" in target.quirks else b"false"}
+    fields: dict[str, bytes | None] = {"store": b"false" if target.quirks.isdisjoint(_STORELESS) else None}
     if dialect == "openai_chat" and "metadata" in split(body):
         fields["metadata"] = None
     return splice(body, fields), tuple(fields)
 
 
+_STORELESS: Final = frozenset({"no_metadata", "no_store"})
+"""Quirks of places that refuse `store`."""
+
+
 def _must_change(envelope: Envelope, dialect: Dialect, target: Target) -> bool:
     """Whether the caller's body holds something of its own dialect that only translation makes fit there."""
-    return dialect == "openai_chat" and "custom_tools" in envelope.features - target.quirks
+    if "agent_api" in target.quirks:
+        return not envelope.features.isdisjoint(_OPENAIS_TOOLS)
+    if dialect != "openai_chat":
+        return False
+    if "no_image_url" in target.quirks and "images" in envelope.features:
+        return True
+    return "custom_tools" in envelope.features - target.quirks
+
+
+_OPENAIS_TOOLS: Final = frozenset({"custom_tools", "namespaces"})
 
 
 def _fitted(trip: Trip, body: bytes, target: Target, dialect: Dialect) -> tuple[bytes, tuple[str, ...]]:
@@ -147,7 +163,7 @@ def _target(generation: Generation, deployment: Deployment, operation: Operation
             max_output_tokens=deployment.limits.max_output_tokens or deployment.model.max_output_tokens,
             accepts=accepts,
             watched=accepts.watched,
-            marks_cache=dialect in MARKED
+            marks_cache=marks(dialect, deployment.upstream_model)
             and deployment.prompt_cache == "auto"
             and "prompt_cache" in deployment.model.capabilities,
             operation=operation,

@@ -1,7 +1,7 @@
 """One request on the road: what the edge brings, and what gathers on the way."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import msgspec
@@ -149,4 +149,4 @@ class Delivery(msgspec.Struct):
     """The generation it was decided by."""
     content_type: bytes = b"application/json"
     body: bytes = b""
-    chunks: AsyncIterator[bytes] | None = None
+    chunks: AsyncGenerator[bytes, None] | None = None

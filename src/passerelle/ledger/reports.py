@@ -12,7 +12,11 @@ import msgspec
 
 from passerelle.core.usage import BUCKETS, Usage
 
-Dimension = Literal["workspace", "project", "key", "provider", "deployment", "model", "day"]
+Dimension = Literal[
+    "workspace", "project", "key", "provider", "deployment", "model", "provider_model", "tag", "day"
+]
+"""`model` is our name for it, `provider_model` the provider's words. What a request of several tags used is
+in the line of each `tag`, and a request without is in none: these lines do not add up to a total."""
 
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
@@ -26,6 +30,7 @@ class Row(msgspec.Struct, frozen=True):
     provider: str
     deployment: str
     model: str
+    """Ours where the deployment is known, the provider's otherwise."""
     day: str
     """UTC, ISO. Any dimension the source did not tell apart is empty."""
     currency: str
@@ -38,6 +43,8 @@ class Row(msgspec.Struct, frozen=True):
     """The part of the amount that rests on our estimate instead of the provider's figures."""
     amount_nanos: int
     usage: Usage
+    provider_model: str = ""
+    tag: str = ""
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -84,7 +84,7 @@ class AzureProvider(RemoteProvider):
             **anthropic_routes(f"{root}/anthropic"),
         }
         fixed: dict[Dialect, tuple[tuple[str, str], ...]] = {"anthropic": (("anthropic-version", VERSION),)}
-        super().__init__(entry.name, client, auth, routes=routes, forward=FORWARD, fixed=fixed)
+        super().__init__(entry.name, client, auth, routes=routes, forward=FORWARD, fixed=fixed, root=v1)
         self._claude = claude
         self._claude_token: TokenHeader | None = None if isinstance(claude, AuthHeader) else claude
         self._deployments = f"{root}/openai/deployments"

@@ -10,7 +10,7 @@ Errors raised by `send` and while reading a reply:
                            `invalid_request` for a request that cannot be sent as configured
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from re import Pattern
 from typing import Protocol
 
@@ -63,6 +63,15 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     remaining_s: float = 600.0
     """What is left of the total deadline."""
     content_type: str = "application/json"
+
+
+class Content(msgspec.Struct, frozen=True):
+    """A body that is sent as it is read, never held whole."""
+
+    size: int
+    """In bytes: exactly as many as `pieces` gives."""
+    pieces: Callable[[], AsyncIterator[bytes]]
+    """The bytes, from the beginning each time it is called."""
 
 
 class SendError(PasserelleError):

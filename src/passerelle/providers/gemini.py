@@ -44,6 +44,9 @@ class GeminiProvider(RemoteProvider):
         routes: dict[tuple[Dialect, Operation], str] = {("gemini", op): "" for op in _OPERATIONS}
         super().__init__(name, client, auth, routes=routes, forward=FORWARD)
         self._root = base_path if base_path.endswith(_VERSIONS) else f"{base_path}/v1beta"
+        base, slash, version = self._root.rpartition("/")
+        self._files = {kind: f"{base}{kind}{slash}{version}" for kind in ("/upload", "/download")}
+        """Contents of files are sent and taken beside the rest (ai.google.dev/api/files, read 2026-11-22)."""
         # Grows with the deployments of the catalog, never with what callers send.
         self._models: dict[str, str] = {}
 
@@ -51,6 +54,12 @@ class GeminiProvider(RemoteProvider):
         if call.dialect != "gemini":
             raise self._unknown(call)
         return self._model_path(call.deployment) + _method(call)
+
+    def _errand_path(self, path: str) -> str:
+        for kind, root in self._files.items():
+            if path.startswith(f"{kind}/"):
+                return root + path.removeprefix(kind)
+        return super()._errand_path(path)
 
     def _model_path(self, deployment: Deployment) -> str:
         model = deployment.upstream_model

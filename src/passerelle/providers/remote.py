@@ -5,16 +5,16 @@ caller's headers only those in `forward` pass, and never one that could carry a 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from re import Pattern
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from passerelle.core.model import Deployment
 from passerelle.core.request import Dialect, Operation
 from passerelle.providers.auth import AuthHeader
-from passerelle.providers.base import Call, Deadlines, Reply, SendError
+from passerelle.providers.base import Call, Content, Deadlines, Reply, SendError
 
 if TYPE_CHECKING:
     from passerelle.providers.auth.token import TokenHeader
@@ -34,16 +34,16 @@ STREAM_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 class HttpSender(Protocol):
     """What a provider needs of the HTTP client: `http.HttpClient`, or a fake."""
 
-    async def request(
+    def request(
         self,
         method: str,
         path: str,
         headers: Headers,
-        body: bytes,
+        body: bytes | Content,
         *,
         deadlines: Deadlines,
         remaining_s: float,
-    ) -> Reply:
+    ) -> Coroutine[Any, Any, Reply]:
         """Send and wait for the response head. Raises `SendError`."""
         ...
 
@@ -96,15 +96,13 @@ class RemoteProvider:
         """Whether `operation` has a path in the deployment's own dialect."""
         return (deployment.dialect, operation) in self._routes
 
-    async def send(self, call: Call) -> Reply:
+    def send(self, call: Call) -> Coroutine[Any, Any, Reply]:
         """Send one call. Raises `SendError`; a dialect or operation not spoken here is `not_found`."""
         token = self._token_of(call)
-        if token is not None:
-            return await self._send_with(token, call)
-        return await self._send(call)
+        return self._send(call) if token is None else self._send_with(token, call)
 
-    async def _send(self, call: Call) -> Reply:
-        return await self._client.request(
+    def _send(self, call: Call) -> Coroutine[Any, Any, Reply]:
+        return self._client.request(
             "POST",
             self._path(call),
             self._headers(call),
@@ -133,18 +131,23 @@ class RemoteProvider:
         method: str,
         path: str,
         *,
-        body: bytes = b"",
+        body: bytes | Content = b"",
         content_type: str = "application/json",
         dialect: Dialect,
         headers: Sequence[tuple[str, str]] = (),
+        extra: Headers = (),
         deadlines: Deadlines,
         remaining_s: float,
     ) -> Reply:
         """What is no call of a model: `path`, made by an adapter, below the entry's own address, with the
-        entry's credential. Raises `SendError`."""
-        wire = [(b"accept", b"*/*")]
+        entry's credential. `headers` are a caller's, of which what may be forwarded is; `extra` the adapter's
+        own. Raises `SendError`."""
+        wire = [(b"accept", b"*/*"), *extra]
         if body:
             wire.append((b"content-type", content_type.encode()))
+        ends_at = asyncio.get_running_loop().time() + remaining_s
+        if self._token is not None:
+            await self._token.ready(remaining_s)
         shown = self._auth.header()
         if shown is not None:
             wire.append(shown)
@@ -155,9 +158,26 @@ class RemoteProvider:
         ]
         named = {name for name, _ in said}
         wire += [*said, *(pair for pair in self._fixed.get(dialect, ()) if pair[0] not in named)]
-        return await self._client.request(
-            method, self._root + path, wire, body, deadlines=deadlines, remaining_s=remaining_s
+        reply = await self._client.request(
+            method, self._errand_path(path), wire, body, deadlines=deadlines, remaining_s=remaining_s
         )
+        left_s = ends_at - asyncio.get_running_loop().time()
+        if reply.status != 401 or self._token is None or left_s <= 0:
+            return reply
+        if not await self._token.renew(shown, left_s):
+            return reply
+        await reply.aclose()
+        fresh = self._auth.header()
+        wire = [pair for pair in wire if pair is not shown]
+        left_s = max(0.001, ends_at - asyncio.get_running_loop().time())
+        return await self._client.request(
+            method, self._errand_path(path), wire if fresh is None else [*wire, fresh], body,
+            deadlines=deadlines, remaining_s=left_s,
+        )  # fmt: skip
+
+    def _errand_path(self, path: str) -> str:
+        """The path of an errand."""
+        return self._root + path
 
     async def aclose(self) -> None:
         """Close the connections."""

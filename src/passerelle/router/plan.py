@@ -140,7 +140,7 @@ def _spread(deployments: tuple[Deployment, ...], scene: Scene) -> list[Deploymen
         share = min(max(1 - (passed - mark) / chosen.weight, 0.0), 1 - 2**-53) if chosen.weight else 0.0
         drawn.append(chosen)
         left.remove(chosen)
-    return sorted(drawn, key=lambda d: (_ailing(d, scene), scene.tiers.get(d.id, 0), d.demo))
+    return sorted(drawn, key=lambda d: (_ailing(d, scene), scene.tiers.get(d.id, 0), d.demo, d.retired))
 
 
 def _rank(deployments: tuple[Deployment, ...], scene: Scene) -> list[Deployment]:

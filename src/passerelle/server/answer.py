@@ -1,7 +1,6 @@
 """Sending answers: whole bodies, streams, and problems in the caller's dialect."""
 
 import asyncio
-from typing import Any
 
 from passerelle.codecs import registry
 from passerelle.core.errors import Problem
@@ -50,7 +49,8 @@ async def send_problem(
 
 async def send_delivery(arrival: Arrival, delivery: Delivery) -> None:
     """What the road gave. A stream is always closed, so that it settles whatever becomes of the caller."""
-    if delivery.chunks is None:
+    chunks = delivery.chunks
+    if chunks is None:
         await send_whole(
             arrival,
             delivery.status,
@@ -60,7 +60,6 @@ async def send_delivery(arrival: Arrival, delivery: Delivery) -> None:
             delivery.generation,
         )
         return
-    chunks: Any = delivery.chunks
     watch: Watch | None = None
     try:
         # The first piece is there already; taking it first means the generator has begun, and its own
@@ -93,6 +92,8 @@ async def send_delivery(arrival: Arrival, delivery: Delivery) -> None:
 class Watch:
     """Cancels the request's task when its caller goes away, or stops reading."""
 
+    __slots__ = ("_arrival", "_stalled_after_s", "_task", "_watcher", "pulse", "sending")
+
     def __init__(self, arrival: Arrival, *, stalled_after_s: float | None = None) -> None:
         self.pulse = 0
         """Grows with every chunk."""
@@ -100,7 +101,7 @@ class Watch:
         """A chunk waits for the caller to take it."""
         self._arrival = arrival
         self._stalled_after_s = stalled_after_s
-        self._task = asyncio.current_task()
+        self._task = arrival.task or asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
 
     def start(self) -> None:

@@ -4,6 +4,7 @@
 header, not a reconstructed URL (lesson of CVE-2026-48710).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
@@ -52,6 +53,11 @@ class Arrival(msgspec.Struct):
     """The caller closed the connection, or stopped reading."""
 
     @property
+    def task(self) -> "asyncio.Task[None] | None":
+        """The task that answers it, where our own server started one."""
+        return None if self.exchange is None else self.exchange.task
+
+    @property
     def caller(self) -> Principal:
         """The authenticated caller. Raises `AssertionError` on a public route."""
         assert self.principal is not None, "a route that needs a caller must declare a permission"  # noqa: S101
@@ -82,6 +88,7 @@ WANTED = frozenset(
         b"content-encoding",
         b"content-length",
         b"content-type",
+        b"host",
         b"openai-beta",
         b"traceparent",
         b"user-agent",

@@ -19,7 +19,8 @@ from passerelle.core.clock import Clock, mint
 from passerelle.core.receipt import Settlement
 from passerelle.ledger.periods import period_at
 from passerelle.store import leases, schema
-from passerelle.store.batches import Batches, free_money, write
+from passerelle.store.batch_rows import write
+from passerelle.store.batch_runs import BatchRuns, free_money
 from passerelle.store.booking import Booker, Group
 from passerelle.store.budgets import Line
 from passerelle.store.database import Database
@@ -41,9 +42,9 @@ class _Short(Exception):
 class NativeBatches:
     """What the worker that has a batch's lease keeps of it. Every method raises `LeaseLost`."""
 
-    def __init__(self, database: Database, batches: Batches, booker: Booker, clock: Clock) -> None:
+    def __init__(self, database: Database, runs: BatchRuns, booker: Booker, clock: Clock) -> None:
         self._database = database
-        self._batches = batches
+        self._runs = runs
         self._booker = booker
         self._clock = clock
 
@@ -58,7 +59,7 @@ class NativeBatches:
     def _begin(self, owner: str, batch: Batch, native: Native, budgets: Sequence[str]) -> Batch:
         now_ns = self._clock.unix_ns()
         with self._database.write() as connection:
-            now = self._batches.mine(connection, owner, batch)
+            now = self._runs.mine(connection, owner, batch)
             known = leases.find(connection, budgets)
             drawn: list[tuple[str, str]] = []
             for budget_id in sorted(known):
@@ -79,7 +80,7 @@ class NativeBatches:
     def keep(self, owner: str, batch: Batch, native: Native) -> Batch:
         """Keep how far it is; on disk when this returns. What is over, or stays here, holds no money."""
         with self._database.write() as connection:
-            now = self._batches.mine(connection, owner, batch)
+            now = self._runs.mine(connection, owner, batch)
             if native.step in _SETTLED:
                 free_money(connection, now)
             now = msgspec.structs.replace(now, native=native)
@@ -89,7 +90,7 @@ class NativeBatches:
     def change(self, owner: str, batch: Batch, changes: Mapping[str, Any]) -> Batch:
         """As `keep`, with some fields of what is kept already."""
         with self._database.write() as connection:
-            now = self._batches.mine(connection, owner, batch)
+            now = self._runs.mine(connection, owner, batch)
             if now.native is None:
                 raise AssertionError("it was not decided where it goes")
             now = msgspec.structs.replace(now, native=msgspec.structs.replace(now.native, **changes))
@@ -102,8 +103,8 @@ class NativeBatches:
         """Keep results with their receipts and ledger rows, charged to the batch's own money; the lines that
         had no result yet: only these are booked."""
         with self._database.write() as connection:
-            now = self._batches.mine(connection, owner, batch)
-            fresh = self._batches.insert_results(connection, now, [result for result, _ in ended])
+            now = self._runs.mine(connection, owner, batch)
+            fresh = self._runs.insert_results(connection, now, [result for result, _ in ended])
             lease_of = dict(now.native.leases) if now.native is not None else {}
             records = [
                 Settled(settlement, tuple(lease_of.get(hold.budget_id, "") for hold in settlement.holds))
@@ -118,7 +119,7 @@ class NativeBatches:
     def rest(self, owner: str, batch: Batch, *, until_ns: int) -> None:
         """Give the lease back; nobody takes the batch up before `until_ns`, unless it is cancelled."""
         with self._database.write() as connection:
-            now = self._batches.mine(connection, owner, batch)
+            now = self._runs.mine(connection, owner, batch)
             known = now.state == batch.state  # else it was cancelled meanwhile: at once, then
             connection.execute(
                 update(_batch)

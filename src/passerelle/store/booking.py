@@ -5,8 +5,8 @@ booked before (it is being replayed, or came twice) and changes nothing; for the
 follows in the same transaction, so they are booked whole or not at all.
 
     Intended  → intent, unless its settlement is in the same group
-    Settled   → outcome, ledger (one per attempt), usage_hour, hold, lease or account, signing_batch, content,
-              turn (see `keeping`)
+    Settled   → outcome, ledger (one per attempt), usage_hour, usage_tag, hold, lease or account,
+              signing_batch, content, turn (see `keeping`)
     Lost      → outcome `unknown`, ledger at the estimate, hold, lease or account (see `spending`)
 """
 
@@ -59,7 +59,9 @@ class Booker:
                 schema.content,
             )
         }  # fmt: skip
-        self._usage = Bulk(database, schema.usage_hour, rows.add_to_sums)
+        self._usage, self._tagged = (
+            Bulk(database, table, rows.add_to_sums(table)) for table in (schema.usage_hour, schema.usage_tag)
+        )
 
     def book(self, connection: Connection, group: Group) -> int:
         """Write the group; how many requests were new. Raises `RecordConflict` on a contradiction."""
@@ -151,6 +153,9 @@ class Booker:
         if self._insert(connection, schema.ledger, charged) != len(charged):
             raise RecordConflict("an attempt id is in the ledger already, under another receipt")
         self._usage.run(connection, sums.rows())
+        tagged = sums.tagged()
+        if tagged:
+            self._tagged.run(connection, tagged)
 
     def _sign(self, connection: Connection, group: Group, batch: "_Batch") -> None:
         """Keep the receipts, each organisation's as one signed tree: no proof holds another's hashes."""

@@ -13,7 +13,7 @@ from passerelle.core.batch import ACTIVE, SHOWN_PURPOSES, KeptFile
 from passerelle.core.clock import Clock
 from passerelle.store import schema
 from passerelle.store.database import Database
-from passerelle.store.vault import Draft, Vault
+from passerelle.store.vault import Draft, Pages, Vault
 
 _table = schema.file
 _COLUMNS = (
@@ -101,6 +101,10 @@ class KeptFiles:
         """A file's bytes, piece by piece, also of one that has expired since it was asked for. Raises
         `ContentGone`."""
         return self._vault.read(org_id, file_id)
+
+    def pages(self, org_id: str, file_id: str) -> Pages:
+        """A file to be read here and there. Raises `ContentGone`. To be closed."""
+        return self._vault.open(org_id, file_id)
 
     def is_here(self, file_id: str) -> bool:
         """Whether its content lies on this machine."""

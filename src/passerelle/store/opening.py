@@ -15,6 +15,7 @@ from passerelle.core.clock import Clock
 from passerelle.store import changes
 from passerelle.store.audit import Audit
 from passerelle.store.backgrounds import Backgrounds
+from passerelle.store.batch_runs import BatchRuns
 from passerelle.store.batches import Batches
 from passerelle.store.batches_native import NativeBatches
 from passerelle.store.bell import Bell
@@ -74,8 +75,9 @@ class Store:
         booker = Booker(self._database, signer, sealer, keeper)
         self._recovery = Recovery(data_dir / "journal", self._database, booker, self._quarantine, clock)
         self.files = KeptFiles(self._database, Vault(data_dir / "files", self._database, sealer), clock)
-        self.batches = Batches(self._database, sealer, clock)
-        self.native_batches = NativeBatches(self._database, self.batches, booker, clock)
+        self.batches = Batches(self._database, clock)
+        self.batch_runs = BatchRuns(self._database, sealer, clock)
+        self.native_batches = NativeBatches(self._database, self.batch_runs, booker, clock)
         self._next_tidying_s = 0.0
         self.budgets = Budgets(clock, rules, self._submit)
         self.identity = Identity(

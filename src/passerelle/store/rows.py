@@ -1,13 +1,14 @@
 """Rows as tuples in their tables' column order (`schema`), made from values. No database here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
+
+from sqlalchemy import Table
 
 from passerelle.core.receipt import Attempt, Intent, Receipt
 from passerelle.core.usage import TOKENS, UNITS
 from passerelle.ledger.receipts import Batch
-from passerelle.store import schema
 from passerelle.store.records import Intended
 from passerelle.store.spending import Lost
 
@@ -78,57 +79,63 @@ def signing_batch(org_id: str, batch_id: str, batch: Batch, bodies: Sequence[byt
 
 
 class Sums:
-    """Rows of `usage_hour`: what a group adds to each hour's sums."""
+    """Rows of `usage_hour` and `usage_tag`: what a group adds to each hour's sums."""
 
     def __init__(self, shard: int) -> None:
         self._shard = shard
         self._found: dict[Row, list[tuple[int, ...]]] = {}
+        self._tagged: dict[Row, list[tuple[int, ...]]] = {}
 
     def count_attempt(self, receipt: Receipt, one: Attempt) -> None:
         """Add an attempt whose end is known."""
         source = one.usage.source
-        self._add(
-            (
-                receipt.org_id, one.started_at_ns // _HOUR_NS, receipt.workspace_id, receipt.project_id,
-                receipt.key_id, one.provider, one.deployment, _clean(one.model), one.currency, self._shard,
-            ),
-            (
-                1, not one.ok, one.price_version is None and source != "none",
-                one.cost_nanos if source == "estimated" else 0, one.cost_nanos, *_tokens(one.usage),
-                *_units(one.usage),
-            ),
+        key = (
+            receipt.org_id, one.started_at_ns // _HOUR_NS, receipt.workspace_id, receipt.project_id,
+            receipt.key_id, one.provider, one.deployment, _clean(one.model), one.currency, self._shard,
         )  # fmt: skip
+        figures = (
+            1, not one.ok, one.price_version is None and source != "none",
+            one.cost_nanos if source == "estimated" else 0, one.cost_nanos, *_tokens(one.usage),
+            *_units(one.usage),
+        )  # fmt: skip
+        self._found.setdefault(key, []).append(figures)
+        for tag in dict.fromkeys(receipt.tags):
+            self._tagged.setdefault((*key[:2], _clean(tag), *key[2:]), []).append(figures)
 
     def count_unknown(self, one: Intent, amount_nanos: int) -> None:
-        """Add an attempt whose end was lost."""
-        self._add(
-            (
-                one.org_id, one.at_ns // _HOUR_NS, one.workspace_id, one.project_id, one.key_id,
-                one.provider, one.deployment, one.model, one.currency, self._shard,
-            ),
-            (1, 1, 0, amount_nanos, amount_nanos, *_NO_TOKENS, *_NO_UNITS),
+        """Add an attempt whose end was lost, and with it what it was tagged."""
+        key = (
+            one.org_id, one.at_ns // _HOUR_NS, one.workspace_id, one.project_id, one.key_id,
+            one.provider, one.deployment, one.model, one.currency, self._shard,
         )  # fmt: skip
+        figures = (1, 1, 0, amount_nanos, amount_nanos, *_NO_TOKENS, *_NO_UNITS)
+        self._found.setdefault(key, []).append(figures)
 
     def rows(self) -> list[Row]:
         """The sums in key order, so that no two workers lock them crosswise."""
-        return [(*key, *map(sum, zip(*figures, strict=True))) for key, figures in sorted(self._found.items())]
+        return _added(self._found)
 
-    def _add(self, key: Row, figures: tuple[int, ...]) -> None:
-        known = self._found.get(key)
-        if known is None:
-            self._found[key] = [figures]
-        else:
-            known.append(figures)
+    def tagged(self) -> list[Row]:
+        """Likewise those of each tag."""
+        return _added(self._tagged)
 
 
-def add_to_sums(statement: Any) -> Any:
-    """The conflict clause of `usage_hour`: add to what is there."""
-    identity = list(schema.usage_hour.primary_key.columns)
-    sums = [column for column in schema.usage_hour.columns if column not in identity]
-    return statement.on_conflict_do_update(
-        index_elements=identity,
-        set_={column.name: column + statement.excluded[column.name] for column in sums},
-    )
+def _added(found: dict[Row, list[tuple[int, ...]]]) -> list[Row]:
+    return [(*key, *map(sum, zip(*figures, strict=True))) for key, figures in sorted(found.items())]
+
+
+def add_to_sums(table: Table) -> Callable[[Any], Any]:
+    """The conflict clause of `usage_hour` and `usage_tag`: add to what is there."""
+    identity = list(table.primary_key.columns)
+    sums = [column for column in table.columns if column not in identity]
+
+    def added(statement: Any) -> Any:
+        return statement.on_conflict_do_update(
+            index_elements=identity,
+            set_={column.name: column + statement.excluded[column.name] for column in sums},
+        )
+
+    return added
 
 
 def _clean(text: str) -> str:

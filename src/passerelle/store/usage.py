@@ -1,11 +1,12 @@
 """What was used and what it cost: reports over hourly sums, ledger rows one by one, and the price book."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, func, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, Table, func, literal_column, select
 
 from passerelle.core.clock import Clock
 from passerelle.core.ids import same
@@ -14,21 +15,30 @@ from passerelle.core.usage import BUCKETS, Usage
 from passerelle.ledger import reports
 from passerelle.ledger.reports import Dimension, Line
 from passerelle.store.database import Database
-from passerelle.store.schema import INSTALLATION, ledger, price_row, usage_hour
+from passerelle.store.schema import INSTALLATION, ledger, price_row, usage_hour, usage_tag
 
 _HOUR_NS = 3_600_000_000_000
 _EPOCH = date(1970, 1, 1)
 
-_DIMENSIONS: dict[Dimension, ColumnElement[Any]] = {
-    "workspace": usage_hour.c.workspace_id,
-    "project": usage_hour.c.project_id,
-    "key": usage_hour.c.key_id,
-    "provider": usage_hour.c.provider,
-    "deployment": usage_hour.c.deployment,
-    "model": usage_hour.c.model,
-    # A literal, not a parameter: PostgreSQL must see the same expression in SELECT and GROUP BY.
-    "day": usage_hour.c.hour // literal_column("24", BigInteger),
-}
+_MADE_OF: Mapping[Dimension, tuple[str, ...]] = {"model": ("deployment", "provider_model")}
+"""What is read for a dimension that is no column of its own."""
+
+
+def _dimensions(table: Table) -> dict[str, ColumnElement[Any]]:
+    found: dict[str, ColumnElement[Any]] = {
+        "workspace": table.c.workspace_id,
+        "project": table.c.project_id,
+        "key": table.c.key_id,
+        "provider": table.c.provider,
+        "deployment": table.c.deployment,
+        "provider_model": table.c.model,
+        # A literal, not a parameter: PostgreSQL must see the same expression in SELECT and GROUP BY.
+        "day": table.c.hour // literal_column("24", BigInteger),
+    }
+    return found if table is usage_hour else found | {"tag": table.c.tag}
+
+
+_NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _SUMS = ("attempts", "failed", "unpriced", "estimated_nanos", "amount_nanos", *BUCKETS)
 
 
@@ -75,22 +85,27 @@ class UsageBook:
         by: Sequence[Dimension] = (),
         since: int | None = None,
         until: int | None = None,
+        models: Mapping[str, str] = _NO_NAMES,
     ) -> tuple[Line, ...]:
         """Sums by the given dimensions and currency, out of hourly sums: as quick after years as today.
 
         `since` (included) and `until` (excluded) are Unix nanoseconds, both taken down to the full hour.
+        `models` are our names of the models of deployments; of others, `model` is the provider's.
         """
-        columns = [_DIMENSIONS[dimension].label(dimension) for dimension in by]
-        sums = [func.sum(usage_hour.c[name]).label(name) for name in _SUMS]
-        query = select(*columns, usage_hour.c.currency, *sums).where(usage_hour.c.org_id == org_id)
+        table = usage_tag if "tag" in by else usage_hour
+        dimensions = _dimensions(table)
+        wanted = {d: None for dimension in by for d in _MADE_OF.get(dimension, (dimension,))}
+        columns = [dimensions[name].label(name) for name in wanted]
+        sums = [func.sum(table.c[name]).label(name) for name in _SUMS]
+        query = select(*columns, table.c.currency, *sums).where(table.c.org_id == org_id)
         if since is not None:
-            query = query.where(usage_hour.c.hour >= since // _HOUR_NS)
+            query = query.where(table.c.hour >= since // _HOUR_NS)
         if until is not None:
-            query = query.where(usage_hour.c.hour < until // _HOUR_NS)
-        query = query.group_by(*(_DIMENSIONS[dimension] for dimension in by), usage_hour.c.currency)
+            query = query.where(table.c.hour < until // _HOUR_NS)
+        query = query.group_by(*(dimensions[name] for name in wanted), table.c.currency)
         with self._database.read() as connection:
             rows = connection.execute(query).mappings().all()
-        return reports.roll_up([_row(row) for row in rows if row["attempts"]], by)
+        return reports.roll_up([_row(row, models) for row in rows if row["attempts"]], by)
 
     def rows(
         self, org_id: str, *, limit: int = 100, before: str | None = None, receipt_id: str | None = None
@@ -147,7 +162,7 @@ class UsageBook:
         return None if body is None else msgspec.json.decode(body, type=Price)
 
 
-def _row(row: Any) -> reports.Row:
+def _row(row: Any, models: Mapping[str, str]) -> reports.Row:
     day = row.get("day")
     figures = {name: int(row[name]) for name in _SUMS}
     return reports.Row(
@@ -156,7 +171,9 @@ def _row(row: Any) -> reports.Row:
         key=row.get("key", ""),
         provider=row.get("provider", ""),
         deployment=row.get("deployment", ""),
-        model=row.get("model", ""),
+        model=models.get(row.get("deployment", ""), row.get("provider_model", "")),
+        provider_model=row.get("provider_model", ""),
+        tag=row.get("tag", ""),
         day="" if day is None else (_EPOCH + timedelta(days=int(day))).isoformat(),
         currency=row["currency"],
         attempts=figures["attempts"],

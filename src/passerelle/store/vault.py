@@ -34,6 +34,7 @@ _TAG = 16
 _ID = re.compile(r"[a-z]+[-_][0-9A-Z]{26}")
 _DRAFT = ".draft"
 _DRAFT_AGE_S = 86_400
+_HELD_CHUNKS = 16
 
 
 class ContentGone(Exception):
@@ -90,6 +91,49 @@ class Draft:
             raise _refused(error) from error
 
 
+class Pages:
+    """A kept file that is read here and there: a few of its chunks are held, as they were last wanted."""
+
+    def __init__(self, handle: BinaryIO, key: "AESGCM", prefix: bytes, bound_to: bytes) -> None:
+        self._handle = handle
+        self._key = key
+        self._prefix = prefix
+        self._bound_to = bound_to
+        sealed = os.fstat(handle.fileno()).st_size - _HEAD.size
+        self._last = max(0, -(-sealed // (CHUNK + _TAG)) - 1)
+        self._held: dict[int, bytes] = {}
+
+    def read(self, start: int, end: int) -> bytes:
+        """The plain bytes from `start` up to `end`. Raises `ContentGone` for what was changed on disk."""
+        pieces = [self._chunk(number) for number in range(start // CHUNK, -(-end // CHUNK))]
+        if not pieces:
+            return b""
+        skip = start % CHUNK
+        return b"".join(pieces)[skip : skip + end - start]
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._held.clear()
+        self._handle.close()
+
+    def _chunk(self, number: int) -> bytes:
+        from cryptography.exceptions import InvalidTag
+
+        held = self._held.pop(number, None)
+        if held is None:
+            self._handle.seek(_HEAD.size + number * (CHUNK + _TAG))
+            sealed = self._handle.read(CHUNK + _TAG)
+            nonce = _NONCE.pack(self._prefix, number, number == self._last)
+            try:
+                held = self._key.decrypt(nonce, sealed, self._bound_to)
+            except InvalidTag as error:
+                raise ContentGone("the content cannot be opened") from error
+            if len(self._held) >= _HELD_CHUNKS:
+                del self._held[next(iter(self._held))]
+        self._held[number] = held
+        return held
+
+
 class Vault:
     """The folder of one installation's files."""
 
@@ -117,16 +161,8 @@ class Vault:
         """Its bytes, a chunk at a time. Raises `ContentGone`, also for what was changed on disk."""
         from cryptography.exceptions import InvalidTag
 
-        try:
-            handle = self._path(file_id).open("rb")
-        except OSError as error:
-            raise ContentGone(f"the content of `{file_id}` is not on this machine") from error
+        handle, key, prefix = self._opened(org_id, file_id)
         with handle:
-            magic, version, prefix = _HEAD.unpack(handle.read(_HEAD.size).ljust(_HEAD.size, b"\0"))
-            with self._database.read() as connection:
-                key = self._sealer.key(connection, org_id, version) if magic == _MAGIC else None
-            if key is None:
-                raise ContentGone(f"the key that `{file_id}` was sealed under has been destroyed")
             bound_to = _bound_to(org_id, file_id)
             number, sealed = 0, handle.read(CHUNK + _TAG)
             while True:
@@ -140,6 +176,11 @@ class Vault:
                 if not following:
                     return
                 number, sealed = number + 1, following
+
+    def open(self, org_id: str, file_id: str) -> "Pages":
+        """The file, to be read anywhere. Raises `ContentGone`. To be closed."""
+        handle, key, prefix = self._opened(org_id, file_id)
+        return Pages(handle, key, prefix, _bound_to(org_id, file_id))
 
     def remove(self, file_id: str) -> None:
         """Delete its content; nothing happens when there is none."""
@@ -162,6 +203,22 @@ class Vault:
                     path.unlink(missing_ok=True)
                     gone += 1
         return gone
+
+    def _opened(self, org_id: str, file_id: str) -> "tuple[BinaryIO, AESGCM, bytes]":
+        try:
+            handle = self._path(file_id).open("rb")
+        except OSError as error:
+            raise ContentGone(f"the content of `{file_id}` is not on this machine") from error
+        try:
+            magic, version, prefix = _HEAD.unpack(handle.read(_HEAD.size).ljust(_HEAD.size, b"\0"))
+            with self._database.read() as connection:
+                key = self._sealer.key(connection, org_id, version) if magic == _MAGIC else None
+            if key is None:
+                raise ContentGone(f"the key that `{file_id}` was sealed under has been destroyed")
+        except BaseException:
+            handle.close()
+            raise
+        return handle, key, prefix
 
     def _path(self, file_id: str) -> Path:
         if not _ID.fullmatch(file_id):

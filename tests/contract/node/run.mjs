@@ -191,7 +191,7 @@ const messages = {
       cache_read_input_tokens: usage.cache_read_input_tokens,
       cache_creation_input_tokens: usage.cache_creation_input_tokens,
       output_tokens: usage.output_tokens,
-      thinking_tokens: usage.output_tokens_details.thinking_tokens,
+      thinking_tokens: usage.output_tokens_details?.thinking_tokens ?? 0,
     },
     calls: content.filter((block) => block.type === "tool_use").map(({ name, input }) => [name, input]),
   }),

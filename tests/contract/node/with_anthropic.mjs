@@ -70,7 +70,7 @@ class Messages {
         input: usage.input_tokens,
         cached: usage.cache_read_input_tokens,
         output: usage.output_tokens,
-        reasoning: usage.output_tokens_details.thinking_tokens,
+        reasoning: usage.output_tokens_details?.thinking_tokens,
       },
       model: whole.model,
       calls: calls.map(({ name, input }) => [name, input]),

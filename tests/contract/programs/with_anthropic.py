@@ -82,7 +82,7 @@ class Messages:
                 "input": usage.input_tokens,
                 "cached": usage.cache_read_input_tokens,
                 "output": usage.output_tokens,
-                "reasoning": usage.output_tokens_details.thinking_tokens,
+                "reasoning": getattr(usage.output_tokens_details, "thinking_tokens", None),
             },
             model=final.model,
             thought="".join([b.thinking for b in final.content if b.type == "thinking"]),

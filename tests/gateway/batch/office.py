@@ -6,10 +6,12 @@ from typing import Any
 
 import anthropic
 import openai
+from google import genai
+from google.genai import types
 from tests.gateway.house import Caller, House, until
 
 ENDPOINT = "/v1/chat/completions"
-MADE: list[openai.OpenAI | anthropic.Anthropic] = []
+MADE: list[openai.OpenAI | anthropic.Anthropic | genai.Client] = []
 """The clients made since the last test ended, to be closed with the one that made them."""
 OVER = ("completed", "failed", "expired", "cancelled")
 
@@ -29,6 +31,14 @@ def anthropic_of(house: House, caller: Caller) -> anthropic.Anthropic:
     return client
 
 
+def gemini_of(house: House, caller: Caller) -> genai.Client:
+    """Likewise."""
+    options = types.HttpOptions(base_url=house.gateway.base_url)
+    client = genai.Client(api_key=caller.token, http_options=options)
+    MADE.append(client)
+    return client
+
+
 def chat_line(number: int | str, model: str = "m-chat", /, **body: Any) -> dict[str, Any]:
     """A line of an input file."""
     said = {"model": model, "messages": [{"role": "user", "content": f"question {number}"}], **body}
@@ -44,6 +54,27 @@ def message(number: int, model: str = "m-claude") -> Any:
     """A request of a message batch."""
     said = {"model": model, "max_tokens": 64, "messages": [{"role": "user", "content": f"question {number}"}]}
     return {"custom_id": f"r{number}", "params": said}
+
+
+def inlined(count: int) -> list[Any]:
+    """Requests of a Gemini batch."""
+    return [
+        {
+            "contents": [{"parts": [{"text": f"question {n}"}], "role": "user"}],
+            "metadata": {"number": str(n)},
+        }
+        for n in range(count)
+    ]
+
+
+def gemini_ended(client: genai.Client, batch: Any) -> Any:
+    """The Gemini batch, once it is over."""
+
+    def over() -> Any:
+        now = client.batches.get(name=batch.name)
+        return now if now.done else None
+
+    return until(over, f"{batch.name} is over", within_s=20.0)
 
 
 def begin(client: openai.OpenAI, lines: Iterable[Any], **more: Any) -> Any:

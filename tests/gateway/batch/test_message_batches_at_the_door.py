@@ -19,7 +19,9 @@ def house(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ho
     catalogue.model("m-chat", "chat")
     for name in ("m-claude", "m-slow", "m-last"):
         catalogue.model(name, "claude")
-    with running(tmp_path_factory.mktemp("messages"), catalogue.text, **ENV) as house:
+    config = "[server]\nmax_body_bytes = 262144\n" + "\n".join(catalogue.text.split("\n")[1:])
+    config = "providers_from_environment = false\n" + config
+    with running(tmp_path_factory.mktemp("messages"), config, **ENV) as house:
         yield house
 
 
@@ -39,6 +41,7 @@ def test_every_request_has_its_result_in_anthropics_own_shapes(house: House) -> 
     assert over.request_counts.to_dict() == {
         "processing": 0, "succeeded": 10, "errored": 2, "canceled": 0, "expired": 0,
     }  # fmt: skip
+    assert over.results_url == f"{house.gateway.base_url}/v1/messages/batches/{batch.id}/results"
     results = {line.custom_id: line.result for line in client.messages.batches.results(batch.id)}
     assert results.keys() == {f"r{n}" for n in range(12)}
     for n in range(10):
@@ -51,6 +54,19 @@ def test_every_request_has_its_result_in_anthropics_own_shapes(house: House) -> 
     assert missing.error.error.type == "not_found_error"
     assert wrong.error.error.type == "invalid_request_error"
     assert missing.error.request_id is not None
+
+
+def test_a_body_may_be_larger_than_any_other_requests(house: House) -> None:
+    client = anthropic_of(house, house.caller("voluminous"))
+    requests = [message(n) for n in range(12)]
+    for one in requests:
+        one["params"]["metadata"] = {"user_id": "x" * 60_000}
+    batch = client.messages.batches.create(requests=requests)
+    assert messages_ended(client, batch).request_counts.succeeded == 12
+
+    requests[3]["params"]["metadata"] = {"user_id": "x" * (1 << 20)}
+    with pytest.raises(anthropic.BadRequestError, match="one of `requests` is larger than"):
+        client.messages.batches.create(requests=requests)
 
 
 @pytest.mark.parametrize(

@@ -1,42 +1,19 @@
 """Message batches at Anthropic's own batch service, at half the price."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
 import pytest
+from tests.gateway.batch.native_world import native
 from tests.gateway.batch.office import anthropic_of, message, messages_ended
-from tests.gateway.batch.test_native_openai import KEEPS, SERVICE, native
-from tests.gateway.house import House, running, until
-from tests.gateway.stage import ENV, Catalogue
+from tests.gateway.house import House, until
 from tests.store.world import assert_books_balance
 from tests.upstream_batches import BatchUpstream
 
 
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[BatchUpstream]:
-    with BatchUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
-def house(upstream: BatchUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    catalogue = Catalogue()
-    service = SERVICE.replace("openai", "anthropic")
-    catalogue.provider("claude", "anthropic", upstream.url, service, KEEPS)
-    catalogue.provider("chat", "openai_chat", upstream.url, SERVICE, KEEPS)
-    catalogue.model("m-claude", "claude")
-    catalogue.model("m-chat", "chat")
-    with running(tmp_path_factory.mktemp("messages"), catalogue.text, **ENV) as house:
-        yield house
-
-
-@pytest.fixture(autouse=True)
-def clean(upstream: BatchUpstream) -> None:
-    upstream.ends, upstream.answers, upstream.refuses = True, None, ""
-    for kept in (upstream.requests, upstream.asked, upstream.deleted, upstream.fail):
-        kept.clear()
-    upstream.batches.clear()
+@pytest.fixture
+def house(native_house: House) -> House:
+    return native_house
 
 
 def test_a_message_batch_goes_whole_and_comes_back(house: House, upstream: BatchUpstream) -> None:

@@ -1,15 +1,16 @@
 """A batch at its provider outlives whoever looks after it: kill -9 at every step, a dead worker, a plain end.
 
-At each step the provider has done its work and the gateway dies before it hears of it.
+At each step the provider has done its work and the gateway dies before it hears of it. One gateway dies and
+is started again through the whole module, each time with batches of keys of their own.
 """
 
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.gateway.batch.native_world import config
 from tests.gateway.batch.office import (
     anthropic_of,
     begin,
@@ -21,38 +22,34 @@ from tests.gateway.batch.office import (
     openai_of,
     read,
 )
-from tests.gateway.batch.test_native_openai import KEEPS, SERVICE
-from tests.gateway.house import House, installed, running, until
-from tests.gateway.stage import ENV, Catalogue
+from tests.gateway.house import Caller, House, installed, running, until
+from tests.gateway.stage import ENV
 from tests.serving import children
 from tests.store.world import assert_books_balance
 from tests.upstream_batches import BatchUpstream
+from tests.upstream_batches_more import MoreBatches
 
 LINES = 70
 """More than are booked in one transaction."""
 
 
-def _config(url: str) -> str:
-    catalogue = Catalogue()
-    catalogue.provider("chat", "openai_chat", url, SERVICE, KEEPS)
-    catalogue.provider("claude", "anthropic", url, SERVICE.replace("openai", "anthropic"), KEEPS)
-    catalogue.model("m-chat", "chat")
-    catalogue.model("m-claude", "claude")
-    return catalogue.text
+@pytest.fixture(scope="module")
+def mortal(services: MoreBatches, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A gateway that runs, and may be killed and started again."""
+    with installed(tmp_path_factory.mktemp("mortal"), config(services.url), **ENV) as house:
+        for name in ("first", "second", "third", "fourth"):
+            house.tenant(name)
+        house.gateway.start()
+        yield house
 
 
-@pytest.fixture
-def upstream() -> Iterator[BatchUpstream]:
-    with BatchUpstream() as upstream:
-        yield upstream
-
-
-def _balanced(house: House, caller: Any) -> None:
+def _balanced(house: House, caller: Caller) -> None:
     house.booked(caller)
     assert_books_balance(house.gateway.data)
-    ((rows, unknown),) = house.rows("select count(*), sum(unknown) from ledger")
+    ((rows, unknown, spent),) = house.rows(
+        "select count(*), sum(unknown), sum(amount_nanos) from ledger where key_id = ?", caller.key_id
+    )
     assert (rows, unknown) == (LINES, 0), "every line once, none lost"
-    spent = house.rows("select sum(amount_nanos) from ledger")[0][0]
     assert house.spent(caller.budget_id or "") == spent
     assert house.rows("select count(*) from budget_lease where worker like 'batch_%' and state = 'open'") == [
         (0,)
@@ -60,135 +57,107 @@ def _balanced(house: House, caller: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("files", "messages"),
     [
-        ("POST", "/v1/files$"),
-        ("POST", "/v1/batches$"),
-        ("GET", "/v1/batches/batch_"),
-        ("GET", "/content$"),
-        ("DELETE", "/v1/files/"),
+        (("POST", "/v1/files$"), ("POST", "/messages/batches$")),
+        (("POST", "/v1/batches$"), ("GET", "/batches/msgbatch_[0-9]+$")),
+        (("GET", "/v1/batches/batch_"), ("GET", "/results$")),
+        (("GET", "/content$"), ("DELETE", "/batches/msgbatch")),
+        (("DELETE", "/v1/files/"), None),
     ],
 )
 def test_kill_9_at_any_step_doubles_nothing_and_loses_nothing(
-    tmp_path: Path, upstream: BatchUpstream, method: str, path: str
+    mortal: House, upstream: MoreBatches, files: tuple[str, str], messages: tuple[str, str] | None
 ) -> None:
-    with installed(tmp_path, _config(upstream.url), **ENV) as house:
-        caller = house.caller("patient", budget_nanos=10**12)
-        house.gateway.start()
-        upstream.hold(method, path)
-        batch = begin(openai_of(house, caller), [chat_line(n) for n in range(LINES)])
-        assert upstream.held.wait(20)
-        house.gateway.kill()
-        upstream.release()
-        house.gateway.start()
-        client = openai_of(house, caller)
-
-        over = ended(client, batch, within_s=40.0)
-
-        assert over.request_counts.completed == LINES
-        assert numbers(read(client, over.output_file_id)) == list(range(LINES))
-        assert len(upstream.batches) == 1, "it was made once"
-        assert upstream.seen("POST", "/v1/files") == 1, "and uploaded once"
-        assert upstream.asked == []
-        assert upstream.files == {}
-        _balanced(house, caller)
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/batches$"),
-        ("GET", "/batches/msgbatch_[0-9]+$"),
-        ("GET", "/results$"),
-        ("DELETE", "/batches/"),
-    ],
-)
-def test_kill_9_at_any_step_of_a_message_batch(
-    tmp_path: Path, upstream: BatchUpstream, method: str, path: str
-) -> None:
-    with installed(tmp_path, _config(upstream.url), **ENV) as house:
-        caller = house.caller("patient", budget_nanos=10**12)
-        house.gateway.start()
-        upstream.hold(method, path)
-        requests = [message(n) for n in range(LINES)]
-        batch = anthropic_of(house, caller).messages.batches.create(requests=requests)
-        assert upstream.held.wait(20)
-        house.gateway.kill()
-        for there in upstream.batches.values():
+    """A batch of a file and a message batch, each at a step of its own."""
+    house = mortal
+    one, other = (house.caller(name, org=name, budget_nanos=10**12) for name in ("first", "second"))
+    upstream.hold(*files, *(messages or ()))
+    batch = begin(openai_of(house, one), [chat_line(n) for n in range(LINES)])
+    requests = [message(n) for n in range(LINES)]
+    if messages is not None:
+        asked = anthropic_of(house, other).messages.batches.create(requests=requests)
+    assert upstream.held.wait(20)
+    house.gateway.kill()
+    for there in upstream.batches.values():
+        if there.id.startswith("msgbatch"):
             upstream._work_messages(there)  # its provider goes on meanwhile
-        upstream.release()
-        house.gateway.start()
-        client = anthropic_of(house, caller)
+    upstream.release()
+    house.gateway.start()
 
-        over = messages_ended(client, batch)
-
-        assert over.request_counts.succeeded == LINES
-        results = list(client.messages.batches.results(batch.id))
+    client = openai_of(house, one)
+    over = ended(client, batch, within_s=40.0)
+    assert over.request_counts.completed == LINES
+    assert numbers(read(client, over.output_file_id)) == list(range(LINES))
+    assert len([name for name in upstream.batches if name.startswith("batch_")]) == 1, "it was made once"
+    assert upstream.seen("POST", "/v1/files") == 1, "and uploaded once"
+    assert upstream.files == {}
+    if messages is not None:
+        claude = anthropic_of(house, other)
+        assert messages_ended(claude, asked).request_counts.succeeded == LINES
+        results = list(claude.messages.batches.results(asked.id))
         assert numbers([{"custom_id": line.custom_id} for line in results]) == list(range(LINES))
         assert upstream.seen("POST", "/v1/messages/batches") == 1, "it was made once"
-        assert upstream.asked == []
-        assert len(upstream.deleted) == 1
-        _balanced(house, caller)
+        assert len([name for name in upstream.deleted if name.startswith("msgbatch")]) == 1
+        _balanced(house, other)
+    assert upstream.asked == []
+    _balanced(house, one)
 
 
 def test_killed_between_two_groups_of_results_each_is_booked_once(
-    tmp_path: Path, upstream: BatchUpstream
+    mortal: House, upstream: BatchUpstream
 ) -> None:
-    with installed(tmp_path, _config(upstream.url), **ENV) as house:
-        caller = house.caller("patient", budget_nanos=10**12)
-        house.gateway.start()
-        batch = begin(openai_of(house, caller), [chat_line(n) for n in range(LINES)])
+    house = mortal
+    caller = house.caller("third", org="third", budget_nanos=10**12)
+    batch = begin(openai_of(house, caller), [chat_line(n) for n in range(LINES)])
+    kept = "select count(*) from batch_line where batch_id = ?"
+    until(lambda: house.rows(kept, batch.id)[0][0] > 0, "the first results are booked")
+    house.gateway.kill()
+    house.gateway.start()
 
-        def some() -> bool:
-            kept = int(house.rows("select count(*) from batch_line")[0][0])
-            return kept > 0
+    over = ended(openai_of(house, caller), batch, within_s=40.0)
 
-        until(some, "the first results are booked")
-        house.gateway.kill()
-        house.gateway.start()
-        client = openai_of(house, caller)
-
-        over = ended(client, batch, within_s=40.0)
-
-        assert over.request_counts.completed == LINES
-        assert upstream.asked == []
-        _balanced(house, caller)
+    assert over.request_counts.completed == LINES
+    assert upstream.asked == []
+    _balanced(house, caller)
 
 
-def test_a_batch_away_is_found_again_by_another_worker(tmp_path: Path, upstream: BatchUpstream) -> None:
+def test_an_orderly_end_leaves_a_batch_at_its_provider(mortal: House, upstream: BatchUpstream) -> None:
     upstream.ends = False
-    with running(tmp_path, _config(upstream.url), workers=2, **ENV) as house:
+    house = mortal
+    caller = house.caller("fourth", org="fourth", budget_nanos=10**12)
+    batch = begin(openai_of(house, caller), [chat_line(n) for n in range(LINES)])
+    until(lambda: len(upstream.batches) == 1, "it is away")
+    house.gateway.process.terminate()
+    assert house.gateway.stop() == 0
+    upstream.end()
+    house.gateway.start()
+
+    over = ended(openai_of(house, caller), batch, within_s=40.0)
+
+    assert over.request_counts.completed == LINES
+    assert upstream.seen("POST", "/v1/batches") == 1
+    _balanced(house, caller)
+
+
+def test_a_batch_away_is_found_again_by_another_worker(
+    services: MoreBatches, upstream: BatchUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    upstream.ends = False
+    with running(tmp_path_factory.mktemp("pair"), config(services.url), workers=2, **ENV) as house:
         caller = house.caller("patient", budget_nanos=10**12)
         batch = begin(openai_of(house, caller), [chat_line(n) for n in range(LINES)])
         until(lambda: upstream.seen("GET", "/v1/batches/" + next(iter(upstream.batches), "?")), "it is away")
+        resting = "select 1 from batch where owner = '' and leased_until_ns > 0"
+        until(lambda: house.rows(resting), "nobody looks at it now")
         pids = children(house.gateway.process.pid)
         os.kill(pids[0], signal.SIGKILL)
         upstream.end()
         client = openai_of(house, caller)
 
-        over = ended(client, batch, within_s=60.0)
+        over: Any = ended(client, batch, within_s=60.0)
 
         assert over.request_counts.completed == LINES
         assert len(upstream.batches) == 1
-        assert upstream.seen("POST", "/v1/batches") == 1
-        _balanced(house, caller)
-
-
-def test_an_orderly_end_leaves_a_batch_at_its_provider(tmp_path: Path, upstream: BatchUpstream) -> None:
-    upstream.ends = False
-    with installed(tmp_path, _config(upstream.url), **ENV) as house:
-        caller = house.caller("patient", budget_nanos=10**12)
-        house.gateway.start()
-        batch = begin(openai_of(house, caller), [chat_line(n) for n in range(LINES)])
-        until(lambda: len(upstream.batches) == 1, "it is away")
-        house.gateway.process.terminate()
-        assert house.gateway.stop() == 0
-        upstream.end()
-        house.gateway.start()
-        client = openai_of(house, caller)
-
-        over = ended(client, batch, within_s=40.0)
-
-        assert over.request_counts.completed == LINES
         assert upstream.seen("POST", "/v1/batches") == 1
         _balanced(house, caller)

@@ -1,58 +1,24 @@
 """Batches at OpenAI's own batch service, at half the price: whole, in part, refused, cancelled."""
 
-from collections.abc import Iterator
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.calling import call
+from click.testing import CliRunner, Result
+from tests.gateway.batch.native_world import config, native
 from tests.gateway.batch.office import begin, chat_line, ended, numbers, openai_of, read
 from tests.gateway.house import House, running, until
-from tests.gateway.stage import ENV, Catalogue
+from tests.gateway.stage import ENV
 from tests.store.world import assert_books_balance
 from tests.upstream_batches import BatchUpstream
 
-SERVICE = 'batches = { dialect = "openai", percent = 50 }'
-KEEPS = "attributes = { retention_days = 30, keeps = { batch = 30 } }"
+from passerelle.cli.main import passerelle
 
 
-def config(url: str, *more: str) -> str:
-    """One provider with a batch service, another without."""
-    catalogue = Catalogue()
-    catalogue.provider("chat", "openai_chat", url, 'also = ["openai_responses"]', SERVICE, KEEPS)
-    catalogue.provider("plain", "openai_chat", url)
-    catalogue.model("m-chat", "chat")
-    catalogue.model("m-other", "chat")
-    catalogue.model("m-plain", "plain")
-    catalogue.model("m-draw", "chat", more=['output_modalities = ["image"]'])
-    catalogue.model("m-embed", "chat", more=['output_modalities = ["embedding"]'])
-    catalogue.model("m-free", "chat", price=None)
-    return "\n".join([catalogue.text, "[batches]", *more])
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[BatchUpstream]:
-    with BatchUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
-def house(upstream: BatchUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with running(tmp_path_factory.mktemp("native"), config(upstream.url), **ENV) as house:
-        yield house
-
-
-@pytest.fixture(autouse=True)
-def clean(upstream: BatchUpstream) -> None:
-    upstream.ends, upstream.answers, upstream.refuses = True, None, ""
-    for kept in (upstream.requests, upstream.asked, upstream.deleted, upstream.fail):
-        kept.clear()
-    upstream.batches.clear()
-
-
-def native(house: House, batch: Any) -> str:
-    """Where a batch is with its provider."""
-    return str(house.rows("select native from batch where batch_id = ?", batch.id)[0][0])
+@pytest.fixture
+def house(native_house: House) -> House:
+    return native_house
 
 
 def test_a_batch_goes_whole_and_comes_back_at_half_the_price(house: House, upstream: BatchUpstream) -> None:
@@ -293,22 +259,25 @@ def test_an_administrator_sees_where_batches_are_and_cancels_them(
     goes = begin(client, [chat_line(n) for n in range(3)])
     until(lambda: '"step":"waiting"' in native(house, goes), "it is away")
 
-    def said(*args: str) -> Any:
-        found = call("batches", *args, "--org", "watched", data=house.gateway.data)
-        assert found.code == 0, found.err
-        return found
+    def told(*args: str) -> Result:
+        return CliRunner(env={"PASSERELLE_DATA_DIR": str(house.gateway.data)}).invoke(
+            passerelle, ["batches", *args]
+        )
 
-    listed = {row["id"]: row for row in said("list", "--json").json}
+    def said(*args: str) -> str:
+        found = told(*args, "--org", "watched")
+        assert found.exit_code == 0, found.output
+        return found.stdout
+
+    listed = {row["id"]: row for row in json.loads(said("list", "--json"))}
     assert listed.keys() == {stays.id, goes.id}
     assert listed[goes.id]["native"]["batch_id"] in upstream.batches
-    assert "no place with a batch service" in said("show", stays.id).out.replace("\n", " ")
-    assert "at `chat/m-chat.chat`, waiting" in said("show", goes.id).out
-    assert "cancelling" in said("cancel", goes.id).out
+    assert "no place with a batch service" in said("show", stays.id).replace("\n", " ")
+    assert "at `chat/m-chat.chat`, waiting" in said("show", goes.id)
+    assert "cancelling" in said("cancel", goes.id)
     assert ended(client, goes).status == "cancelled"
-    refused = call("batches", "cancel", goes.id, "--org", "watched", data=house.gateway.data)
-    assert refused.code == 0, "it is cancelled already"
-    other = call("batches", "show", goes.id, data=house.gateway.data)
-    assert other.code != 0
+    assert said("cancel", goes.id), "it is cancelled already"
+    assert told("show", goes.id).exit_code != 0
 
 
 def test_trouble_at_every_step_passes(house: House, upstream: BatchUpstream) -> None:

@@ -49,7 +49,7 @@ def stop_of(
     if finish in ("stop", "tool_calls"):
         if called:
             return "tool_use"
-        if stop_sequence is not None:
+        if stop_sequence is not None or raw == "stop_sequence":  # Bedrock's word too, which names none
             return "stop_sequence"
         return "refusal" if refused else "end_turn"
     if finish == "pause" and raw == "compaction":

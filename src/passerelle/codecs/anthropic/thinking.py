@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from passerelle.codecs.anthropic.models import ModelRules
+from passerelle.codecs.claude import ModelRules
 from passerelle.core.request import Effort, Reasoning
 
 LEAST_BUDGET: Final = 1_024

@@ -6,9 +6,9 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from passerelle.codecs.anthropic.citations import is_own
-from passerelle.codecs.anthropic.models import ModelRules
 from passerelle.codecs.anthropic.read_blocks import kept_block
 from passerelle.codecs.call_ids import CallIds
+from passerelle.codecs.claude import ModelRules
 from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.media import media_kind, parse_data_url, true_type
 from passerelle.codecs.names import fit_name

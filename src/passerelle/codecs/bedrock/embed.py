@@ -22,6 +22,7 @@ import msgspec
 
 from passerelle.codecs.base import Encoded, Target, Watched
 from passerelle.codecs.bedrock.models import base_model
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.core.errors import AnswerError, invalid
 from passerelle.core.request import Dialect, EmbedRequest
 from passerelle.core.response import EmbedResponse
@@ -110,7 +111,7 @@ class EmbedProvider:
         try:
             answers = _answers.decode(body)
             vectors = tuple([vector for answer in answers for vector in _vectors(answer)])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except BAD_JSON:
             vectors = ()
         if not vectors or not all(vectors):
             raise AnswerError("the provider's answer holds no embeddings")

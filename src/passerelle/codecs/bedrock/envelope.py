@@ -1,11 +1,11 @@
 """What the road reads of a request before, and often instead of, decoding it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget
 from passerelle.codecs.bedrock.formats import is_words
 from passerelle.codecs.bedrock.read_blocks import SEALED
 from passerelle.codecs.bedrock.types import BlockSign, ConverseSign, CountSign, MediaSign, SourceSign
@@ -46,6 +46,7 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         path = "inferenceConfig.maxTokens"
         raise invalid(f"`{path}` is {limit}; make it 1 or more", path)
 
+    additional = _additional_of(read)
     seen = _Seen()
     for at, message in enumerate(read.messages):
         if message.role not in ("user", "assistant", "system"):
@@ -57,15 +58,56 @@ def read_envelope(body: bytes, target: PathTarget) -> Envelope:
         model=target.model,
         stream=bool(target.stream),
         max_output_tokens=limit,
-        features=_features(read, seen),
+        features=_features(read, additional, seen),
         text_bytes=len(body) - seen.media_bytes,
         images=seen.images,
         unmeasured=seen.unmeasured or bool(read.prompt_variables),
         relayable=seen.relayable,
+        settings=_settings(read, additional),
     )
 
 
-def _features(read: ConverseSign, seen: "_Seen") -> frozenset[str]:
+def _settings(read: ConverseSign, additional: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the body says of how to answer. What is each model's own is read in every maker's form."""
+    said: dict[str, Any] = {}
+    inference = read.inference_config
+    if inference is not None:
+        said = {
+            "temperature": inference.temperature,
+            "top_p": inference.top_p,
+            "stop": inference.stop_sequences,
+            "max_tokens": inference.max_tokens,
+        }
+    if read.tool_config is not None:
+        said["tool_choice"] = read.tool_config.tool_choice
+    if read.output_config is not None:
+        said["effort"] = read.output_config.effort
+    if isinstance(read.service_tier, dict):
+        said["service_tier"] = read.service_tier.get("type")
+    if additional:
+        thinking, nova = additional.get("thinking"), additional.get("reasoningConfig")
+        if isinstance(thinking, dict):
+            said["thinking"], said["budget"] = thinking.get("type"), thinking.get("budget_tokens")
+        efforts = (
+            said.get("effort"),
+            _inner(additional, "output_config", "effort"),
+            nova.get("maxReasoningEffort") if isinstance(nova, dict) else None,
+            additional.get("reasoning_effort"),
+        )
+        said["effort"] = next((effort for effort in efforts if effort is not None), None)
+        counts = (additional.get("top_k"), _inner(additional, "inferenceConfig", "topK"), additional.get("k"))
+        said["top_k"] = next((count for count in counts if count is not None), None)
+    if read.messages and read.messages[-1].role == "assistant":
+        said["prefill"] = True
+    return {name: value for name, value in said.items() if value is not None} or NOTHING_SET
+
+
+def _inner(fields: Mapping[str, Any], name: str, field: str) -> Any:
+    inner = fields.get(name)
+    return inner.get(field) if isinstance(inner, dict) else None
+
+
+def _features(read: ConverseSign, additional: Mapping[str, Any], seen: "_Seen") -> frozenset[str]:
     found: list[str] = []
     if read.tool_config is not None and read.tool_config.tools:
         tools = read.tool_config.tools
@@ -76,17 +118,23 @@ def _features(read: ConverseSign, seen: "_Seen") -> frozenset[str]:
     found += [name for name in ("images", "files", "audio") if getattr(seen, name)]
     if read.output_config is not None and read.output_config.text_format:
         found.append("json_schema")
-    if read.additional_model_request_fields and _thinks(read.additional_model_request_fields):
+    if _thinks(additional):
         found.append("reasoning")
     return frozenset(found) if found else _NOTHING
 
 
-def _thinks(raw: msgspec.Raw) -> bool:
-    """Thinking is asked for, in some maker's form."""
+def _additional_of(read: ConverseSign) -> Mapping[str, Any]:
+    """The fields that are the model's own; what is no object of them is left to the model."""
+    if not read.additional_model_request_fields:
+        return {}
     try:
-        fields = _additional.decode(raw)
+        return _additional.decode(read.additional_model_request_fields)
     except BAD_JSON:
-        return False
+        return {}
+
+
+def _thinks(fields: Mapping[str, Any]) -> bool:
+    """Thinking is asked for, in some maker's form."""
     for name in ("thinking", "reasoningConfig"):
         said = fields.get(name)
         if isinstance(said, dict) and said.get("type") in ("enabled", "adaptive"):

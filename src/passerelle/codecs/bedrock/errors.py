@@ -15,6 +15,7 @@ import msgspec
 from passerelle.codecs.base import EncodedProblem
 from passerelle.codecs.bedrock.types import StreamEvent
 from passerelle.codecs.eventstream import Frame, exception_headers, write_frame
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.core.errors import FailureKind, Problem, ProblemKind
 from passerelle.core.event import Failed
 
@@ -112,7 +113,7 @@ def read_exception(frame: Frame) -> Failed:
         try:
             said = _payload.decode(frame.payload)
             words = said.message or said.original_message or ""
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except BAD_JSON:
             words = ""
     words = words[:_MOST_WORDS]
     failure: FailureKind

@@ -2,9 +2,10 @@
 
 Sources, read 2026-11-22: the notes of botocore 1.44.5's service model (`ToolChoice`,
 `ToolResultBlock.status`, `DocumentBlock`); docs.aws.amazon.com/bedrock "Prompt caching for faster model
-inference" (Claude everywhere, Nova not on tools; an hour's lifetime from Claude 4.5 on), "Inference request
-parameters and response fields", "Extended thinking" (Claude: `thinking`; Nova 2: `reasoningConfig`), and
-OpenAI's open models' `reasoning_effort`.
+inference" (Claude everywhere, an hour's lifetime from 4.5 on; Nova not on tools, nor right behind a tool's
+result: aws-samples/bedrock-engineer pull 71), "Inference request parameters and response fields", "Extended
+thinking" (Claude: `thinking`; Nova 2: `reasoningConfig`), and OpenAI's open models' `reasoning_effort`.
+What each generation of Claude takes stands in `codecs/claude`.
 """
 
 import re
@@ -13,12 +14,11 @@ from typing import Final, Literal
 
 import msgspec
 
+from passerelle.codecs import claude
+
 Thinks = Literal["claude_adaptive", "claude_budget", "nova", "effort"]
 
 _GEOGRAPHY: Final = re.compile(r"[a-z-]{2,8}\.(?=[a-z0-9-]+\.)")
-_CLAUDE: Final = re.compile(
-    r"anthropic\.claude-(?:(?:opus|sonnet|haiku|[a-z]+)-(\d+)(?:-(\d{1,2})(?!\d))?|(\d+)-(\d+))"
-)
 
 
 class ModelRules(msgspec.Struct, frozen=True):
@@ -28,6 +28,14 @@ class ModelRules(msgspec.Struct, frozen=True):
     """`anthropic`, `amazon`, `meta`…; empty for an id that names none (a profile's ARN)."""
     thinks: Thinks | None = None
     """How it is told to think; None when it cannot be."""
+    off: claude.Off = "disabled"
+    """How Claude's thinking is turned off; `never` when it cannot be."""
+    efforts: tuple[str, ...] = ()
+    """The words of `outputConfig.effort` that Claude takes, from least to most."""
+    sampling: bool = True
+    """It takes `temperature`, `topP` and `top_k`."""
+    one_sampler: bool = False
+    """It takes `temperature` or `topP`, not both."""
     top_k: str | None = None
     """Where `top_k` stands in `additionalModelRequestFields`."""
     forced_tools: bool = False
@@ -37,6 +45,8 @@ class ModelRules(msgspec.Struct, frozen=True):
     caches: bool = False
     """It takes `cachePoint` in system prompts and messages."""
     caches_tools: bool = False
+    caches_results: bool = False
+    """It takes one right behind a tool's result."""
     caches_hour: bool = False
 
 
@@ -72,22 +82,20 @@ def base_model(model: str) -> str:
 
 
 def _claude(base: str) -> ModelRules:
-    found = _CLAUDE.match(base)
-    version = (0, 0)
-    if found is not None:
-        version = (int(found[1] or found[3]), int(found[2] or found[4] or 0))
-    thinks: Thinks | None = None
-    if version >= (4, 6):
-        thinks = "claude_adaptive"
-    elif version >= (3, 7):
-        thinks = "claude_budget"
+    rules = claude.rules_for(base)
+    version = claude.version_of(base)
     return ModelRules(
         "anthropic",
-        thinks=thinks,
+        thinks="claude_adaptive" if rules.adaptive else "claude_budget" if rules.budget else None,
+        off=rules.off,
+        efforts=rules.efforts,
+        sampling=rules.sampling,
+        one_sampler=rules.one_sampler,
         top_k="top_k",
-        forced_tools=True,
+        forced_tools=rules.forced_tools,
         result_status=True,
-        caches=version >= (3, 5),
-        caches_tools=version >= (3, 5),
-        caches_hour=version >= (4, 5),
+        caches=version is None or version >= (3, 5),
+        caches_tools=version is None or version >= (3, 5),
+        caches_results=version is None or version >= (3, 5),
+        caches_hour=version is None or version >= (4, 5),
     )

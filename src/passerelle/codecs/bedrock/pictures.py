@@ -23,6 +23,7 @@ import msgspec
 
 from passerelle.codecs.base import Encoded, Target, Watched
 from passerelle.codecs.bedrock.models import base_model
+from passerelle.codecs.fields import BAD_JSON, number_in
 from passerelle.codecs.shapes import nearest, sides
 from passerelle.core.errors import AnswerError, invalid
 from passerelle.core.request import Dialect
@@ -100,7 +101,7 @@ class PicturesProvider:
         """Raises `AnswerError`, with the filter's words where it kept a picture back."""
         try:
             answer = _answer.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except BAD_JSON:
             raise AnswerError("the provider's pictures are in no known form") from None
         reasons = [reason for reason in answer.finish_reasons if reason]
         if reasons:
@@ -152,10 +153,8 @@ def _number(value: Any) -> Any:
     """A number that a form could only say as text."""
     if not isinstance(value, str):
         return value
-    try:
-        return int(value) if value.lstrip("-").isdigit() else float(value)
-    except ValueError:
-        return value
+    number = number_in(value)
+    return value if number is None else number
 
 
 def _base64(image: Media) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.bedrock.automaton import PASSED_OVER, Automaton
-from passerelle.codecs.bedrock.stops import finish_of
+from passerelle.codecs.bedrock.stops import finish_of, sequence_of
 from passerelle.codecs.bedrock.types import Delta, StreamEvent
 from passerelle.codecs.eventstream import EventStreamParser, Frame
 from passerelle.codecs.fields import BAD_JSON, JsonObject
@@ -177,6 +177,7 @@ class Decoder:
         events.append(
             Finished(
                 finish_of(reason, self._state.called),
+                stop_sequence=sequence_of(self._extra.get("additionalModelResponseFields")),
                 raw_finish=reason,
                 service_tier=self._tier,
                 extra={"bedrock": self._extra} if self._extra else None,

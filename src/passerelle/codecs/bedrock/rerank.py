@@ -20,6 +20,7 @@ import msgspec
 
 from passerelle.codecs.base import Encoded, Target, Watched
 from passerelle.codecs.bedrock.models import base_model
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.core.errors import AnswerError, invalid
 from passerelle.core.request import Dialect
 from passerelle.core.tasks import Ranked, RerankRequest, RerankResponse
@@ -85,7 +86,7 @@ class RerankProvider:
         """
         try:
             answer = _answer.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except BAD_JSON:
             raise AnswerError("the provider's ranking is in no known form") from None
         if not answer.results:
             raise AnswerError("the provider gave no ranking")

@@ -9,7 +9,7 @@ from passerelle.codecs.base import ReplyContext, Watched
 from passerelle.codecs.bedrock.formats import image_format
 from passerelle.codecs.bedrock.read_blocks import read_content, whole_block
 from passerelle.codecs.bedrock.seals import Block, call_seal, hides_thoughts, reasoning_block
-from passerelle.codecs.bedrock.stops import finish_of, may_be_empty, stop_of
+from passerelle.codecs.bedrock.stops import finish_of, may_be_empty, sequence_of, stop_of
 from passerelle.codecs.bedrock.types import TokenCount, WatchedAnswer, WatchedBlock
 from passerelle.codecs.bedrock.usage import from_wire, to_wire
 from passerelle.codecs.citations import web_source
@@ -55,6 +55,7 @@ def read_response(body: bytes) -> Response:
         model=invoked(watched),
         usage=from_wire(watched.usage),
         service_tier=watched.service_tier.type if watched.service_tier is not None else None,
+        stop_sequence=sequence_of(fields.get("additionalModelResponseFields")),
         raw_finish=raw,
         extra={"bedrock": left} if left else None,
     )

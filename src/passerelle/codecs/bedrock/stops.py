@@ -3,7 +3,7 @@
 Converse's words: `StopReason` in botocore 1.44.5's service model (read 2026-11-22).
 """
 
-from typing import Final
+from typing import Any, Final
 
 from passerelle.core.response import FinishReason
 
@@ -32,6 +32,17 @@ _STOP: Final[dict[FinishReason, str]] = {
     "malformed_tool_call": "malformed_tool_use",
     "incomplete": "max_tokens",
 }
+
+
+STOPPED_BY: Final = "/stop_sequence"
+"""Asked back of Claude (`additionalModelResponseFieldPaths`): which of the stop sequences it was. "Converse"
+of docs.aws.amazon.com/bedrock/latest/APIReference has it for its example (read 2026-11-22)."""
+
+
+def sequence_of(additional: Any) -> str | None:
+    """The stop sequence in an answer's `additionalModelResponseFields`."""
+    said = additional.get(STOPPED_BY[1:]) if isinstance(additional, dict) else None
+    return said if isinstance(said, str) else None
 
 
 def finish_of(stop_reason: str, called: bool) -> FinishReason:

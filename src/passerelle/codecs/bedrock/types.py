@@ -73,22 +73,27 @@ class ToolSign(msgspec.Struct, rename="camel"):
     tool_spec: msgspec.Raw = _ABSENT
 
 
-class ToolsSign(msgspec.Struct):
-    """The tools."""
+class ToolsSign(msgspec.Struct, rename="camel"):
+    """The tools, and whether one must be called."""
 
     tools: list[ToolSign] = []
+    tool_choice: Any = None
 
 
 class InferenceSign(msgspec.Struct, rename="camel"):
-    """Of the sampling settings, the limit."""
+    """The limit and the sampling settings, as they were written."""
 
     max_tokens: int | None = None
+    temperature: Any = None
+    top_p: Any = msgspec.field(default=None, name="topP")
+    stop_sequences: Any = None
 
 
 class OutputSign(msgspec.Struct, rename="camel"):
-    """Whether a schema binds the answer."""
+    """Whether a schema binds the answer, and the effort."""
 
     text_format: msgspec.Raw = _ABSENT
+    effort: Any = None
 
 
 class ConverseSign(msgspec.Struct, rename="camel"):
@@ -98,6 +103,7 @@ class ConverseSign(msgspec.Struct, rename="camel"):
     inference_config: InferenceSign | None = None
     tool_config: ToolsSign | None = None
     output_config: OutputSign | None = None
+    service_tier: Any = None
     additional_model_request_fields: msgspec.Raw = _ABSENT
     prompt_variables: msgspec.Raw = _ABSENT
 

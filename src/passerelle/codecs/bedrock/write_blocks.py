@@ -88,6 +88,9 @@ class BlockWriter:
         return {"cachePoint": {"type": "default", "ttl": "1h"} if hour else {"type": "default"}}
 
     def _cache(self, written: list[Block], ttl: CacheTtl) -> None:
+        if "toolResult" in written[-1] and not (self._rules.caches_results or self._native):
+            self._lose("cache_control")
+            return
         point = self.cache_point(ttl)
         if point is not None and "cachePoint" not in written[-1]:
             written.append(point)

@@ -11,6 +11,7 @@ import msgspec
 from passerelle.codecs.base import NOTHING_RENAMED, Encoded, Target
 from passerelle.codecs.bedrock import write_settings
 from passerelle.codecs.bedrock.models import ModelRules, rules_for
+from passerelle.codecs.bedrock.stops import STOPPED_BY
 from passerelle.codecs.bedrock.write_blocks import Block, BlockWriter, Losses
 from passerelle.codecs.bedrock.write_turns import Turns, check_pairs
 from passerelle.codecs.call_ids import CallIds
@@ -55,6 +56,8 @@ class _Writer:
         self._tools(body)
         write_settings.settle(self.request, self.target, self.rules, self.lose, body, native=self.native)
         self._extra(body)
+        if not self.native and self.rules.maker == "anthropic" and self.request.sampling.stop:
+            body["additionalModelResponseFieldPaths"] = [STOPPED_BY]
         return body
 
     # ── the conversation ──

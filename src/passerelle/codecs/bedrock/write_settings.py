@@ -10,7 +10,7 @@ from passerelle.codecs.bedrock.read_request import ADDITIONAL
 from passerelle.codecs.bedrock.write_blocks import Block, Losses
 from passerelle.core.request import Effort, Reasoning, Request
 
-_BUDGETS: Final[dict[Effort, int]] = {
+_BUDGETS: Final[dict[str, int]] = {
     "minimal": 1_024,
     "low": 1_024,
     "medium": 8_192,
@@ -58,7 +58,7 @@ def settle(
         limit = _think(asked, rules, limit, target.max_output_tokens, additional, output, lose)
     if limit is not None:
         inference["maxTokens"] = max(limit, 1)
-    _sample(request, rules, inference, additional, lose, native=native, thinks=bool(additional))
+    _sample(request, rules, inference, additional, lose, native=native, thinks=_asks(additional))
     if inference:
         body["inferenceConfig"] = inference
     if additional:
@@ -67,6 +67,13 @@ def settle(
     if output:
         body["outputConfig"] = output
     _account(request, body, lose, native=native)
+
+
+def _asks(additional: Block) -> bool:
+    """Thinking is asked for."""
+    modes = (additional.get("thinking"), additional.get("reasoningConfig"))
+    asked = any(mode is not None and mode["type"] in ("enabled", "adaptive") for mode in modes)
+    return asked or "reasoning_effort" in additional
 
 
 def binds_schemas(target: Target, *, known: bool = False) -> bool:
@@ -113,7 +120,12 @@ def _think(
     """Write how much to think; gives the limit, which may grow when nobody named one."""
     if not _thinks(asked):
         off = asked.enabled is False or asked.effort == "none"
-        if off and rules.thinks == "nova":
+        if off and rules.maker == "anthropic":
+            if rules.off == "never":
+                lose("reasoning.effort")
+            elif rules.thinks is not None:
+                additional["thinking"] = {"type": rules.off}
+        elif off and rules.thinks == "nova":
             additional["reasoningConfig"] = {"type": "disabled"}
         elif off and rules.thinks == "effort":
             lose("reasoning.effort")  # these models always think
@@ -127,12 +139,19 @@ def _think(
         case "claude_adaptive":
             additional["thinking"] = {"type": "adaptive"}
             if asked.effort is not None:
-                output["effort"] = "low" if effort == "minimal" else effort
+                output["effort"] = _nearest(effort, rules.efforts)
         case "claude_budget":
             return _budgeted(asked, effort, limit, ceiling, additional, lose)
         case None:
             lose("reasoning.effort")
     return limit
+
+
+def _nearest(effort: Effort, efforts: tuple[str, ...]) -> str:
+    """`effort`, or the nearest below it that the model takes; its lowest when none is below."""
+    ranks = tuple(_BUDGETS)
+    below = [word for word in efforts if ranks.index(word) <= ranks.index(effort)]
+    return below[-1] if below else efforts[0]
 
 
 def _budgeted(
@@ -170,15 +189,26 @@ def _sample(
     if thinks and not native and rules.maker in ("anthropic", "amazon") and temperature not in (None, 1):
         lose("temperature")
         temperature = None
+    top_p = asked.top_p
+    if not native and not rules.sampling:
+        if temperature not in (None, 1):
+            lose("temperature")
+        if top_p not in (None, 1):
+            lose("top_p")
+        temperature = top_p = None
+    if not native and rules.one_sampler and temperature is not None and top_p is not None:
+        if top_p != 1:
+            lose("top_p")
+        top_p = None
     if temperature is not None:
         inference["temperature"] = temperature
-    if asked.top_p is not None:
-        inference["topP"] = asked.top_p
+    if top_p is not None:
+        inference["topP"] = top_p
     if asked.stop:
         inference["stopSequences"] = list(asked.stop)
     if asked.top_k is not None:
         place = "top_k" if native else rules.top_k
-        if place is None or (thinks and not native):
+        if place is None or ((thinks or not rules.sampling) and not native):
             lose("top_k")
         else:
             head, dot, field = place.partition(".")

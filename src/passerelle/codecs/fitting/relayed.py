@@ -70,6 +70,18 @@ PLACES: Final[Mapping[Dialect, Mapping[str, Path]]] = MappingProxyType(
             "effort": ("generationConfig", "thinkingConfig", "thinkingLevel"),
             "budget": ("generationConfig", "thinkingConfig", "thinkingBudget"),
         },
+        "bedrock": {
+            "temperature": ("inferenceConfig", "temperature"),
+            "top_p": ("inferenceConfig", "topP"),
+            "stop": ("inferenceConfig", "stopSequences"),
+            "max_tokens": ("inferenceConfig", "maxTokens"),
+            "tool_choice": ("toolConfig", "toolChoice"),
+            "service_tier": ("serviceTier", "type"),
+            "effort": ("outputConfig", "effort"),
+            "thinking": ("additionalModelRequestFields", "thinking", "type"),
+            "budget": ("additionalModelRequestFields", "thinking", "budget_tokens"),
+            "top_k": ("additionalModelRequestFields", "top_k"),
+        },
     }
 )  # fmt: skip
 """Where each dialect writes each setting."""
@@ -82,12 +94,31 @@ _SNAKES: Final[Mapping[str, Path]] = MappingProxyType(
 )
 """Google takes its fields in either spelling."""
 
+ELSEWHERE: Final[Mapping[str, tuple[Path, ...]]] = MappingProxyType(
+    {
+        "effort": (
+            ("additionalModelRequestFields", "output_config", "effort"),
+            ("additionalModelRequestFields", "reasoningConfig", "maxReasoningEffort"),
+            ("additionalModelRequestFields", "reasoning_effort"),
+        ),
+        "top_k": (
+            ("additionalModelRequestFields", "inferenceConfig", "topK"),
+            ("additionalModelRequestFields", "k"),
+        ),
+    }
+)
+"""Where else Bedrock's makers have theirs: `additionalModelRequestFields` are each model's own."""
+
 EVERYTHING: Final[Mapping[str, Any]] = MappingProxyType({"*": True})
 """Settings nobody has looked at: all the body says."""
 
 _MESSAGES: Final[Mapping[Dialect, str]] = MappingProxyType(
-    {"openai_chat": "messages", "anthropic": "messages", "gemini": "contents"}
+    {"openai_chat": "messages", "anthropic": "messages", "gemini": "contents", "bedrock": "messages"}
 )
+_AUTO: Final[Mapping[Dialect, Json]] = MappingProxyType(
+    {"anthropic": {"type": "auto"}, "bedrock": {"auto": {}}}
+)
+"""A choice left to the model, where it is no word."""
 _ANSWERERS: Final = frozenset({b'"assistant"', b'"model"'})
 _LIMITS: Final[Mapping[Dialect, tuple[Path, ...]]] = MappingProxyType(
     {
@@ -95,6 +126,7 @@ _LIMITS: Final[Mapping[Dialect, tuple[Path, ...]]] = MappingProxyType(
         "openai_responses": (("max_output_tokens",),),
         "anthropic": (("max_tokens",),),
         "gemini": (("generationConfig", "maxOutputTokens"),),
+        "bedrock": (("inferenceConfig", "maxTokens"),),
     }
 )
 
@@ -119,21 +151,23 @@ def fit_body(
     tree: _Tree | None = None
     if "*" in settings:
         tree = _Tree(split(body))
-        if dialect == "gemini" and "generation_config" in tree.fields:
-            places = _SNAKES
+        places = _spelled(places, tree, dialect)
         given = _read(tree, places, dialect, accepts)
     else:
         given = {name: _plain(name, value, dialect) for name, value in settings.items()}
     try:
         verdict = judge(given, accepts, dialect)
     except UnfitError as error:
+        places = _spelled(places, tree or _Tree(split(body)), dialect)
         named = places.get(error.setting)
         if named is None:
             named = (_MESSAGES.get(dialect, "input") if error.setting == "prefill" else error.setting,)
         raise UnfitError(".".join(named), error.why) from None
     if not verdict.changes and most_output_tokens is None:
         return body, ()
-    tree = tree or _Tree(split(body))
+    if tree is None:
+        tree = _Tree(split(body))
+        places = _spelled(places, tree, dialect)
     told = _write(tree, places, verdict, dialect)
     if most_output_tokens is not None:
         for path in _LIMITS.get(dialect, ()):
@@ -142,6 +176,21 @@ def fit_body(
                 tree.put(path, most_output_tokens)
                 told.append(f"{'.'.join(path)}={most_output_tokens}")
     return (tree.bytes(), tuple(told)) if tree.changed else (body, tuple(told))
+
+
+def _spelled(places: Mapping[str, Path], tree: "_Tree", dialect: Dialect) -> Mapping[str, Path]:
+    """`places` as this body has them."""
+    if dialect == "gemini" and "generation_config" in tree.fields:
+        return _SNAKES
+    if dialect != "bedrock" or "additionalModelRequestFields" not in tree.fields:
+        return places
+    own = {
+        name: path
+        for name, others in ELSEWHERE.items()
+        for path in others
+        if tree.get(places[name]) is None and tree.get(path) is not None
+    }
+    return {**places, **own} if own else places
 
 
 class _Tree:
@@ -234,6 +283,8 @@ def _mode(choice: Any) -> str:
     """Core's word for a dialect's choice of a tool."""
     if isinstance(choice, dict):
         kind = choice.get("type")
+        if kind is None:  # Converse: the kind is the only key
+            kind = next(iter(choice), None)
         if kind == "any" or (kind == "allowed_tools" and "required" in str(choice)):
             return "required"
         return "tool" if kind in ("function", "custom", "tool") else "auto"
@@ -254,12 +305,12 @@ def _write(tree: _Tree, places: Mapping[str, Path], verdict: Verdict, dialect: D
         if path is None:
             continue
         if name == "tool_choice":
-            value = {"type": "auto"} if dialect == "anthropic" else value
+            value = _AUTO.get(dialect, value)
         elif name == "effort" and dialect == "gemini" and value is not None:
             value = value.upper()
         elif name == "thinking" and value is None:
-            path = path[:1]  # what qualified it means nothing without it
-        if name == "budget" and value is None and tree.get(("thinking",)) is None and dialect == "anthropic":
+            path = path[:-1]  # what qualified it means nothing without it
+        if name == "budget" and value is None and tree.get(path[:-1]) is None:
             continue
         tree.put(path, value)
     told = []
@@ -267,6 +318,6 @@ def _write(tree: _Tree, places: Mapping[str, Path], verdict: Verdict, dialect: D
         name, equals, value = said.partition("=")
         path = places.get(name, (name,))
         if name == "thinking":
-            path = path[:1]
+            path = path[:-1]
         told.append(".".join(path) + equals + value)
     return told

@@ -14,7 +14,7 @@ _SAMPLING = (
 )  # fmt: skip
 _PLAIN = ("verbosity", "service_tier", "parallel_tool_calls")
 _NOTHING = Sampling()
-_OFF_APART: frozenset[Dialect] = frozenset({"anthropic", "gemini"})
+_OFF_APART: frozenset[Dialect] = frozenset({"anthropic", "gemini", "bedrock"})
 """Dialects where not to think is no word of effort."""
 _WORDS = {"effort": "reasoning.effort", "budget": "reasoning.effort"}
 """How core's public words call what `settings` calls shorter."""

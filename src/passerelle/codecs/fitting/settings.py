@@ -50,15 +50,17 @@ OWN: Final[Mapping[Dialect, Mapping[str, tuple[float, float]]]] = MappingProxyTy
         "openai_responses": {"temperature": (0, 2), "top_p": (0, 1), "top_logprobs": (0, 20)},
         "anthropic": {"temperature": (0, 1), "top_p": (0, 1), "top_k": (0, 1e9)},
         "gemini": {"temperature": (0, 2), "top_p": (0, 1), "top_k": (0, 1e9)},
+        "bedrock": {"temperature": (0, 1), "top_p": (0, 1), "top_k": (0, 1e9)},
     }
 )  # fmt: skip
 """What each dialect itself allows. Sources: the notes in the request types of openai 3.54
 (`completion_create_params`), anthropic 2.12 (`message_create_params`; its sampling as the API reference of
-2025 gives it) and ai.google.dev/api/generate-content#GenerationConfig, read
-2026-11-22."""
+2025 gives it), ai.google.dev/api/generate-content#GenerationConfig, and botocore 1.44.5
+(`InferenceConfiguration`), read 2026-11-22."""
 
 LEAST_BUDGET: Final = 1024
 """Anthropic's least (SDK 2.12, `ThinkingConfigEnabledParam`)."""
+_BUDGETS: Final = {"minimal": 1_024, "low": 1_024, "high": 24_576, "xhigh": 32_000, "max": 32_000}
 _USUAL_BUDGET: Final = 8192
 """Medium effort in Google's table, which `anthropic.thinking` uses too."""
 
@@ -184,7 +186,8 @@ def _thinking(given: Given, accepts: Accepts, verdict: Verdict) -> None:
             verdict.adapt("thinking", "adaptive")
             verdict.drop("budget", silently=True)
         elif mode == "adaptive" and "enabled" in known:
-            budget = _USUAL_BUDGET if limit is None else min(_USUAL_BUDGET, limit - 1)
+            wanted = _BUDGETS.get(str(given.get("effort")), _USUAL_BUDGET)
+            budget = wanted if limit is None else min(wanted, limit - 1)
             if budget < LEAST_BUDGET:
                 verdict.drop("thinking")
             else:

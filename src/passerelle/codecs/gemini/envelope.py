@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from passerelle.codecs.base import NOTHING_SET, Envelope, PathTarget
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.gemini.request import model_name, problem, read_body
 from passerelle.codecs.gemini.signatures import is_foreign
 from passerelle.codecs.gemini.wire import WireError, canonical, check_utf8, malformed
@@ -129,7 +130,7 @@ def _glance(body: bytes, target: PathTarget) -> _Body:
         return counted.generate_content_request or counted.request_snake or counted
     except msgspec.ValidationError:
         plain = canonical(read_body(body, target))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except BAD_JSON as error:
         raise malformed(error) from None
     try:
         return _body.decode(plain)

@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Final, NamedTuple, TypeVar, get_args, get_orig
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
+
 
 class Wire(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
     """A message of Google's API."""
@@ -60,7 +62,7 @@ def parse(body: bytes | msgspec.Raw, type_: type[W]) -> W:
         value: W = decoder.decode(body)
     except msgspec.ValidationError:
         return lenient(body, type_)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except BAD_JSON as error:
         raise malformed(error) from None
     return value
 

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_chat.errors import decode_error, decode_top_error
-from passerelle.codecs.openai_chat.wire import BAD_JSON, Chunk
+from passerelle.codecs.openai_chat.wire import Chunk
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed
 from passerelle.core.usage import Usage

@@ -3,7 +3,8 @@
 Said once for both ways there: on a request that was encoded, and on a caller's own fields.
 
 Sources, read 2026-11-22: mistralai 3.7.0, `chatcompletionrequest` (`random_seed`) and `assistantmessage`
-(`prefix`); api-docs.deepseek.com/guides/thinking_mode (`thinking`); console.groq.com/docs/openai (`name`).
+(`prefix`); api-docs.deepseek.com/guides/thinking_mode (`thinking`); console.groq.com/docs/openai (`name`);
+github.com/justrach/codegraff issue 751 (Meta: only `tool_choice: auto`, and no tools for `none`).
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import msgspec
 Json = dict[str, Any]
 Fields = dict[str, msgspec.Raw]
 
-OWN_SHAPES: Final = frozenset({"random_seed_field", "thinking_toggle"})
+OWN_SHAPES: Final = frozenset({"random_seed_field", "thinking_toggle", "no_store", "no_choice_of_none"})
 OWN_MESSAGES: Final = frozenset({"no_name", "prefix_field"})
 
 _messages_decoder = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
@@ -30,6 +31,10 @@ def reshape(body: Json, quirks: frozenset[str], drop: Callable[[str], None]) -> 
     if "thinking_toggle" in quirks and body.get("reasoning_effort") == "none":
         del body["reasoning_effort"]
         body["thinking"] = {"type": "disabled"}
+    if "no_store" in quirks and body.pop("store", None):
+        drop("store")
+    if "no_choice_of_none" in quirks and body.get("tool_choice") == "none":
+        del body["tool_choice"], body["tools"]  # what is not offered is not called
     messages = body.get("messages")
     if not messages:
         return
@@ -49,6 +54,11 @@ def reshape_fields(fields: Fields, quirks: frozenset[str]) -> None:
     if "thinking_toggle" in quirks and bytes(fields.get("reasoning_effort", b"")) == b'"none"':
         del fields["reasoning_effort"]
         fields.setdefault("thinking", _OFF)
+    if "no_store" in quirks:
+        fields.pop("store", None)
+    if "no_choice_of_none" in quirks and bytes(fields.get("tool_choice", b"")) == b'"none"':
+        del fields["tool_choice"]
+        fields.pop("tools", None)
 
 
 def reshape_messages(fields: Fields, quirks: frozenset[str]) -> bool:

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from passerelle.codecs.base import NOTHING_SET, Envelope
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.media import is_reference
-from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.codecs.openai_reading import decode, explained
 from passerelle.codecs.sealed import MARK
 from passerelle.core.errors import invalid

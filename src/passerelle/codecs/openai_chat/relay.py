@@ -58,6 +58,10 @@ def relay_losses(body: bytes, target: Target) -> tuple[str, ...]:
     lost = [name for name in before if name not in after and not _is_null(before[name])]
     if "max_completion_tokens" in lost and "max_tokens" in after:
         lost.remove("max_completion_tokens")
+    if "store" in lost and bytes(before["store"]) == b"false":
+        lost.remove("store")  # a server that knows no `store` stores nothing
+    if "no_choice_of_none" in target.quirks:
+        lost = [name for name in lost if name not in ("tool_choice", "tools")]
     if "seed" in lost and "random_seed" in after:
         lost.remove("seed")
     if "reasoning_effort" in lost and "thinking" in after:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from passerelle.codecs.base import Watched
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.media import parse_data_url, sniff_audio
 from passerelle.codecs.names import digest
 from passerelle.codecs.openai_chat.answers import EMPTY, is_empty, parse_answer
@@ -22,7 +23,6 @@ from passerelle.codecs.openai_chat.opaque import (
 )
 from passerelle.codecs.openai_chat.stream_parts import detail_words, image_url, read_piece
 from passerelle.codecs.openai_chat.usage import WireUsage, decode_usage
-from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.core.errors import AnswerError
 from passerelle.core.message import (
     AudioPart,

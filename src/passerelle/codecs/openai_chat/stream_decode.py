@@ -17,6 +17,7 @@ A missing `[DONE]` after a finish reason is no failure: several servers never se
 
 from typing import Any, Final
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_chat.answers import (
     EMPTY,
     HEAD_BYTES,
@@ -31,7 +32,7 @@ from passerelle.codecs.openai_chat.finish import BROKEN, decode_finish
 from passerelle.codecs.openai_chat.opaque import ORIGIN
 from passerelle.codecs.openai_chat.stream_parts import Parts
 from passerelle.codecs.openai_chat.usage import decode_usage
-from passerelle.codecs.openai_chat.wire import BAD_JSON, Choice, Chunk, read_chunk
+from passerelle.codecs.openai_chat.wire import Choice, Chunk, read_chunk
 from passerelle.codecs.sse import Frame, SseParser
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Event, Failed, Finished, Started, UsageReported

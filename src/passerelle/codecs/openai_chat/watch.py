@@ -6,13 +6,14 @@ Judges by the same rules as `stream_decode`, without making events: the state ta
 from typing import Any
 
 from passerelle.codecs.base import Envelope
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_chat.answers import EMPTY, chunk_error, is_empty, not_a_stream, seems_whole
 from passerelle.codecs.openai_chat.errors import decode_error
 from passerelle.codecs.openai_chat.finish import BROKEN, decode_finish
 from passerelle.codecs.openai_chat.stream_decode import MALFORMED, NO_FINISH, TORN, is_whole, keep_head
 from passerelle.codecs.openai_chat.stream_parts import detail_words, image_url, read_piece, words_of
 from passerelle.codecs.openai_chat.usage import decode_usage
-from passerelle.codecs.openai_chat.wire import BAD_JSON, Choice, Chunk, Delta, read_chunk
+from passerelle.codecs.openai_chat.wire import Choice, Chunk, Delta, read_chunk
 from passerelle.codecs.sse import Frame, SseParser
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed

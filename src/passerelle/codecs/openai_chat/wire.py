@@ -116,7 +116,3 @@ def read_chunk(data: bytes) -> Chunk:
         if not isinstance(value, dict) or not ("usage" in value or "x_groq" in value):
             raise
         return msgspec.convert({**value, "usage": None, "x_groq": None}, Chunk)
-
-
-BAD_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding a provider's bytes may raise."""

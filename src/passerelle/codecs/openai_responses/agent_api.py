@@ -1,7 +1,8 @@
 """Perplexity's Agent API: Responses, of which it knows a part and refuses the rest.
 
 Any field it does not list, also inside another, is a 400. The form of the answer stands in `response_format`,
-as in Chat Completions; messages hold words and pictures and nothing beside; reasoning items do not exist; web
+as in Chat Completions; messages hold words and pictures and nothing beside, results of tools words alone;
+reasoning items and namespaces do not exist; for a tool of free text stands a function of one text; web
 search happens only where its tool is offered, which Sonar, whose successor this is, always did: a request
 without tools is given that one.
 
@@ -13,6 +14,7 @@ input_item_param; read 2026-11-22.
 from collections.abc import Callable
 from typing import Any, Final
 
+from passerelle.codecs.custom import TEXT_SCHEMA, wrap
 from passerelle.codecs.openai_reading import Json
 
 Drop = Callable[[str], None]
@@ -44,12 +46,17 @@ def fit(body: Json, drop: Drop) -> None:
             drop("reasoning.summary")
         if reasoning.get("effort") in (None, "none"):  # it has no word for not at all
             del body["reasoning"]
+            if reasoning.get("effort") == "none":
+                drop("reasoning.effort")
         else:
             body["reasoning"] = {"effort": reasoning["effort"]}
     items = body.get("input")
     if isinstance(items, list):
         body["input"] = [fitted for item in items if (fitted := _item(item, drop)) is not None]
     tools = body.get("tools") or []
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("type") == "custom":
+        body["tool_choice"] = {**choice, "type": "function"}
     body["tools"] = [_tool(tool) for tool in tools] or [{"type": "web_search"}]
 
 
@@ -72,10 +79,15 @@ def _item(item: Json, drop: Drop) -> Json | None:
             return {"type": "message", "role": item.get("role"), "content": content} if content else None
         case "function_call":
             return {name: item[name] for name in _CALL if name in item}
-        case "function_call_output":
+        case "custom_tool_call":
+            named = {"call_id": item.get("call_id"), "name": item.get("name")}
+            return {"type": "function_call", **named, "arguments": wrap(str(item.get("input", "")))}
+        case "function_call_output" | "custom_tool_call_output":
             words = _content(item.get("output"), drop)
-            said = words if isinstance(words, str) else "".join(part.get("text", "") for part in words)
-            return {"type": "function_call_output", "call_id": item.get("call_id"), "output": said}
+            if not isinstance(words, str):
+                drop("image")
+                words = "".join(part.get("text", "") for part in words)
+            return {"type": "function_call_output", "call_id": item.get("call_id"), "output": words}
         case "reasoning":
             drop("reasoning")
         case kind:
@@ -107,6 +119,9 @@ def _tool(tool: Json) -> Json:
     kind = tool.get("type")
     if kind == "function":
         return {name: tool[name] for name in _FUNCTION if tool.get(name) is not None}
+    if kind == "custom":
+        said = {name: tool[name] for name in ("name", "description") if tool.get(name) is not None}
+        return {"type": "function", **said, "parameters": TEXT_SCHEMA, "strict": True}
     if not isinstance(kind, str) or not kind.startswith("web_search"):
         return tool
     fitted = {**tool, "type": "web_search"}

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Watched
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_reading import Json, take_text
 from passerelle.codecs.openai_responses.agent_api import sources_in
 from passerelle.codecs.openai_responses.content_in import image_in, output_text_in
@@ -50,7 +51,7 @@ def decode_response(body: bytes) -> Response:
     try:
         items = _whole.decode(body).output or []
         fields = {k: msgspec.json.decode(v) for k, v in _fields.decode(body).items() if k not in _KNOWN}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # in what `_read` skips
+    except BAD_JSON as error:  # in what `_read` skips
         raise AnswerError(_not_json(body, error)) from None
     parts: list[Part] = []
     beside: list[list[Any]] = []
@@ -98,7 +99,7 @@ def watch_response(body: bytes) -> Watched:
 def _read(body: bytes) -> tuple[WireResponse, Usage, FinishReason]:
     try:
         wire = _wire.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except BAD_JSON as error:
         raise AnswerError(_not_json(body, error)) from None
     usage = usage_in(wire.usage)
     finish = settle(wire)
@@ -173,7 +174,7 @@ def decode_token_count(body: bytes) -> int:
     """The answer of `POST /v1/responses/input_tokens`. Raises `AnswerError`."""
     try:
         found = _count.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except BAD_JSON as error:
         raise AnswerError(_not_json(body, error)) from None
     tokens = found.get("input_tokens") if isinstance(found, dict) else None
     if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 0:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_reading import decode, wrong
 from passerelle.codecs.sealed import MARK
 from passerelle.codecs.splice import join, quoted, split
@@ -229,7 +230,7 @@ def event_type(data: bytes) -> str:
     """The `type` of an event's data; empty for what is no event."""
     try:
         return _event.decode(data).type
-    except msgspec.DecodeError:
+    except BAD_JSON:
         return ""
 
 

@@ -8,6 +8,7 @@ The body's order is fixed and what changes from turn to turn stands last in `inp
 prefix.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from passerelle.codecs.base import Encoded, Target
 from passerelle.codecs.names import digest, fit_id, fit_names
 from passerelle.codecs.openai_reading import Json
-from passerelle.codecs.openai_responses.agent_api import fit
+from passerelle.codecs.openai_responses.agent_api import LISTED, fit
 from passerelle.codecs.openai_responses.decode import ENCRYPTED, LOGPROBS
 from passerelle.codecs.openai_responses.items_out import ItemsOut
 from passerelle.codecs.openai_responses.tools import DIALECT, Names, choice_in, choice_out, tools_out
@@ -46,7 +47,8 @@ TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultr
 
 def encode_request(request: Request, target: Target) -> Encoded:
     """The request in this dialect; losses are named for `codecs/callers.py`."""
-    ours = request.dialect == DIALECT
+    agent = "agent_api" in target.quirks  # where neither namespaces nor tools of free text exist
+    ours = request.dialect == DIALECT and not agent
     memo = (request.memo or {}) if ours else {}
     items = ItemsOut(request, target.quirks)
     dropped = [*request.dropped]
@@ -63,6 +65,8 @@ def encode_request(request: Request, target: Target) -> Encoded:
     if tools:
         body["tools"] = tools
     _choice(request, memo, ours, body, dropped)
+    if "no_choice_of_none" in target.quirks and body.get("tool_choice") == "none":
+        del body["tool_choice"], body["tools"]
     if request.parallel_tool_calls is not None:
         if "no_parallel_tool_calls_field" in target.quirks:
             dropped.append("parallel_tool_calls")
@@ -85,13 +89,15 @@ def encode_request(request: Request, target: Target) -> Encoded:
     if ours:
         _give_back(request.extra or {}, memo, body)
     elif request.extra:
-        kept = _SHARED if request.dialect == "openai_chat" else ()
+        kept: Collection[str] = _SHARED if request.dialect == "openai_chat" else ()
+        if agent and request.dialect == DIALECT:
+            kept = LISTED
         body.update({name: request.extra[name] for name in kept if name in request.extra})
         dropped.extend([name for name in request.extra if name not in kept])
     body["input"] = _input(messages, items.items, ours)
     if request.stream:
         body["stream"] = True
-    if "agent_api" in target.quirks:
+    if agent:
         fit(body, dropped.append)
     if target.operation == "count_tokens":
         body = {name: value for name, value in body.items() if name in _COUNTED}

@@ -254,6 +254,7 @@ def _tools(tools: list[_Tool], features: set[str]) -> None:
     for tool in tools:
         kinds = [tool.type]
         if tool.type == "namespace":
+            features.add("namespaces")
             kinds = [nested.type or "function" for nested in tool.tools or ()]
         for kind in kinds:
             if kind == "custom":

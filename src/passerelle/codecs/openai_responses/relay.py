@@ -12,6 +12,7 @@ import msgspec
 
 from passerelle.codecs.base import Envelope, PathTarget, Target
 from passerelle.codecs.callers import CALLERS_WORDS
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_reading import Json, decode_object
 from passerelle.codecs.openai_responses.agent_api import fit
 from passerelle.codecs.openai_responses.answer_in import EMPTY, settle
@@ -87,6 +88,9 @@ def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
     fields["model"] = msgspec.Raw(quoted(target.model))
     for name in _refused(target):
         fields.pop(name, None)
+    if "no_choice_of_none" in target.quirks and bytes(fields.get("tool_choice", _ABSENT)) == b'"none"':
+        del fields["tool_choice"]
+        fields.pop("tools", None)  # what is not offered is not called
     chats = envelope.operation == "chat" and "no_metadata" not in target.quirks
     if chats and bytes(fields.get("store", _ABSENT)) != b"false":
         fields["store"] = msgspec.Raw(b"false")
@@ -145,7 +149,7 @@ class ResponsesWatcher:
                 passed.append(frame.raw)
         except AnswerError as error:
             self.failed = None if self.done else Failed(error.failure, error.message)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except BAD_JSON:
             self.failed = Failed("protocol", MALFORMED_EVENT)
         return passed[0] if len(passed) == 1 else b"".join(passed)
 

@@ -19,8 +19,7 @@ The parts themselves are kept in `stream_parts`.
 
 from typing import Final
 
-import msgspec
-
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_responses.answer_in import EMPTY, settle
 from passerelle.codecs.openai_responses.errors import decode_error
 from passerelle.codecs.openai_responses.stream_parts import PART_HANDLERS, PartsIn
@@ -74,7 +73,7 @@ class ResponsesDecoder:
                     break
         except AnswerError as error:
             self._fail(Failed(error.failure, error.message))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except BAD_JSON:
             self._fail(Failed("protocol", MALFORMED_EVENT))
         out, parts.out = parts.out, []
         return out
@@ -173,7 +172,7 @@ def ending(head: bytes | None, pending: bytes) -> Failed:
     if start[:1] == b"{":
         try:
             said = error_event.decode(start)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except BAD_JSON:
             return Failed("protocol", "the provider sent JSON instead of a stream")
         if said.error is not None:
             return decode_error(said.error)

@@ -17,7 +17,7 @@ from passerelle.core.clock import Clock, mint
 from passerelle.core.errors import Problem, ProblemError, ProblemKind
 from passerelle.core.ids import same
 from passerelle.core.principal import Principal
-from passerelle.gateway.batch.lines import ENDPOINTS, Line
+from passerelle.gateway.batch.lines import Line, asked_of
 from passerelle.gateway.batch.outputs import result_of
 from passerelle.gateway.batch.pace import Pace
 from passerelle.gateway.road import Road
@@ -70,7 +70,7 @@ class Asker:
             turned_away = problem.provider is None and problem.kind in _OURS
             tries += not turned_away
             if problem.kind not in _PASSING or tries >= self._attempts:
-                told = registry.client(ENDPOINTS[batch.endpoint][0]).encode_problem(problem, request_id)
+                told = registry.client(asked_of(batch.endpoint)[0]).encode_problem(problem, request_id)
                 return result_of(
                     batch.surface, line, receipt_id=receipt_id, request_id=request_id,
                     status=told.status, body=told.body,
@@ -84,7 +84,7 @@ class Asker:
     async def _once(
         self, batch: Batch, line: Line, request_id: str, receipt_id: str
     ) -> tuple[Problem | None, bytes]:
-        dialect, target = ENDPOINTS[batch.endpoint]
+        dialect, target = asked_of(batch.endpoint)
         try:
             ask = Ask(
                 principal=self._principal(batch),
@@ -104,7 +104,7 @@ class Asker:
         except StoreUnavailable:
             return Problem("overloaded", "Records cannot be written now; try again shortly."), b""
         if delivery.chunks is not None:
-            await delivery.chunks.aclose()  # type: ignore[attr-defined]
+            await delivery.chunks.aclose()
             told = "Streams cannot be asked for in a batch; leave `stream` out."
             return Problem("invalid_request", told, param="stream"), b""
         return None, delivery.body

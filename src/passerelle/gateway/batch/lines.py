@@ -1,14 +1,17 @@
 """The input of a batch: JSON Lines into requests, and what is wrong with each line.
 
-OpenAI's lines are `{custom_id, method, url, body}`; ours of a message batch are `{custom_id, params}`,
-written by the route that took them. The words for what is wrong are OpenAI's where it has one:
-`invalid_json_line`, `duplicate_custom_id`, `url_mismatch`, `empty_file`, `too_many_tasks`,
-`missing_required_parameter` (issue 240 of stdapi-ai/stdapi.ai, which lists them, and OpenAI's Batch guide;
-read 2026-11-22). Unlike there, lines may name different models: each is planned by itself.
+OpenAI's lines are `{custom_id, method, url, body}`; ours of a message batch are `{custom_id, params}`, of a
+Gemini batch `{request, metadata}`, both written by the routes that took them. The words for what is wrong are
+OpenAI's where it has one: `invalid_json_line`, `duplicate_custom_id`, `url_mismatch`, `empty_file`,
+`too_many_tasks`, `missing_required_parameter` (issue 240 of stdapi-ai/stdapi.ai, which lists them, and
+OpenAI's Batch guide; read 2026-11-22). Unlike there, lines may name different models: each is planned by
+itself.
 
 Nothing here does I/O: lines come from an iterator of bytes cut anywhere.
 """
 
+import re
+from array import array
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -26,7 +29,8 @@ ENDPOINTS: dict[str, tuple[Dialect, PathTarget]] = {
     "/v1/images/generations": ("openai_chat", PathTarget("generate_image")),
     "/v1/messages": ("anthropic", PathTarget("chat")),
 }
-"""What may be asked in a batch, and how a line of it is read."""
+"""What may be asked in a batch, and how a line of it is read; Gemini's name their model: see `asked_of`."""
+_GEMINI = re.compile(r"/v1beta/models/(?P<model>.+):generateContent")
 _MODEL_OPTIONAL = ("/v1/moderations",)
 
 MOST_PROBLEMS = 100
@@ -40,6 +44,7 @@ class Line(msgspec.Struct, frozen=True):
     number: int
     """From 1, blank lines counted."""
     custom_id: str
+    """The caller's own mark of it; Gemini's is JSON, or nothing."""
     body: bytes
     """The request as the caller wrote it, byte for byte."""
 
@@ -63,6 +68,11 @@ class _MessageLine(msgspec.Struct):
     params: msgspec.Raw
 
 
+class _GeminiLine(msgspec.Struct):
+    request: msgspec.Raw
+    metadata: msgspec.Raw = msgspec.Raw()
+
+
 class _Asked(msgspec.Struct):
     model: object = None
     stream: object = None
@@ -70,7 +80,19 @@ class _Asked(msgspec.Struct):
 
 _openai = msgspec.json.Decoder(_OpenAiLine)
 _message = msgspec.json.Decoder(_MessageLine)
+_gemini = msgspec.json.Decoder(_GeminiLine)
 _asked = msgspec.json.Decoder(_Asked)
+
+
+def asked_of(endpoint: str) -> tuple[Dialect, PathTarget]:
+    """The dialect and the operation of a batch's lines."""
+    known = ENDPOINTS.get(endpoint)
+    if known is not None:
+        return known
+    named = _GEMINI.fullmatch(endpoint)
+    if named is None:
+        raise AssertionError(f"batches are not made of {endpoint}")
+    return "gemini", PathTarget("chat", stream=False, model=named["model"])
 
 
 class LineError(Exception):
@@ -106,6 +128,21 @@ def cut(chunks: Iterable[bytes], longest: int) -> Iterator[tuple[int, bytes | No
         yield number + 1, last
 
 
+def starts(chunks: Iterable[bytes]) -> "array[int]":
+    """Where each line begins, blank ones too, and at last where the input ends: eight bytes a line."""
+    found = array("Q", (0,))
+    passed = 0
+    for chunk in chunks:
+        at = chunk.find(b"\n")
+        while at >= 0:
+            found.append(passed + at + 1)
+            at = chunk.find(b"\n", at + 1)
+        passed += len(chunk)
+    if passed > found[-1]:
+        found.append(passed)
+    return found
+
+
 def read_line(surface: Surface, endpoint: str, number: int, text: bytes | None) -> Line:
     """One line as a request. Raises `LineError`."""
     if text is None:
@@ -113,6 +150,9 @@ def read_line(surface: Surface, endpoint: str, number: int, text: bytes | None) 
     if surface == "anthropic":
         message = _message.decode(text)
         return Line(number, message.custom_id, bytes(message.params))
+    if surface == "gemini":
+        one = _gemini.decode(text)
+        return Line(number, bytes(one.metadata).decode(), bytes(one.request))
     try:
         said = _openai.decode(text)
     except BAD_JSON as error:

@@ -8,18 +8,31 @@ interrupted.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Protocol
 
-_LOOK_AGAIN_S = 0.05
+
+class Traffic(Protocol):
+    """What a pace needs of the road."""
+
+    @property
+    def in_flight(self) -> int:
+        """Every request of the worker, lines included."""
+        ...
+
+    def on_leaving(self, told: Callable[[], None]) -> None:
+        """Have `told()` called when the next request is over, once."""
+        ...
 
 
 class Pace:
     """One worker's pace, shared by its batches: whoever has waited longest is next."""
 
-    def __init__(self, *, concurrency: int, yield_above: int, in_flight: Callable[[], int]) -> None:
-        """`in_flight()` counts every request of the worker, lines included."""
+    def __init__(self, *, concurrency: int, yield_above: int, road: Traffic) -> None:
         self._places = asyncio.Semaphore(concurrency)
         self._yield_above = yield_above
-        self._in_flight = in_flight
+        self._road = road
+        self._left: asyncio.Event | None = None
+        """Set when a request leaves the road; None while no line waits for that."""
         self.lines = 0
         """Under way now."""
 
@@ -27,10 +40,22 @@ class Pace:
     async def place(self) -> AsyncIterator[None]:
         """Wait for a place and hold it."""
         async with self._places:
-            while self._in_flight() - self.lines > self._yield_above:  # noqa: ASYNC110 - no request tells its end
-                await asyncio.sleep(_LOOK_AGAIN_S)
+            while self._road.in_flight - self.lines > self._yield_above:
+                await self._next_leaving()
             self.lines += 1
             try:
                 yield
             finally:
                 self.lines -= 1
+
+    async def _next_leaving(self) -> None:
+        left = self._left
+        if left is None:
+            left = self._left = asyncio.Event()
+            self._road.on_leaving(self._tell)
+        await left.wait()
+
+    def _tell(self) -> None:
+        if self._left is not None:
+            self._left.set()
+            self._left = None

@@ -21,7 +21,8 @@ from passerelle.config.sections import BatchSettings, FileSettings
 from passerelle.core.batch import ACTIVE, Batch, BatchState, KeptFile, LineProblem, LineResult
 from passerelle.core.clock import Clock, mint
 from passerelle.gateway.batch.ask import Asker
-from passerelle.gateway.batch.lines import Line, check, read_lines
+from passerelle.gateway.batch.input import Input
+from passerelle.gateway.batch.lines import Line, check
 from passerelle.gateway.batch.native.carry import Carrier
 from passerelle.gateway.batch.outputs import Unasked, unasked
 from passerelle.store import Store, StoreUnavailable
@@ -63,6 +64,8 @@ class Run:
         self.batch = batch
         self.stop = asyncio.Event()
         """No further line: the batch is cancelled, the worker leaves, or the lease is lost."""
+        self.rests_s: float | None = None
+        """It was left alone for so long: nothing is to be done for it before."""
         self._leaving = False
         self._owner = owner
         self._store = store
@@ -72,6 +75,7 @@ class Run:
         self._draining = draining
         self._heavy = heavy
         self._carrier = carrier
+        self._input = Input(store, batch, rules.longest_line)
         self._results: list[LineResult] = []
         self._writing = asyncio.Lock()
 
@@ -116,7 +120,7 @@ class Run:
         batch, rules = self.batch, self._rules
         checked = await self._long(
             lambda: check(
-                batch.surface, batch.endpoint, self._input(),
+                batch.surface, batch.endpoint, self._input.chunks(),
                 longest=rules.longest_line, most=rules.batches.max_lines,
             )
         )  # fmt: skip
@@ -124,15 +128,12 @@ class Run:
             await self._end("failed", problems=checked.problems)
             return
         self.batch = await asyncio.to_thread(
-            self._store.batches.advance, self._owner, batch, "in_progress", total=checked.total
+            self._store.batch_runs.advance, self._owner, batch, "in_progress", total=checked.total
         )
 
     async def _long(self, work: Callable[[], _T]) -> _T:
         """Work through a whole input, in the thread that batches have for it: no request waits behind it."""
         return await asyncio.get_running_loop().run_in_executor(self._heavy, work)
-
-    def _input(self) -> Iterator[bytes]:
-        return self._store.files.content(self.batch.org_id, self.batch.input_file_id)
 
     # --- at a provider's own batch service
 
@@ -141,12 +142,12 @@ class Run:
         if self.batch.native is None and self.batch.state == "in_progress":
             if self._rules.batches.native == "never":
                 return
-            self.batch = await self._carrier.decide(self._owner, self.batch, self._unanswered, self._long)
+            self.batch = await self._carrier.decide(self._owner, self.batch, self._input, self._long)
         while not self._leaving:
             native = self.batch.native
             if native is None or native.step in ("here", "over"):
                 return
-            self.batch, pause_s = await self._carrier.carry(self._owner, self.batch, self._unanswered)
+            self.batch, pause_s = await self._carrier.carry(self._owner, self.batch, self._input, self._long)
             if self._draining():
                 self.leave()
             elif pause_s is not None:
@@ -156,12 +157,13 @@ class Run:
                     self.batch,
                     until_ns=self._clock.unix_ns() + int(pause_s * 1e9),
                 )
+                self.rests_s = pause_s
                 self.leave()
 
     # --- asking
 
     async def _ask_all(self) -> None:
-        source = _Source(await asyncio.to_thread(self._unanswered))
+        source = _Source(await asyncio.to_thread(self._input.unanswered))
         hands = min(self._rules.batches.concurrency, self.batch.tally.total) or 1
         async with asyncio.TaskGroup() as group:
             for _ in range(hands):
@@ -170,13 +172,8 @@ class Run:
             self.leave()
         if not self._leaving:
             self.batch = await asyncio.to_thread(
-                self._store.batches.advance, self._owner, self.batch, "finalizing"
+                self._store.batch_runs.advance, self._owner, self.batch, "finalizing"
             )
-
-    def _unanswered(self) -> Iterator[Line]:
-        done = self._store.batches.done(self.batch)
-        longest = self._rules.longest_line
-        return read_lines(self.batch.surface, self.batch.endpoint, self._input(), longest, done)
 
     async def _hand(self, source: "_Source") -> None:
         """Ask one line after another."""
@@ -200,7 +197,9 @@ class Run:
             group, self._results = self._results, []
             while group:
                 try:
-                    await asyncio.to_thread(self._store.batches.add_results, self._owner, self.batch, group)
+                    await asyncio.to_thread(
+                        self._store.batch_runs.add_results, self._owner, self.batch, group
+                    )
                 except StoreUnavailable:
                     # What was answered is paid for: it waits in memory for as long as we are here.
                     await asyncio.sleep(_STORE_AGAIN_S)
@@ -219,18 +218,20 @@ class Run:
         files = _Files(self)
         left = 0
         try:
-            done: set[int] = set()
             tally = batch.tally
             counts = {"ok": 0, "error": 0}
-            for result in store.batches.results(batch):
-                done.add(result.line)
-                counts[result.kind] += 1
-                files.write(result.kind == "ok", result.body)
-            if tally.total:  # one cancelled while it was looked through may hold anything
-                longest = self._rules.longest_line
-                for line in read_lines(batch.surface, batch.endpoint, self._input(), longest, done):
+            results = store.batch_runs.results(batch)
+            result = next(results, None)
+            # One cancelled while it was looked through may hold anything, and has no result.
+            for number, text in self._input.numbered() if tally.total else ():
+                if result is None or result.line != number:
+                    line = self._input.line(number, text)
                     files.write(False, unasked(batch.surface, batch.id, line, why))
                     left += 1
+                    continue
+                counts[result.kind] += 1
+                files.write(result.kind == "ok", result.body)
+                result = next(results, None)
             kept, output_id, error_id = files.keep()
             ending: BatchState = "cancelled" if why == "cancelled" else "expired" if left else "completed"
             tally = msgspec.structs.replace(
@@ -240,7 +241,7 @@ class Run:
                 expired=left if why == "expired" else 0,
                 cancelled=left if why == "cancelled" else 0,
             )
-            return store.batches.finish(
+            return store.batch_runs.finish(
                 self._owner, batch, ending, files=kept, output_file_id=output_id, error_file_id=error_id,
                 tally=tally, purge_at_ns=self._purge_at_ns(),
             )  # fmt: skip
@@ -250,7 +251,7 @@ class Run:
 
     async def _end(self, state: BatchState, *, problems: tuple[LineProblem, ...]) -> None:
         self.batch = await asyncio.to_thread(
-            lambda: self._store.batches.finish(
+            lambda: self._store.batch_runs.finish(
                 self._owner, self.batch, state, problems=problems, purge_at_ns=self._purge_at_ns()
             )
         )
@@ -284,17 +285,19 @@ class Run:
 
 
 class _Files:
-    """The result files of a batch: OpenAI's are two, and none without a line; Anthropic's is one."""
+    """The result files of a batch, in the order of the input: OpenAI's are two, and none without a line;
+    Anthropic's and Gemini's is one."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._drafts: dict[str, tuple[Draft, KeptFile]] = {}
-        if run.batch.surface == "anthropic":
+        self._one = run.batch.surface != "openai"
+        if self._one:
             self._drafts["output"] = run.new_file("message_batch_results", f"{run.batch.id}_results.jsonl")
 
     def write(self, ok: bool, line: bytes) -> None:
         """One result."""
-        which = "output" if ok or self._run.batch.surface == "anthropic" else "error"
+        which = "output" if ok or self._one else "error"
         if which not in self._drafts:
             self._drafts[which] = self._run.new_file("batch_output", f"{self._run.batch.id}_{which}.jsonl")
         self._drafts[which][0].write(line + b"\n")

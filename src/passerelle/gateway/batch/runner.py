@@ -23,7 +23,7 @@ from passerelle.gateway.batch.run import Rules, Run
 from passerelle.gateway.road import Road
 from passerelle.gateway.settle import Settler
 from passerelle.store import Store, StoreUnavailable
-from passerelle.store.batches import LeaseLost
+from passerelle.store.batch_runs import LeaseLost
 
 log = logging.getLogger("passerelle.batches")
 
@@ -31,6 +31,8 @@ LEASE_S = 20.0
 LOOK_S = 1.0
 """Between two looks for work, cancellations and leases to renew."""
 _RENEW_EVERY_S = 1.0
+_AFTER_S = 0.01
+"""A batch that rests is looked at so long after its time: not before it by any rounding."""
 MOST_AT_ONCE = 4
 MOST_OF_ONE_ORGANISATION = 2
 """Batches in one worker: a tenant with many leaves room for the next."""
@@ -62,7 +64,7 @@ class Runner:
         self._pace = Pace(
             concurrency=max(1, settings.concurrency),
             yield_above=settings.yield_above,
-            in_flight=lambda: road.in_flight,
+            road=road,
         )
         self._asker = Asker(road, store, self._pace, clock, jitter, attempts=settings.attempts)
         self._carrier = Carrier(road.generations, store, settler, clock)
@@ -113,7 +115,8 @@ class Runner:
                     log.warning("batches wait for the database: %s", error)
                 self._troubled = True
             except Exception:
-                # Nobody awaits this task, and batches must not stand still for what nobody foresaw.
+                # Any, because this is the last frame: nobody awaits the task, an error that left it would be
+                # told at the worker's end only, and until then no batch of any tenant would be taken up.
                 log.exception("looking for batches failed unexpectedly")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
@@ -141,7 +144,7 @@ class Runner:
     async def _renew(self) -> None:
         """Keep our leases, and learn which batches were cancelled or taken from us."""
         states = await asyncio.to_thread(
-            self._store.batches.renew, self._owner, list(self._running), ttl_s=LEASE_S
+            self._store.batch_runs.renew, self._owner, list(self._running), ttl_s=LEASE_S
         )
         for batch_id, (run, _) in list(self._running.items()):
             state = states.get(batch_id)
@@ -155,7 +158,7 @@ class Runner:
         self._resting = {name: until for name, until in self._resting.items() if until > now_s}
         orgs = [run.batch.org_id for run, _ in self._running.values()]
         batch = await asyncio.to_thread(
-            self._store.batches.claim,
+            self._store.batch_runs.claim,
             self._owner,
             ttl_s=LEASE_S,
             passing=(*self._running, *self._resting),
@@ -164,7 +167,7 @@ class Runner:
         if batch is not None and not self._store.files.is_here(batch.input_file_id):
             log.warning("a batch's input is not on this machine", extra={"batch": batch.id})
             self._resting[batch.id] = now_s + _REST_S
-            await asyncio.to_thread(self._store.batches.release, self._owner, [batch.id])
+            await asyncio.to_thread(self._store.batch_runs.release, self._owner, [batch.id])
             return None
         return batch
 
@@ -187,14 +190,18 @@ class Runner:
                 "the batch waits for the database: %s", errors.exceptions[0], extra={"batch": batch.id}
             )
         except* Exception:
-            # Nobody awaits this task: what nobody foresaw is told, and the batch taken up again later.
+            # Any, for the same reason: what nobody foresaw is told, and the batch taken up again later.
             log.exception("a batch failed unexpectedly", extra={"batch": batch.id})
             self._resting[batch.id] = self._clock.monotonic_s() + _REST_S
         finally:
             self._running.pop(batch.id, None)
             self._look.set()
+            if run.rests_s is not None and run.rests_s < LOOK_S:
+                asyncio.get_running_loop().call_later(run.rests_s + _AFTER_S, self._look.set)
             with contextlib.suppress(StoreUnavailable):  # the lease ends by itself
-                await asyncio.shield(asyncio.to_thread(self._store.batches.release, self._owner, [batch.id]))
+                await asyncio.shield(
+                    asyncio.to_thread(self._store.batch_runs.release, self._owner, [batch.id])
+                )
             log.log(
                 DEBUG if away else INFO, "batch left", extra={"batch": batch.id, "state": run.batch.state}
             )

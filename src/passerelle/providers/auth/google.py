@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.core.errors import PasserelleError
 from passerelle.providers.auth.token import Asking
 from passerelle.providers.base import SendError
@@ -63,7 +64,7 @@ def read_file(provider: str, credential: Credential | None) -> GoogleFile | str:
         return text
     try:
         held = _file.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except BAD_JSON:
         raise _unusable(provider, "is not a credential file of Google's; download its JSON again") from None
     needed = {
         "service_account": (held.client_email, held.private_key),

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.core.errors import FailureKind
 from passerelle.providers.base import Deadlines, Reply, SendError
 from passerelle.providers.failures import hiding, sanitise
@@ -220,7 +221,7 @@ class TokenHeader:
             raise self._error(error.failure, f"could not be asked for: {error.message}") from error
         try:
             said = _said.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except BAD_JSON:
             said = _Said()
         if status == 200 and said.access_token:
             return said

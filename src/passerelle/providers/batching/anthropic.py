@@ -11,18 +11,27 @@ anew.
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import datetime
-from typing import TypeVar
 
 import msgspec
 
-from passerelle.providers.batching.base import Answered, Errands, Progress, Trouble, Undecided, unreadable
+from passerelle.codecs.base import PathTarget
+from passerelle.codecs.fields import BAD_JSON
+from passerelle.core.request import Dialect
+from passerelle.providers.base import Content
+from passerelle.providers.batching.base import (
+    Answered,
+    Errands,
+    Progress,
+    Trouble,
+    Undecided,
+    decoded,
+    name_of,
+)
 from passerelle.providers.remote import RemoteProvider
 
-_T = TypeVar("_T")
 _MOST_PAGES = 50
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _ID = re.compile(r"([0-9A-Z]{26})-([1-9][0-9]{0,8})")
 _STATUS = {
     "invalid_request_error": 400,
@@ -97,11 +106,19 @@ class AnthropicBatches:
         """See the protocol."""
         return f'{{"custom_id":"{mark}-{number}","params":'.encode() + body + b"}"
 
-    def whole(self, lines: list[bytes]) -> bytes:
+    def takes(self, asked: tuple[Dialect, PathTarget]) -> bool:
         """See the protocol."""
-        return b'{"requests":[' + b",".join(lines) + b"]}"
+        return asked[0] == "anthropic"
 
-    async def upload(self, mark: str, content: bytes) -> str:
+    def whole(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """See the protocol."""
+        before = b'{"requests":['
+        for line in lines:
+            yield before + line
+            before = b","
+        yield b"]}"
+
+    async def upload(self, mark: str, content: Content) -> str:
         """Nothing is uploaded."""
         return ""
 
@@ -109,16 +126,24 @@ class AnthropicBatches:
         """Nothing was uploaded."""
         return None
 
-    async def create(self, mark: str, endpoint: str, input_id: str, content: bytes) -> str:
+    async def create(
+        self, mark: str, endpoint: str, model: str, input_id: str, content: Content | None
+    ) -> str:
         """See the protocol."""
-        return _name(_decode(await self._errands.ask("POST", "/messages/batches", content), _Batch).id)
+        if content is None:
+            raise AssertionError("the requests come with the making")
+        return name_of(
+            decoded(await self._errands.ask("POST", "/messages/batches", content), _Batch, "batch").id
+        )
 
     async def created(self, mark: str, input_id: str, since_s: int, lines: int) -> str | None:
         """See the protocol. Raises `Undecided` while a candidate has not ended."""
         after, waiting = "", False
         for _ in range(_MOST_PAGES):
             cursor = f"&after_id={after}" if after else ""
-            page = _decode(await self._errands.ask("GET", f"/messages/batches?limit=100{cursor}"), _Batches)
+            page = decoded(
+                await self._errands.ask("GET", f"/messages/batches?limit=100{cursor}"), _Batches, "batch"
+            )
             for batch in page.data:
                 made = batch.created_at
                 if made is not None and made.timestamp() < since_s:
@@ -127,11 +152,11 @@ class AnthropicBatches:
                     continue
                 elif batch.processing_status != "ended":
                     waiting = True
-                elif await self._is_ours(mark, _name(batch.id)):
+                elif await self._is_ours(mark, name_of(batch.id)):
                     return batch.id
             if not page.has_more or not page.data:
                 break
-            after = _name(page.data[-1].id)
+            after = name_of(page.data[-1].id)
         if waiting:
             raise Undecided("a batch there may be ours; its results will tell")
         return None
@@ -149,12 +174,12 @@ class AnthropicBatches:
             raise
         try:
             return msgspec.json.decode(head.partition(b"\n")[0], type=_Line).custom_id.startswith(f"{mark}-")
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except BAD_JSON:
             return False
 
     async def look(self, batch_id: str) -> Progress:
         """See the protocol."""
-        batch = _decode(await self._errands.ask("GET", f"/messages/batches/{batch_id}"), _Batch)
+        batch = decoded(await self._errands.ask("GET", f"/messages/batches/{batch_id}"), _Batch, "batch")
         if batch.processing_status != "ended":
             return Progress(over=False)
         return Progress(over=True, why="ended", files=(batch_id,))
@@ -175,7 +200,7 @@ class AnthropicBatches:
         """See the protocol."""
         try:
             said = msgspec.json.decode(line, type=_Line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except BAD_JSON:
             return None
         ours = _ID.fullmatch(said.custom_id)
         if ours is None:
@@ -188,7 +213,7 @@ class AnthropicBatches:
         body = bytes(said.result.error)
         try:
             outer = msgspec.json.decode(body, type=_Outer)
-        except msgspec.DecodeError:
+        except BAD_JSON:
             outer = _Outer()
         return Answered(number, _STATUS.get(outer.error.type, 500), body, outer.request_id)
 
@@ -201,17 +226,3 @@ class AnthropicBatches:
         except Trouble as trouble:
             if trouble.status != 404:
                 raise
-
-
-def _name(said: str) -> str:
-    """A provider's own id, which will stand in a path."""
-    if not _NAME.fullmatch(said):
-        raise unreadable("id")
-    return said
-
-
-def _decode(said: bytes, shape: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(said, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unreadable("batch") from error

@@ -5,21 +5,27 @@ makes something there is a search for what an earlier try may have made, whose a
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Protocol
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Protocol, TypeVar
 
 import msgspec
 
+from passerelle.codecs.base import PathTarget
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.core.errors import FailureKind, PasserelleError
 from passerelle.core.request import Dialect
-from passerelle.providers.base import Deadlines, Reply, SendError
+from passerelle.providers.base import Content, Deadlines, Reply, SendError
 from passerelle.providers.failures import classify, from_send_error
-from passerelle.providers.remote import RemoteProvider
+from passerelle.providers.remote import Headers, RemoteProvider
 
 DEADLINES = Deadlines(headers_s=300.0)
-TOTAL_S = 1_800.0
+TOTAL_S = 3_600.0
 READ_S = 60.0
 """Between two pieces of an answer."""
+
+_T = TypeVar("_T")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 class Trouble(PasserelleError):
@@ -59,22 +65,26 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 class BatchServiceClient(Protocol):
-    """See the module. Every method but `line` and `whole` and `read` raises `Trouble`."""
+    """See the module. Every method but `takes`, `line`, `whole` and `read` raises `Trouble`."""
 
     most_lines: int
     most_bytes: int
     uploads: bool
     """The input is uploaded before the batch is made; otherwise it comes with the making."""
 
+    def takes(self, asked: tuple[Dialect, PathTarget]) -> bool:
+        """Whether such requests can be asked in a batch there."""
+        ...
+
     def line(self, mark: str, number: int, endpoint: str, body: bytes) -> bytes:
         """A line of the input. `mark` is our batch's, letters and digits."""
         ...
 
-    def whole(self, lines: list[bytes]) -> bytes:
-        """The input."""
+    def whole(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """The input, in pieces."""
         ...
 
-    async def upload(self, mark: str, content: bytes) -> str:
+    async def upload(self, mark: str, content: Content) -> str:
         """The provider's name of the uploaded input."""
         ...
 
@@ -82,8 +92,11 @@ class BatchServiceClient(Protocol):
         """The name of an input uploaded with this mark since then, if there is one."""
         ...
 
-    async def create(self, mark: str, endpoint: str, input_id: str, content: bytes) -> str:
-        """The provider's name of the batch made."""
+    async def create(
+        self, mark: str, endpoint: str, model: str, input_id: str, content: Content | None
+    ) -> str:
+        """The provider's name of the batch made, of lines for `model`. `content` where nothing was uploaded.
+        Raises `Undecided` where an upload is not ready yet."""
         ...
 
     async def created(self, mark: str, input_id: str, since_s: int, lines: int) -> str | None:
@@ -122,10 +135,15 @@ class Errands:
         self._headers = headers
 
     async def ask(
-        self, method: str, path: str, body: bytes = b"", content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: bytes | Content = b"",
+        content_type: str = "application/json",
+        extra: Headers = (),
     ) -> bytes:
         """The body of a successful answer. Raises `Trouble`."""
-        reply = await self._send(method, path, body, content_type)
+        reply = await self._send(method, path, body, content_type, extra)
         try:
             return await reply.read()
         except SendError as error:
@@ -148,12 +166,17 @@ class Errands:
             await reply.aclose()
 
     async def _send(
-        self, method: str, path: str, body: bytes = b"", content_type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: bytes | Content = b"",
+        content_type: str = "application/json",
+        extra: Headers = (),
     ) -> Reply:
         try:
             reply = await self._provider.errand(
                 method, path, body=body, content_type=content_type, dialect=self._dialect,
-                headers=self._headers,
+                headers=self._headers, extra=extra,
                 deadlines=DEADLINES, remaining_s=TOTAL_S,
             )  # fmt: skip
         except SendError as error:
@@ -175,6 +198,38 @@ class Errands:
     def _broken(self, error: SendError) -> Trouble:
         failure = from_send_error(error, provider=self._provider.name, hidden=self._provider.hidden)
         return Trouble(failure.kind, failure.detail, passes=error.failure != "oversized")
+
+
+def framed(head: bytes, content: Content, tail: bytes) -> Content:
+    """A content with something before and after it."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield head
+        async for piece in content.pieces():
+            yield piece
+        yield tail
+
+    return Content(len(head) + content.size + len(tail), pieces)
+
+
+def in_line(body: bytes) -> bytes:
+    """JSON without line ends: between tokens they are white space, and inside strings they are escaped."""
+    return body.replace(b"\n", b" ").replace(b"\r", b" ")
+
+
+def name_of(said: str) -> str:
+    """A provider's own id, which will stand in a path. Raises `Trouble` for what cannot be one."""
+    if not _NAME.fullmatch(said) or set(said) == {"."}:
+        raise unreadable("id")
+    return said
+
+
+def decoded(said: bytes, shape: type[_T], what: str) -> _T:
+    """An answer. Raises `Trouble`."""
+    try:
+        return msgspec.json.decode(said, type=shape)
+    except BAD_JSON as error:
+        raise unreadable(what) from error
 
 
 def unreadable(what: str) -> Trouble:

@@ -2,26 +2,78 @@
 
 Shapes: `resources/files.py`, `resources/batches.py`, `types/batch.py` and `types/batch_create_params.py` of
 OpenAI's Python SDK 3.54 (50,000 requests, 200 MB); lines of results as in its Batch guide and issue 302 of
-openai/openai-openapi; read 2026-11-22. Lists are searched newest first, as far back as they matter.
+openai/openai-openapi. The copies:
+
+    groq    chat completions only, 50,000 lines and 100 MB; its lists have neither order nor pages
+            (`batch_create_params.py`, `resources/batches.py` and `resources/files.py` of groq 1.7.0)
+    azure   `/chat/completions`, without the version, and `/v1/responses`; 100,000 lines and 200 MB; an upload
+            is looked through before a batch can be made of it ("Getting started with Azure OpenAI batch
+            deployments", learn.microsoft.com/azure/foundry/openai/how-to/batch, and
+            `articles/ai-foundry/openai/includes/batch/batch-rest.md` of MicrosoftDocs/azure-ai-docs)
+
+All read 2026-11-22. Lists are searched newest first, as far back as they matter.
 """
 
 import json
 import re
-from collections.abc import AsyncIterator
-from typing import TypeVar
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
-from passerelle.providers.batching.base import Answered, Errands, Progress, Trouble, unreadable
+from passerelle.codecs.base import PathTarget
+from passerelle.codecs.fields import BAD_JSON
+from passerelle.core.request import Dialect, Operation
+from passerelle.providers.base import Content
+from passerelle.providers.batching.base import (
+    Answered,
+    Errands,
+    Progress,
+    Trouble,
+    Undecided,
+    decoded,
+    framed,
+    in_line,
+    name_of,
+)
 from passerelle.providers.remote import RemoteProvider
 
-_T = TypeVar("_T")
 _MOST_PAGES = 50
 _BOUNDARY = "passerelle-{}-batch"
 _OVER = frozenset({"completed", "failed", "expired", "cancelled"})
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_READY = frozenset({"processed", "uploaded"})
 _ID = re.compile(r"c([1-9][0-9]{0,8})")
+
+
+class Copy(msgspec.Struct, frozen=True):
+    """What is particular to one maker's service."""
+
+    most_lines: int
+    most_bytes: int
+    takes: frozenset[tuple[Dialect, Operation]]
+    pages: bool = True
+    """Its lists are told in pages, in the order that is asked for."""
+    endpoints: Mapping[str, str] = {}
+    """Its own words for endpoints, where they are not OpenAI's."""
+    looks_through: bool = False
+    """An upload is looked through first: no batch can be made of it before."""
+
+
+_CHAT: Final = frozenset[tuple[Dialect, Operation]]({("openai_chat", "chat")})
+_RESPONSES: Final = frozenset[tuple[Dialect, Operation]]({("openai_responses", "chat")})
+
+OPENAI: Final = Copy(
+    50_000, 200_000_000,
+    _CHAT
+    | _RESPONSES
+    | {("openai_chat", "embed"), ("openai_chat", "moderate"), ("openai_chat", "generate_image")},
+)  # fmt: skip
+GROQ: Final = Copy(50_000, 100_000_000, _CHAT, pages=False)
+AZURE: Final = Copy(
+    100_000, 200_000_000, _CHAT | _RESPONSES,
+    endpoints={"/v1/chat/completions": "/chat/completions"}, looks_through=True,
+)  # fmt: skip
 
 
 class _Made(msgspec.Struct):
@@ -32,6 +84,7 @@ class _File(msgspec.Struct):
     id: str
     filename: str = ""
     created_at: int = 0
+    status: str = "processed"
 
 
 class _Files(msgspec.Struct):
@@ -77,70 +130,72 @@ class _Line(msgspec.Struct):
 class OpenAiBatches:
     """See the module."""
 
-    most_lines = 50_000
-    most_bytes = 200_000_000
     uploads = True
 
-    def __init__(self, provider: RemoteProvider) -> None:
+    def __init__(self, provider: RemoteProvider, copy: Copy = OPENAI) -> None:
         self._errands = Errands(provider, "openai_chat")
+        self._copy = copy
+        self.most_lines = copy.most_lines
+        self.most_bytes = copy.most_bytes
+
+    def takes(self, asked: tuple[Dialect, PathTarget]) -> bool:
+        """See the protocol."""
+        return (asked[0], asked[1].operation) in self._copy.takes
 
     def line(self, mark: str, number: int, endpoint: str, body: bytes) -> bytes:
         """See the protocol."""
-        head = f'{{"custom_id":"c{number}","method":"POST","url":"{endpoint}","body":'
-        return head.encode() + body.replace(b"\n", b" ").replace(b"\r", b" ") + b"}"
+        head = f'{{"custom_id":"c{number}","method":"POST","url":"{self._endpoint(endpoint)}","body":'
+        return head.encode() + in_line(body) + b"}"
 
-    def whole(self, lines: list[bytes]) -> bytes:
+    def whole(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """See the protocol."""
-        return b"\n".join(lines) + b"\n"
+        for line in lines:
+            yield line + b"\n"
 
-    async def upload(self, mark: str, content: bytes) -> str:
+    async def upload(self, mark: str, content: Content) -> str:
         """See the protocol."""
-        boundary = _BOUNDARY.format(mark)
-        head = (
-            f'--{boundary}\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
-            f'--{boundary}\r\ncontent-disposition: form-data; name="file"; filename="{_file_name(mark)}"\r\n'
-            "content-type: application/jsonl\r\n\r\n"
-        )
-        form = b"".join((head.encode(), content, f"\r\n--{boundary}--\r\n".encode()))
-        said = await self._errands.ask("POST", "/files", form, f"multipart/form-data; boundary={boundary}")
-        return _name(_decode(said, _Made, "file").id)
+        return await uploaded(self._errands, mark, content)
 
     async def uploaded(self, mark: str, since_s: int) -> str | None:
         """See the protocol."""
-        after, wanted = "", _file_name(mark)
+        after, wanted = "", file_name(mark)
         for _ in range(_MOST_PAGES):
-            said = await self._errands.ask(
-                "GET", f"/files?purpose=batch&order=desc&limit=1000{_after(after)}"
-            )
-            page = _decode(said, _Files, "list of files")
+            query = f"?purpose=batch&order=desc&limit=1000{_after(after)}" if self._copy.pages else ""
+            page = decoded(await self._errands.ask("GET", f"/files{query}"), _Files, "list of files")
             for file in page.data:
                 if file.filename == wanted:
-                    return _name(file.id)
+                    return name_of(file.id)
             if not page.has_more or not page.data or 0 < page.data[-1].created_at < since_s:
                 return None
             after = page.data[-1].id
         return None
 
-    async def create(self, mark: str, endpoint: str, input_id: str, content: bytes) -> str:
+    async def create(
+        self, mark: str, endpoint: str, model: str, input_id: str, content: Content | None
+    ) -> str:
         """See the protocol."""
+        if self._copy.looks_through:
+            file = decoded(await self._errands.ask("GET", f"/files/{input_id}"), _File, "file")
+            if file.status not in _READY and file.status != "error":
+                raise Undecided("the upload is still being looked through")
         asked = {
             "input_file_id": input_id,
-            "endpoint": endpoint,
+            "endpoint": self._endpoint(endpoint),
             "completion_window": "24h",
             "metadata": {"passerelle_batch": mark},
         }
         said = await self._errands.ask("POST", "/batches", json.dumps(asked).encode())
-        return _name(_decode(said, _Made, "batch").id)
+        return name_of(decoded(said, _Made, "batch").id)
 
     async def created(self, mark: str, input_id: str, since_s: int, lines: int) -> str | None:
         """See the protocol."""
         after = ""
         for _ in range(_MOST_PAGES):
-            said = await self._errands.ask("GET", f"/batches?limit=100{_after(after)}")
-            page = _decode(said, _Batches, "list of batches")
+            query = f"?limit=100{_after(after)}" if self._copy.pages else ""
+            page = decoded(await self._errands.ask("GET", f"/batches{query}"), _Batches, "list of batches")
             for batch in page.data:
                 if batch.input_file_id == input_id:
-                    return _name(batch.id)
+                    return name_of(batch.id)
             if not page.has_more or not page.data or 0 < page.data[-1].created_at < since_s:
                 return None
             after = page.data[-1].id
@@ -148,14 +203,14 @@ class OpenAiBatches:
 
     async def look(self, batch_id: str) -> Progress:
         """See the protocol."""
-        batch = _decode(await self._errands.ask("GET", f"/batches/{batch_id}"), _Batch, "batch")
+        batch = decoded(await self._errands.ask("GET", f"/batches/{batch_id}"), _Batch, "batch")
         if batch.status not in _OVER:
             return Progress(over=False)
         why = batch.status
         if batch.errors is not None and batch.errors.data:
             first = batch.errors.data[0]
             why += f": {first.code or ''} {first.message or ''}"[:300]
-        files = tuple(_name(one) for one in (batch.output_file_id, batch.error_file_id) if one)
+        files = tuple(name_of(one) for one in (batch.output_file_id, batch.error_file_id) if one)
         return Progress(over=True, why=why, files=files)
 
     async def cancel(self, batch_id: str) -> None:
@@ -172,46 +227,58 @@ class OpenAiBatches:
 
     def read(self, line: bytes) -> Answered | None:
         """See the protocol."""
-        try:
-            said = msgspec.json.decode(line, type=_Line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
-        ours = _ID.fullmatch(said.custom_id)
-        if ours is None:
-            return None
-        response = said.response
-        if response is None:
-            return Answered(int(ours[1]), 0)
-        return Answered(int(ours[1]), response.status_code, bytes(response.body), response.request_id)
+        return answered(line)
 
     async def clean(self, batch_id: str, input_id: str, files: tuple[str, ...]) -> None:
         """See the protocol. The batch itself, which holds no content, cannot be deleted."""
-        for file in (*files, input_id):
-            if file:
-                try:
-                    await self._errands.ask("DELETE", f"/files/{file}")
-                except Trouble as trouble:
-                    if trouble.status != 404:
-                        raise
+        await delete(self._errands, *(f"/files/{file}" for file in (*files, input_id) if file))
+
+    def _endpoint(self, endpoint: str) -> str:
+        return self._copy.endpoints.get(endpoint, endpoint)
 
 
-def _file_name(mark: str) -> str:
+def file_name(mark: str) -> str:
+    """What the upload of a batch is called."""
     return f"passerelle-{mark}.jsonl"
+
+
+async def uploaded(errands: Errands, mark: str, content: Content) -> str:
+    """The name of an input that was uploaded as OpenAI takes files."""
+    boundary = _BOUNDARY.format(mark)
+    head = (
+        f'--{boundary}\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+        f'--{boundary}\r\ncontent-disposition: form-data; name="file"; filename="{file_name(mark)}"\r\n'
+        "content-type: application/jsonl\r\n\r\n"
+    )
+    form = framed(head.encode(), content, f"\r\n--{boundary}--\r\n".encode())
+    said = await errands.ask("POST", "/files", form, f"multipart/form-data; boundary={boundary}")
+    return name_of(decoded(said, _Made, "file").id)
+
+
+def answered(line: bytes) -> Answered | None:
+    """A line of results as OpenAI writes it, if it is one of ours."""
+    try:
+        said = msgspec.json.decode(line, type=_Line)
+    except BAD_JSON:
+        return None
+    ours = _ID.fullmatch(said.custom_id)
+    if ours is None:
+        return None
+    response = said.response
+    if response is None:
+        return Answered(int(ours[1]), 0)
+    return Answered(int(ours[1]), response.status_code, bytes(response.body), response.request_id)
+
+
+async def delete(errands: Errands, *paths: str) -> None:
+    """Delete what is there; what is gone already is no trouble."""
+    for path in paths:
+        try:
+            await errands.ask("DELETE", path)
+        except Trouble as trouble:
+            if trouble.status != 404:
+                raise
 
 
 def _after(cursor: str) -> str:
     return f"&after={quote(cursor, safe='')}" if cursor else ""
-
-
-def _name(said: str) -> str:
-    """A provider's own id, which will stand in a path."""
-    if not _NAME.fullmatch(said) or set(said) == {"."}:
-        raise unreadable("id")
-    return said
-
-
-def _decode(said: bytes, shape: type[_T], what: str) -> _T:
-    try:
-        return msgspec.json.decode(said, type=shape)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unreadable(what) from error

@@ -25,6 +25,7 @@ from urllib.parse import quote
 import msgspec
 
 from passerelle.codecs.base import ProviderError
+from passerelle.codecs.fields import BAD_JSON
 
 MAX_READ_BYTES = 256 << 10
 """An error body longer than this is read as text, and only its beginning."""
@@ -117,7 +118,7 @@ def read_error(body: bytes) -> ProviderError:
                 return read_error(line[5:])
     try:
         return _from(_decoder.decode(text))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except BAD_JSON:
         return ProviderError(message=_text(text[: MAX_WORDS * 4]))
 
 

@@ -14,7 +14,7 @@ seconds has probably done, and billed, the work. Everything else is the attempt 
 import asyncio
 from collections.abc import Sequence
 
-from passerelle.providers.base import Caps, Deadlines, SendError
+from passerelle.providers.base import Caps, Content, Deadlines, SendError
 from passerelle.providers.egress import Destination, EgressRules, Resolve
 from passerelle.providers.http.connection import Connection
 from passerelle.providers.http.dial import Dialler, Settled
@@ -63,7 +63,7 @@ class HttpClient:
         method: str,
         path: str,
         headers: Sequence[tuple[bytes, bytes]],
-        body: bytes,
+        body: bytes | Content,
         *,
         deadlines: Deadlines,
         remaining_s: float,
@@ -72,13 +72,16 @@ class HttpClient:
 
         `connect_s` covers the wait for a free connection and the making of a new one; `headers_s` runs
         from the request sent to the whole final head, and, before that, bounds the sending; `remaining_s`
-        bounds everything, the reading of the body included. Cancelling it closes the connection.
+        bounds everything, the reading of the body included. A `Content` is sent as it is read, and has
+        `headers_s` for every piece. Cancelling it closes the connection.
 
         Raises `SendError`: `timeout`, `transport`, `protocol`, `overloaded` (too many wait for a
         connection), and what `HeadWriter.write` raises. Its `sent` is False when no connection was to be
         had, or the head was refused.
         """
-        head = self._heads.write(method, path, headers, len(body))
+        whole = None if isinstance(body, Content) else body
+        size = body.size if isinstance(body, Content) else len(body)
+        head = self._heads.write(method, path, headers, size)
         loop = asyncio.get_running_loop()
         now = loop.time()
         total_at = now + remaining_s
@@ -101,10 +104,13 @@ class HttpClient:
                 total_at=total_at,
             )
             try:
-                if len(body) <= ONE_WRITE_BYTES:
-                    connection.start(reply, head + body)
+                if whole is not None and size <= ONE_WRITE_BYTES:
+                    connection.start(reply, head + whole)
                 else:
-                    await connection.send(reply, head, body)
+                    if isinstance(body, Content):
+                        await connection.send_content(reply, head, body, deadlines.headers_s)
+                    else:
+                        await connection.send(reply, head, body)
                     now = loop.time()
                     if not reply.headed:
                         reply.set_deadline(now + deadlines.headers_s)

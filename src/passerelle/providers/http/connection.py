@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from passerelle.core.errors import FailureKind
+from passerelle.providers.base import Content, SendError
 from passerelle.providers.http.framing import Framing, RefusedError
 from passerelle.providers.http.limits import SLICE_BYTES, UNREAD_HIGH_BYTES
 from passerelle.providers.http.response import HttpReply
@@ -83,20 +84,44 @@ class Connection(asyncio.Protocol):
 
         Such an answer (413 is the usual one) is given as it is, and the connection is not used again.
         """
+        self._begin(reply, head)
+        rest = memoryview(body)
+        while rest:
+            if await self._answered(reply, rest[:SLICE_BYTES]):
+                return
+            rest = rest[SLICE_BYTES:]
+        self.sent = True
+
+    async def send_content(self, reply: HttpReply, head: bytes, content: Content, piece_s: float) -> None:
+        """The same for a body that is read while it is sent; each piece has `piece_s` to be taken. Raises
+        `SendError` when it is not as long as it said, and what reading it raises."""
+        self._begin(reply, head)
+        left = content.size
+        async for piece in content.pieces():
+            left -= len(piece)
+            if left < 0:
+                break
+            reply.set_deadline(self._loop.time() + piece_s)
+            if await self._answered(reply, piece):
+                return
+        if left:
+            raise SendError("invalid_request", f"a body for `{self._name}` is not as long as it was to be")
+        self.sent = True
+
+    def _begin(self, reply: HttpReply, head: bytes) -> None:
         self._reply = reply
         self._framing.begin(reply)
         self._early = False
         self.sent = False
         self._transport.write(head)
-        rest = memoryview(body)
-        while rest:
-            self._transport.write(rest[:SLICE_BYTES])
-            rest = rest[SLICE_BYTES:]
-            while self._write_paused and not reply.headed and not reply.done:
-                await reply.park()
-            if reply.headed or reply.done:
-                return
-        self.sent = True
+
+    async def _answered(self, reply: HttpReply, piece: bytes | memoryview) -> bool:
+        """Hand a piece to the socket and wait until it takes more; whether an answer came meanwhile."""
+        if not (reply.headed or reply.done):
+            self._transport.write(piece)
+        while self._write_paused and not reply.headed and not reply.done:
+            await reply.park()
+        return reply.headed or reply.done
 
     def arm(self, at: float) -> None:
         """Have the timer look at the deadlines at `at`, if it would not do so before."""

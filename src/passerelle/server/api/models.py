@@ -31,6 +31,7 @@ def add(guarded: Guarded, generations: Generations, vitals: Vitals) -> None:
                 "attributes": msgspec.to_builtins(d.attributes),
                 "price": None if d.effective_price is None else msgspec.to_builtins(d.effective_price),
                 "demo": d.demo,
+                "retires": d.model.retires,
             }
             for d in visible_models(generation, principal)
         ]

@@ -8,12 +8,13 @@ import msgspec
 from fastapi import Depends, Query
 
 from passerelle.core.principal import Principal
+from passerelle.gateway.generation import Generations
 from passerelle.ledger.reports import Dimension, Line
 from passerelle.server.api.guard import Guarded, caller
 from passerelle.store import Store
 
 
-def add(guarded: Guarded, store: Store) -> None:
+def add(guarded: Guarded, store: Store, generations: Generations) -> None:
     """Register the route."""
 
     @guarded.route("GET", "/usage", "usage:read")
@@ -26,14 +27,21 @@ def add(guarded: Guarded, store: Store) -> None:
         wanted = tuple(by or ("model",))
         confined = principal.role in ("member", "builder")
 
-        def read() -> tuple[Line, ...]:
-            asked = wanted if not confined or "project" in wanted else (*wanted, "project")
-            lines = store.usage.report(principal.org_id, by=asked, since=_ns(since), until=_ns(until))
+        names = {d.id: d.model.id for d in generations.current.catalog.deployments}
+
+        def read(by: tuple[Dimension, ...]) -> tuple[Line, ...]:
+            asked = by if not confined or "project" in by else (*by, "project")
+            lines = store.usage.report(
+                principal.org_id, by=asked, since=_ns(since), until=_ns(until), models=names
+            )
             if not confined:
                 return lines
             return tuple(line for line in lines if line.group["project"] == principal.project_id)
 
-        return {"lines": msgspec.to_builtins(await asyncio.to_thread(read))}
+        said = {"lines": msgspec.to_builtins(await asyncio.to_thread(read, wanted))}
+        if "tag" in wanted:  # its lines do not add up
+            said["total"] = msgspec.to_builtins(await asyncio.to_thread(read, ()))
+        return said
 
 
 def _ns(day: date | None) -> int | None:

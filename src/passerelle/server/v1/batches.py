@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.core.batch import Batch, BatchState, Terms
 from passerelle.core.clock import Clock, mint
 from passerelle.core.errors import Problem, ProblemError, invalid
@@ -17,8 +18,9 @@ from passerelle.gateway.batch.lines import ENDPOINTS
 from passerelle.gateway.batch.run import Rules
 from passerelle.server.answer import send_whole
 from passerelle.server.body import read_body
-from passerelle.server.route import Arrival, Route
+from passerelle.server.route import Arrival, Handler, Route
 from passerelle.server.v1.files import life_s
+from passerelle.server.v1.gemini_batches import GeminiBatches
 from passerelle.server.v1.keeping import Query, absent, may_keep, named, within_bounds
 from passerelle.server.wishes import forwarded, read_wishes
 from passerelle.store import Store
@@ -29,16 +31,38 @@ _METADATA = (16, 64, 512)
 _OPENAI = tuple(endpoint for endpoint, (dialect, _) in ENDPOINTS.items() if dialect != "anthropic")
 
 
-def routes(store: Store, clock: Clock, rules: Rules, wake: Callable[[], None]) -> tuple[Route, ...]:
-    """Everything under `/v1/batches`. `wake()` tells the worker's runner that there is something new."""
+def routes(
+    store: Store, clock: Clock, rules: Rules, wake: Callable[[], None], geminis: GeminiBatches
+) -> tuple[Route, ...]:
+    """Everything under `/v1/batches`, where Google's SDKs ask too, known by their way to show a key. `wake()`
+    tells the worker's runner that there is something new."""
     batches = _Batches(store, clock, rules, wake)
     get, post = frozenset({"GET", "HEAD"}), frozenset({"POST"})
     return (
         Route("/v1/batches", post, "model:call", batches.create, "openai_chat"),
-        Route("/v1/batches", get, "model:call", batches.list, "openai_chat"),
-        Route("/v1/batches/", get, "model:call", batches.get, "openai_chat", prefix=True),
-        Route("/v1/batches/", post, "model:call", batches.cancel, "openai_chat", prefix=True),
+        Route("/v1/batches", get, "model:call", _either(batches.list, geminis.list)),
+        Route("/v1/batches/", get, "model:call", _either(batches.get, geminis.get), prefix=True),
+        Route("/v1/batches/", post, "model:call", _either(batches.cancel, geminis.cancel), prefix=True),
+        Route(
+            "/v1/batches/",
+            frozenset({"DELETE"}),
+            "model:call",
+            _either(_undeleted, geminis.delete),
+            prefix=True,
+        ),
     )
+
+
+def _either(ours: Handler, geminis: Handler) -> Handler:
+    async def handle(arrival: Arrival) -> None:
+        await (geminis if b"x-goog-api-key" in arrival.headers else ours)(arrival)
+
+    return handle
+
+
+async def _undeleted(arrival: Arrival) -> None:
+    said = "`DELETE` is not allowed on a batch of OpenAI's; cancel it, and delete its files."
+    raise ProblemError(Problem("method_not_allowed", said, headers=(("allow", "GET, HEAD, POST"),)))
 
 
 class _ExpiresAfter(msgspec.Struct):
@@ -216,7 +240,7 @@ class _Batches:
 def _read(body: bytes) -> _Create:
     try:
         return msgspec.json.decode(body, type=_Create)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except BAD_JSON as error:
         raise invalid(
             f"The body is not a JSON object as it should be: {error}; see docs/batches.md."
         ) from error

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_reading import decode
 from passerelle.core.clock import Clock
 from passerelle.core.conversation import StoredConversation, StoredItem
@@ -191,7 +192,7 @@ def _checked(items: list[msgspec.Raw]) -> list[bytes]:
         at = f"items[{place}]"
         try:
             fields = _object.decode(item)
-        except msgspec.DecodeError:
+        except BAD_JSON:
             raise invalid(f"`{at}` must be an object; correct it and send it again.", at) from None
         if not isinstance(fields.get("type", "message"), str) or fields.get("type") == "item_reference":
             raise invalid(f"`{at}.type` must be the kind of a whole item; correct it.", f"{at}.type")

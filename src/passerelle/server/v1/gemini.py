@@ -15,6 +15,7 @@ from passerelle.server.answer import send_whole
 from passerelle.server.call import ModelCalls
 from passerelle.server.models import ModelList, gemini_list, gemini_model
 from passerelle.server.route import Arrival, Route
+from passerelle.server.v1.gemini_batches import CREATE, GeminiBatches
 
 PREFIX = "/v1beta/models/"
 STABLE_PREFIX = "/v1/models/"
@@ -27,9 +28,12 @@ _VERBS = {
 }
 
 
-def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
+def routes(calls: ModelCalls, models: ModelList, batches: GeminiBatches) -> tuple[Route, ...]:
     """Everything under `/v1beta`, and the calls under `/v1`."""
-    call = calls.handler("gemini", _target)
+    call_one = calls.handler("gemini", _target)
+
+    async def call(arrival: Arrival) -> None:
+        await (batches.create if arrival.rest.endswith(CREATE) else call_one)(arrival)
 
     async def list_models(arrival: Arrival) -> None:
         await send_whole(arrival, 200, gemini_list(models.visible(arrival.caller)), [])
@@ -42,6 +46,7 @@ def routes(calls: ModelCalls, models: ModelList) -> tuple[Route, ...]:
         await send_whole(arrival, 200, msgspec.json.encode(gemini_model(found)), [])
 
     return (
+        *batches.routes(),
         Route("/v1beta/models", frozenset({"GET", "HEAD"}), "model:list", list_models, "gemini"),
         Route(PREFIX, frozenset({"POST"}), "model:call", call, "gemini", prefix=True),
         Route(STABLE_PREFIX, frozenset({"POST"}), "model:call", call, "gemini", prefix=True),
@@ -60,7 +65,7 @@ def _target(arrival: Arrival) -> PathTarget:
     model, colon, verb = arrival.rest.rpartition(":")
     target = _VERBS.get(verb)
     if not colon or not model or target is None:
-        verbs = ", ".join(f"`:{name}`" for name in _VERBS)
+        verbs = ", ".join(f"`:{name}`" for name in (*_VERBS, CREATE[1:]))
         raise ProblemError(
             Problem("not_found", f"`{arrival.rest[:120]}` is no method of a model; append one of {verbs}.")
         )

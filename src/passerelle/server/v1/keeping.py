@@ -5,13 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import parse_qs
 
+from passerelle.core.batch import Batch, KeptFile
 from passerelle.core.errors import Problem, ProblemError, invalid
 from passerelle.core.principal import Principal
-from passerelle.gateway.batch.run import Rules
+from passerelle.gateway.batch.run import DAY_NS, Rules
 from passerelle.server.route import Arrival
+from passerelle.store import Store
 from passerelle.store.batches import TooManyBatches
 from passerelle.store.kept_files import MOST_FILES, QuotaExceeded
+from passerelle.store.vault import Draft
 
+_INPUT = "message_batch_input"
+"""The purpose of a file that no caller uploaded, and none may see."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -58,6 +63,31 @@ def within_bounds(rules: Rules) -> Iterator[None]:
         ) from error
 
 
+def keep_with_input(store: Store, rules: Rules, draft: Draft, batch: Batch) -> None:
+    """Keep a batch whose requests came with its making: they as a file of ours, then the batch. In a thread.
+    Raises what `within_bounds` tells; the draft is then still to be dropped."""
+    settings = rules.batches
+    life_ns = int(settings.window_s * 1e9) + settings.retention_days * DAY_NS
+    file = KeptFile(
+        id=batch.input_file_id,
+        org_id=batch.org_id,
+        project_id=batch.project_id,
+        key_id=batch.key_id,
+        name=f"{batch.id}.jsonl",
+        purpose=_INPUT,
+        media_type="application/jsonl",
+        size_bytes=draft.size_bytes,
+        created_at_ns=batch.created_at_ns,
+        expires_at_ns=batch.created_at_ns + life_ns,
+    )
+    store.files.keep(draft, file, most_bytes=rules.files.max_project_bytes)
+    try:
+        store.batches.create(batch, most_active=settings.max_active)
+    except BaseException:
+        store.files.discard(batch.org_id, [file.id])
+        raise
+
+
 def named(arrival: Arrival, kind: str) -> str:
     """The id at the end of a path. Raises `ProblemError(not_found)` for what can be none."""
     if not _ID.fullmatch(arrival.rest):
@@ -87,11 +117,11 @@ class Query:
         """A parameter, None when it was not sent or is empty."""
         return self._values.get(name, [""])[0] or None
 
-    def limit(self, default: int, most: int) -> int:
-        """`limit`. Raises `ProblemError` for what is no number within bounds."""
-        said = self.text("limit")
+    def limit(self, default: int, most: int, name: str = "limit") -> int:
+        """How many a page may have. Raises `ProblemError` for what is no number within bounds."""
+        said = self.text(name)
         if said is None:
             return default
         if not said.isdecimal() or not 1 <= int(said[:9]) <= most:
-            raise invalid(f"`limit` is `{said[:20]}`; send a number from 1 to {most}.", param="limit")
+            raise invalid(f"`{name}` is `{said[:20]}`; send a number from 1 to {most}.", param=name)
         return int(said)

@@ -1,8 +1,9 @@
 """Anthropic's message batches: requests sent in one body, asked in the background, answered as JSON Lines.
 
 Shapes: `types/messages/*.py` of Anthropic's Python SDK 2.12, read 2026-11-22; bounds on `custom_id` from its
-Message Batches guide. `results_url` is a path: SDKs put their own base URL before it, and the gateway does
-not know by which name it is reached.
+Message Batches guide. A body may be as large as `batches.max_bytes` says: its requests are checked and
+written to disk as they come. `results_url` is absolute where we know by which address we are reached
+(`server.public`), else a path, before which SDKs put their own base URL.
 """
 
 import asyncio
@@ -12,31 +13,32 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from passerelle.core.batch import ACTIVE, Batch, KeptFile, Tally, Terms
+from passerelle.codecs.elements import Elements, ElementsError
+from passerelle.codecs.fields import BAD_JSON
+from passerelle.core.batch import ACTIVE, Batch, Tally, Terms
 from passerelle.core.clock import Clock, mint
 from passerelle.core.errors import Problem, ProblemError, invalid
-from passerelle.gateway.batch.run import DAY_NS, Rules
-from passerelle.gateway.generation import Generations
+from passerelle.gateway.batch.run import Rules
 from passerelle.server.answer import send_whole
-from passerelle.server.body import read_body
+from passerelle.server.body import pieces_of
+from passerelle.server.public import own_url
 from passerelle.server.route import Arrival, Route
 from passerelle.server.v1.files import send_content
-from passerelle.server.v1.keeping import Query, absent, may_keep, named, within_bounds
+from passerelle.server.v1.keeping import Query, absent, keep_with_input, may_keep, named, within_bounds
 from passerelle.server.wishes import forwarded, read_wishes
 from passerelle.store import Store
 from passerelle.store.vault import Draft
 
 _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ENDPOINT = "/v1/messages"
-_INPUT = "message_batch_input"
 _WRITE_BYTES = 256 << 10
 
 
 def routes(
-    store: Store, clock: Clock, rules: Rules, wake: Callable[[], None], generations: Generations
+    store: Store, clock: Clock, rules: Rules, wake: Callable[[], None], public_url: str | None
 ) -> tuple[Route, ...]:
     """Everything under `/v1/messages/batches`."""
-    batches = _MessageBatches(store, clock, rules, wake, generations)
+    batches = _MessageBatches(store, clock, rules, wake, public_url)
     path, get, post = "/v1/messages/batches", frozenset({"GET", "HEAD"}), frozenset({"POST"})
     return (
         Route(path, post, "model:call", batches.create, "anthropic"),
@@ -52,16 +54,12 @@ class _Request(msgspec.Struct):
     params: msgspec.Raw = msgspec.Raw()
 
 
-class _Create(msgspec.Struct):
-    requests: list[_Request] | None = None
-
-
 class _Params(msgspec.Struct):
     stream: object = None
 
 
-def shown(batch: Batch) -> dict[str, object]:
-    """A batch as Anthropic's SDKs know it."""
+def shown(batch: Batch, own: str) -> dict[str, object]:
+    """A batch as Anthropic's SDKs know it. `own`: our address, see `server.public`."""
     over = batch.state not in ACTIVE
     tally = batch.tally if over else Tally()
     ended_ns = batch.reached.get(batch.state) if over else None
@@ -85,26 +83,26 @@ def shown(batch: Batch) -> dict[str, object]:
         "ended_at": _time(ended_ns),
         "cancel_initiated_at": _time(batch.reached.get("cancelling")),
         "archived_at": None,
-        "results_url": None if batch.output_file_id is None else f"{_ENDPOINT}/batches/{batch.id}/results",
+        "results_url": None
+        if batch.output_file_id is None
+        else f"{own}{_ENDPOINT}/batches/{batch.id}/results",
     }
 
 
 class _MessageBatches:
     def __init__(
-        self, store: Store, clock: Clock, rules: Rules, wake: Callable[[], None], generations: Generations
+        self, store: Store, clock: Clock, rules: Rules, wake: Callable[[], None], public_url: str | None
     ) -> None:
         self._store = store
         self._clock = clock
         self._rules = rules
         self._wake = wake
-        self._generations = generations
+        self._public_url = public_url
 
     async def create(self, arrival: Arrival) -> None:
         """Take a batch: its requests are kept before it is told."""
         caller = arrival.caller
         may_keep(caller)
-        requests = _read(await read_body(arrival, self._generations.current.intake.max_body_bytes))
-        await asyncio.to_thread(self._check, requests)
         now_ns = self._clock.unix_ns()
         batch = Batch(
             id=mint("msgbatch"),
@@ -121,78 +119,30 @@ class _MessageBatches:
                 wishes=msgspec.to_builtins(read_wishes(arrival.headers, arrival.path_tags)),
                 headers=forwarded(arrival.headers),
             ),
-            tally=Tally(total=len(requests)),
             reached={"in_progress": now_ns},
         )
-        with within_bounds(self._rules):
-            await asyncio.to_thread(self._keep, batch, requests)
-        self._wake()
-        await _send(arrival, shown(batch))
-
-    def _check(self, requests: list[_Request]) -> None:
-        """Raises `ProblemError` naming the request at fault; what it asks is judged when it is asked."""
-        most = self._rules.batches.max_lines
-        if not 0 < len(requests) <= most:
-            raise invalid(f"`requests` must hold 1 to {most} requests; split them up.", param="requests")
-        seen: set[str] = set()
-        for number, request in enumerate(requests):
-            name, where = request.custom_id, f"requests.{number}"
-            if not isinstance(name, str) or not _CUSTOM_ID.fullmatch(name):
-                raise invalid(
-                    f"`{where}.custom_id` must be 1 to 64 letters, digits, `_` or `-`.",
-                    param=f"{where}.custom_id",
-                )
-            if name in seen:
-                raise invalid(
-                    f"`{where}.custom_id` is `{name}`, as of a request before it; give each its own.",
-                    param=f"{where}.custom_id",
-                )
-            seen.add(name)
-            if not bytes(request.params):
-                raise invalid(f"`{where}.params` is missing.", param=f"{where}.params")
-            try:
-                streams = msgspec.json.decode(request.params, type=_Params).stream
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise invalid(f"`{where}.params` must be an object.", param=f"{where}.params") from error
-            if streams:
-                raise invalid(
-                    f"`{where}.params.stream`: streams cannot be asked for in a batch; leave it out.",
-                    param=f"{where}.params.stream",
-                )
-
-    def _keep(self, batch: Batch, requests: list[_Request]) -> None:
-        """In a thread: the requests as a file of ours, then the batch."""
-        draft: Draft = self._store.files.draft(batch.org_id, batch.input_file_id)
+        taking = await asyncio.to_thread(_Taking, self._store, self._rules, batch)
         try:
-            held = bytearray()
-            for request in requests:
-                raw = msgspec.Raw(bytes(request.params).replace(b"\n", b" ").replace(b"\r", b" "))
-                held += msgspec.json.encode({"custom_id": request.custom_id, "params": raw}) + b"\n"
-                if len(held) >= _WRITE_BYTES:
-                    draft.write(bytes(held))
-                    held.clear()
-            draft.write(bytes(held))
-            life_ns = int(self._rules.batches.window_s * 1e9) + self._rules.batches.retention_days * DAY_NS
-            file = KeptFile(
-                id=batch.input_file_id,
-                org_id=batch.org_id,
-                project_id=batch.project_id,
-                key_id=batch.key_id,
-                name=f"{batch.id}.jsonl",
-                purpose=_INPUT,
-                media_type="application/jsonl",
-                size_bytes=draft.size_bytes,
-                created_at_ns=batch.created_at_ns,
-                expires_at_ns=batch.created_at_ns + life_ns,
-            )
-            self._store.files.keep(draft, file, most_bytes=self._rules.files.max_project_bytes)
+            await self._take(arrival, taking)
+            with within_bounds(self._rules):
+                batch = await asyncio.to_thread(taking.keep)
         finally:
-            draft.drop()
-        try:
-            self._store.batches.create(batch, most_active=self._rules.batches.max_active)
-        except BaseException:
-            self._store.files.discard(batch.org_id, [file.id])
-            raise
+            taking.drop()
+        self._wake()
+        await _send(arrival, self._shown(arrival, batch))
+
+    async def _take(self, arrival: Arrival, taking: "_Taking") -> None:
+        """The body as it comes, each piece large enough to be worth a thread."""
+        held = bytearray()
+        async for piece in pieces_of(arrival, self._rules.batches.max_bytes, "`batches.max_bytes`"):
+            held += piece
+            if len(held) >= _WRITE_BYTES:
+                await asyncio.to_thread(taking.feed, bytes(held))
+                held.clear()
+        await asyncio.to_thread(taking.feed, bytes(held))
+
+    def _shown(self, arrival: Arrival, batch: Batch) -> dict[str, object]:
+        return shown(batch, own_url(arrival, self._public_url))
 
     async def list(self, arrival: Arrival) -> None:
         """A page of the project's batches, newest first."""
@@ -209,7 +159,7 @@ class _MessageBatches:
             before=before,
         )
         cut = found[:limit] if before is None else found[-limit:]  # what is further from the cursor is cut
-        page = [shown(batch) for batch in cut]
+        page = [self._shown(arrival, batch) for batch in cut]
         await _send(
             arrival,
             {
@@ -226,7 +176,7 @@ class _MessageBatches:
         arrival.rest = rest.removesuffix("/results")
         batch = await self._find(arrival)
         if arrival.rest == rest:
-            await _send(arrival, shown(batch))
+            await _send(arrival, self._shown(arrival, batch))
             return
         if batch.output_file_id is None:
             said = (
@@ -257,7 +207,7 @@ class _MessageBatches:
         if batch is None:
             raise absent("batch", batch_id)
         self._wake()
-        await _send(arrival, shown(batch))
+        await _send(arrival, self._shown(arrival, batch))
 
     async def delete(self, arrival: Arrival) -> None:
         """Delete a batch that has ended, with its requests and results."""
@@ -283,14 +233,91 @@ class _MessageBatches:
         return batch
 
 
-def _read(body: bytes) -> list[_Request]:
-    try:
-        requests = msgspec.json.decode(body, type=_Create).requests
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise invalid(f"The body is not as it should be: {error}; see docs/batches.md.") from error
-    if requests is None:
-        raise invalid("`requests` is missing.", param="requests")
-    return requests
+class _Taking:
+    """A batch in the making: its requests are checked and written as they come. Everything here blocks."""
+
+    def __init__(self, store: Store, rules: Rules, batch: Batch) -> None:
+        self._store = store
+        self._rules = rules
+        self._batch = batch
+        self._elements = Elements("requests", rules.longest_line)
+        self._seen: set[str] = set()
+        self._draft: Draft = store.files.draft(batch.org_id, batch.input_file_id)
+
+    def feed(self, data: bytes) -> None:
+        """A piece of the body. Raises `ProblemError` naming the request at fault; what it asks is judged when
+        it is asked."""
+        try:
+            found = self._elements.feed(data)
+        except ElementsError as error:
+            raise _misshapen(error) from error
+        held = bytearray()
+        for element in found:
+            held += self._line(element)
+        self._draft.write(bytes(held))
+
+    def keep(self) -> Batch:
+        """All of it came: keep the requests as a file of ours, then the batch. Raises `ProblemError`, and
+        what `within_bounds` tells."""
+        try:
+            self._elements.finish()
+        except ElementsError as error:
+            raise _misshapen(error) from error
+        if not self._elements.found:
+            raise invalid("`requests` is missing.", param="requests")
+        if not self._seen:
+            raise self._number()
+        batch = msgspec.structs.replace(self._batch, tally=Tally(total=len(self._seen)))
+        keep_with_input(self._store, self._rules, self._draft, batch)
+        return batch
+
+    def drop(self) -> None:
+        """Leave nothing behind of what was not kept."""
+        self._draft.drop()
+
+    def _line(self, element: bytes) -> bytes:
+        where = f"requests.{len(self._seen)}"
+        try:
+            request = msgspec.json.decode(element, type=_Request)
+        except BAD_JSON as error:
+            raise invalid(
+                f"`{where}` is not as it should be: {error}; see docs/batches.md.", param=where
+            ) from error
+        name = request.custom_id
+        if not isinstance(name, str) or not _CUSTOM_ID.fullmatch(name):
+            raise invalid(
+                f"`{where}.custom_id` must be 1 to 64 letters, digits, `_` or `-`.",
+                param=f"{where}.custom_id",
+            )
+        if name in self._seen:
+            raise invalid(
+                f"`{where}.custom_id` is `{name}`, as of a request before it; give each its own.",
+                param=f"{where}.custom_id",
+            )
+        if len(self._seen) >= self._rules.batches.max_lines:
+            raise self._number()
+        self._seen.add(name)
+        if not bytes(request.params):
+            raise invalid(f"`{where}.params` is missing.", param=f"{where}.params")
+        try:
+            streams = msgspec.json.decode(request.params, type=_Params).stream
+        except BAD_JSON as error:
+            raise invalid(f"`{where}.params` must be an object.", param=f"{where}.params") from error
+        if streams:
+            raise invalid(
+                f"`{where}.params.stream`: streams cannot be asked for in a batch; leave it out.",
+                param=f"{where}.params.stream",
+            )
+        raw = msgspec.Raw(bytes(request.params).replace(b"\n", b" ").replace(b"\r", b" "))
+        return msgspec.json.encode({"custom_id": name, "params": raw}) + b"\n"
+
+    def _number(self) -> ProblemError:
+        most = self._rules.batches.max_lines
+        return invalid(f"`requests` must hold 1 to {most} requests; split them up.", param="requests")
+
+
+def _misshapen(error: ElementsError) -> ProblemError:
+    return invalid(f"The body is not as it should be: {error}; see docs/batches.md.")
 
 
 def _time(at_ns: int | None) -> str | None:

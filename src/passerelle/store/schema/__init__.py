@@ -26,6 +26,7 @@ from passerelle.store.schema.money import (
     ledger,
     price_row,
     usage_hour,
+    usage_tag,
 )
 from passerelle.store.schema.record import (
     audit,
@@ -36,6 +37,7 @@ from passerelle.store.schema.record import (
     outcome,
     signing_batch,
     signing_key,
+    speak_postgresql,
 )
 from passerelle.store.schema.work import batch, batch_line, file
 
@@ -66,8 +68,10 @@ __all__ = [
     "project",
     "signing_batch",
     "signing_key",
+    "speak_postgresql",
     "stored_output",
     "stored_response",
     "usage_hour",
+    "usage_tag",
     "workspace",
 ]

@@ -137,6 +137,26 @@ usage_hour = Table(
     sqlite_with_rowid=False,
 )  # fmt: skip
 
+usage_tag = Table(
+    "usage_tag",
+    metadata,
+    words("org_id"),
+    number("hour"),
+    words("tag"),  # a request of two tags is in the sums of both, one without in none
+    *[words(name) for name in (
+        "workspace_id", "project_id", "key_id", "provider", "deployment", "model", "currency",
+    )],
+    number("shard"),
+    *[number(name) for name in ("attempts", "failed", "unpriced", "estimated_nanos", "amount_nanos")],
+    *[number(bucket) for bucket in TOKENS],
+    *[added_number(unit) for unit in UNITS],
+    PrimaryKeyConstraint(
+        "org_id", "hour", "tag", "workspace_id", "project_id", "key_id", "provider", "deployment", "model",
+        "currency", "shard",
+    ),
+    sqlite_with_rowid=False,
+)  # fmt: skip
+
 price_row = Table(
     "price_row",
     metadata,

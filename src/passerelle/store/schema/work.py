@@ -30,7 +30,7 @@ batch = Table(
     words("batch_id"),
     words("project_id"),
     words("key_id"),
-    words("surface"),  # openai | anthropic
+    words("surface"),  # openai | anthropic | gemini
     words("endpoint"),
     words("state"),
     words("input_file_id"),

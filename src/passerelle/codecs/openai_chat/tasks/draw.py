@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from passerelle.codecs.base import Encoded, Envelope, Target, Watched
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.media import to_data_url
 from passerelle.codecs.multipart import PartHead, Upload, write_form
 from passerelle.codecs.openai_chat.answers import parse_answer
@@ -19,7 +20,6 @@ from passerelle.codecs.openai_chat.tasks.flux import encode_job
 from passerelle.codecs.openai_chat.tasks.grok import encode_grok
 from passerelle.codecs.openai_chat.tasks.images import completed
 from passerelle.codecs.openai_chat.tasks.stream import EventWatcher
-from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.codecs.openai_reading import Json
 from passerelle.core.errors import AnswerError
 from passerelle.core.request import Dialect, Operation

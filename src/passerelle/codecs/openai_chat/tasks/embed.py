@@ -11,12 +11,12 @@ from typing import Any, Literal
 import msgspec
 
 from passerelle.codecs.base import Encoded, Envelope, PathTarget, ReplyContext, Target, Watched, Whole
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.names import digest
 from passerelle.codecs.openai_chat.answers import parse_answer
 from passerelle.codecs.openai_chat.losses import Journey
 from passerelle.codecs.openai_chat.mistral import as_translated
 from passerelle.codecs.openai_chat.usage import WireUsage, decode_usage
-from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.codecs.openai_reading import (
     decode,
     decode_object,

@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Encoded, Envelope, PathTarget, ReplyContext, Target, Watched, Whole
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_chat.answers import parse_answer
 from passerelle.codecs.openai_chat.usage import WireUsage, decode_usage
-from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.codecs.openai_reading import (
     an_object,
     decode_object,

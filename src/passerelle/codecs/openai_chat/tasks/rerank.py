@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Encoded, Envelope, PathTarget, ReplyContext, Target, Watched, Whole
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_chat.answers import parse_answer
-from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.codecs.openai_reading import (
     a_list,
     decode_object,

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Encoded, Envelope, PathTarget, ReplyContext, Target, Watched, Whole
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_chat.answers import parse_answer
 from passerelle.codecs.openai_chat.tasks.fields import sniffed
 from passerelle.codecs.openai_chat.tasks.stream import EventWatcher
@@ -176,7 +177,7 @@ def _within(body: bytes) -> bytes:
     """The sound that JSON holds as base64; empty when it holds none. Raises `AnswerError` for other text."""
     try:
         return binascii.a2b_base64(_within_decoder.decode(body).audio_data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except BAD_JSON:
         return b""
     except ValueError:
         raise AnswerError("the provider's sound is no base64") from None

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_chat.answers import not_a_stream
 from passerelle.codecs.openai_chat.errors import decode_error, encode_failed
-from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.codecs.sse import Frame, SseParser, write_event
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from passerelle.codecs.base import Encoded, Envelope, Target, Watched
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.multipart import PartHead, Upload, write_form
 from passerelle.codecs.openai_chat.answers import parse_answer
 from passerelle.codecs.openai_chat.tasks.stream import EventWatcher
-from passerelle.codecs.openai_chat.wire import BAD_JSON
 from passerelle.core.errors import AnswerError
 from passerelle.core.request import Dialect
 from passerelle.core.tasks import TranscribeRequest, TranscribeResponse

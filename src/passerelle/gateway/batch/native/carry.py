@@ -11,32 +11,41 @@ begun anew, first by searching for what it may have made.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import TypeVar, assert_never
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from typing import Protocol, TypeVar, assert_never
 
 import msgspec
 
-from passerelle.core.batch import Batch, LineResult, Native
+from passerelle.core.batch import Batch, Native
 from passerelle.core.clock import Clock
-from passerelle.core.receipt import Settlement
+from passerelle.gateway.batch.input import Input
 from passerelle.gateway.batch.lines import Line
-from passerelle.gateway.batch.native.decide import NotThere, decide, encoded, mark_of
-from passerelle.gateway.batch.native.ended import Ender, maker_of
+from passerelle.gateway.batch.native.collect import Collector
+from passerelle.gateway.batch.native.decide import NotThere, decide, mark_of, name_there, written
+from passerelle.gateway.batch.native.parcel import Parcel
 from passerelle.gateway.generation import Generation, Generations
 from passerelle.gateway.settle import Settler
+from passerelle.providers.base import Content
 from passerelle.providers.batching import BatchServiceClient, service_of
-from passerelle.providers.batching.base import Progress, Trouble, Undecided
+from passerelle.providers.batching.base import Trouble, Undecided
 from passerelle.providers.remote import RemoteProvider
 from passerelle.store import Store
 
 log = logging.getLogger("passerelle.batches")
 
 _T = TypeVar("_T")
-Lines = Callable[[], Iterable[Line]]
-"""The lines of a batch that have no result yet, read anew; to be used in a thread."""
-InThread = Callable[[Callable[[], _T]], Awaitable[_T]]
 
-_FIRST_LOOK_S = 1.0
+
+class InThread(Protocol):
+    """Does what takes long in the thread that batches have for it."""
+
+    async def __call__(self, work: Callable[[], _T]) -> _T:
+        """What `work()` gives."""
+        ...
+
+
+_FIRST_LOOK_S = 0.25
 _LONGEST_S = 60.0
 """Between two looks. A batch takes minutes at best, so the pause grows with its age, to a minute."""
 _MOST_TROUBLES = 8
@@ -45,10 +54,6 @@ _GRACE_NS = 3_600 * 1_000_000_000
 """After the window has passed a provider has this long to end what it was told to cancel."""
 _FOUND_BEFORE_S = 600
 """Clocks may differ by this when a search looks for what was made since a moment."""
-_LONGEST_LINE = 64 << 20
-_GROUP_LINES = 64
-_GROUP_BYTES = 1 << 20
-"""Results booked in one transaction."""
 
 
 class Carrier:
@@ -57,10 +62,8 @@ class Carrier:
     def __init__(self, generations: Generations, store: Store, settler: Settler, clock: Clock) -> None:
         self._generations = generations
         self._store = store
-        self._settler = settler
+        self._collector = Collector(store, settler, clock)
         self._clock = clock
-        self._one = asyncio.Lock()
-        """Inputs and results are in memory for one batch at a time."""
         self._fresh: set[str] = set()
         """Batches begun in this life whose steps have all had their answers: nothing is to be searched."""
 
@@ -68,8 +71,8 @@ class Carrier:
         self,
         owner: str,
         batch: Batch,
-        lines: Lines,
-        in_thread: Callable[[Callable[[], Native]], Awaitable[Native]],
+        source: Input,
+        in_thread: InThread,
     ) -> Batch:
         """The batch with `native` set, and the money for it aside."""
         generation = self._generations.current
@@ -80,7 +83,7 @@ class Carrier:
         else:
             revision = self._store.identity.revision
             native = await in_thread(
-                lambda: decide(generation, entry.principal, revision, batch, lines(), self._clock)
+                lambda: decide(generation, entry.principal, revision, batch, source.unanswered(), self._clock)
             )
         if native.step == "sending" and entry is not None:
             begun = await asyncio.to_thread(natives.begin, owner, batch, native, entry.principal.budgets)
@@ -95,7 +98,9 @@ class Carrier:
         log.info("batch is run here", extra={"batch": batch.id, "why": native.why})
         return await asyncio.to_thread(natives.keep, owner, batch, native)
 
-    async def carry(self, owner: str, batch: Batch, lines: Lines) -> tuple[Batch, float | None]:
+    async def carry(
+        self, owner: str, batch: Batch, source: Input, in_thread: InThread
+    ) -> tuple[Batch, float | None]:
         """One look: the batch as it is then, and how long to leave it alone; None to go on at once. Raises
         `LeaseLost`, `StoreUnavailable`, `ContentGone`."""
         native = _native_of(batch)
@@ -104,13 +109,12 @@ class Carrier:
         if service is None:
             return await self._without(owner, batch, native)
         try:
-            async with self._one:
-                return await self._step(owner, batch, native, generation, service, lines)
+            return await self._step(owner, batch, native, generation, service, source, in_thread)
         except Undecided:
             self._fresh.discard(batch.id)
             if self._given_up(batch):
                 return await self._give_up(owner, batch, "nobody knows whether it was made")
-            return batch, _LONGEST_S
+            return batch, self._pause_s(native)
         except NotThere as reason:
             return await self._give_up(owner, batch, str(reason))
         except Trouble as trouble:
@@ -122,13 +126,13 @@ class Carrier:
 
     async def _step(
         self, owner: str, batch: Batch, native: Native, generation: Generation,
-        service: BatchServiceClient, lines: Lines,
+        service: BatchServiceClient, source: Input, in_thread: InThread,
     ) -> tuple[Batch, float | None]:  # fmt: skip
         match native.step:
             case "sending":
-                return await self._send(owner, batch, native, generation, service, lines)
+                return await self._send(owner, batch, native, generation, service, source, in_thread)
             case "waiting":
-                return await self._look(owner, batch, native, generation, service, lines)
+                return await self._look(owner, batch, native, generation, service, source, in_thread)
             case "collected":
                 await service.clean(native.batch_id, native.input_id, native.files)
                 log.info("batch is back from its provider", extra={"batch": batch.id, "why": native.why})
@@ -142,17 +146,16 @@ class Carrier:
 
     async def _send(
         self, owner: str, batch: Batch, native: Native, generation: Generation,
-        service: BatchServiceClient, lines: Lines,
+        service: BatchServiceClient, source: Input, in_thread: InThread,
     ) -> tuple[Batch, float | None]:  # fmt: skip
         mark, since_s = mark_of(batch), native.at_ns // 1_000_000_000 - _FOUND_BEFORE_S
         fresh = batch.id in self._fresh
         stopped = batch.state == "cancelling" or self._passed(batch)
-        content = b""
         if service.uploads and not native.input_id:
             found = None if fresh else await service.uploaded(mark, since_s)
             if found is None and not stopped:
-                content = await asyncio.to_thread(self._encoded, generation, batch, native, service, lines)
-                found = await service.upload(mark, content)
+                async with self._parcel(generation, batch, native, service, source, in_thread) as content:
+                    found = await service.upload(mark, content)
             if found is not None:
                 batch = await self._keep(owner, batch, native, input_id=found, troubles=0)
                 native = _native_of(batch)
@@ -163,25 +166,44 @@ class Carrier:
         if made is None and stopped:
             return await self._give_up(owner, batch, "cancelled before it was handed over")
         if made is None:
-            if not service.uploads:
-                content = await asyncio.to_thread(self._encoded, generation, batch, native, service, lines)
-            made = await service.create(mark, batch.endpoint, native.input_id, content)
+            model = name_there(generation.catalog.by_id[native.deployment]) or ""
+            if service.uploads:
+                made = await service.create(mark, batch.endpoint, model, native.input_id, None)
+            else:
+                async with self._parcel(generation, batch, native, service, source, in_thread) as content:
+                    made = await service.create(mark, batch.endpoint, model, "", content)
         batch = await self._keep(owner, batch, native, step="waiting", batch_id=made, troubles=0)
         self._fresh.discard(batch.id)
         return batch, (None if batch.state == "cancelling" else _FIRST_LOOK_S)
 
-    def _encoded(
-        self, generation: Generation, batch: Batch, native: Native, service: BatchServiceClient, lines: Lines
-    ) -> bytes:
+    @asynccontextmanager
+    async def _parcel(
+        self, generation: Generation, batch: Batch, native: Native, service: BatchServiceClient,
+        source: Input, in_thread: InThread,
+    ) -> AsyncIterator[Content]:  # fmt: skip
+        """The input as the provider takes it, until it is sent."""
+        parcel = Parcel(self._store, batch.org_id)
+        try:
+            await in_thread(
+                lambda: parcel.write(self._written(generation, batch, native, service, source.unanswered()))
+            )
+            yield parcel.content()
+        finally:
+            await asyncio.shield(asyncio.to_thread(parcel.drop))
+
+    def _written(
+        self, generation: Generation, batch: Batch, native: Native, service: BatchServiceClient,
+        lines: Iterable[Line],
+    ) -> Iterator[bytes]:  # fmt: skip
         entry = self._store.identity.entry(batch.key_id)
         if entry is None or entry.state != "active":
             raise NotThere("its key is not active")
         revision = self._store.identity.revision
-        return encoded(generation, entry.principal, revision, batch, native, lines(), self._clock, service)
+        return written(generation, entry.principal, revision, batch, native, lines, self._clock, service)
 
     async def _look(
         self, owner: str, batch: Batch, native: Native, generation: Generation,
-        service: BatchServiceClient, lines: Lines,
+        service: BatchServiceClient, source: Input, in_thread: InThread,
     ) -> tuple[Batch, float | None]:  # fmt: skip
         entry = self._store.identity.entry(batch.key_id)
         ended = entry is None or entry.state != "active"
@@ -191,7 +213,7 @@ class Carrier:
             native = _native_of(batch)
         progress = await service.look(native.batch_id)
         if progress.over:
-            await self._collect(owner, batch, native, generation, service, progress, lines)
+            await self._collector.collect(owner, batch, native, generation, service, progress, source)
             return (
                 await self._keep(
                     owner, batch, native, step="collected", why=progress.why, files=progress.files, troubles=0
@@ -203,47 +225,6 @@ class Carrier:
         if native.troubles:
             batch = await self._keep(owner, batch, native, troubles=0)
         return batch, self._pause_s(native)
-
-    async def _collect(
-        self, owner: str, batch: Batch, native: Native, generation: Generation,
-        service: BatchServiceClient, progress: Progress, lines: Lines,
-    ) -> None:  # fmt: skip
-        """Book every result that can be final."""
-        left = {line.number: line for line in await asyncio.to_thread(lambda: list(lines()))}
-        entry = self._store.identity.entry(batch.key_id)
-        principal = maker_of(batch, native) if entry is None else entry.principal
-        deployment = generation.catalog.by_id[native.deployment]
-        ender = Ender(
-            batch, native, deployment, generation, principal, self._settler,
-            lambda: (self._clock.unix_ns(), self._clock.monotonic_s()),
-        )  # fmt: skip
-        group: list[tuple[LineResult, Settlement]] = []
-        size = unknown = 0
-        for file in progress.files:
-            async for text in _split(service.results(native.batch_id, file)):
-                answered = service.read(text)
-                if answered is None:
-                    unknown += 1
-                    continue
-                line = left.pop(answered.number, None)
-                one = None if line is None else ender.end(line, answered)
-                if one is None:
-                    continue
-                group.append(one)
-                size += len(one[0].body)
-                if len(group) >= _GROUP_LINES or size >= _GROUP_BYTES:
-                    await self._book(owner, batch, group)
-                    group, size = [], 0
-        if group:
-            await self._book(owner, batch, group)
-        if unknown:
-            log.warning("results that nobody can read", extra={"batch": batch.id, "lines": unknown})
-
-    async def _book(self, owner: str, batch: Batch, group: list[tuple[LineResult, Settlement]]) -> None:
-        fresh = await asyncio.to_thread(self._store.native_batches.book, owner, batch, group)
-        for result, settlement in group:
-            if result.line in fresh:
-                self._settler.tell(settlement.receipt)
 
     # --- and back
 
@@ -319,20 +300,3 @@ def _service(generation: Generation, batch: Batch, native: Native) -> BatchServi
     if deployment is None or deployment.batches is None or not isinstance(provider, RemoteProvider):
         return None
     return service_of(deployment.batches.dialect, provider, batch.terms.headers)
-
-
-async def _split(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines of what comes cut anywhere. Raises `Trouble` for one too long to be a result."""
-    held = bytearray()
-    async for data in chunks:
-        held += data
-        if b"\n" in data:
-            *lines, rest = bytes(held).split(b"\n")
-            held = bytearray(rest)
-            for line in lines:
-                if line.strip():
-                    yield line
-        if len(held) > _LONGEST_LINE:
-            raise Trouble("oversized", "a line of the results has no end", passes=False)
-    if held.strip():
-        yield bytes(held)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from passerelle.codecs.fitting import UnfitError
-from passerelle.core.batch import Batch, Native
+from passerelle.core.batch import Batch, Native, Surface
 from passerelle.core.clock import Clock
 from passerelle.core.errors import ProblemError
 from passerelle.core.ids import same
@@ -20,7 +20,7 @@ from passerelle.core.plan import Candidate, Plan
 from passerelle.core.principal import Principal
 from passerelle.gateway.admit import Admission, admit
 from passerelle.gateway.attached import MARK
-from passerelle.gateway.batch.lines import ENDPOINTS, Line
+from passerelle.gateway.batch.lines import Line, asked_of
 from passerelle.gateway.estimate import most_it_can_cost
 from passerelle.gateway.generation import Generation
 from passerelle.gateway.road import read
@@ -31,9 +31,14 @@ from passerelle.policy.eligible import BATCH
 from passerelle.providers.batching import BatchServiceClient, service_of
 from passerelle.providers.remote import RemoteProvider
 
-MOST_BYTES = 64 << 20
-"""Of an input handed over: it is sent from memory, one batch at a time."""
-_SURFACE: dict[BatchDialect, str] = {"openai": "openai", "anthropic": "anthropic"}
+_SURFACE: dict[BatchDialect, Surface] = {
+    "anthropic": "anthropic",
+    "azure": "openai",
+    "gemini": "gemini",
+    "groq": "openai",
+    "mistral": "openai",
+    "openai": "openai",
+}
 
 
 class NotThere(Exception):
@@ -85,7 +90,7 @@ def _decide(
         raise NotThere("nothing is asked")
     chosen = next(iter(places.values()))
     service, deployment = chosen.service, chosen.deployment
-    if count > service.most_lines or chosen.bytes > min(service.most_bytes, MOST_BYTES):
+    if count > service.most_lines or chosen.bytes > service.most_bytes:
         raise NotThere(f"{count} lines of {chosen.bytes} bytes are more than can be handed over at once")
     percent = 100 if deployment.batches is None else deployment.batches.percent
     return Native(
@@ -104,11 +109,12 @@ def _decide(
     )
 
 
-def encoded(
+def written(
     generation: Generation, principal: Principal, revision: int, batch: Batch, native: Native,
     lines: Iterable[Line], clock: Clock, service: BatchServiceClient,
-) -> bytes:  # fmt: skip
-    """The input as its provider takes it. Raises `NotThere` when rules or catalog have changed meanwhile."""
+) -> Iterator[bytes]:  # fmt: skip
+    """The input as its provider takes it, line by line. Raises `NotThere` when rules or catalog have changed
+    meanwhile."""
     deployment = generation.catalog.by_id[native.deployment]
 
     def told() -> Iterator[bytes]:
@@ -122,7 +128,7 @@ def encoded(
                 raise NotThere(f"line {line.number}: {body}")
             yield service.line(mark_of(batch), line.number, batch.endpoint, body.encoded)
 
-    return service.whole(list(told()))
+    return service.whole(told())
 
 
 def considered(
@@ -150,7 +156,7 @@ def considered(
 
 def ask_of(principal: Principal, batch: Batch, line: Line, *, at_ns: int, started_s: float) -> Ask:
     """A line as a request. Its ids are made of the batch's: the same however often it is looked at."""
-    dialect, target = ENDPOINTS[batch.endpoint]
+    dialect, target = asked_of(batch.endpoint)
     wishes = msgspec.convert(batch.terms.wishes, Wishes)
     return Ask(
         principal=principal,
@@ -194,9 +200,31 @@ def _places(generation: Generation, batch: Batch, admission: Admission) -> dict[
         terms = deployment.batches
         if terms is None or not isinstance(provider, RemoteProvider):
             continue
-        if _SURFACE[terms.dialect] == batch.surface:
-            found[deployment.id] = _Sum(deployment, service_of(terms.dialect, provider, batch.terms.headers))
+        if _SURFACE[terms.dialect] != batch.surface:
+            continue
+        service = service_of(terms.dialect, provider, batch.terms.headers)
+        if service.takes(asked_of(batch.endpoint)) and name_there(deployment) is not None:
+            found[deployment.id] = _Sum(deployment, service)
     return found
+
+
+def name_there(deployment: Deployment) -> str | None:
+    """The name of the model in a batch. None at Azure where the operator has named no deployment for batches:
+    one made for single requests takes none ("Getting started with Azure OpenAI batch deployments",
+    learn.microsoft.com/azure/foundry/openai/how-to/batch, read 2026-11-22)."""
+    terms = deployment.batches
+    if deployment.batch_model is None and terms is not None and terms.dialect == "azure":
+        return None
+    return deployment.batch_model or deployment.upstream_model
+
+
+def _as_named_there(deployment: Deployment) -> Deployment:
+    """The deployment by the name it has in batches. Its id is another then: what is known of how to speak to
+    one is kept by its id, and single requests must not go by this name, nor batches by theirs."""
+    name = name_there(deployment)
+    if name is None or name == deployment.upstream_model:
+        return deployment
+    return msgspec.structs.replace(deployment, id=f"{deployment.id} (batches)", upstream_model=name)
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -221,7 +249,8 @@ def _objection(trip: Trip, admission: Admission, place: _Sum, batch: Batch, line
 def _body(trip: Trip, place: _Sum) -> _Body | str:
     """The request in the provider's words, where they are the caller's own; or why they are not."""
     try:
-        outbound = encode_for(trip, place.deployment)
+        named = _as_named_there(place.deployment)
+        outbound = encode_for(trip, named)
     except (UnfitError, ProblemError) as error:
         return error.problem.message
     if not outbound.relayed or outbound.dropped or outbound.content_type != "application/json":

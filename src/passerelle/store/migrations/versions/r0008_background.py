@@ -1,13 +1,13 @@
 """Responses made in the background, and the events of those that are streamed.
 
-Revision 0007.
+Revision 0008.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -17,6 +17,13 @@ Sources, all read 2026-11-22: platform.claude.com/docs, pages "Troubleshooting t
 rejected configurations), "Thinking", "Extended thinking", "Effort", "Mid-conversation system messages",
 "Structured outputs", "What's new in Claude Opus 5.5", "Migrating to Claude Sonnet 5.5", "Errors"; and
 anomalyco/opencode#1644 with cloud-apim/otoroshi-llm-extension#140 for temperature beside `top_p`.
+
+A name without a version (`claude-latest`, `claude-mock`, an alias at a proxy) does not say its generation,
+and is taken for an ordinary model of today: what its caller asks for outright, a temperature or a tool that
+must be called, is sent as it came, for nothing is known to refuse it; where one thing can be said in several
+forms, in the form that most of today's models take (`adaptive`, an effort, one sampler). Who knows better
+says so in the catalog (`accepts`).
+
 A name that is not Claude's belongs to another maker's Anthropic-compatible API: those follow the shape
 that was Anthropic's when they copied it.
 """
@@ -74,13 +81,22 @@ def rules_for(model: str) -> ModelRules:
             claude=True, adaptive=True, off="never", efforts=_LEVELS, sampling=False, system_turns=False
         )
     found = _NAME.search(name)
-    if found is None:  # a nickname such as `claude-latest`: take it for the newest
-        return _claude("", (5, 5))
+    if found is None:
+        return UNVERSIONED
     family = found["family"] or found["late"] or ""
     return _claude(family, (int(found["major"]), int(found["minor"] or 0)))
 
 
+def version_of(model: str) -> tuple[int, int] | None:
+    """The generation of Claude that `model` names; None when it does not say."""
+    found = _NAME.search(model.lower())
+    return None if found is None else (int(found["major"]), int(found["minor"] or 0))
+
+
 _LEVELS = ("low", "medium", "high", "xhigh", "max")
+
+UNVERSIONED = ModelRules(claude=True, budget=False, adaptive=True, efforts=_LEVELS, one_sampler=True)
+"""Claude of no known generation."""
 
 
 def _claude(family: str, version: tuple[int, int]) -> ModelRules:
