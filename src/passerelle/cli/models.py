@@ -65,7 +65,7 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
                 look.tokens(row.context_tokens),
                 *_prices(row),
                 look.few(sorted({_region(by_id[name]) for name in row.deployments})),
-                look.few(row.providers) if row.deployments else f"({row.status})",
+                look.few(row.providers, 2) if row.deployments else f"({row.status})",
                 _worst(row.deployments, health) if health else "",
             ]
             for row in rows
