@@ -2,7 +2,7 @@
 
 All of it is 8-byte words, made by the parent without a name and inherited by its workers:
 
-    version   how often anything below changed that others must see
+    version   how often anything below changed that others must see; and how many records are in use
     records   per deployment: its name's fingerprint, whether anything is wrong there, its paces, its `Vital`
     worker 0  per deployment: answers and failures in all, and by bucket of time; only worker 0 writes here
               per (tenant, deployment): requests and retries by bucket of time
@@ -27,10 +27,9 @@ from passerelle.core.errors import FailureKind
 from passerelle.router.health import CIRCUITS, Breaker, Tally, Told, Vital
 
 _HEAD = 8
+_VERSION, _USED = 0, 1
 _SLOTS = 4096
-"""Deployments that have room. Beyond that, and for one that found none, what is oldest and well gives way."""
-_REACH = 64
-"""Slots in which a name may stand."""
+"""Deployments that have room. Beyond that, what is well and was so longest gives way."""
 _FINGERPRINT, _TROUBLED, _FIRST, _WHOLE, _SPEED, _VITAL = 0, 1, 2, 3, 4, 6
 _BREAKER_WORDS = 6
 _RECORD = _VITAL + 8 + len(CIRCUITS) * _BREAKER_WORDS
@@ -152,7 +151,7 @@ class Charts:
                 self._reals[at + _VITAL + number] = value
             self.words[at + _TROUBLED] = int(vital.troubled)
             # Two workers at once may add one together: who reads after either sees what both wrote before it.
-            self.words[0] += 1
+            self.words[_VERSION] += 1
 
     # --- retries
 
@@ -180,28 +179,29 @@ class Charts:
     # --- the record
 
     def _find(self, name: str) -> int:
-        """The name's slot, or one that it takes: free, else the oldest that says nothing."""
-        fingerprint = _fingerprint(name)
-        words, reals = self.words, self._reals
+        """The name's slot, or one that it takes: a fresh one, else the one whose last failure is the longest
+        ago and put right.
+        """
+        fingerprint, words = _fingerprint(name), self.words
         with self._locked(_SLOTS):  # one lock for all that take a slot
-            best = fingerprint % _SLOTS
-            age_s = float("inf")
-            for step in range(_REACH):
-                slot = (fingerprint + step) % _SLOTS
-                at = _HEAD + slot * _RECORD
-                if words[at] == fingerprint:
-                    return slot
-                if words[at] == 0:
-                    best = slot
-                    break
-                if not words[at + _TROUBLED] and reals[at + _VITAL + 4] < age_s:
-                    best, age_s = slot, reals[at + _VITAL + 4]
-            at = _HEAD + best * _RECORD
-            for start, length in [(at, _RECORD), *((w + best * _TALLY, _TALLY) for w in self._workers)]:
+            used = words[_USED]
+            known = list(words[_HEAD : _HEAD + used * _RECORD : _RECORD])
+            if fingerprint in known:
+                return known.index(fingerprint)
+            if used < _SLOTS:
+                words[_USED] = used + 1
+                words[_HEAD + used * _RECORD] = fingerprint
+                return used
+            slot = min(range(used), key=lambda s: (words[self.troubled_at(s)] != 0, self.last_failure_s(s)))
+            starts = [
+                (_HEAD + slot * _RECORD, _RECORD),
+                *((w + slot * _TALLY, _TALLY) for w in self._workers),
+            ]
+            for start, length in starts:
                 for word in range(start, start + length):
                     words[word] = 0
-            words[at] = fingerprint
-            return best
+            words[_HEAD + slot * _RECORD] = fingerprint
+            return slot
 
     @contextmanager
     def _locked(self, slot: int) -> Iterator[None]:
@@ -244,7 +244,8 @@ def _encode(vital: Vital) -> list[float]:
         _TOLD.index(vital.told), vital.told_at_s, vital.told_until_s, vital.probe_until_s,
         vital.failed_s, vital.counted_from_s, vital.alarmed_s, _number(vital.last),
     ]  # fmt: skip
-    for breaker in vital.breakers.values():
+    for circuit in CIRCUITS:
+        breaker = vital.breakers[circuit]
         values += (
             breaker.failures, breaker.openings, breaker.opened_s, breaker.until_s, breaker.probe_at_s,
             _number(breaker.last),

@@ -185,7 +185,7 @@ class Vital(msgspec.Struct):
         closed: list[Circuit] = []
         for circuit, breaker in self.breakers.items():
             if breaker.openings:
-                if started_s < breaker.opened_s:
+                if started_s <= breaker.opened_s:
                     continue  # it began when all was well
                 closed.append(circuit)
             breaker.failures = breaker.openings = 0
