@@ -16,10 +16,11 @@ from pathlib import Path
 import msgspec
 
 from passerelle.catalog import ENDING, build
-from passerelle.config import ConfigError, PolicySettings, Settings, load_settings
+from passerelle.config import ConfigError, PolicySettings, RouterSettings, Settings, load_settings
 from passerelle.config.document import stamp
 from passerelle.config.findings import errors_in
 from passerelle.core.clock import Clock, SystemClock
+from passerelle.core.plan import Onward
 from passerelle.core.principal import Rights
 from passerelle.gateway.attached import Attacher
 from passerelle.gateway.attempt import Engine
@@ -46,6 +47,7 @@ from passerelle.server.app import Entrance
 from passerelle.server.call import ModelCalls
 from passerelle.server.listen import Listener
 from passerelle.server.models import ModelList
+from passerelle.server.repeats import Repeats
 from passerelle.server.route import Management
 from passerelle.server.v1 import anthropic, batches, bedrock, files, gemini, message_batches, openai
 from passerelle.server.v1.conversations import Conversations
@@ -128,6 +130,7 @@ class App:
             draw=random.random,
             attacher=Attacher(self.store),
         )
+        self.repeats = Repeats(self.store, settler, self.generations)
         self.draining: Callable[[], bool] = lambda: False
         self.batch_rules = Rules(settings.files, settings.batches, settings.server.max_body_bytes)
         self.batches = Runner(
@@ -177,13 +180,14 @@ class App:
 
     async def aclose(self) -> None:
         """Close providers, flush and close the store, flush telemetry."""
+        await self.repeats.aclose()
         await self.generations.aclose()
         await asyncio.to_thread(self.store.close)
         if self._exporter is not None:
             await asyncio.to_thread(self._exporter[1])
 
     def _entrance(self) -> Entrance:
-        calls = ModelCalls(self.road, self.clock)
+        calls = ModelCalls(self.road, self.clock, self.repeats)
         models = ModelList(self.generations)
         wake, rules = self.batches.wake, self.batch_rules
         geminis = GeminiBatches(self.store, self.clock, rules, wake, self.generations)
@@ -234,7 +238,7 @@ class App:
         # FastAPI costs half a second and 17 MiB to import: nobody pays who does not use it.
         from passerelle.server.api import Context, build
 
-        return build(Context(self.store, self.generations, self.vitals, self.reload))
+        return build(Context(self.store, self.generations, self.vitals, self.reload, self.clock))
 
 
 async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | None = None) -> None:
@@ -330,16 +334,31 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         providers=providers,
         deadlines={name: _deadlines(settings, name) for name in settings.providers},
         smart_mode=settings.router.smart_mode,
+        onward=_onward(settings.router),
         default_rights=msgspec.convert(settings.limits.model_dump(), Rights),
         health=msgspec.convert(settings.health.model_dump(), HealthRules),
         conversation_days=settings.store.conversation_days,
         entries={name: entry.identity for name, entry in entries.items()},
+        drained=frozenset(name for name, said in settings.providers.items() if said.on_disconnect == "drain"),
         intake=Intake(
             settings.server.max_body_bytes,
             settings.server.max_in_flight,
             frozenset(host.lower().encode() for host in settings.server.allowed_hosts),
+            settings.server.max_in_flight_per_tenant,
         ),
     )
+
+
+def _onward(router: RouterSettings) -> dict[str, Onward]:
+    """By the names they are said for; `""` is said for all others."""
+    usual = Onward(router.on_context_length, router.on_refusal)
+    named = {
+        name.casefold(): Onward(
+            said.on_context_length or usual.on_context_length, said.on_refusal or usual.on_refusal
+        )
+        for name, said in router.names.items()
+    }
+    return {"": usual, **named}
 
 
 def _next_generation(source: Source, store: Store, before: Generation) -> Generation:

@@ -24,7 +24,8 @@ from passerelle.cli.common import (
 from passerelle.core.model import DATA_CLASSES
 from passerelle.core.money import nanos_from_decimal
 from passerelle.core.money import show as show_money
-from passerelle.core.principal import Key, Organisation, Project, Rights, Role, Workspace
+from passerelle.core.plan import OnContextLength, OnRefusal
+from passerelle.core.principal import PRIORITIES, Key, Organisation, Project, Rights, Role, Workspace
 
 if TYPE_CHECKING:
     from passerelle.store import Budget, Store
@@ -62,12 +63,23 @@ def command() -> None:
 @click.option("--region", "regions", multiple=True, help="Its data may go here only; may be given again.")
 @click.option("--rpm", type=click.IntRange(1), help="Requests a minute.")
 @click.option("--concurrency", type=click.IntRange(1), help="Requests under way at once.")
+@click.option("--priority", type=click.Choice(PRIORITIES), help="Its requests go no earlier than that.")
 @click.option("--budget", type=click.FloatRange(min=0), help="What it may spend a month, in USD.")
 @click.option("--store-content", is_flag=True, help="Keep prompts and answers, encrypted, with its receipts.")
 @click.option(
     "--store-conversations", is_flag=True, help="Let its callers keep responses and conversations, encrypted."
 )
 @click.option("--audit-required", is_flag=True, help="Refuse its requests when the audit cannot be written.")
+@click.option(
+    "--on-context-length",
+    type=click.Choice(get_args(OnContextLength)),
+    help="Whether a prompt too long for one model goes on to a larger one.",
+)
+@click.option(
+    "--on-refusal",
+    type=click.Choice(get_args(OnRefusal)),
+    help="Whether a prompt that one provider refuses by policy goes on to the next.",
+)
 @click.option("--expires-days", type=click.IntRange(1), help="Days until it ends.")
 @json_option
 def create(
@@ -83,10 +95,13 @@ def create(
     regions: tuple[str, ...],
     rpm: int | None,
     concurrency: int | None,
+    priority: str | None,
     budget: float | None,
     store_content: bool,
     store_conversations: bool,
     audit_required: bool,
+    on_context_length: OnContextLength | None,
+    on_refusal: OnRefusal | None,
     expires_days: int | None,
     as_json: bool,
 ) -> None:
@@ -106,8 +121,11 @@ def create(
             "regions": regions or None,
             "requests_per_minute": rpm,
             "concurrency": concurrency,
+            "priority": priority,
             "content": "full" if store_content else "conversations" if store_conversations else None,
             "audit": "required" if audit_required else None,
+            "on_context_length": on_context_length,
+            "on_refusal": on_refusal,
         },
         Rights,
     )

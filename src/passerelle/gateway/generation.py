@@ -16,7 +16,7 @@ import msgspec
 from passerelle.catalog import Catalog
 from passerelle.codecs.base import Target
 from passerelle.core.model import Deployment
-from passerelle.core.plan import Mode, Rejection
+from passerelle.core.plan import Mode, Onward, Rejection
 from passerelle.core.principal import Rights
 from passerelle.core.request import Dialect, Operation
 from passerelle.policy.rules import Policy
@@ -38,6 +38,8 @@ class Intake(msgspec.Struct, frozen=True):
     max_in_flight: int = 1024
     allowed_hosts: frozenset[bytes] = frozenset()
     """Lower-case; empty: all."""
+    max_in_flight_per_tenant: int | None = None
+    """Of these, one organisation's."""
 
 
 class Generation(msgspec.Struct, frozen=True, eq=False):
@@ -53,12 +55,16 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     """By provider name."""
     smart_mode: Mode = "balanced"
     """What `smart` means when nobody says."""
+    onward: Mapping[str, Onward] = {}
+    """What may follow a prompt too long or refused, by the name asked for, casefolded; `""`: any other."""
     default_rights: Rights = Rights()
     """`[limits]`: what holds for keys whose own rights say nothing."""
     conversation_days: int = 30
     """How long what callers asked to keep is kept."""
     entries: Mapping[str, str] = {}
     """What each provider was built from: equal text, same provider."""
+    drained: frozenset[str] = frozenset()
+    """The providers whose answers are read to their end although the caller has left."""
     targets: dict[tuple[str, Operation, Dialect], Target] = msgspec.field(default_factory=dict)
     """What codecs must know of each deployment, by its id, the operation and the dialect spoken."""
     admitted: dict[object, Any] = msgspec.field(default_factory=dict)

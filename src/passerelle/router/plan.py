@@ -23,7 +23,7 @@ import msgspec
 
 from passerelle.core.model import Deployment
 from passerelle.core.money import show
-from passerelle.core.plan import Candidate, Mode, Plan, Rejection
+from passerelle.core.plan import Candidate, Mode, Onward, Plan, Rejection
 from passerelle.router.standing import ALL_WELL, Standings
 
 WINDOW_POINTS: dict[Mode, float] = {"balanced": 1.5, "cost": 5.5}
@@ -59,6 +59,7 @@ class Scene(msgspec.Struct, frozen=True, gc=False):
     """What the health of deployments means for this request, where there is something to say."""
     latencies: Mapping[str, float] = {}
     """Measured seconds to first content, by deployment id."""
+    onward: Onward = Onward()
 
 
 def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
@@ -89,6 +90,8 @@ def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
         generation=scene.generation,
         policy_version=scene.policy_version,
         catalog_version=scene.catalog_version,
+        on_context_length=scene.onward.on_context_length,
+        on_refusal=scene.onward.on_refusal,
     )
 
 
@@ -105,6 +108,10 @@ def in_words(plan: Plan) -> str:
         if eligible > 1:
             then = ", then ".join(f"`{c.deployment}`" for c in plan.candidates[1:4])
             head += f"; if it fails, {then}" + ("…" if eligible > 4 else "")
+            if plan.on_context_length == "larger":
+                head += "; a prompt too long for one goes to a larger one"
+            if plan.on_refusal == "next":
+                head += "; a prompt refused by one goes to the next"
         last = [(c.deployment, c.because.partition(LAST)[2]) for c in plan.candidates if LAST in c.because]
         if last and eligible > 1:
             head += "; " + ", ".join(f"`{place}` is {LAST}{why}" for place, why in last[:3])
