@@ -80,6 +80,21 @@ def test_a_storm_is_two_lines(vitals: Vitals, clock: Hand, caplog: pytest.LogCap
     ]
 
 
+def test_one_that_keeps_asking_to_be_left_alone_is_one_line(
+    vitals: Vitals, clock: Hand, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(100):
+        vitals.failed("p/0", failure("overloaded", retry_after="1"), started_s=clock.now_s)
+        clock.now_s += 0.1
+        assert vitals.standings(POOL, 0.5)["p/0"].last
+        for _ in range(2):
+            answer(vitals, clock)
+    assert len(caplog.records) == 1
+    clock.now_s += 61
+    vitals.failed("p/0", failure("overloaded", retry_after="1"), started_s=clock.now_s)
+    assert len(caplog.records) == 2
+
+
 def test_the_operator_is_called_once_in_five_minutes(
     vitals: Vitals, clock: Hand, caplog: pytest.LogCaptureFixture
 ) -> None:

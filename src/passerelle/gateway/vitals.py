@@ -30,6 +30,8 @@ _SHARE_HOLDS_S = 0.2
 _DEFAULTS = Rules()
 _ASKED_BOUND = 10_000
 """(tenant, deployment) pairs counted before they are folded, come the second or not."""
+_WAITS_AGAIN_S = 60.0
+"""One that asks to be left alone again and again, a second each time, is named again after such a quiet."""
 _ALARM_AGAIN_S = 300.0
 """A deployment that only the operator can mend is said to be so no oftener."""
 
@@ -218,20 +220,25 @@ class Vitals:
             opened = vital.failed(
                 failure.kind, now_s, started_s=started_s, window=window, draw=self._draw(), rules=self.rules
             )
+            waits = False
             if failure.retry_after_s:
+                waits = not vital.told_at_s or now_s >= vital.told_at_s + _WAITS_AGAIN_S
                 vital.tell("retry-after", failure.retry_after_s, now_s)
             if probing:
                 vital.probe_until_s = 0.0
             alarm = failure.alarm and (not vital.alarmed_s or now_s >= vital.alarmed_s + _ALARM_AGAIN_S)
             if alarm:
                 vital.alarmed_s = now_s
-        said = {"deployment": deployment, "failure": failure.kind, "detail": failure.detail}
+        said: dict[str, object] = {
+            "deployment": deployment,
+            "failure": failure.kind,
+            "detail": failure.detail,
+        }
         if opened is not None:
             self._metrics.openings.labels(deployment, opened).inc()
-            if not was_open:
-                log.warning(
-                    "deployment set back: tried last until it recovers", extra={**said, "circuit": opened}
-                )
+            said["circuit"] = opened
+        if not was_open and (opened is not None or waits):
+            log.warning("deployment set back: tried last until it recovers", extra=said)
         if alarm:
             log.error("a provider needs the operator", extra=said)
 
