@@ -44,6 +44,8 @@ class Leg(msgspec.Struct):
     upstream_request_id: str | None = None
     sent: bool = False
     """The provider may have the whole request: from here on it may bill."""
+    probing: bool = False
+    """It tries out a place whose breaker is open: see `vitals`."""
 
 
 def begin(trip: Trip, deployment: Deployment, provider: Provider, outbound: Outbound, clock: Clock) -> Leg:
