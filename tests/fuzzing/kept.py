@@ -1,5 +1,6 @@
 """Decoders of what is kept: batches and their results, and stored conversations."""
 
+import contextlib
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, Final, cast
@@ -8,6 +9,7 @@ import msgspec
 from tests.fuzzing.dialogue import check_problem
 from tests.fuzzing.limits import check_json, check_size
 
+from passerelle.codecs.elements import ElementsError
 from passerelle.codecs.openai_responses import conversation as talk
 from passerelle.codecs.splice import split
 from passerelle.core.errors import ProblemError
@@ -16,7 +18,7 @@ from passerelle.providers.batching.base import BatchServiceClient
 from passerelle.providers.batching.openai import OpenAiBatches
 from passerelle.server.v1 import batches, conversations, message_batches
 
-_RULES: Final = SimpleNamespace(_rules=SimpleNamespace(batches=SimpleNamespace(max_lines=50)))
+_RULES: Final = cast("Any", SimpleNamespace(batches=SimpleNamespace(max_lines=50), longest_line=1 << 20))
 STAMP: Final = talk.Stamp("resp_01", "resp_00", "conv_01")
 
 
@@ -93,10 +95,24 @@ def _makes(read: Callable[[bytes], Any]) -> Callable[[bytes], None]:
     return run
 
 
+class _Draft:
+    """Takes what is written and keeps nothing."""
+
+    def write(self, data: bytes) -> None:
+        """Nothing is written."""
+
+
+_NOWHERE: Final = cast("Any", SimpleNamespace(files=SimpleNamespace(draft=lambda *_: _Draft())))
+_BATCH: Final = cast("Any", SimpleNamespace(org_id="", input_file_id=""))
+
+
 def message_batch(data: bytes) -> None:
-    """The making of a batch of messages."""
-    requests = message_batches._read(data)
-    cast("Any", message_batches._MessageBatches)._check(_RULES, requests)
+    """The making of a batch of messages, its body coming in two pieces."""
+    taking = message_batches._Taking(_NOWHERE, _RULES, _BATCH)
+    for piece in (data[: len(data) // 2], data[len(data) // 2 :]):
+        taking.feed(piece)
+    with contextlib.suppress(ElementsError):
+        taking._elements.finish()
 
 
 MAKES_MESSAGES = _makes(message_batch)
