@@ -24,6 +24,7 @@ from passerelle.cli.common import (
 from passerelle.core.model import DATA_CLASSES
 from passerelle.core.money import nanos_from_decimal
 from passerelle.core.money import show as show_money
+from passerelle.core.plan import OnContextLength, OnRefusal
 from passerelle.core.principal import PRIORITIES, Key, Organisation, Project, Rights, Role, Workspace
 
 if TYPE_CHECKING:
@@ -69,6 +70,16 @@ def command() -> None:
     "--store-conversations", is_flag=True, help="Let its callers keep responses and conversations, encrypted."
 )
 @click.option("--audit-required", is_flag=True, help="Refuse its requests when the audit cannot be written.")
+@click.option(
+    "--on-context-length",
+    type=click.Choice(get_args(OnContextLength)),
+    help="Whether a prompt too long for one model goes on to a larger one.",
+)
+@click.option(
+    "--on-refusal",
+    type=click.Choice(get_args(OnRefusal)),
+    help="Whether a prompt that one provider refuses by policy goes on to the next.",
+)
 @click.option("--expires-days", type=click.IntRange(1), help="Days until it ends.")
 @json_option
 def create(
@@ -89,6 +100,8 @@ def create(
     store_content: bool,
     store_conversations: bool,
     audit_required: bool,
+    on_context_length: OnContextLength | None,
+    on_refusal: OnRefusal | None,
     expires_days: int | None,
     as_json: bool,
 ) -> None:
@@ -111,6 +124,8 @@ def create(
             "priority": priority,
             "content": "full" if store_content else "conversations" if store_conversations else None,
             "audit": "required" if audit_required else None,
+            "on_context_length": on_context_length,
+            "on_refusal": on_refusal,
         },
         Rights,
     )

@@ -1,14 +1,16 @@
-"""The fixed sections of settings: server, store, telemetry, limits, deadlines, router, local.
+"""The fixed sections of settings: server, store, telemetry, limits, deadlines, router, local…
 
 `docs/configuration.md` says what each setting means; a test keeps the two alike.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from passerelle.config.types import Count, Flag, Positive, Seconds, Section, Text, Whole
+from passerelle.config.types import Count, Flag, Name, Positive, Seconds, Section, Share, Text, Whole
+from passerelle.core.plan import OnContextLength, OnRefusal
 
 
 class ServerSettings(Section):
@@ -77,10 +79,20 @@ class DeadlineOverrides(Section):
         return base.model_copy(update=self.model_dump(exclude_none=True))
 
 
+class NameSettings(Section):
+    """`[router.names.NAME]`: what differs for an alias, a model or `smart`."""
+
+    on_context_length: OnContextLength | None = None
+    on_refusal: OnRefusal | None = None
+
+
 class RouterSettings(Section):
-    """`[router]`: how `smart` chooses when the caller does not say."""
+    """`[router]`: how `smart` chooses when the caller does not say, and when another model is asked."""
 
     smart_mode: Literal["quality", "balanced", "cost", "fast"] = "balanced"
+    on_context_length: OnContextLength = "fail"
+    on_refusal: OnRefusal = "fail"
+    names: Mapping[Name, NameSettings] = Field(default_factory=dict)
 
 
 class FileSettings(Section):
@@ -111,6 +123,13 @@ class BackgroundSettings(Section):
     concurrency: Annotated[Whole, Field(ge=0, le=1024)] = 16
     attempts: Annotated[Whole, Field(ge=1, le=10)] = 2
     max_active: Positive = 100
+
+
+class ConcentrationSettings(Section):
+    """`[concentration]`: the highest share of the requests, or of the spend, that may depend on one."""
+
+    max_share_per_provider: Share | None = None
+    max_share_per_jurisdiction: Share | None = None
 
 
 class LocalSettings(Section):

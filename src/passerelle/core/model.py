@@ -211,6 +211,9 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     """How it departs from its dialect; each quirk is documented where codecs define it."""
     template: str | None = None
     """The well-known provider its entry started from: whose parameters hold there."""
+    supplier: str = ""
+    """Who is depended on: the template's name where the entry is at its address, else (or empty) the entry's
+    own."""
     accepts: Said | None = None
     """What the operator says of the settings taken there."""
     batches: BatchService | None = None
@@ -228,6 +231,11 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     def capabilities(self) -> frozenset[Capability]:
         """What the model can do here; empty when nothing is known of it."""
         return self.model.capabilities - self.without if self.without else self.model.capabilities
+
+    @property
+    def room_tokens(self) -> int | None:
+        """Its context window: its own limit, or the model's, or None when unknown."""
+        return self.limits.context_tokens or self.model.context_tokens
 
     @property
     def effective_price(self) -> Price | None:

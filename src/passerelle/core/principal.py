@@ -9,10 +9,11 @@ from typing import Literal
 import msgspec
 
 from passerelle.core.model import DataClass
+from passerelle.core.plan import OnContextLength, OnRefusal
 
 Permission = Literal[
     "model:call", "model:list", "receipt:read", "usage:read", "key:read", "key:write",
-    "health:read", "config:read", "config:reload", "metrics:read",
+    "health:read", "config:read", "config:reload", "metrics:read", "drill:run",
 ]  # fmt: skip
 
 Role = Literal["operator", "owner", "admin", "finance", "auditor", "builder", "member"]
@@ -34,7 +35,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     "owner": _MEMBER | {"key:read", "key:write", "health:read"},
     # The operator runs the installation; the role is given from the machine's own command line only.
     "operator": _MEMBER
-    | {"key:read", "key:write", "health:read", "config:read", "config:reload", "metrics:read"},
+    | {"key:read", "key:write", "health:read", "config:read", "config:reload", "metrics:read", "drill:run"},
 }
 """What each role may do. Organisation roles never reach beyond their organisation."""
 
@@ -59,6 +60,12 @@ class Rights(msgspec.Struct, frozen=True, omit_defaults=True):
     content: Literal["none", "conversations", "full"] | None = None
     """What of prompts and answers may be stored: nothing, what callers ask to keep (Responses `store`,
     conversations), or that and every request's with its receipt. Default: none."""
+    on_context_length: OnContextLength | None = None
+    """`larger`: a prompt too long for one model goes on to a larger one that is eligible. `fail` forbids it.
+    Unsaid: what the name that is asked for is configured to do."""
+    on_refusal: OnRefusal | None = None
+    """`next`: a prompt that one provider refuses by policy goes on to the next. `fail` forbids it; unsaid, as
+    above."""
     priority: Priority | None = None
     """The highest its requests may have, and what they have unless they ask for less."""
 

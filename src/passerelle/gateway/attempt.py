@@ -18,8 +18,10 @@ from passerelle.gateway.deliver import Deliverer, Opened
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
+from passerelle.gateway.onward import onward, too_small
 from passerelle.gateway.outbound import Answer
 from passerelle.gateway.outcomes import Outcomes, observe
+from passerelle.gateway.patience import Patience, expect_size
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.tour import Tour
 from passerelle.gateway.translate import decode_whole, encode_for, watch_stream
@@ -112,6 +114,10 @@ class Engine:
             if stop.pause_s:
                 await asyncio.sleep(stop.pause_s)
             deployment = by_id[stop.deployment]
+            if (smaller := too_small(trip, deployment)) is not None:
+                pass_over(trip, smaller)
+                tour.skip()
+                continue
             if deployment.id in generation.limited and ticket is not None:
                 found = ticket.occupy(deployment)
                 if found is not None:
@@ -131,7 +137,8 @@ class Engine:
                 tour.skip()
                 continue
             break
-        estimate = await self._holds.reserve(trip, deployment)
+        until_s = trip.ask.started_s + legs.deadlines_of(trip, deployment).total_s
+        estimate = await self._holds.reserve(trip, deployment, until_s - self._clock.monotonic_s())
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
         if presence is not None:
             presence.drains = deployment.provider in generation.drained
@@ -222,7 +229,8 @@ class Engine:
         """Read, holding everything back, until there is content to commit to."""
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = leg.deadlines.first_content_s - waited_s
-        reply.set_deadline(asyncio.get_running_loop().time() + min(limit_s, self._outcomes.remaining_s(leg)))
+        patience = Patience(min(limit_s, self._outcomes.remaining_s(leg)))
+        reply.set_deadline(patience.until)
         chunks = aiter(reply)
         held = b""
         ended = False
@@ -234,8 +242,10 @@ class Engine:
                 ended = True
                 break
             held += watcher.feed(data)
-            if len(held) > HELD_BACK_BOUND and not watcher.content:
-                raise SendError("protocol", "the provider sent no content among its first 256 KiB")
+            if not watcher.content:
+                patience.spend(len(data))
+                if len(held) > HELD_BACK_BOUND:
+                    raise SendError("protocol", "the provider sent no content among its first 256 KiB")
         if watcher.failed is not None and not watcher.done:
             # Even when content came with it: none has been passed on, so another place may take over.
             observe(leg, watcher)
@@ -300,7 +310,7 @@ class Engine:
 
     def _setback(self, trip: Trip, leg: Leg, failure: Failure) -> _Setback:
         self._outcomes.failed(trip, leg, failure)
-        return _Setback(failure)
+        return _Setback(onward(trip.plan, failure))
 
     def _bound_body(self, trip: Trip, leg: Leg, reply: Reply) -> None:
         """Bound the wait for a whole answer's body: as for first content from the request, and at least as
@@ -310,6 +320,7 @@ class Engine:
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = max(deadlines.first_content_s - waited_s, deadlines.between_s)
         reply.set_deadline(asyncio.get_running_loop().time() + limit_s)
+        expect_size(reply, trip.envelope.operation)
 
 
 def _nowhere(trip: Trip, failure: Failure | None, full: Full | None, unfit: UnfitError | None) -> Problem:

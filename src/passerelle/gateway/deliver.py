@@ -14,9 +14,11 @@ import msgspec
 from passerelle.codecs.base import ReplyContext, StreamWatcher
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed
+from passerelle.core.request import Dialect
 from passerelle.gateway import keep
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.outcomes import UNREADABLE, Outcomes
+from passerelle.gateway.patience import Patience
 from passerelle.gateway.translate import in_band_error
 from passerelle.gateway.trip import Trip
 from passerelle.providers.base import Reply, SendError
@@ -27,6 +29,9 @@ log = logging.getLogger("passerelle.road")
 
 _DRAIN_S = 0.25
 """How long a finished stream may take to close its framing, so that its connection can be reused."""
+_ENDS_WITH_MARKS: frozenset[Dialect] = frozenset({"openai_chat", "bedrock"})
+"""Dialects whose answer is whole once it says why it stopped: what follows are a count and a mark. Relayed,
+that reason has gone to the caller, and an error after it would be a second end."""
 _NOT_KEPT = "Records cannot be written now; try again shortly."
 
 
@@ -66,7 +71,12 @@ class Deliverer:
                     async for out in self._onward(trip, opened):
                         yield _kept(trip, out)
                 except SendError as error:
-                    if not watcher.done:
+                    if leg.outbound.relayed and watcher.finish and leg.outbound.dialect in _ENDS_WITH_MARKS:
+                        out = watcher.close()
+                        if watcher.done and not trip.settled:
+                            self._outcomes.stream_completed(trip, leg, watcher)
+                        yield _kept(trip, out)
+                    elif not watcher.done:
                         failure = from_send_error(
                             error, provider=leg.deployment.provider, hidden=leg.provider.hidden
                         )
@@ -104,6 +114,7 @@ class Deliverer:
         between_s = leg.deadlines.between_s
         over_at = loop_time() + self._outcomes.remaining_s(leg)
         progress = -1
+        patience = Patience(between_s)
         async for data in opened.chunks:
             out = watcher.feed(data)
             if watcher.failed is not None:
@@ -118,7 +129,9 @@ class Deliverer:
                     reply.set_deadline(loop_time() + _DRAIN_S)
             elif watcher.progress != progress:
                 progress = watcher.progress
-                reply.set_deadline(min(loop_time() + between_s, over_at))
+                reply.set_deadline(patience.renew(min(loop_time() + between_s, over_at)))
+            else:
+                patience.spend(len(data))
             if out:
                 yield out
         out = watcher.close()

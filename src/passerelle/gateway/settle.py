@@ -6,12 +6,13 @@ journal and survives the process.
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 
 from msgspec.structs import replace
 
 from passerelle.core.clock import Clock
 from passerelle.core.mac import Mac
-from passerelle.core.receipt import OutcomeKind, Receipt, Settlement
+from passerelle.core.receipt import OutcomeKind, Receipt, Settlement, Shape
 from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.holds import settled
 from passerelle.gateway.trip import Ask, Trip
@@ -104,7 +105,26 @@ class Settler:
             problem=problem,
             tags=ask.wishes.tags,
             request_digest=self._mac.digest(_sent(ask)).hex(),
+            shape=_shape(trip),
         )
+
+
+def _shape(trip: Trip) -> Shape:
+    envelope, wishes = trip.envelope, trip.ask.wishes
+    return Shape(
+        features=_in_order(envelope.features),
+        text_bytes=envelope.text_bytes,
+        images=envelope.images,
+        max_output_tokens=envelope.max_output_tokens,
+        data_class=wishes.data_class,
+        mode=wishes.mode,
+        models=wishes.models,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _in_order(features: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(features))
 
 
 def _sent(ask: Ask) -> bytes:

@@ -15,12 +15,16 @@ def intersect(levels: Sequence[Rights]) -> Rights:
     """What remains after every level, from the organisation down to the key.
 
     Numbers take the least, lists what all levels name (an empty list allows nothing), the data class the
+    most sensitive, `audit` the strictest, and `content` the least that any level says. What one level
+    forbids (`on_context_length`, `on_refusal`: `fail`) none below allows.
     most sensitive, `audit` the strictest, `content` the least and `priority` the lowest that any level says.
     `models` is the deepest level's own patterns: the intersection of patterns is not a pattern, so
     `Principal.model_patterns` keeps one tuple per level and a model must match them all.
     """
     classes = [level.data_class for level in levels if level.data_class is not None]
     named = [level.content for level in levels if level.content is not None]
+    lengths = {level.on_context_length for level in levels}
+    refusals = {level.on_refusal for level in levels}
     audits = [level.audit for level in levels if level.audit is not None]
     return Rights(
         models=next((level.models for level in reversed(levels) if level.models is not None), None),
@@ -33,6 +37,8 @@ def intersect(levels: Sequence[Rights]) -> Rights:
         concurrency=_least([level.concurrency for level in levels]),
         audit=None if not audits else "required" if "required" in audits else "standard",
         content=min(named, key=_CONTENT.index, default=None),
+        on_context_length="fail" if "fail" in lengths else "larger" if "larger" in lengths else None,
+        on_refusal="fail" if "fail" in refusals else "next" if "next" in refusals else None,
         priority=max(
             [level.priority for level in levels if level.priority is not None],
             key=PRIORITIES.index,
