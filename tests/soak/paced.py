@@ -1,8 +1,8 @@
 """A provider for soaks, in a process of its own: whole answers after a while, streams at a pace, floods.
 
-Run as a script; it prints its port. It speaks OpenAI's chat dialect, and does what the model's name says: `whole`
-and `slow` answer after a while, `stream` says `PIECES` words `EVERY_S` apart, `flood` writes as fast and for as
-long as it is read.
+Run as a script; it prints its port. It speaks OpenAI's chat dialect, and does what the model's name says:
+`whole` and `slow` answer after a while, `stream` says `PIECES` words `EVERY_S` apart, `flood` writes as fast
+and for as long as it is read.
 """
 
 import asyncio
