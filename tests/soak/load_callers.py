@@ -78,6 +78,8 @@ class Caller:
         self._where = parts.hostname, parts.port
         self._token = token
         self.told = told
+        self.begun = asyncio.Event()
+        """A piece of a stream has come."""
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, model: str, *, stream: bool = False, **headers: str) -> int:
@@ -133,6 +135,7 @@ class Caller:
             data = (await reader.readexactly(size + 2))[:-2]
             if not size:
                 break
+            self.begun.set()
             whole += data
             at = data.find(b'"content":"')
             written = data[at + 11 :].partition(b" ")[0] if at >= 0 else b""

@@ -198,7 +198,7 @@ def test_whoever_leaves_lets_the_provider_go_within_a_second_and_is_settled(tmp_
     async def leave(house: House, token: str) -> None:
         caller = Caller(house.gateway.base_url, token, Told())
         asking = asyncio.create_task(caller.ask("flood", stream=True))
-        await asyncio.sleep(0.2)
+        await caller.begun.wait()
         caller.close()
         asking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
