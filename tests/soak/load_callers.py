@@ -137,8 +137,7 @@ class Caller:
                 break
             self.begun.set()
             whole += data
-            at = data.find(b'"content":"')
-            written = data[at + 11 :].partition(b" ")[0] if at >= 0 else b""
+            written = data.partition(b'"content": "')[2].partition(b" ")[0]
             if written.isdigit():
                 self.told.gaps_s.append((time.monotonic_ns() - int(written)) / 1e9)
         if b"[DONE]" not in whole or b"error" in whole:
