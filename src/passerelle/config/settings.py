@@ -23,6 +23,7 @@ from passerelle.config.sections import (
     ConcentrationSettings,
     DeadlineSettings,
     FileSettings,
+    HealthSettings,
     LimitSettings,
     LocalSettings,
     RouterSettings,
@@ -54,6 +55,7 @@ class Settings(Section):
     limits: LimitSettings = LimitSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
     router: RouterSettings = RouterSettings()
+    health: HealthSettings = HealthSettings()
     policy: PolicySettings = PolicySettings()
     files: FileSettings = FileSettings()
     batches: BatchSettings = BatchSettings()
