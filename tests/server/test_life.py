@@ -274,6 +274,26 @@ def test_a_request_that_is_on_its_way_when_the_worker_ends_is_answered(house: Ho
     assert house.gateway.stop() == 0
 
 
+def test_a_connection_whose_stream_ends_with_its_worker_takes_one_more_request(
+    house: House, stage: Stage
+) -> None:
+    caller, over = house.caller(), stage.event()
+    begun(stage, over)
+    response, connection = caller.door.begin(asked("openai_chat", "m", stream=True))
+    house.gateway.process.send_signal(signal.SIGTERM)
+    until(lambda: refused(caller.door), "no new connection is taken")
+    stage.set(over)
+    assert b"[DONE]" in response.read()
+    assert response.getheader("connection") is None
+    ask = asked("openai_chat", "m")
+    connection.request("POST", ask.path, ask.body, {"authorization": f"Bearer {caller.token}"})
+    last = connection.getresponse()
+    last.read()
+    assert (last.status, last.getheader("connection")) == (200, "close")
+    connection.close()
+    assert house.gateway.stop() == 0
+
+
 def test_one_worker_alone_says_that_it_cannot_be_restarted_so(house: House) -> None:
     house.gateway.process.send_signal(signal.SIGUSR2)
     until(lambda: any("--workers 2" in line for line in house.gateway.log), "the hint")

@@ -82,10 +82,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._leaving:
             return
         self._leaving = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
-        else:
+        if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(_LEAVE_S, self._leave)
+        elif not self.cycle.response_started:
+            self.cycle.keep_alive = False
+        # An answer that has begun has not said `connection: close`: its peer may send another request.
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the peer's, counted while they belong to a head."""
@@ -184,7 +185,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._start(cast("Exchange", self.pipeline.pop()[0]))
             return
         self._idle_from = self.loop.time()
-        if self.timeout_keep_alive_task is None:
+        if self._leaving:
+            self.loop.call_later(_LEAVE_S, self._leave)
+        elif self.timeout_keep_alive_task is None:
             self._look_again_in(self.timeout_keep_alive)
 
     def timeout_keep_alive_handler(self) -> None:

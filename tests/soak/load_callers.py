@@ -1,0 +1,213 @@
+"""Callers of soaks: many at once, on kept connections, and what came of each of their requests."""
+
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.gateway.house import House, installed
+from tests.serving import children
+
+SECONDS = float(os.environ.get("SOAK_SECONDS", "0"))
+"""For trying them out: every soak's length, in place of its own."""
+
+
+def length(own_s: float) -> float:
+    """How long a soak runs."""
+    return SECONDS or own_s
+
+
+@contextlib.contextmanager
+def paced_house(folder: Path, *server: str, workers: int = 1) -> Iterator[House]:
+    """A gateway before the paced provider."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    script = Path(__file__).with_name("paced.py")
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as provider:
+        assert provider.stdout is not None
+        port = provider.stdout.readline().strip()
+        lines = [
+            *server, "providers_from_environment = false", "[local]", "enabled = false",
+            "[providers.paced]",
+            'kind = "openai_like"', 'dialect = "openai_chat"', f'base_url = "http://127.0.0.1:{port}/v1"',
+            'credential = "env:PACED"', "allow_private_network = true", "models = []",
+        ]  # fmt: skip
+        for model in ("whole", "slow", "stream", "flood"):
+            lines += ["[[models]]", f'id = "{model}"', 'price = { input = "1", output = "1" }']
+            lines += [
+                "[[deployments]]",
+                'provider = "paced"',
+                f'model = "{model}"',
+                f'upstream_model = "{model}"',
+            ]
+        try:
+            with installed(folder, "\n".join(lines), workers=workers, PACED="none") as house:
+                yield house
+        finally:
+            provider.kill()
+
+
+@dataclass
+class Told:
+    """What came of requests."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    took_s: list[float] = field(default_factory=list)
+    gaps_s: list[float] = field(default_factory=list)
+    """Between a piece's writing at the provider and its coming."""
+
+    def p99(self, values: list[float]) -> float:
+        """Of a list that is not empty."""
+        return sorted(values)[int(len(values) * 0.99)]
+
+
+class Caller:
+    """One connection, kept as long as the gateway keeps it."""
+
+    def __init__(self, base_url: str, token: str, told: Told) -> None:
+        parts = urlsplit(base_url)
+        self._where = parts.hostname, parts.port
+        self._token = token
+        self.told = told
+        self.begun = asyncio.Event()
+        """A piece of a stream has come."""
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, model: str, *, stream: bool = False, **headers: str) -> int:
+        """The status, counted; 0 when there was none, or its body was cut."""
+        began = time.monotonic()
+        try:
+            status = await self._ask(model, stream, headers)
+        except (ConnectionError, asyncio.IncompleteReadError) as error:
+            self.told.counts[f"cut: {type(error).__name__}"] += 1
+            self.close()
+            return 0
+        self.told.counts[str(status)] += 1
+        if status == 200:
+            self.told.took_s.append(time.monotonic() - began)
+        return status
+
+    def close(self) -> None:
+        """Leave."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._streams is not None and self._streams[0].at_eof():
+            self.close()  # it was closed while idle: nothing was lost
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(*self._where)
+        return self._streams
+
+    async def _ask(self, model: str, stream: bool, headers: dict[str, str]) -> int:
+        reader, writer = await self._connected()
+        said = {"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
+        body = json.dumps(said).encode()
+        more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        writer.write(
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {self._token}\r\n{more}"
+            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        if b"transfer-encoding: chunked" in head:
+            await self._stream(reader)
+        else:
+            await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]))
+        if b"connection: close" in head:
+            self.close()
+        return int(head.split(b" ", 2)[1])
+
+    async def _stream(self, reader: asyncio.StreamReader) -> None:
+        whole = b""
+        while True:
+            size = int(await reader.readline(), 16)
+            data = (await reader.readexactly(size + 2))[:-2]
+            if not size:
+                break
+            self.begun.set()
+            whole += data
+            written = data.partition(b'"content": "')[2].partition(b" ")[0]
+            if written.isdigit():
+                self.told.gaps_s.append((time.monotonic_ns() - int(written)) / 1e9)
+        if b"[DONE]" not in whole or b"error" in whole:
+            raise asyncio.IncompleteReadError(whole[-200:], None)
+
+
+async def offer(
+    house: House, token: str, told: Told, model: str, *, rate: float, seconds: float, **headers: str
+) -> None:
+    """So many requests a second, whatever becomes of them; each takes a free connection, or a new one."""
+    free: list[Caller] = []
+    under_way: set[asyncio.Task[None]] = set()
+    loop = asyncio.get_running_loop()
+
+    async def one() -> None:
+        caller = free.pop() if free else Caller(house.gateway.base_url, token, told)
+        await caller.ask(model, **headers)
+        free.append(caller)
+
+    began = loop.time()
+    sent = 0
+    while (now := loop.time() - began) < seconds:
+        while sent < now * rate:
+            task = asyncio.create_task(one())
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+            sent += 1
+        await asyncio.sleep(0.005)
+    if under_way:
+        await asyncio.wait(under_way)
+    for caller in free:
+        caller.close()
+
+
+async def saturate(
+    house: House, token: str, told: Told, model: str, *, callers: int, seconds: float
+) -> float:
+    """Requests answered a second when so many callers ask one after another."""
+    until = asyncio.get_running_loop().time() + seconds
+
+    async def one() -> None:
+        caller = Caller(house.gateway.base_url, token, told)
+        while asyncio.get_running_loop().time() < until:
+            await caller.ask(model)
+        caller.close()
+
+    await asyncio.gather(*[one() for _ in range(callers)])
+    return told.counts["200"] / seconds
+
+
+def workers_of(house: House) -> list[int]:
+    """The processes that serve."""
+    pid = house.gateway.process.pid
+    return children(pid) or [pid]
+
+
+def rss_mib(pids: list[int]) -> float:
+    """Their memory together."""
+    pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
+    return pages * resource.getpagesize() / (1 << 20)
+
+
+def sockets(pids: list[int]) -> int:
+    """Their open descriptors together."""
+    return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids)
+
+
+def slope(points: list[tuple[float, float]]) -> float:
+    """Least squares: units a second."""
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
