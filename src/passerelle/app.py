@@ -28,7 +28,14 @@ from passerelle.gateway.background.runner import BackgroundRunner
 from passerelle.gateway.batch.run import Rules
 from passerelle.gateway.batch.runner import Runner
 from passerelle.gateway.counters import SharedCounters
-from passerelle.gateway.generation import Generation, Generations, Intake, ReloadOutcome, ReloadRefused
+from passerelle.gateway.generation import (
+    DeliveryRules,
+    Generation,
+    Generations,
+    Intake,
+    ReloadOutcome,
+    ReloadRefused,
+)
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.keep import Recall
 from passerelle.gateway.limits import Limits
@@ -326,6 +333,7 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         default_rights=msgspec.convert(settings.limits.model_dump(), Rights),
         conversation_days=settings.store.conversation_days,
         entries={name: entry.identity for name, entry in entries.items()},
+        delivery=msgspec.convert(settings.delivery.model_dump(), DeliveryRules),
         intake=Intake(
             settings.server.max_body_bytes,
             settings.server.max_in_flight,

@@ -68,6 +68,17 @@ def command() -> None:
     "--store-conversations", is_flag=True, help="Let its callers keep responses and conversations, encrypted."
 )
 @click.option("--audit-required", is_flag=True, help="Refuse its requests when the audit cannot be written.")
+@click.option(
+    "--delivery",
+    type=click.Choice(("stream", "verified")),
+    help="How its answers are delivered when a request does not say; see docs/resilience.md.",
+)
+@click.option(
+    "--continues/--never-continues",
+    default=None,
+    help="Go on with texts that break off by another call, or never do.",
+)
+@click.option("--hedge", is_flag=True, help="Let its requests have two places called at once.")
 @click.option("--expires-days", type=click.IntRange(1), help="Days until it ends.")
 @json_option
 def create(
@@ -87,6 +98,9 @@ def create(
     store_content: bool,
     store_conversations: bool,
     audit_required: bool,
+    delivery: str | None,
+    continues: bool | None,
+    hedge: bool,
     expires_days: int | None,
     as_json: bool,
 ) -> None:
@@ -108,6 +122,9 @@ def create(
             "concurrency": concurrency,
             "content": "full" if store_content else "conversations" if store_conversations else None,
             "audit": "required" if audit_required else None,
+            "delivery": delivery,
+            "continues": continues,
+            "hedge": hedge or None,
         },
         Rights,
     )

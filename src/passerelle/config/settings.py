@@ -21,6 +21,7 @@ from passerelle.config.sections import (
     BackgroundSettings,
     BatchSettings,
     DeadlineSettings,
+    DeliverySettings,
     FileSettings,
     LimitSettings,
     LocalSettings,
@@ -52,6 +53,7 @@ class Settings(Section):
     telemetry: TelemetrySettings = TelemetrySettings()
     limits: LimitSettings = LimitSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
+    delivery: DeliverySettings = DeliverySettings()
     router: RouterSettings = RouterSettings()
     policy: PolicySettings = PolicySettings()
     files: FileSettings = FileSettings()

@@ -15,13 +15,15 @@ from passerelle.core.errors import AnswerError, Problem, ProblemError
 from passerelle.core.plan import Rejection
 from passerelle.gateway import leg as legs
 from passerelle.gateway.deliver import Deliverer, Opened
+from passerelle.gateway.held import Held
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
 from passerelle.gateway.outbound import Answer
 from passerelle.gateway.outcomes import Outcomes, observe
+from passerelle.gateway.proof import Prover
 from passerelle.gateway.settle import Settler
-from passerelle.gateway.tour import Tour
+from passerelle.gateway.tour import MOST_VERIFIED, Tour
 from passerelle.gateway.translate import decode_whole, encode_for, watch_stream
 from passerelle.gateway.trip import Trip, pass_over
 from passerelle.gateway.vitals import Vitals
@@ -67,6 +69,7 @@ class Engine:
         self._holds = holds
         self._clock = clock
         self._jitter = jitter
+        self._prover = Prover(self._outcomes)
         self.flow = Deliverer(self._outcomes).flow
         """What an opened stream gives the caller: see `deliver`."""
 
@@ -89,6 +92,23 @@ class Engine:
                 return await self._ask_stream(trip, leg, context)
             except _Setback as setback:
                 failure = setback.failure
+
+    async def proven(self, trip: Trip, context: ReplyContext) -> Held:
+        """A whole stream, its attempt booked. Raises `ProblemError` when no deployment came to its end."""
+        tour, failure = Tour(trip.plan, self._jitter, most=MOST_VERIFIED), None
+        held = self._prover.held(trip)
+        while True:
+            leg = await self._next(trip, tour, failure)
+            try:
+                opened = await self._ask_stream(trip, leg, context)
+                failure = await self._prover.prove(trip, opened, held)
+                if failure is None:
+                    return held
+            except _Setback as setback:
+                failure = setback.failure
+            # Nothing of the broken answer is left: neither whose it was, nor what is to be kept of it.
+            trip.model, trip.deployment, trip.turn = None, None, None
+            trip.relayed, trip.dropped = False, ()
 
     async def _next(self, trip: Trip, tour: Tour, failure: Failure | None) -> Leg:
         """The next attempt, held for and announced. Raises `ProblemError` when the tour is over."""

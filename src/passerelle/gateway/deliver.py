@@ -25,7 +25,7 @@ from passerelle.store import StoreUnavailable
 
 log = logging.getLogger("passerelle.road")
 
-_DRAIN_S = 0.25
+DRAIN_S = 0.25
 """How long a finished stream may take to close its framing, so that its connection can be reused."""
 _NOT_KEPT = "Records cannot be written now; try again shortly."
 
@@ -115,7 +115,7 @@ class Deliverer:
                     self._outcomes.stream_completed(trip, leg, watcher)
                     if trip.booked is not None:
                         await keep.booked(trip)
-                    reply.set_deadline(loop_time() + _DRAIN_S)
+                    reply.set_deadline(loop_time() + DRAIN_S)
             elif watcher.progress != progress:
                 progress = watcher.progress
                 reply.set_deadline(min(loop_time() + between_s, over_at))

@@ -31,7 +31,7 @@ from passerelle.gateway.estimate import expected_cost, input_tokens
 from passerelle.gateway.generation import Generation, Generations
 from passerelle.gateway.limits import Limits
 from passerelle.gateway.settle import Settler
-from passerelle.gateway.trip import Ask, Delivery, Trip
+from passerelle.gateway.trip import Ask, Delivery, Trip, way_of
 from passerelle.gateway.vitals import Vitals
 from passerelle.router.plan import Scene, in_words, plan
 from passerelle.store import Store
@@ -94,6 +94,7 @@ class Road:
             return _explained(ask, generation, self._plan(envelope, generation, admission))
         made = self._plan_or_known(envelope, generation, admission)
         trip = Trip(ask, envelope, generation, made, ask.receipt_id)
+        trip.way = way_of(ask, generation)
         if ask.principal.rights.content == "full":
             trip.answer = []
         try:
@@ -104,7 +105,7 @@ class Road:
                 headers = [*_headers(trip), (b"x-passerelle-estimated", b"1")]
                 return Delivery(200, headers, generation.label_bytes, body=body)
             if envelope.stream:
-                return await self._stream(trip)
+                return await (self._stream(trip) if trip.way == "stream" else self._proven(trip))
             return await self._whole(trip)
         except ProblemError as error:
             self._settler.settle(trip, "failed" if trip.attempts else "refused", problem=error.problem.kind)
@@ -193,6 +194,23 @@ class Road:
         chunks = self._engine.flow(trip, opened, context)
         return Delivery(
             200, _headers(trip), trip.generation.label_bytes, content_type.encode(), chunks=chunks
+        )
+
+    async def _proven(self, trip: Trip) -> Delivery:
+        """A stream that has come to its end, and is settled: the caller is told nothing before."""
+        context = _context(trip)
+        held = await self._engine.proven(trip, context)
+        if trip.answer is not None:
+            trip.answer.append(held.whole())
+        receipt = self._settler.settle(trip, "answered")
+        if trip.booked is not None:
+            await keep.booked(trip)
+        headers = _headers(trip)
+        if receipt is not None:
+            headers.append((b"x-passerelle-cost", show(receipt.cost_nanos, receipt.currency).encode()))
+        content_type = registry.client(trip.ask.dialect).stream_encoder(context).content_type
+        return Delivery(
+            200, headers, trip.generation.label_bytes, content_type.encode(), chunks=held.pieces()
         )
 
     def _refuse(self, ask: Ask, envelope: Envelope, generation: Generation, refusal: Refusal) -> None:

@@ -24,7 +24,7 @@ from passerelle.codecs.fitting import UnfitError, fit_body, fit_request
 from passerelle.codecs.names import restore
 from passerelle.codecs.places import conversation_of, named_for_caller, nested_too_deeply
 from passerelle.codecs.splice import quoted, splice, split
-from passerelle.core.errors import AnswerError, ProblemError, invalid
+from passerelle.core.errors import AnswerError, FailureKind, Problem, ProblemError, ProblemKind, invalid
 from passerelle.core.event import Failed
 from passerelle.core.model import Deployment
 from passerelle.core.request import TASKS, Dialect, Operation
@@ -292,6 +292,30 @@ def _watcher(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWat
 def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyContext:
     """Translated answers name the true model, not the caller's alias, and may echo the request."""
     return msgspec.structs.replace(context, model=outbound.model, request=trip.request)
+
+
+_FAILURE_OF_PROBLEM: Final[dict[ProblemKind, FailureKind]] = {
+    "invalid_request": "invalid_request",
+    "no_eligible_deployment": "invalid_request",
+    "permission_denied": "invalid_request",
+    "not_found": "not_found",
+    "model_not_found": "not_found",
+    "too_large": "invalid_request",
+    "rate_limited": "rate_limited",
+    "budget_exhausted": "quota",
+    "content_policy": "content_policy",
+    "context_length": "context_length",
+    "overloaded": "overloaded",
+    "upstream_timeout": "timeout",
+}
+
+
+def fresh_error(ask: Ask, context: ReplyContext, problem: Problem, *, task: bool) -> bytes:
+    """The whole stream of a request that came to nothing after its head had gone out: one error."""
+    failed = Failed(_FAILURE_OF_PROBLEM.get(problem.kind, "server_error"), problem.message, code=problem.code)
+    if task:
+        return registry.task_stream_error(failed)
+    return registry.client(ask.dialect).stream_encoder(context).encode(failed)
 
 
 def in_band_error(

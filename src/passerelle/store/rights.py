@@ -15,7 +15,8 @@ def intersect(levels: Sequence[Rights]) -> Rights:
     """What remains after every level, from the organisation down to the key.
 
     Numbers take the least, lists what all levels name (an empty list allows nothing), the data class the
-    most sensitive, `audit` the strictest, and `content` the least that any level says.
+    most sensitive, `audit` the strictest, and `content` the least that any level says. `delivery` is no
+    limit: the deepest level's word counts. What costs more (`continues`, `hedge`) any level may forbid.
     `models` is the deepest level's own patterns: the intersection of patterns is not a pattern, so
     `Principal.model_patterns` keeps one tuple per level and a model must match them all.
     """
@@ -33,6 +34,9 @@ def intersect(levels: Sequence[Rights]) -> Rights:
         concurrency=_least([level.concurrency for level in levels]),
         audit=None if not audits else "required" if "required" in audits else "standard",
         content=min(named, key=_CONTENT.index, default=None),
+        delivery=next((level.delivery for level in reversed(levels) if level.delivery is not None), None),
+        continues=_unless_forbidden([level.continues for level in levels]),
+        hedge=_unless_forbidden([level.hedge for level in levels]),
     )
 
 
@@ -43,6 +47,11 @@ def model_patterns(levels: Sequence[Rights]) -> tuple[tuple[str, ...], ...]:
 
 def _least(values: Sequence[int | None]) -> int | None:
     return min((value for value in values if value is not None), default=None)
+
+
+def _unless_forbidden(words: Sequence[bool | None]) -> bool | None:
+    said = [word for word in words if word is not None]
+    return all(said) if said else None
 
 
 def _lowered(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
