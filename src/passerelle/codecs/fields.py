@@ -4,6 +4,7 @@ Each reader takes a field out of a private copy of the object, so that what is l
 we do not name: the object's `extra`.
 """
 
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
@@ -123,6 +124,21 @@ def take_bool(fields: JsonObject, name: str, path: str) -> bool | None:
     if value is not None and not isinstance(value, bool):
         raise wrong(join(path, name), value, "`true` or `false`")
     return value
+
+
+def number_in(text: str) -> float | None:
+    """The number that a text is, as forms have no other way to say one; None for anything else, infinities
+    and "nan" included, which JSON cannot say.
+    """
+    if "_" in text:  # Python's own way to write them
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if not isfinite(number):
+        return None
+    return int(text) if text.strip().lstrip("+-").isdecimal() and abs(number) < 2**63 else number
 
 
 def join(path: str, name: str | int) -> str:

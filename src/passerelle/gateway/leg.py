@@ -5,7 +5,7 @@ import msgspec
 from passerelle.core.clock import Clock
 from passerelle.core.errors import FailureKind
 from passerelle.core.ids import same
-from passerelle.core.model import Deployment
+from passerelle.core.model import Deployment, Price
 from passerelle.core.receipt import Attempt, Held, Intent
 from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.estimate import FREE, usage_from_bytes
@@ -81,7 +81,7 @@ def intent_of(trip: Trip, leg: Leg, estimate_nanos: int) -> Intent:
         generation=generation.number,
         estimate_nanos=estimate_nanos,
         holds=tuple([Held(h.hold_id, h.budget_id, h.held_nanos) for h in trip.holds]),
-        currency=_currency(leg.deployment),
+        currency=_currency(leg.deployment.effective_price),
     )
 
 
@@ -109,7 +109,7 @@ def end(
         ),
         usage=usage,
         cost_nanos=0 if price is None or usage.source == "none" else cost(usage, price),
-        currency=_currency(leg.deployment),
+        currency=_currency(price),
         price_version=None if price is None else price.version,
         upstream_request_id=leg.upstream_request_id,
         finish=leg.finish,
@@ -129,6 +129,5 @@ def _may_be_billed(leg: Leg, failure: FailureKind | None) -> bool:
     return leg.sent and failure in _MAYBE_BILLED and (leg.status is None or leg.status < 300)
 
 
-def _currency(deployment: Deployment) -> str:
-    price = deployment.effective_price
+def _currency(price: Price | None) -> str:
     return "USD" if price is None else price.currency

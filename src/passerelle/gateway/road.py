@@ -10,6 +10,7 @@ The road speaks no HTTP and no SQL. It is given an `Ask` and gives a `Delivery`,
 """
 
 import asyncio
+import functools
 from collections.abc import Callable
 
 import msgspec
@@ -35,6 +36,8 @@ from passerelle.gateway.trip import Ask, Delivery, Trip, way_of
 from passerelle.gateway.vitals import Vitals
 from passerelle.router.plan import Scene, in_words, plan
 from passerelle.store import Store
+
+_LONGEST_VALUE = 1024
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -257,9 +260,9 @@ def _headers(trip: Trip) -> list[tuple[bytes, bytes]]:
         (b"x-passerelle-attempts", b"%d" % (len(trip.attempts) + trip.streaming)),
     ]
     if trip.model:
-        headers.append((b"x-passerelle-model", header_value(trip.model)))
+        headers.append((b"x-passerelle-model", _shown(trip.model[:_LONGEST_VALUE])))
     if trip.deployment:
-        headers.append((b"x-passerelle-deployment", header_value(trip.deployment)))
+        headers.append((b"x-passerelle-deployment", _shown(trip.deployment[:_LONGEST_VALUE])))
     if trip.dropped:
         headers.append((b"x-passerelle-dropped", header_value(listed(trip.dropped))))
     return headers
@@ -268,8 +271,12 @@ def _headers(trip: Trip) -> list[tuple[bytes, bytes]]:
 def header_value(text: str) -> bytes:
     """`text` as a header value: what is not printable ASCII becomes `?`."""
     if text.isascii() and text.isprintable():
-        return text[:1024].encode()
-    return "".join([c if " " <= c <= "~" else "?" for c in text])[:1024].encode()
+        return text[:_LONGEST_VALUE].encode()
+    return "".join([c if " " <= c <= "~" else "?" for c in text])[:_LONGEST_VALUE].encode()
+
+
+_shown = functools.lru_cache(maxsize=512)(header_value)
+"""Names of models and deployments as header values: the same ones come again and again."""
 
 
 def _explained(ask: Ask, generation: Generation, made: Plan) -> Delivery:

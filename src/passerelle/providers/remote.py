@@ -5,9 +5,9 @@ caller's headers only those in `forward` pass, and never one that could carry a 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from re import Pattern
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -34,7 +34,7 @@ STREAM_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 class HttpSender(Protocol):
     """What a provider needs of the HTTP client: `http.HttpClient`, or a fake."""
 
-    async def request(
+    def request(
         self,
         method: str,
         path: str,
@@ -43,7 +43,7 @@ class HttpSender(Protocol):
         *,
         deadlines: Deadlines,
         remaining_s: float,
-    ) -> Reply:
+    ) -> Coroutine[Any, Any, Reply]:
         """Send and wait for the response head. Raises `SendError`."""
         ...
 
@@ -96,15 +96,13 @@ class RemoteProvider:
         """Whether `operation` has a path in the deployment's own dialect."""
         return (deployment.dialect, operation) in self._routes
 
-    async def send(self, call: Call) -> Reply:
+    def send(self, call: Call) -> Coroutine[Any, Any, Reply]:
         """Send one call. Raises `SendError`; a dialect or operation not spoken here is `not_found`."""
         token = self._token_of(call)
-        if token is not None:
-            return await self._send_with(token, call)
-        return await self._send(call)
+        return self._send(call) if token is None else self._send_with(token, call)
 
-    async def _send(self, call: Call) -> Reply:
-        return await self._client.request(
+    def _send(self, call: Call) -> Coroutine[Any, Any, Reply]:
+        return self._client.request(
             "POST",
             self._path(call),
             self._headers(call),

@@ -92,6 +92,8 @@ async def send_delivery(arrival: Arrival, delivery: Delivery) -> None:
 class Watch:
     """Cancels the request's task when its caller goes away, or stops reading."""
 
+    __slots__ = ("_arrival", "_stalled_after_s", "_task", "_watcher", "pulse", "sending")
+
     def __init__(self, arrival: Arrival, *, stalled_after_s: float | None = None) -> None:
         self.pulse = 0
         """Grows with every chunk."""
@@ -99,7 +101,7 @@ class Watch:
         """A chunk waits for the caller to take it."""
         self._arrival = arrival
         self._stalled_after_s = stalled_after_s
-        self._task = asyncio.current_task()
+        self._task = arrival.task or asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
 
     def start(self) -> None:

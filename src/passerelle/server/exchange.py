@@ -6,12 +6,19 @@ takes the second at once: a quarter of the server's share of a request (measured
 body, a peer that does not read) goes the ordinary way.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 SCOPE_KEY = "passerelle.exchange"
 """Where a request's `Exchange` stands in its ASGI scope, under our own server."""
+
+if TYPE_CHECKING:
+    import logging
+
+    from uvicorn.protocols.http.flow_control import FlowControl
 
 Header = tuple[bytes, bytes]
 
@@ -19,13 +26,65 @@ Header = tuple[bytes, bytes]
 class Exchange(RequestResponseCycle):
     """uvicorn's cycle with two short cuts."""
 
+    task: "asyncio.Task[None] | None" = None
+    """Answers the request, once it has begun."""
+    _bell: asyncio.Event | None = None
+    _rung = False
+
+    def __init__(
+        self,
+        scope: Any,
+        transport: asyncio.Transport,
+        flow: "FlowControl",
+        logger: "logging.Logger",
+        default_headers: list[Header],
+        *,
+        expects_100: bool,
+        keep_alive: bool,
+        on_response: Callable[[], None],
+    ) -> None:
+        """What uvicorn 0.51 sets up, without the event: see `ring`."""
+        self.scope = scope
+        self.transport = transport
+        self.flow = flow
+        self.logger = self.access_logger = logger
+        self.access_log = False
+        self.default_headers = default_headers
+        self.on_response = on_response
+        self.disconnected = False
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = expects_100
+        self.body = bytearray()
+        self.more_body = True
+        self.response_started = self.response_complete = False
+        self.chunked_encoding = None
+        self.expected_content_length = 0
+
+    @property
+    def message_event(self) -> asyncio.Event:  # type: ignore[override]
+        """What `receive` waits for: made when somebody does, which is seldom."""
+        bell = self._bell
+        if bell is None:
+            bell = self._bell = asyncio.Event()
+            if self._rung:
+                bell.set()
+        return bell
+
+    def ring(self) -> None:
+        """There is something to `receive`."""
+        self._rung = True
+        if self._bell is not None:
+            self._bell.set()
+
     def whole_body(self) -> bytes | None:
         """The body if all of it is here; None when `receive` must be asked for it."""
         if self.more_body or self.disconnected or self.response_complete:
             return None
         body = bytes(self.body)
         self.body = bytearray()
-        self.message_event.clear()
+        self._rung = False
+        if self._bell is not None:
+            self._bell.clear()
         return body
 
     def break_off(self) -> None:
@@ -41,8 +100,7 @@ class Exchange(RequestResponseCycle):
         if self.response_started or self.disconnected or self.flow.write_paused:
             return False
         lines = [STATUS_LINE[status]]
-        lines += [b"%b: %b\r\n" % pair for pair in self.default_headers]
-        lines += [b"%b: %b\r\n" % pair for pair in headers]
+        lines += [b"%b: %b\r\n" % pair for pair in (*self.default_headers, *headers)]
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
         head = b"".join(lines)
@@ -53,7 +111,7 @@ class Exchange(RequestResponseCycle):
         if self.scope["method"] == "HEAD":
             body = b""
         self.transport.write(b"%b\r\n%b" % (head, body))
-        self.message_event.set()
+        self.ring()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()

@@ -10,11 +10,11 @@ with what this gateway uses of it: no limit on concurrency, no WebSockets, no pa
 """
 
 import asyncio
+import re
 from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
-from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -40,7 +40,7 @@ _TOO_LARGE = (
 
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
-_NOT_PLAIN = b"?%#"
+_PLAIN = re.compile(rb"/[^?%#]*")
 
 
 class _HeadTooLarge(Exception):
@@ -58,6 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _refused = False
     _idle_from: float | None = None
     _timer: asyncio.TimerHandle | None = None
+    cycle: Exchange
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A peer has connected: its first head is awaited."""
@@ -120,22 +121,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = True
         version = self.parser.get_http_version()
         before = self.cycle
+        scope = self._new_scope(version)
         self.cycle = exchange = Exchange(
-            scope=self._new_scope(version),
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
+            scope,
+            self.transport,
+            self.flow,
+            self.logger,
+            self.server_state.default_headers,
+            expects_100=self.expect_100_continue,
             keep_alive=version != "1.0" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
-        cast("dict[str, object]", exchange.scope)[SCOPE_KEY] = exchange
+        scope[SCOPE_KEY] = exchange
         if before is None or before.response_complete:
-            self._start_asgi_task(exchange, self.app)
+            self._start(exchange)
         else:  # pipelined
             self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))
@@ -148,7 +147,7 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle.body += body
         if len(cycle.body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
-        cycle.message_event.set()
+        cycle.ring()
 
     def on_message_complete(self) -> None:
         """The request is whole: its own deadlines take over."""
@@ -156,7 +155,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_timer()
         if not self.cycle.response_complete:
             self.cycle.more_body = False
-            self.cycle.message_event.set()
+            self.cycle.ring()
 
     def on_response_complete(self) -> None:
         """An answer is sent: the next request's turn, or idleness."""
@@ -165,7 +164,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            self._start(cast("Exchange", self.pipeline.pop()[0]))
             return
         self._idle_from = self.loop.time()
         if self.timeout_keep_alive_task is None:
@@ -183,21 +182,25 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # Inside
 
-    def _new_scope(self, version: str) -> HTTPScope:
+    def _start(self, exchange: Exchange) -> None:
+        exchange.task = task = self.loop.create_task(exchange.run_asgi(self.app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _new_scope(self, version: str) -> dict[str, Any]:
         url = self.url
-        if url.startswith(b"/") and not any(mark in url for mark in _NOT_PLAIN):
+        if _PLAIN.fullmatch(url):
             path, raw_path, query = url.decode("ascii"), url, b""
         else:
             parsed = httptools.parse_url(url)
             raw_path, query = parsed.path, parsed.query or b""
             path = unquote(raw_path.decode("ascii"))
-        scope: dict[str, object] = {
+        return {
             "type": "http", "asgi": _ASGI, "http_version": version, "scheme": self.scheme,
             "method": self.parser.get_method().decode("ascii"), "root_path": "", "path": path,
             "raw_path": raw_path, "query_string": query, "headers": self.headers,
             "server": self.server, "client": self.client, "state": {},
         }  # fmt: skip
-        return cast("HTTPScope", scope)
 
     def _look_again_in(self, delay_s: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(delay_s, self.timeout_keep_alive_handler)
@@ -226,7 +229,7 @@ class BoundedProtocol(HttpToolsProtocol):
         scope[LATE] = True
         cycle.keep_alive = False
         cycle.more_body = False
-        cycle.message_event.set()
+        cycle.ring()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -4,6 +4,7 @@
 header, not a reconstructed URL (lesson of CVE-2026-48710).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
@@ -50,6 +51,11 @@ class Arrival(msgspec.Struct):
     """Short cuts of our own server; None under any other."""
     caller_gone: bool = False
     """The caller closed the connection, or stopped reading."""
+
+    @property
+    def task(self) -> "asyncio.Task[None] | None":
+        """The task that answers it, where our own server started one."""
+        return None if self.exchange is None else self.exchange.task
 
     @property
     def caller(self) -> Principal:

@@ -175,6 +175,9 @@ class Budgets:
         """The lease behind each hold; empty where there is none any more."""
         if not held:
             return ()
+        if len(held) == 1:  # nearly always; a single look-up needs no lock
+            known = self._open.get((held[0].hold_id, held[0].budget_id))
+            return ("",) if known is None else (known[0].lease_id,)
         with self.lock:
             entries = [self._open.get((one.hold_id, one.budget_id)) for one in held]
         return tuple(["" if entry is None else entry[0].lease_id for entry in entries])

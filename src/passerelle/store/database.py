@@ -33,10 +33,10 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Table, bindparam, create_engine, event, exc, make_url
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
 from passerelle.store.errors import StoreUnavailable
+from passerelle.store.schema import speak_postgresql
 
 Conflict = Callable[[Any], Any]
 """Adds an ON CONFLICT clause to a dialect's insert; both dialects spell it alike."""
@@ -46,10 +46,7 @@ _LOOK_MS = 5
 """SQLite looks after 1, 2 and 2 ms within it; then we begin anew, instead of letting it back off further."""
 _CHUNK = 64
 """Most rows of one statement: large enough to spare the lock, small enough (≈ 0.2 ms) not to hold it."""
-_INSERTS: dict[str, Callable[[Table], Any]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
+_KINDS = ("sqlite", "postgresql")
 _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -70,10 +67,11 @@ class Database:
     def __init__(self, url: str, *, busy_ms: int = 1_000) -> None:
         parsed = make_url(url)
         self.kind = parsed.get_backend_name()
-        if self.kind not in _INSERTS:
+        if self.kind not in _KINDS:
             raise ValueError(
                 f"`{self.kind}` databases are not supported; use `sqlite:///…` or `postgresql+driver://…`"
             )
+        self._insert = _insert_of(self.kind)
         self.engine = create_engine(
             parsed, pool_timeout=5, pool_pre_ping=self.kind != "sqlite", hide_parameters=True
         )
@@ -134,7 +132,7 @@ class Database:
 
     def insert(self, table: Table) -> Any:
         """The dialect's own INSERT, which knows ON CONFLICT."""
-        return _INSERTS[self.kind](table)
+        return self._insert(table)
 
     def _found(self) -> tuple[int, int] | None:
         """Which file lies at the path; None for no file, and for databases that are none."""
@@ -218,6 +216,18 @@ def translated() -> Iterator[None]:
         raise StoreUnavailable(
             f"the database cannot be used: {reason}; check `/readyz` and the database's own log"
         ) from error
+
+
+def _insert_of(kind: str) -> Callable[[Table], Any]:
+    """The dialect's own insert. Only the dialect in use is imported: the other takes 2 MiB."""
+    if kind == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql
+
+    speak_postgresql()
+    return postgresql.insert
 
 
 def _prepare(kind: str, busy_ms: int) -> Callable[[Any, Any], None]:

@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -46,7 +45,7 @@ class Bounds(msgspec.Struct, frozen=True):
     """Size at which a segment is followed by the next one."""
 
 
-class Item(NamedTuple):
+class Item(msgspec.Struct, frozen=True):
     """A journalled record on its way to the database."""
 
     record: Record

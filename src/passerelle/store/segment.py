@@ -17,6 +17,7 @@ file is a leftover.
 
 import contextlib
 import fcntl
+import functools
 import mmap
 import os
 import struct
@@ -86,8 +87,8 @@ class Segment:
                 f"a record of {length} bytes is above the journal's limit of {MAX_RECORD_BYTES}; "
                 "store less content with it"
             )
-        frame = _FRAME.pack(self._marker, length, crc32(payload, crc32(_LENGTH.pack(length)))) + payload
-        end = self.size + len(frame)
+        frame = _FRAME.pack(self._marker, length, crc32(payload, _crc_of(length))) + payload
+        end = self.size + _FRAME.size + length
         if end > self._capacity:
             if self._handle < 0:
                 raise StoreUnavailable("the store is closed; ask another instance")
@@ -196,6 +197,12 @@ def _reserve(handle: int, start: int, end: int) -> None:
         start += os.pwrite(handle, bytes(min(end - start, 1 << 20)), start)
 
 
+@functools.lru_cache(maxsize=4096)
+def _crc_of(length: int) -> int:
+    """What a frame's checksum begins with: the lengths of records repeat."""
+    return crc32(_LENGTH.pack(length))
+
+
 def _payload_at(data: bytes, start: int) -> bytes | None:
     if start + _FRAME.size > len(data):
         return None
@@ -204,4 +211,4 @@ def _payload_at(data: bytes, start: int) -> bytes | None:
     if length > MAX_RECORD_BYTES or end > len(data):
         return None
     payload = data[start + _FRAME.size : end]
-    return payload if crc32(payload, crc32(_LENGTH.pack(length))) == checksum else None
+    return payload if crc32(payload, _crc_of(length)) == checksum else None

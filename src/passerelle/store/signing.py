@@ -6,6 +6,7 @@ auditor needs. Replicas that share no disk each have a key of their own: a recei
 """
 
 import os
+from base64 import b64decode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 PRIVATE_NAME = "receipts.pem"
 PUBLIC_NAME = "receipts.pub.pem"
 PEPPER_NAME = "pepper"
+_BEGIN, _END = b"-----BEGIN PRIVATE KEY-----\n", b"-----END PRIVATE KEY-----\n"
+_PKCS8_HEAD = bytes.fromhex("302e020100300506032b657004220420")
+"""Before the 32 bytes of an Ed25519 key in PKCS #8 (RFC 8410 §7 and §10.3, read 2026-11-22)."""
 
 
 def load_pepper(data_dir: Path) -> bytes:
@@ -40,10 +44,11 @@ class Signer:
     @classmethod
     def load(cls, data_dir: Path) -> "Signer":
         """The key under `data_dir`, made when there is none. Imports `cryptography` (40 ms), so late."""
-        from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         def fresh() -> bytes:
+            from cryptography.hazmat.primitives import serialization
+
             return Ed25519PrivateKey.generate().private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
@@ -51,16 +56,41 @@ class Signer:
             )
 
         directory = private_directory(data_dir / "keys")
-        private = serialization.load_pem_private_key(create_once(directory / PRIVATE_NAME, fresh), None)
+        pem = create_once(directory / PRIVATE_NAME, fresh)
+        secret = _secret_in(pem)
+        private = Ed25519PrivateKey.from_private_bytes(secret) if secret is not None else _read_pem(pem)
         if not isinstance(private, Ed25519PrivateKey):
             raise TypeError(f"`{directory / PRIVATE_NAME}` is not an Ed25519 key; restore it from a backup")
         public = directory / PUBLIC_NAME
         if not public.exists():
+            from cryptography.hazmat.primitives import serialization
+
             pem = private.public_key().public_bytes(
                 serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
             )
             replace(public, pem, mode=0o644)
         return cls(private)
+
+
+def _secret_in(pem: bytes) -> bytes | None:
+    """The key in a file as we write it; None for any other form, which `_read_pem` may know.
+
+    `cryptography`'s own reader brings every kind of key with it: 1.4 MiB that no worker needs.
+    """
+    if not (pem.startswith(_BEGIN) and pem.endswith(_END)):
+        return None
+    try:
+        der = b64decode(pem[len(_BEGIN) : -len(_END)])
+    except ValueError:
+        return None
+    whole = der.startswith(_PKCS8_HEAD) and len(der) == len(_PKCS8_HEAD) + 32
+    return der[len(_PKCS8_HEAD) :] if whole else None
+
+
+def _read_pem(pem: bytes) -> object:
+    from cryptography.hazmat.primitives import serialization
+
+    return serialization.load_pem_private_key(pem, None)
 
 
 def check(public_key: bytes, signature: bytes, message: bytes) -> bool:

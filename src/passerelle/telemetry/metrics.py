@@ -23,6 +23,9 @@ from passerelle.telemetry import names
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _OVERHEAD = (0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
 
+_MOST_FRESH = 64
+"""Receipts kept until they are counted. They are small, and the journal keeps them for as long anyway."""
+
 
 class _Spread:
     """Observations not yet in a histogram, by its bounds."""
@@ -131,13 +134,26 @@ class Metrics:
         self._took: dict[str, _Spread] = {}
         self._ours = _Spread(_OVERHEAD)
         self._places: dict[str, _Place] = {}
+        self._fresh: list[Receipt] = []
+        """Not counted yet."""
 
     def settled(self, receipt: Receipt) -> None:
-        """Count one finished request and its attempts: in plain numbers now, in the instruments later.
+        """Take note of one finished request: what it counts for is worked out later, of many at once.
 
-        prometheus-client takes a lock and looks labels up for each figure, fifteen times a request; `fold`
-        does it once a second and before each scrape.
+        That leaves the road with one step instead of a dozen. prometheus-client, which takes a lock and looks
+        labels up for each figure, fifteen times a request, hears of sums: `fold` brings them once a second
+        and before each scrape.
         """
+        self._fresh.append(receipt)
+        if len(self._fresh) >= _MOST_FRESH:
+            self._count_fresh()
+
+    def _count_fresh(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        for receipt in fresh:
+            self._count(receipt)
+
+    def _count(self, receipt: Receipt) -> None:
         seen, key = self._seen, (receipt.dialect, receipt.operation, receipt.outcome)
         seen[key] = seen.get(key, 0) + 1
         took = self._took.get(receipt.operation)
@@ -156,6 +172,7 @@ class Metrics:
 
     def fold(self) -> None:
         """Move what was counted into the instruments."""
+        self._count_fresh()
         seen, self._seen = self._seen, {}
         for labels, count in seen.items():
             self._requests.labels(*labels).inc(count)

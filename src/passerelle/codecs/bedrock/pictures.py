@@ -23,7 +23,7 @@ import msgspec
 
 from passerelle.codecs.base import Encoded, Target, Watched
 from passerelle.codecs.bedrock.models import base_model
-from passerelle.codecs.fields import BAD_JSON
+from passerelle.codecs.fields import BAD_JSON, number_in
 from passerelle.codecs.shapes import nearest, sides
 from passerelle.core.errors import AnswerError, invalid
 from passerelle.core.request import Dialect
@@ -153,10 +153,8 @@ def _number(value: Any) -> Any:
     """A number that a form could only say as text."""
     if not isinstance(value, str):
         return value
-    try:
-        return int(value) if value.lstrip("-").isdigit() else float(value)
-    except ValueError:
-        return value
+    number = number_in(value)
+    return value if number is None else number
 
 
 def _base64(image: Media) -> str:

@@ -65,35 +65,38 @@ def decode_usage(wire: WireUsage | None) -> Usage:
     """The disjoint buckets. A bucket never takes more than what is left of the whole it is part of."""
     if wire is None or (wire.prompt_tokens is None and wire.completion_tokens is None):
         return NO_USAGE
-    prompt = _count(wire.prompt_tokens)
-    completion = _count(wire.completion_tokens)
+    prompt, completion = _count(wire.prompt_tokens), _count(wire.completion_tokens)
+    left, cached, written, heard, seen = prompt, 0, 0, 0, 0
+    # Nearly every figure of the details is absent or 0: those are not even looked at twice.
     given = wire.prompt_tokens_details or _NO_INPUT_DETAILS
+    if given.cached_tokens or wire.prompt_cache_hit_tokens or wire.cached_tokens:
+        cached = min(left, _first(given.cached_tokens, wire.prompt_cache_hit_tokens, wire.cached_tokens))
+        left -= cached
+    if given.cache_write_tokens or given.cache_creation_tokens or given.cache_creation_input_tokens:
+        written = min(
+            left,
+            _first(given.cache_write_tokens, given.cache_creation_tokens, given.cache_creation_input_tokens),
+        )
+        left -= written
+    if given.audio_tokens:
+        heard = min(_count(given.audio_tokens), left)
+        left -= heard
+    if given.image_tokens:
+        seen = min(_count(given.image_tokens), left)
+        left -= seen
+
     made = wire.completion_tokens_details or _NO_OUTPUT_DETAILS
-
-    left = prompt
-    cached = _count(given.cached_tokens) or _count(wire.prompt_cache_hit_tokens) or _count(wire.cached_tokens)
-    cached = min(cached, left)
-    left -= cached
-    written = (
-        _count(given.cache_write_tokens)
-        or _count(given.cache_creation_tokens)
-        or _count(given.cache_creation_input_tokens)
-    )
-    written = min(written, left)
-    left -= written
-    heard = min(_count(given.audio_tokens), left)
-    left -= heard
-    seen = min(_count(given.image_tokens), left)
-    left -= seen
-
     apart = max(0, _count(wire.total_tokens) - prompt - completion)
-    output = completion + apart
-    reasoning = min(max(_count(made.reasoning_tokens), apart), output)
+    output, reasoning, spoken, drawn = completion + apart, apart, 0, 0
+    if made.reasoning_tokens:
+        reasoning = min(max(_count(made.reasoning_tokens), apart), output)
     output -= reasoning
-    spoken = min(_count(made.audio_tokens), output)
-    output -= spoken
-    drawn = min(_count(made.image_tokens), output)
-    output -= drawn
+    if made.audio_tokens:
+        spoken = min(_count(made.audio_tokens), output)
+        output -= spoken
+    if made.image_tokens:
+        drawn = min(_count(made.image_tokens), output)
+        output -= drawn
     return Usage(
         input_tokens=left,
         cache_read_tokens=cached,
@@ -124,6 +127,11 @@ def encode_usage(usage: Usage) -> dict[str, Any]:
         "prompt_tokens_details": given,
         "completion_tokens_details": made,
     }
+
+
+def _first(*values: Count) -> int:
+    """The first that counts anything."""
+    return next((count for value in values if (count := _count(value))), 0)
 
 
 def _count(value: Count) -> int:

@@ -37,6 +37,7 @@ from passerelle.store.schema.record import (
     outcome,
     signing_batch,
     signing_key,
+    speak_postgresql,
 )
 from passerelle.store.schema.work import batch, batch_line, file
 
@@ -67,6 +68,7 @@ __all__ = [
     "project",
     "signing_batch",
     "signing_key",
+    "speak_postgresql",
     "stored_output",
     "stored_response",
     "usage_hour",

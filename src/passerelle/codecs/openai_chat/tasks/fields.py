@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from passerelle.codecs.fields import number_in
 from passerelle.codecs.multipart import Upload, is_form, read_form
 from passerelle.codecs.openai_reading import Json, decode_object
 from passerelle.core.errors import invalid
@@ -75,7 +76,7 @@ def _typed(name: str, value: str) -> Any:
         return value in ("true", "1")
     if name not in _NUMBERS:
         return value
-    try:
-        return int(value) if value.lstrip("-").isdigit() else float(value)
-    except ValueError:
-        raise invalid(f"`{name}` is `{value[:60]}`; send a number.", name) from None
+    number = number_in(value)
+    if number is None:
+        raise invalid(f"`{name}` is `{value[:60]}`; send a number.", name)
+    return number

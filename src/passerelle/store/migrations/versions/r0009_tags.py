@@ -20,7 +20,7 @@ _SUMS = (
     "cache_write_5m_tokens", "cache_write_1h_tokens", "input_audio_tokens", "input_image_tokens",
     "output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens",
 )  # fmt: skip
-_UNITS = ("output_images", "input_characters", "input_audio_ms", "searches")
+_UNITS = ("output_images", "input_characters", "input_audio_ms", "searches", "image_pixels")
 
 
 def upgrade() -> None:
