@@ -13,6 +13,7 @@ from passerelle.codecs.fitting import UnfitError
 from passerelle.core.clock import Clock
 from passerelle.core.errors import AnswerError, Problem, ProblemError
 from passerelle.core.plan import Rejection
+from passerelle.gateway import hedge
 from passerelle.gateway import leg as legs
 from passerelle.gateway.deliver import Deliverer, Opened
 from passerelle.gateway.held import Held
@@ -21,6 +22,7 @@ from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
 from passerelle.gateway.outbound import Answer
 from passerelle.gateway.outcomes import Outcomes, observe
+from passerelle.gateway.outcomes import Setback as _Setback
 from passerelle.gateway.proof import Prover
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.tour import MOST_VERIFIED, Tour
@@ -44,14 +46,6 @@ _ERROR_BODY_S = 5.0
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 
 
-class _Setback(Exception):
-    """An attempt failed; `failure` says what may be done about it."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.kind)
-        self.failure = failure
-
-
 class Engine:
     """Makes attempts. One per worker."""
 
@@ -69,6 +63,7 @@ class Engine:
         self._holds = holds
         self._clock = clock
         self._jitter = jitter
+        self._hedger = hedge.Hedger(clock)
         self._prover = Prover(self._outcomes)
         self.flow = Deliverer(self._outcomes).flow
         """What an opened stream gives the caller: see `deliver`."""
@@ -76,9 +71,17 @@ class Engine:
     async def whole(self, trip: Trip, context: ReplyContext) -> Answer:
         """The whole answer. Raises `ProblemError` when no deployment gave one."""
         tour, failure = Tour(trip.plan, self._jitter), None
+        hedged = trip.ask.wishes.hedge and hedge.allowed(trip)
         while True:
             leg = await self._next(trip, tour, failure)
             try:
+                if hedged and failure is None:
+                    return await self._hedger.race(
+                        trip,
+                        leg,
+                        lambda leg: self._ask_whole(trip, leg, context),
+                        lambda: self._next(trip, tour, None),
+                    )
                 return await self._ask_whole(trip, leg, context)
             except _Setback as setback:
                 failure = setback.failure

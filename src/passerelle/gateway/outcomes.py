@@ -15,6 +15,14 @@ from passerelle.providers.failures import Failure
 UNREADABLE = "the answer could not be read here"
 
 
+class Setback(Exception):
+    """An attempt failed; `failure` says what may be done about it."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.kind)
+        self.failure = failure
+
+
 class Outcomes:
     """Ends legs. One per worker."""
 
@@ -29,8 +37,9 @@ class Outcomes:
         self._vitals.failed(leg.deployment.id, failure)
 
     def cancelled(self, trip: Trip, leg: Leg) -> None:
-        """The caller went away during it."""
-        legs.end(trip, leg, self._clock, failure="cancelled", detail="the caller went away")
+        """The caller went away during it, or another place answered first."""
+        why = "another place answered first" if leg.beaten else "the caller went away"
+        legs.end(trip, leg, self._clock, failure="cancelled", detail=why)
 
     def unreadable(self, trip: Trip, leg: Leg) -> None:
         """A mistake of ours in reading the answer: the provider bills it all the same."""

@@ -36,7 +36,7 @@ class Prover:
         failed, as which it is booked. Closes the stream.
         """
         leg, watcher = opened.leg, opened.watcher
-        named = {"provider": leg.deployment.provider, "hidden": leg.provider.hidden}
+        name, hidden = leg.deployment.provider, leg.provider.hidden
         failure: Failure | None = None
         try:
             held.add(opened.held)
@@ -44,7 +44,7 @@ class Prover:
                 await self._rest(opened, held)
         except SendError as error:
             if not watcher.done:
-                failure = from_send_error(error, **named)
+                failure = from_send_error(error, provider=name, hidden=hidden)
         except HeldTooMuchError as error:
             failure = _too_much(error)
         except asyncio.CancelledError:
@@ -54,14 +54,16 @@ class Prover:
         except Exception:
             # A mistake of ours in reading it; another place's answer may be one that can be read.
             log.exception("a stream cannot be read", extra={"receipt_id": trip.receipt_id})
-            failure = from_answer_error(AnswerError(UNREADABLE), **named)
+            failure = from_answer_error(AnswerError(UNREADABLE), provider=name, hidden=hidden)
         finally:
             await opened.reply.aclose()
         if failure is None and not watcher.done:
             if watcher.failed is not None:
-                failure = from_failed_event(watcher.failed, **named)
+                failure = from_failed_event(watcher.failed, provider=name, hidden=hidden)
             else:
-                failure = from_answer_error(AnswerError("the stream ended before its end was said"), **named)
+                failure = from_answer_error(
+                    AnswerError("the stream ended before its end was said"), provider=name, hidden=hidden
+                )
         observe(leg, watcher)
         if failure is None:
             self._outcomes.succeeded(trip, leg)

@@ -114,6 +114,10 @@ class Trip(msgspec.Struct):
     settled: bool = False
     streaming: bool = False
     """A stream was committed: `Deliverer.flow` ends the trip, not `Road.travel`."""
+    begun: int = 0
+    """How many attempts were begun, those under way among them."""
+    aside_nanos: int = 0
+    """The most that an attempt may cost which is under way beside the one to be begun."""
     way: Way = "stream"
     """How the answer is delivered."""
     ticket: Ticket | None = None
