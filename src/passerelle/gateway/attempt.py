@@ -6,6 +6,7 @@ engine serves every dialect and operation.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from passerelle.codecs.base import ReplyContext, StreamWatcher
@@ -16,6 +17,7 @@ from passerelle.core.plan import Rejection
 from passerelle.gateway import hedge
 from passerelle.gateway import leg as legs
 from passerelle.gateway.deliver import Deliverer, Opened
+from passerelle.gateway.going_on import Continuable, plan_of
 from passerelle.gateway.held import Held
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
@@ -41,6 +43,7 @@ from passerelle.store import Store, StoreUnavailable
 
 HELD_BACK_BOUND = 256 << 10
 """Bytes of lifecycle frames held before the first content; more is a provider fault."""
+log = logging.getLogger("passerelle.road")
 _ERROR_BODY_S = 5.0
 """How long the words beside an error status are waited for."""
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
@@ -65,7 +68,7 @@ class Engine:
         self._jitter = jitter
         self._hedger = hedge.Hedger(clock)
         self._prover = Prover(self._outcomes)
-        self.flow = Deliverer(self._outcomes).flow
+        self.flow = Deliverer(self._outcomes, self._go_on).flow
         """What an opened stream gives the caller: see `deliver`."""
 
     async def whole(self, trip: Trip, context: ReplyContext) -> Answer:
@@ -112,6 +115,26 @@ class Engine:
             # Nothing of the broken answer is left: neither whose it was, nor what is to be kept of it.
             trip.model, trip.deployment, trip.turn = None, None, None
             trip.relayed, trip.dropped = False, ()
+
+    async def _go_on(self, trip: Trip, opened: Opened, context: ReplyContext) -> Opened | None:
+        """A stream that goes on where `opened` broke off, or None: then the error is the one of `opened`."""
+        before = opened.watcher
+        if not isinstance(before, Continuable) or before.part is None:
+            return None
+        trip.broken_off = before
+        tour = Tour(plan_of(trip, opened.leg.deployment.id), self._jitter, most=1)
+        try:
+            if trip.ticket is not None:
+                trip.ticket.vacate()
+            leg = await self._next(trip, tour, None)
+            leg.continued = True
+            return await self._ask_stream(trip, leg, context)
+        except (ProblemError, _Setback):
+            return None
+        except Exception:
+            # A mistake of ours; the stream's own error is told all the same.
+            log.exception("a stream cannot be gone on with", extra={"receipt_id": trip.receipt_id})
+            return None
 
     async def _next(self, trip: Trip, tour: Tour, failure: Failure | None) -> Leg:
         """The next attempt, held for and announced. Raises `ProblemError` when the tour is over."""

@@ -28,7 +28,7 @@ _UNKNOWN_S: Final = 10.0
 """How long a place is waited for whose times are not known."""
 Runs = dict["asyncio.Future[Answer]", Leg]
 """Attempts under way."""
-_OPERATIONS: Final = frozenset({"chat", "embeddings"})
+_OPERATIONS: Final = frozenset({"chat", "embed"})
 
 
 def allowed(trip: Trip) -> bool:

@@ -65,10 +65,15 @@ class Outcomes:
         self.failed(trip, leg, failure)
         self._settler.settle(trip, "incomplete", problem=failure.problem.kind)
 
+    def stream_given_up(self, trip: Trip, failure: Failure) -> None:
+        """A committed stream was cut and could not be gone on with; its attempts are booked."""
+        self._settler.settle(trip, "incomplete", problem=failure.problem.kind)
+
     def stream_left(self, trip: Trip, leg: Leg, watcher: StreamWatcher) -> None:
         """The caller of a committed stream went away: settled with what is known so far."""
-        observe(leg, watcher)
-        self.cancelled(trip, leg)
+        if all(attempt.id != leg.id for attempt in trip.attempts):
+            observe(leg, watcher)
+            self.cancelled(trip, leg)
         self._settler.settle(trip, "cancelled")
 
     def remaining_s(self, leg: Leg) -> float:

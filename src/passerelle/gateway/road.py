@@ -23,7 +23,7 @@ from passerelle.core.errors import ProblemError
 from passerelle.core.money import show
 from passerelle.core.plan import Plan
 from passerelle.core.request import TASKS
-from passerelle.gateway import keep, tasks
+from passerelle.gateway import going_on, keep, tasks
 from passerelle.gateway.admit import Admission, Refusal, admit
 from passerelle.gateway.attached import FEATURES, MARK, Attacher
 from passerelle.gateway.attempt import Engine
@@ -98,6 +98,8 @@ class Road:
         made = self._plan_or_known(envelope, generation, admission)
         trip = Trip(ask, envelope, generation, made, ask.receipt_id)
         trip.way = way_of(ask, generation)
+        if ask.wishes.continues or ask.principal.rights.continues:
+            trip.continues = going_on.wanted(ask) and going_on.possible(trip)
         if ask.principal.rights.content == "full":
             trip.answer = []
         try:

@@ -118,6 +118,10 @@ class Trip(msgspec.Struct):
     """How many attempts were begun, those under way among them."""
     aside_nanos: int = 0
     """The most that an attempt may cost which is under way beside the one to be begun."""
+    continues: bool = False
+    """A text that breaks off may be gone on with."""
+    broken_off: Any = None
+    """The `Continuable` to be gone on with, while that is tried."""
     way: Way = "stream"
     """How the answer is delivered."""
     ticket: Ticket | None = None
