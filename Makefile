@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help run test check sdks bench soak agents docs conformance corpora fuzz lock clean
+.PHONY: help run test check sdks bench soak agents docs conformance corpora faults fuzz lock clean
 
 # Ctrl-C ends the gateway with status 0, and make with it: `set -m` gives the gateway the terminal's signals to
 # itself. Only in the foreground (`+`), because a shell in the background would wait for the terminal.
@@ -47,6 +47,9 @@ conformance: $(VENV)/.dev ## try every dialect with every provider, and write do
 
 corpora: $(VENV)/.dev ## write docs/corpora.md anew from other gateways' test material, where it is at hand
 	$(BIN)/python scripts/corpora.py
+
+faults: $(VENV)/.dev ## play 31 faults of providers, and write what came of them into docs/resilience.md
+	$(BIN)/python -m tests.faults.page
 
 fuzz: $(VENV)/.dev ## feed every decoder with bytes nobody would send; ARGS="--seconds 3600 --found FOLDER"
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(PIP) install --quiet --require-hashes -r locks/fuzz.txt

@@ -118,7 +118,7 @@ class Upstream:
                 method, path, _ = line.split(" ", 2)
                 headers = {n.lower(): v.strip() for n, _, v in (r.partition(":") for r in rest if r)}
                 raw = await reader.readexactly(int(headers.get("content-length", 0)))
-                body = _read(raw, headers.get("content-type", ""))
+                body = read_body(raw, headers.get("content-type", ""))
                 self.exchanges.append(Exchange(method, path, headers, body))
                 if bedrock.asked(path) is not None:
                     await self._amazon(writer, path, headers, body, raw)
@@ -196,7 +196,7 @@ class Upstream:
             _json(writer, bedrock.WHOLE[verb](path, body), cut=trouble == "cut", more=counted)
 
 
-def _read(raw: bytes, content_type: str) -> dict[str, Any]:
+def read_body(raw: bytes, content_type: str) -> dict[str, Any]:
     """A JSON body, or a form's fields, files as `(file name, type, bytes)`, lists where a name came again."""
     if not content_type.startswith("multipart/form-data"):
         return json.loads(raw) if raw else {}

@@ -16,10 +16,11 @@ from pathlib import Path
 import msgspec
 
 from passerelle.catalog import ENDING, build
-from passerelle.config import ConfigError, PolicySettings, Settings, load_settings
+from passerelle.config import ConfigError, PolicySettings, RouterSettings, Settings, load_settings
 from passerelle.config.document import stamp
 from passerelle.config.findings import errors_in
 from passerelle.core.clock import Clock, SystemClock
+from passerelle.core.plan import Onward
 from passerelle.core.principal import Rights
 from passerelle.gateway.attached import Attacher
 from passerelle.gateway.attempt import Engine
@@ -330,6 +331,7 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         providers=providers,
         deadlines={name: _deadlines(settings, name) for name in settings.providers},
         smart_mode=settings.router.smart_mode,
+        onward=_onward(settings.router),
         default_rights=msgspec.convert(settings.limits.model_dump(), Rights),
         conversation_days=settings.store.conversation_days,
         entries={name: entry.identity for name, entry in entries.items()},
@@ -340,6 +342,18 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
             frozenset(host.lower().encode() for host in settings.server.allowed_hosts),
         ),
     )
+
+
+def _onward(router: RouterSettings) -> dict[str, Onward]:
+    """By the names they are said for; `""` is said for all others."""
+    usual = Onward(router.on_context_length, router.on_refusal)
+    named = {
+        name.casefold(): Onward(
+            said.on_context_length or usual.on_context_length, said.on_refusal or usual.on_refusal
+        )
+        for name, said in router.names.items()
+    }
+    return {"": usual, **named}
 
 
 def _next_generation(source: Source, store: Store, before: Generation) -> Generation:

@@ -217,7 +217,7 @@ ERROR = {"error": {"code": 503, "message": "The model is overloaded.", "status":
         (b"[" + dump(WORDS[0]) + b"\n,\r\n" + dump(ERROR) + b"]", "overloaded", "overloaded"),
         (dump(WORDS[1]), "protocol", "not an event stream"),
         (b"  \r\n<!doctype html><title>Sign in</title>\n\n<p>", "protocol", "web page"),
-        (b"data: " + b"x" * MAX_EVENT_BYTES, "oversized", "longer than"),
+        (b"data: inlineData" + b"x" * MAX_EVENT_BYTES, "oversized", "longer than"),
     ],
 )
 def test_what_is_no_complete_answer_fails_and_says_why(data: bytes, failure: FailureKind, words: str) -> None:

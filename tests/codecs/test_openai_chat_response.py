@@ -365,7 +365,12 @@ def test_what_is_no_answer_is_never_taken_for_one(body: bytes, failure: str, wor
         ({"content": ""}, "content_filter", None),
         ({"content": None, "refusal": "no"}, "stop", None),
         ({"content": None, "reasoning_content": "hm"}, "stop", None),
-        ({"content": ""}, "stop", {"prompt_tokens": 5, "completion_tokens": 40}),
+        ({"content": ""}, "stop", {"prompt_tokens": 5, "completion_tokens": 2}),
+        (
+            {"content": ""},
+            "stop",
+            {"completion_tokens": 40, "completion_tokens_details": {"reasoning_tokens": 39}},
+        ),
     ],
 )
 def test_an_answer_without_words_that_explains_itself_is_one(
@@ -374,6 +379,13 @@ def test_an_answer_without_words_that_explains_itself_is_one(
     body = answer(message, finish, usage=usage)
     assert PROVIDER.decode_response(body).raw_finish == finish
     assert PROVIDER.watch_response(body).model == "gpt-x-1"
+
+
+def test_words_that_were_counted_and_never_came_are_no_answer() -> None:
+    body = answer({"content": ""}, "stop", usage={"prompt_tokens": 5, "completion_tokens": 40})
+    for read in (PROVIDER.decode_response, PROVIDER.watch_response):
+        with pytest.raises(AnswerError, match="empty completion"):
+            read(body)
 
 
 @given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))

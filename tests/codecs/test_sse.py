@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerelle.codecs.base import MAX_EVENT_BYTES
+from passerelle.codecs.base import MAX_EVENT_BYTES, MAX_WORDS_BYTES
 from passerelle.codecs.sse import Frame, SseParser, write_comment, write_data, write_event
 from passerelle.core.errors import AnswerError
 from passerelle.providers.failures import from_answer_error
@@ -87,9 +87,21 @@ def test_an_event_longer_than_the_cap_is_a_provider_fault() -> None:
 
 def test_too_long_an_event_is_not_asked_for_again() -> None:
     with pytest.raises(AnswerError) as caught:
-        parse(b"x" * MAX_EVENT_BYTES, b"x")
+        parse(b'data: {"image": "' + b"x" * MAX_WORDS_BYTES, b"x" * MAX_EVENT_BYTES)
     failure = from_answer_error(caught.value, provider="p")
     assert (failure.kind, failure.retryable, failure.same_deployment_retry) == ("oversized", False, False)
+
+
+def test_an_endless_line_of_words_is_no_answer_and_another_place_may_be_asked() -> None:
+    with pytest.raises(AnswerError) as caught:
+        parse(b'data: {"text": "' + b"x" * MAX_WORDS_BYTES, b"x")
+    failure = from_answer_error(caught.value, provider="p")
+    assert (failure.kind, failure.retryable) == ("protocol", True)
+
+
+def test_a_picture_may_be_longer_than_words() -> None:
+    picture = b'data: {"image": "' + b"x" * MAX_WORDS_BYTES
+    assert [data[-2:] for _, data in parse(picture, b'x"}\n\n')] == [b'"}']
 
 
 def test_an_endless_line_never_grows_past_the_cap() -> None:

@@ -17,6 +17,7 @@ from tests import upstream_bedrock as bedrock
 from tests import upstream_openai as openai
 from tests.faultd import LAST_CHUNK, Received, Send, Session, Step, Upstream, answer, chunk, chunked_head
 from tests.gateway.door import DIALECTS
+from tests.upstream import read_body
 
 from passerelle.core.request import Dialect
 
@@ -32,6 +33,7 @@ class Stage:
     def __init__(self) -> None:
         self._scripts: dict[str, deque[Sequence[Step]]] = defaultdict(deque)
         self._always: dict[str, Sequence[Step]] = {}
+        self._deciding: dict[str, Callable[[Received, dict[str, Any]], Sequence[Step]]] = {}
         self._provider: Callable[[Received, dict[str, Any]], Sequence[Step]] | None = None
         self.requests: list[tuple[str, Received]] = []
         """(model, request), in the order they came."""
@@ -79,6 +81,10 @@ class Stage:
         """Have `provider(request, body)` decide about every request, or no longer."""
         self._provider = provider
 
+    def when(self, model: str, decide: Callable[[Received, dict[str, Any]], Sequence[Step]]) -> None:
+        """Have `decide(request, body)` choose what to do with the model's requests."""
+        self._deciding[model] = decide
+
     def clear(self, model: str) -> None:
         """Forget the scripts the model's requests have left."""
         self._scripts[model].clear()
@@ -113,7 +119,7 @@ class Stage:
         return len(self._upstream.sessions)
 
     def _route(self, request: Received) -> Sequence[Step]:
-        body = json.loads(request.body)
+        body = read_body(request.body, request.header("content-type") or "")
         model = answers.asked_model(request.path, body)
         self.requests.append((model, request))
         if self._provider is not None:
@@ -122,6 +128,8 @@ class Stage:
             return self._scripts[model].popleft()
         if model in self._always:
             return self._always[model]
+        if model in self._deciding:
+            return self._deciding[model](request, body)
         try:
             return (Send(good(request.path, body)),)
         except (AttributeError, TypeError, ValueError):  # as real ones do, it refuses what it cannot read

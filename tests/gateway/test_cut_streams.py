@@ -19,7 +19,7 @@ APART_S = 0.03
 
 @pytest.fixture(scope="module")
 def play(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    with theatre(tmp_path_factory.mktemp("cut"), stage, duos=70, firsts={"a": None}) as play:
+    with theatre(tmp_path_factory.mktemp("cut"), stage, duos=76, firsts={"a": None}) as play:
         yield play
         play.balanced()
 
@@ -164,3 +164,27 @@ def test_a_first_content_larger_than_what_is_held_back_is_passed_on(play: Theatr
     assert read_stream("gemini", said.body).ended
     assert len(said.body) > 600_000
     assert said.headers["x-passerelle-attempts"] == "1"
+
+
+@pytest.mark.parametrize("fault", ["closed", "reset", "a bad chunk"])
+@pytest.mark.parametrize("dialect", ["openai_chat", "bedrock"])
+def test_a_relayed_stream_that_said_why_it_stopped_is_whole_and_has_one_end(
+    play: Theatre, dialect: Dialect, fault: str
+) -> None:
+    """The reason has gone to the caller: an error after it would be a second end."""
+    duo = play.duo(dialect)
+    _, steps = FAULTS[fault]
+    said, lead = frames(dialect), lead_in(dialect)
+    marks = 2 if dialect == "openai_chat" else 1  # a count and `[DONE]`; a count
+    first, rest = opened(*said[: lead + 1]), b"".join(map(chunk, said[lead + 1 : -marks]))
+    play.stage.script(duo.first, Send(first), Wait(APART_S), Send(rest), Wait(APART_S), *(steps or []))
+
+    answer = play.ask(dialect, duo, stream=True)
+
+    heard = read_stream(dialect, answer.body)
+    assert (heard.text, heard.error, heard.ended) == ("".join(PIECES), None, True)
+    receipt = play.receipt(answer)
+    assert receipt["outcome"] == "answered"
+    assert receipt["attempts"][0]["usage"]["source"] == "estimated"
+    if dialect == "openai_chat":
+        assert answer.body.count(b"[DONE]") == 1

@@ -35,7 +35,7 @@ EVERYTHING: dict[Dialect, dict[str, Any]] = {
         "messages": TALK, "temperature": 1.9, "top_p": 1, "seed": 1, "stop": list("abcde"), "logprobs": True,
         "top_logprobs": 2, "presence_penalty": 1.5, "frequency_penalty": -1.5, "logit_bias": {"1": 1},
         "max_completion_tokens": 50, "parallel_tool_calls": False, "user": "u", "metadata": {"k": "v"},
-        "store": False, "verbosity": "low", "service_tier": "flex", "prompt_cache_key": "k",
+        "store": True, "verbosity": "low", "service_tier": "flex", "prompt_cache_key": "k",
         "tools": [{"type": "function", "function": FUNCTION}], "reasoning_effort": "none",
         "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}},
     },

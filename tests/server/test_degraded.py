@@ -224,7 +224,7 @@ def test_a_database_that_is_taken_away_is_noticed_and_nothing_goes_to_where_it_w
         refused = ask(careful)
         assert refused.status == 503
         assert int(refused.headers["retry-after"]) >= 1
-        assert caller.door.get("/api/receipts").status == 503
+        until(lambda: caller.door.get("/api/receipts").status == 503, "what was there is not read either")
         assert not any((house.gateway.data / name).exists() for name in FILES)
 
         if back == "the same":

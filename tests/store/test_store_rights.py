@@ -2,6 +2,7 @@
 
 from fnmatch import fnmatchcase
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,3 +65,13 @@ def test_saying_nothing_changes_nothing(levels: list[Rights]) -> None:
 def test_an_empty_list_allows_nothing_and_no_list_allows_everything() -> None:
     assert intersect([Rights(regions=("eu",)), Rights(regions=("us",))]).regions == ()
     assert intersect([Rights(), Rights()]).regions is None
+
+
+@pytest.mark.parametrize(("field", "allowing"), [("on_context_length", "larger"), ("on_refusal", "next")])
+def test_what_one_level_forbids_to_go_on_none_below_allows(field: str, allowing: str) -> None:
+    def of(*levels: str | None) -> object:
+        return getattr(intersect([Rights(**{field: level}) for level in levels]), field)
+
+    assert of(None, None) is None
+    assert of(None, allowing, None) == allowing
+    assert of("fail", None, allowing) == of(allowing, "fail", None) == "fail"

@@ -24,6 +24,7 @@ from passerelle.cli.common import (
 from passerelle.core.model import DATA_CLASSES
 from passerelle.core.money import nanos_from_decimal
 from passerelle.core.money import show as show_money
+from passerelle.core.plan import OnContextLength, OnRefusal
 from passerelle.core.principal import Key, Organisation, Project, Rights, Role, Workspace
 
 if TYPE_CHECKING:
@@ -79,6 +80,16 @@ def command() -> None:
     help="Go on with texts that break off by another call, or never do.",
 )
 @click.option("--hedge", is_flag=True, help="Let its requests have two places called at once.")
+@click.option(
+    "--on-context-length",
+    type=click.Choice(get_args(OnContextLength)),
+    help="Whether a prompt too long for one model goes on to a larger one.",
+)
+@click.option(
+    "--on-refusal",
+    type=click.Choice(get_args(OnRefusal)),
+    help="Whether a prompt that one provider refuses by policy goes on to the next.",
+)
 @click.option("--expires-days", type=click.IntRange(1), help="Days until it ends.")
 @json_option
 def create(
@@ -101,6 +112,8 @@ def create(
     delivery: str | None,
     continues: bool | None,
     hedge: bool,
+    on_context_length: OnContextLength | None,
+    on_refusal: OnRefusal | None,
     expires_days: int | None,
     as_json: bool,
 ) -> None:
@@ -125,6 +138,8 @@ def create(
             "delivery": delivery,
             "continues": continues,
             "hedge": hedge or None,
+            "on_context_length": on_context_length,
+            "on_refusal": on_refusal,
         },
         Rights,
     )

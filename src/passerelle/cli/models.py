@@ -65,7 +65,7 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
                 look.tokens(row.context_tokens),
                 *_prices(row),
                 look.few(sorted({_region(by_id[name]) for name in row.deployments})),
-                look.few(row.providers) if row.deployments else f"({row.status})",
+                look.few(row.providers, 2) if row.deployments else f"({row.status})",
                 _worst(row.deployments, health) if health else "",
             ]
             for row in rows
@@ -84,10 +84,15 @@ def command(config: Path | None, data: Path | None, everything: bool, url: str |
         )
 
 
+_SHORT_UNITS = {"an hour of sound": "an hour", "a million characters": "a Mchar", "a megapixel": "a MP"}
+"""Within a narrow column."""
+
+
 def _prices(row: "ModelRow") -> tuple[str, str]:
     """Per million tokens, or what is billed in their place."""
     if row.unit_prices and row.input_price.startswith("0 ") and row.output_price.startswith("0 "):
-        return row.unit_prices.replace(" USD", ""), ""
+        amount, _, unit = row.unit_prices.replace(" USD", "").partition(" ")
+        return amount, _SHORT_UNITS.get(unit, unit)
     return row.input_price.removesuffix(" USD"), row.output_price.removesuffix(" USD")
 
 

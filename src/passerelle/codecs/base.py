@@ -26,6 +26,19 @@ MAX_EVENT_BYTES = 32 << 20
 """A longer stream event fails the attempt as `oversized`. As much as a whole answer may be: image models send
 a picture in one event (2 MiB and more of base64)."""
 
+MAX_WORDS_BYTES = 8 << 20
+"""As long as an event, or a whole answer, can be that holds no media: a million tokens are some 4 MB, and
+Responses repeats no answer more than once in an event. What is longer and speaks of no media is no answer but
+a line without end: the attempt fails as `protocol`, and another place may be asked."""
+
+_MEDIA = (b"image", b"audio", b"inlineData", b"inline_data", b"b64_json", b"video")
+
+
+def may_be_media(data: bytes | bytearray) -> bool:
+    """Whether something so long may be a picture or a sound. Looked at once, when it passes
+    `MAX_WORDS_BYTES`."""
+    return any(mark in data for mark in _MEDIA)
+
 
 NOTHING_SET: Mapping[str, Any] = MappingProxyType({})
 

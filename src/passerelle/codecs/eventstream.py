@@ -16,7 +16,6 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from passerelle.codecs.base import MAX_EVENT_BYTES
 from passerelle.core.errors import AnswerError
 
 CONTENT_TYPE: Final = "application/vnd.amazon.eventstream"
@@ -24,6 +23,7 @@ CONTENT_TYPE: Final = "application/vnd.amazon.eventstream"
 _PRELUDE: Final = struct.Struct(">III")
 _OVERHEAD: Final = 16
 _MAX_HEADER_BYTES: Final = 128 << 10
+_MAX_FRAME_BYTES: Final = (16 << 20) + _MAX_HEADER_BYTES + _OVERHEAD
 _SIZES: Final = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 """Bytes of a value by its type: true, false, byte, short, integer, long, timestamp, UUID."""
 
@@ -59,8 +59,7 @@ class EventStreamParser:
         self._need = 0
         """How much must be held before there is anything new to see: a prelude, or the frame it told of."""
         self.broken: AnswerError | None = None
-        """`protocol` for bytes that are no frame or were changed on their way, `oversized` for a frame longer
-        than `MAX_EVENT_BYTES`. To be looked at after each `feed`."""
+        """The bytes are no frame, or were changed on their way. To be looked at after each `feed`."""
 
     def feed(self, data: bytes) -> list[Frame]:
         """Frames completed by `data`: all there are before a break, and none after it."""
@@ -88,10 +87,8 @@ class EventStreamParser:
             total, header_bytes, checksum = _PRELUDE.unpack_from(data, at)
             if crc32(data[at : at + 8]) != checksum:
                 raise AnswerError("the provider's stream holds bytes that are no event-stream frame")
-            if total > MAX_EVENT_BYTES:
-                raise AnswerError(
-                    f"the provider sent a stream event longer than {MAX_EVENT_BYTES} bytes", "oversized"
-                )
+            if total > _MAX_FRAME_BYTES:
+                raise AnswerError(f"the provider sent a frame longer than {_MAX_FRAME_BYTES} bytes")
             if header_bytes > min(_MAX_HEADER_BYTES, total - _OVERHEAD):
                 raise AnswerError(
                     "the provider sent an event-stream frame whose lengths contradict each other"

@@ -11,7 +11,7 @@ A block that comes in many small pieces grows in place until it ends, so its cos
 
 from typing import NamedTuple
 
-from passerelle.codecs.base import MAX_EVENT_BYTES
+from passerelle.codecs.base import MAX_EVENT_BYTES, MAX_WORDS_BYTES, may_be_media
 from passerelle.core.errors import AnswerError
 
 _BOM = b"\xef\xbb\xbf"
@@ -34,16 +34,19 @@ _frame = Frame._make
 class SseParser:
     """Bytes in whatever pieces → whole frames. Comments and frames without data are dropped."""
 
-    __slots__ = ("_after_cr", "_fresh", "_held")
+    __slots__ = ("_after_cr", "_fresh", "_held", "_most")
 
     def __init__(self) -> None:
         self._held = bytearray()
         """What has come of the block that has not ended; there is no blank line in it."""
+        self._most = MAX_WORDS_BYTES
         self._fresh = True
         self._after_cr = False
 
     def feed(self, data: bytes) -> list[Frame]:
-        """Frames completed by `data`. Raises `AnswerError` when one exceeds `MAX_EVENT_BYTES`."""
+        """Frames completed by `data`. Raises `AnswerError` when one exceeds `MAX_EVENT_BYTES`, or has gone on
+        for `MAX_WORDS_BYTES` without a sign of media in it.
+        """
         if (
             # Exactly one frame of one data line: how most chunks of most streams arrive.
             data[:6] == b"data: "
@@ -93,10 +96,17 @@ class SseParser:
 
     def _hold(self, piece: bytes) -> list[Frame]:
         self._held += piece
-        if len(self._held) > MAX_EVENT_BYTES:
-            self._held = bytearray()
-            raise _too_long()
+        if len(self._held) > self._most:
+            self._too_much()
         return []
+
+    def _too_much(self) -> None:
+        """The block has grown past the bound. Raises `AnswerError` unless it may be a picture."""
+        size, words = len(self._held), not may_be_media(self._held)
+        if size > MAX_EVENT_BYTES or words:
+            self._held = bytearray()
+            raise _endless() if words else _too_long()
+        self._most = MAX_EVENT_BYTES
 
     def _skip_bom(self, data: bytes) -> bytes:
         """`data` (with what was held of a torn mark) without a leading byte order mark."""
@@ -121,6 +131,10 @@ class SseParser:
         if data.endswith(b"\r"):
             self._after_cr = True
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _endless() -> AnswerError:
+    return AnswerError(f"the provider sent more than {MAX_WORDS_BYTES} bytes that are no whole event")
 
 
 def _too_long() -> AnswerError:

@@ -11,7 +11,7 @@ from passerelle.config.load import check, inspect, load_part, load_settings
 from passerelle.config.policy import ClassRules, PolicySettings
 from passerelle.config.providers import ProviderSettings
 from passerelle.config.secret import Secret, SecretError, SecretRef
-from passerelle.config.sections import DeadlineSettings, LocalSettings, ServerSettings
+from passerelle.config.sections import DeadlineSettings, LocalSettings, RouterSettings, ServerSettings
 from passerelle.config.settings import Settings
 from passerelle.config.templates import Template, templates
 
@@ -26,6 +26,7 @@ __all__ = [
     "PolicySettings",
     "PriceSettings",
     "ProviderSettings",
+    "RouterSettings",
     "Secret",
     "SecretError",
     "SecretRef",

@@ -26,7 +26,7 @@ _SHORT = {
 }
 """Names that are shorter than their path; `[server]` settings leave their section out too."""
 
-_KEY_NAMES = {"providers": "NAME", "classes": "CLASS", "aliases": "NAME"}
+_KEY_NAMES = {"providers": "NAME", "classes": "CLASS", "aliases": "NAME", "names": "NAME"}
 
 
 class Setting(msgspec.Struct, frozen=True):

@@ -3,12 +3,14 @@
 `docs/configuration.md` says what each setting means; a test keeps the two alike.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from passerelle.config.types import Count, Flag, Positive, Seconds, Section, Text, Whole
+from passerelle.config.types import Count, Flag, Name, Positive, Seconds, Section, Text, Whole
+from passerelle.core.plan import OnContextLength, OnRefusal
 
 
 class ServerSettings(Section):
@@ -75,10 +77,20 @@ class DeadlineOverrides(Section):
         return base.model_copy(update=self.model_dump(exclude_none=True))
 
 
+class NameSettings(Section):
+    """`[router.names.NAME]`: what differs for an alias, a model or `smart`."""
+
+    on_context_length: OnContextLength | None = None
+    on_refusal: OnRefusal | None = None
+
+
 class RouterSettings(Section):
-    """`[router]`: how `smart` chooses when the caller does not say."""
+    """`[router]`: how `smart` chooses when the caller does not say, and when another model is asked."""
 
     smart_mode: Literal["quality", "balanced", "cost", "fast"] = "balanced"
+    on_context_length: OnContextLength = "fail"
+    on_refusal: OnRefusal = "fail"
+    names: Mapping[Name, NameSettings] = Field(default_factory=dict)
 
 
 class FileSettings(Section):

@@ -230,6 +230,11 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.model.capabilities - self.without if self.without else self.model.capabilities
 
     @property
+    def room_tokens(self) -> int | None:
+        """Its context window: its own limit, or the model's, or None when unknown."""
+        return self.limits.context_tokens or self.model.context_tokens
+
+    @property
     def effective_price(self) -> Price | None:
         """Its own price, or the model's list price, or None when unknown."""
         return self.price or self.model.price

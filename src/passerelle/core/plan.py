@@ -5,6 +5,18 @@ from typing import Literal
 import msgspec
 
 Mode = Literal["named", "quality", "balanced", "cost", "fast"]
+OnContextLength = Literal["fail", "larger"]
+"""What follows when a model says that the prompt is too long for it: that is told, or the next candidate
+that is known to have more room is asked."""
+OnRefusal = Literal["fail", "next"]
+"""What follows when a provider refuses a prompt by policy: that is told, or the next candidate is asked."""
+
+
+class Onward(msgspec.Struct, frozen=True, gc=False):
+    """What may follow a failure that would otherwise be told at once."""
+
+    on_context_length: OnContextLength = "fail"
+    on_refusal: OnRefusal = "fail"
 
 
 class Rejection(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -45,5 +57,7 @@ class Plan(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     generation: int
     policy_version: str
     catalog_version: str
+    on_context_length: OnContextLength = "fail"
+    on_refusal: OnRefusal = "fail"
     words: str = ""
     """The whole decision in a sentence or two."""

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from passerelle.core.model import DataClass
+from passerelle.core.plan import OnContextLength, OnRefusal
 
 Permission = Literal[
     "model:call", "model:list", "receipt:read", "usage:read", "key:read", "key:write",
@@ -64,6 +65,12 @@ class Rights(msgspec.Struct, frozen=True, omit_defaults=True):
     request does not ask (`x-passerelle-continue`)."""
     hedge: bool | None = None
     """Whether a request may have a second place called beside the first (`x-passerelle-hedge`): True only."""
+    on_context_length: OnContextLength | None = None
+    """`larger`: a prompt too long for one model goes on to a larger one that is eligible. `fail` forbids it.
+    Unsaid: what the name that is asked for is configured to do."""
+    on_refusal: OnRefusal | None = None
+    """`next`: a prompt that one provider refuses by policy goes on to the next. `fail` forbids it; unsaid, as
+    above."""
 
 
 class Organisation(msgspec.Struct, frozen=True, omit_defaults=True):

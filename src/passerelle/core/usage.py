@@ -17,6 +17,8 @@ import msgspec
 
 UsageSource = Literal["provider", "estimated", "none"]
 
+_END_TOKENS = 2
+
 
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What one attempt used. Every figure is ≥ 0, and a count of tokens unless its name says otherwise."""
@@ -78,6 +80,13 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return (
             self.output_tokens + self.reasoning_tokens + self.output_audio_tokens + self.output_image_tokens
         )
+
+    @property
+    def explains_silence(self) -> bool:
+        """An answer without content can be all that was made: thoughts, or the token or two that end a turn.
+        Counted as nothing, or as words that never came, it is none.
+        """
+        return self.output_tokens <= _END_TOKENS and self.total_output_tokens > 0
 
     @property
     def total_tokens(self) -> int:

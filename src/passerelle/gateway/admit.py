@@ -14,7 +14,7 @@ import msgspec
 from passerelle.codecs.base import Envelope
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.model import Deployment
-from passerelle.core.plan import Mode, Plan, Rejection
+from passerelle.core.plan import Mode, Onward, Plan, Rejection
 from passerelle.core.principal import Principal
 from passerelle.core.request import TASKS
 from passerelle.gateway.generation import MEMO_BOUND, Evaluated, Generation
@@ -43,6 +43,7 @@ class Admission(msgspec.Struct, eq=False):
     data_class: str
     tiers: Mapping[str, int]
     """An alias's targets are tried in order: the place of each deployment's target, 0 the first."""
+    onward: Onward = Onward()
     plan: Plan | None = None
     """The plan, where it leaves nothing to choose: kept with the answer it rests on."""
 
@@ -115,7 +116,15 @@ def _admit(
         mode: Mode = wishes.mode or generation.smart_mode
     else:
         mode = "named"
-    return Admission(deployments, rejections, mode, request_class.data_class, tiers)
+    onward = _onward(generation, principal, envelope.model)
+    return Admission(deployments, rejections, mode, request_class.data_class, tiers, onward)
+
+
+def _onward(generation: Generation, principal: Principal, model: str) -> Onward:
+    """What may follow a prompt too long or refused: as the key's rights say, else as is said of the name."""
+    said = generation.onward.get(model.casefold()) or generation.onward.get("", Onward())
+    rights = principal.rights
+    return Onward(rights.on_context_length or said.on_context_length, rights.on_refusal or said.on_refusal)
 
 
 def is_smart(model: str) -> bool:

@@ -22,9 +22,11 @@ from passerelle.gateway.held import Held
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
+from passerelle.gateway.onward import onward, too_small
 from passerelle.gateway.outbound import Answer
 from passerelle.gateway.outcomes import Outcomes, observe
 from passerelle.gateway.outcomes import Setback as _Setback
+from passerelle.gateway.patience import Patience, expect_size
 from passerelle.gateway.proof import Prover
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.tour import MOST_VERIFIED, Tour
@@ -107,9 +109,10 @@ class Engine:
             leg = await self._next(trip, tour, failure)
             try:
                 opened = await self._ask_stream(trip, leg, context)
-                failure = await self._prover.prove(trip, opened, held)
-                if failure is None:
+                broken = await self._prover.prove(trip, opened, held)
+                if broken is None:
                     return held
+                failure = onward(trip.plan, broken)
             except _Setback as setback:
                 failure = setback.failure
             # Nothing of the broken answer is left: neither whose it was, nor what is to be kept of it.
@@ -154,6 +157,10 @@ class Engine:
             if stop.pause_s:
                 await asyncio.sleep(stop.pause_s)
             deployment = by_id[stop.deployment]
+            if (smaller := too_small(trip, deployment)) is not None:
+                pass_over(trip, smaller)
+                tour.skip()
+                continue
             if deployment.id in generation.limited and ticket is not None:
                 found = ticket.occupy(deployment)
                 if found is not None:
@@ -173,7 +180,8 @@ class Engine:
                 tour.skip()
                 continue
             break
-        estimate = await self._holds.reserve(trip, deployment)
+        until_s = trip.ask.started_s + legs.deadlines_of(trip, deployment).total_s
+        estimate = await self._holds.reserve(trip, deployment, until_s - self._clock.monotonic_s())
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
         intent = legs.intent_of(trip, leg, estimate)
         try:
@@ -262,7 +270,8 @@ class Engine:
         """Read, holding everything back, until there is content to commit to."""
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = leg.deadlines.first_content_s - waited_s
-        reply.set_deadline(asyncio.get_running_loop().time() + min(limit_s, self._outcomes.remaining_s(leg)))
+        patience = Patience(min(limit_s, self._outcomes.remaining_s(leg)))
+        reply.set_deadline(patience.until)
         chunks = aiter(reply)
         held = b""
         ended = False
@@ -274,8 +283,10 @@ class Engine:
                 ended = True
                 break
             held += watcher.feed(data)
-            if len(held) > HELD_BACK_BOUND and not watcher.content:
-                raise SendError("protocol", "the provider sent no content among its first 256 KiB")
+            if not watcher.content:
+                patience.spend(len(data))
+                if len(held) > HELD_BACK_BOUND:
+                    raise SendError("protocol", "the provider sent no content among its first 256 KiB")
         if watcher.failed is not None and not watcher.done:
             # Even when content came with it: none has been passed on, so another place may take over.
             observe(leg, watcher)
@@ -340,7 +351,7 @@ class Engine:
 
     def _setback(self, trip: Trip, leg: Leg, failure: Failure) -> _Setback:
         self._outcomes.failed(trip, leg, failure)
-        return _Setback(failure)
+        return _Setback(onward(trip.plan, failure))
 
     def _bound_body(self, trip: Trip, leg: Leg, reply: Reply) -> None:
         """Bound the wait for a whole answer's body: as for first content from the request, and at least as
@@ -350,6 +361,7 @@ class Engine:
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = max(deadlines.first_content_s - waited_s, deadlines.between_s)
         reply.set_deadline(asyncio.get_running_loop().time() + limit_s)
+        expect_size(reply, trip.envelope.operation)
 
 
 def _nowhere(trip: Trip, failure: Failure | None, full: Full | None, unfit: UnfitError | None) -> Problem:

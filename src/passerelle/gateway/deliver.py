@@ -1,8 +1,8 @@
 """Delivery: a committed stream on its way to the caller, to its proper end or an honest one.
 
 After the first content nothing is taken over: a failure is told in-band, in the caller's dialect, as an
-incomplete end, unless the caller asked for texts to be gone on with (see `going_on`); and a caller that goes away cancels the provider's stream. Either way it is settled before the
-caller is told how it ended.
+incomplete end, unless the caller asked for texts to be gone on with (see `going_on`). A caller that goes away
+cancels the provider's stream. Either way it is settled before the caller is told how it ended.
 """
 
 import asyncio
@@ -14,9 +14,11 @@ import msgspec
 from passerelle.codecs.base import ReplyContext, StreamWatcher
 from passerelle.core.errors import AnswerError
 from passerelle.core.event import Failed
+from passerelle.core.request import Dialect
 from passerelle.gateway import keep
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.outcomes import UNREADABLE, Outcomes, observe
+from passerelle.gateway.patience import Patience
 from passerelle.gateway.translate import in_band_error
 from passerelle.gateway.trip import Trip
 from passerelle.providers.base import Reply, SendError
@@ -27,6 +29,9 @@ log = logging.getLogger("passerelle.road")
 
 DRAIN_S = 0.25
 """How long a finished stream may take to close its framing, so that its connection can be reused."""
+ENDS_WITH_MARKS: frozenset[Dialect] = frozenset({"openai_chat", "bedrock"})
+"""Dialects whose answer is whole once it says why it stopped: what follows are a count and a mark. Relayed,
+that reason has gone to the caller, and an error after it would be a second end."""
 _NOT_KEPT = "Records cannot be written now; try again shortly."
 
 
@@ -74,7 +79,16 @@ class Deliverer:
                         async for out in self._onward(trip, opened):
                             yield _kept(trip, out)
                     except SendError as error:
-                        if not watcher.done:
+                        if (
+                            leg.outbound.relayed
+                            and watcher.finish
+                            and leg.outbound.dialect in ENDS_WITH_MARKS
+                        ):
+                            out = watcher.close()
+                            if watcher.done and not trip.settled:
+                                self._outcomes.stream_completed(trip, leg, watcher)
+                            yield _kept(trip, out)
+                        elif not watcher.done:
                             failure = from_send_error(error, provider=name, hidden=hidden)
                     except StoreUnavailable:
                         # It came to its end, and that cannot be kept: the caller must be told.
@@ -125,6 +139,7 @@ class Deliverer:
         between_s = leg.deadlines.between_s
         over_at = loop_time() + self._outcomes.remaining_s(leg)
         progress = -1
+        patience = Patience(between_s)
         async for data in opened.chunks:
             out = watcher.feed(data)
             if watcher.failed is not None:
@@ -139,7 +154,9 @@ class Deliverer:
                     reply.set_deadline(loop_time() + DRAIN_S)
             elif watcher.progress != progress:
                 progress = watcher.progress
-                reply.set_deadline(min(loop_time() + between_s, over_at))
+                reply.set_deadline(patience.renew(min(loop_time() + between_s, over_at)))
+            else:
+                patience.spend(len(data))
             if out:
                 yield out
         out = watcher.close()

@@ -16,7 +16,7 @@ import msgspec
 from passerelle.catalog import Catalog
 from passerelle.codecs.base import Target
 from passerelle.core.model import Deployment
-from passerelle.core.plan import Mode, Rejection
+from passerelle.core.plan import Mode, Onward, Rejection
 from passerelle.core.principal import Rights, Way
 from passerelle.core.request import Dialect, Operation
 from passerelle.policy.rules import Policy
@@ -63,6 +63,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     """By provider name."""
     smart_mode: Mode = "balanced"
     """What `smart` means when nobody says."""
+    onward: Mapping[str, Onward] = {}
+    """What may follow a prompt too long or refused, by the name asked for, casefolded; `""`: any other."""
     default_rights: Rights = Rights()
     """`[limits]`: what holds for keys whose own rights say nothing."""
     conversation_days: int = 30

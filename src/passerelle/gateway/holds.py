@@ -14,6 +14,9 @@ from passerelle.gateway.estimate import most_it_can_cost
 from passerelle.gateway.trip import Trip
 from passerelle.store import BudgetDenied, Store, StoreUnavailable
 
+_LONGEST_WAIT_S = 15.0
+"""Most of a request's time that is given to a slow database: beyond it the database is not slow but down."""
+
 
 class Holds:
     """Takes holds for trips; `Settler` ends them."""
@@ -21,10 +24,11 @@ class Holds:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def reserve(self, trip: Trip, deployment: Deployment) -> int:
+    async def reserve(self, trip: Trip, deployment: Deployment, left_s: float) -> int:
         """Hold for one more attempt at `deployment`; gives its upper bound in nanos.
 
-        Raises `ProblemError` (`budget_exhausted`, or `overloaded` when no new money can be promised now).
+        A writer that is slow for a moment is waited for, as long as the request has time (`left_s`). Raises
+        `ProblemError` (`budget_exhausted`, or `overloaded` when no new money can be promised now).
         """
         bound = most_it_can_cost(trip.envelope, deployment)
         budgets = trip.ask.principal.budgets
@@ -41,7 +45,9 @@ class Holds:
         answer = self._store.budgets.reserve(budgets, missing, hold_id)
         if isinstance(answer, BudgetDenied) and not answer.final:
             try:
-                answer = await self._store.budgets.reserve_slow(budgets, missing, hold_id)
+                answer = await self._store.budgets.reserve_slow(
+                    budgets, missing, hold_id, deadline_s=max(0.0, min(left_s, _LONGEST_WAIT_S))
+                )
             except StoreUnavailable as error:
                 raise ProblemError(
                     Problem(

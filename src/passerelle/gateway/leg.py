@@ -119,9 +119,9 @@ def end(
         currency=_currency(price),
         price_version=None if price is None else price.version,
         upstream_request_id=leg.upstream_request_id,
-        finish=leg.finish,
         continued=leg.continued,
         hedge=leg.hedge,
+        finish=leg.finish if failure is None or failure == "cancelled" else None,
     )
     trip.attempts.append(attempt)
     return attempt

@@ -9,9 +9,10 @@ import asyncio
 import logging
 
 from passerelle.core.errors import AnswerError, Problem
-from passerelle.gateway.deliver import DRAIN_S, Opened
+from passerelle.gateway.deliver import DRAIN_S, ENDS_WITH_MARKS, Opened
 from passerelle.gateway.held import Held, HeldTooMuchError, Room
 from passerelle.gateway.outcomes import UNREADABLE, Outcomes, observe
+from passerelle.gateway.patience import Patience
 from passerelle.gateway.trip import Trip
 from passerelle.providers.base import SendError
 from passerelle.providers.failures import Failure, from_answer_error, from_failed_event, from_send_error
@@ -43,6 +44,8 @@ class Prover:
             if not opened.ended and watcher.failed is None:
                 await self._rest(opened, held)
         except SendError as error:
+            if leg.outbound.relayed and watcher.finish and leg.outbound.dialect in ENDS_WITH_MARKS:
+                held.add(watcher.close())
             if not watcher.done:
                 failure = from_send_error(error, provider=name, hidden=hidden)
         except HeldTooMuchError as error:
@@ -78,6 +81,7 @@ class Prover:
         between_s = leg.deadlines.between_s
         over_at = loop_time() + self._outcomes.remaining_s(leg)
         progress, done = -1, watcher.done
+        patience = Patience(between_s)
         if done:
             reply.set_deadline(loop_time() + DRAIN_S)
         async for data in opened.chunks:
@@ -90,7 +94,9 @@ class Prover:
                     reply.set_deadline(loop_time() + DRAIN_S)
             elif watcher.progress != progress:
                 progress = watcher.progress
-                reply.set_deadline(min(loop_time() + between_s, over_at))
+                reply.set_deadline(patience.renew(min(loop_time() + between_s, over_at)))
+            else:
+                patience.spend(len(data))
         held.add(watcher.close())
 
 

@@ -173,6 +173,7 @@ class Road:
                 policy_version=generation.policy.version,
                 catalog_version=generation.catalog.version,
                 tiers=admission.tiers,
+                onward=admission.onward,
             ),
         )
 

@@ -227,7 +227,7 @@ def _not_without(feature: str) -> Test:
 
 def _fits(tokens: int) -> Test:
     def test(deployment: Deployment) -> str | None:
-        window = deployment.limits.context_tokens or deployment.model.context_tokens
+        window = deployment.room_tokens
         if window is None or tokens <= window:
             return None
         return f"the prompt has at least {tokens} tokens; the context window is {window}"

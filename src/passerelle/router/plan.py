@@ -23,7 +23,7 @@ import msgspec
 
 from passerelle.core.model import Deployment
 from passerelle.core.money import show
-from passerelle.core.plan import Candidate, Mode, Plan, Rejection
+from passerelle.core.plan import Candidate, Mode, Onward, Plan, Rejection
 from passerelle.router.health import DeploymentHealth
 
 WINDOW_POINTS: dict[Mode, float] = {"balanced": 1.5, "cost": 5.5}
@@ -55,6 +55,7 @@ class Scene(msgspec.Struct, frozen=True, gc=False):
     catalog_version: str
     tiers: Mapping[str, int] = {}
     """For an alias: the place of each deployment's target; earlier targets are tried first."""
+    onward: Onward = Onward()
 
 
 def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
@@ -85,6 +86,8 @@ def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
         generation=scene.generation,
         policy_version=scene.policy_version,
         catalog_version=scene.catalog_version,
+        on_context_length=scene.onward.on_context_length,
+        on_refusal=scene.onward.on_refusal,
     )
 
 
@@ -101,6 +104,10 @@ def in_words(plan: Plan) -> str:
         if eligible > 1:
             then = ", then ".join(f"`{c.deployment}`" for c in plan.candidates[1:4])
             head += f"; if it fails, {then}" + ("…" if eligible > 4 else "")
+            if plan.on_context_length == "larger":
+                head += "; a prompt too long for one goes to a larger one"
+            if plan.on_refusal == "next":
+                head += "; a prompt refused by one goes to the next"
     tail = f"Data class `{plan.data_class}`: {eligible} eligible, {excluded} excluded"
     if excluded:
         rules = sorted({rejection.rule for rejection in plan.rejections})

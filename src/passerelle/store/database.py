@@ -18,8 +18,9 @@ no name any more. So every connection is to the one file that lay at the path wh
 and a writing transaction looks after its commit whether it still lies there: if not, it did not happen.
 `reopen` takes up another file.
 
-Whatever says that the database cannot be used now becomes `StoreUnavailable`; errors about the data
-itself (`IntegrityError`, `DataError`, `OverflowError`) pass unchanged.
+Whatever says that the database cannot be used now becomes `StoreUnavailable` (`StoreBusy` where another
+writer only was in the way); errors about the data itself (`IntegrityError`, `DataError`, `OverflowError`)
+pass unchanged.
 """
 
 import contextlib
@@ -35,7 +36,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Table, bindparam, create_engine, event, exc, make_url
 from sqlalchemy.engine import Dialect
 
-from passerelle.store.errors import StoreUnavailable
+from passerelle.store.errors import StoreBusy, StoreUnavailable
 from passerelle.store.schema import speak_postgresql
 
 Conflict = Callable[[Any], Any]
@@ -213,9 +214,21 @@ def translated() -> Iterator[None]:
         raise
     except (exc.DBAPIError, exc.TimeoutError, sqlite3.Error, OSError) as error:
         reason = getattr(error, "orig", None) or error
-        raise StoreUnavailable(
+        raised = StoreBusy if _is_busy(reason) else StoreUnavailable
+        raise raised(
             f"the database cannot be used: {reason}; check `/readyz` and the database's own log"
         ) from error
+
+
+def _is_busy(reason: BaseException) -> bool:
+    """Whether only somebody else's lock was in the way (sqlite.org/rescode.html, "SQLITE_BUSY" and its
+    extended codes; on PostgreSQL `lock_not_available`, "Appendix A. PostgreSQL Error Codes"). Both read
+    2026-11-22.
+    """
+    code = getattr(reason, "sqlite_errorcode", None)
+    if isinstance(code, int):
+        return code & 0xFF == sqlite3.SQLITE_BUSY
+    return getattr(reason, "sqlstate", None) == "55P03"
 
 
 def _insert_of(kind: str) -> Callable[[Table], Any]:

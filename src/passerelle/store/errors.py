@@ -2,6 +2,7 @@
 
     PasserelleError
     └─ StoreUnavailable     the record could not be kept: refuse the request with 503, or try again
+       ├─ StoreBusy         somebody else is writing: most often over in a moment
        └─ SchemaMismatch    the database belongs to another version: an operator must act
 
 `BudgetDenied` is a value, not an exception: a request that may not be paid for is an ordinary answer.
@@ -15,6 +16,10 @@ from passerelle.core.money import show
 
 class StoreUnavailable(PasserelleError):
     """The disk or the database cannot keep what must be kept now. Retrying later may succeed."""
+
+
+class StoreBusy(StoreUnavailable):
+    """Another writer had the database for as long as was waited. The next try most often gets it."""
 
 
 class SchemaMismatch(StoreUnavailable):

@@ -81,6 +81,8 @@ class Journal:
         self._failing = 0
         """Size of the last record the disk refused; 0 while it takes them."""
         self._progress = threading.Condition()
+        self.held_up: str | None = None
+        """Why the database cannot be written, once that has lasted so long that nobody need wait for it."""
 
     # --- the road's side
 
@@ -92,12 +94,14 @@ class Journal:
         """
         self._intend(intent, None)
 
-    async def intent_durable(self, intent: Intent, *, deadline_s: float = 2.0) -> None:
+    async def intent_durable(self, intent: Intent, *, deadline_s: float = 5.0) -> None:
         """Keep an intent and return once the database has synced it to disk (for `audit = required`).
 
-        Raises `StoreUnavailable` when that cannot be had within `deadline_s`; the intent is then
-        withdrawn and the provider must not be called.
+        Raises `StoreUnavailable` when that cannot be had within `deadline_s`, or when it is known that it
+        cannot be had at all now; the intent is then withdrawn and the provider must not be called.
         """
+        if self.held_up is not None:
+            raise StoreUnavailable(f"the audit record cannot be made durable now: {self.held_up}")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
 

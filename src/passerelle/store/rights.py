@@ -15,13 +15,16 @@ def intersect(levels: Sequence[Rights]) -> Rights:
     """What remains after every level, from the organisation down to the key.
 
     Numbers take the least, lists what all levels name (an empty list allows nothing), the data class the
-    most sensitive, `audit` the strictest, and `content` the least that any level says. `delivery` is no
-    limit: the deepest level's word counts. What costs more (`continues`, `hedge`) any level may forbid.
+    most sensitive, `audit` the strictest, and `content` the least that any level says. What one level
+    forbids (`on_context_length`, `on_refusal`: `fail`; `continues`, `hedge`) none below allows. `delivery` is
+    no limit: the deepest level's word counts.
     `models` is the deepest level's own patterns: the intersection of patterns is not a pattern, so
     `Principal.model_patterns` keeps one tuple per level and a model must match them all.
     """
     classes = [level.data_class for level in levels if level.data_class is not None]
     named = [level.content for level in levels if level.content is not None]
+    lengths = {level.on_context_length for level in levels}
+    refusals = {level.on_refusal for level in levels}
     audits = [level.audit for level in levels if level.audit is not None]
     return Rights(
         models=next((level.models for level in reversed(levels) if level.models is not None), None),
@@ -37,6 +40,8 @@ def intersect(levels: Sequence[Rights]) -> Rights:
         delivery=next((level.delivery for level in reversed(levels) if level.delivery is not None), None),
         continues=_unless_forbidden([level.continues for level in levels]),
         hedge=_unless_forbidden([level.hedge for level in levels]),
+        on_context_length="fail" if "fail" in lengths else "larger" if "larger" in lengths else None,
+        on_refusal="fail" if "fail" in refusals else "next" if "next" in refusals else None,
     )
 
 

@@ -7,9 +7,12 @@
 
 A request's records are in the database within about 5 ms when the worker is calm and 110 under load, and a
 commit is shared by whatever came in meanwhile. When the database cannot be used the group stays at the head
-of the queue and is tried again, ever more slowly (up to a second). From the second failure on, health says
-so and reservations that need a lease are refused. The queue is bounded where it is filled (`Journal`). This
-thread never ends before it is told to.
+of the queue and is tried again, ever more slowly (up to a second). From the second failure on health says
+so, and reservations that need a lease are refused; but while it is only another writer that is in the way,
+they wait as long as their requests do, up to `_PATIENCE_S`: on a busy machine that is most often over in a
+moment. What held up writing is over only when something was written, if only an empty transaction, which is
+also tried from time to time while nobody asks for anything. The queue is bounded where it is filled
+(`Journal`). This thread never ends before it is told to.
 """
 
 import logging
@@ -22,7 +25,7 @@ from passerelle.store.bell import Bell
 from passerelle.store.booking import Booker, Group
 from passerelle.store.budgets import Draw
 from passerelle.store.database import Database
-from passerelle.store.errors import StoreUnavailable
+from passerelle.store.errors import StoreBusy, StoreUnavailable
 from passerelle.store.journal import Item, Journal
 from passerelle.store.quarantine import Quarantine
 from passerelle.store.records import Intended, Record, Settled, encode
@@ -42,7 +45,11 @@ it (588 to 472 µs a request at full load with 50 ms instead of 4, to 410 with 1
 would cost 3 MiB of memory."""
 _UPKEEP_S = 0.25
 _SWEEP_S = 15.0
+_PROBE_S = 2.0
+"""An idle worker looks so often whether it could write: for the health that is told of it."""
 _SLOWEST_RETRY_S = 1.0
+_PATIENCE_S = 5.0
+"""Another writer that keeps the database for longer is an outage: new money is refused at once then."""
 
 
 class Writer:
@@ -79,6 +86,8 @@ class Writer:
         self._next_upkeep_s = 0.0
         self._next_sweep_s = clock.monotonic_s() + _SWEEP_S
         self._failures = 0
+        self._failing_since_s = 0.0
+        self._next_probe_s = 0.0
         self._busy = False
         self.last_commit_s: float | None = None
         self.last_error: str | None = None
@@ -124,10 +133,15 @@ class Writer:
             step()
         except Exception as error:
             # StoreUnavailable is the expected one; any other must not end the only thread that writes.
+            now_s = self._clock.monotonic_s()
+            if not self._failures:
+                self._failing_since_s = now_s
             self._failures += 1
             expected = isinstance(error, StoreUnavailable)
             if self._failures > 1 or not expected:  # one lost race for the lock is no outage
-                self._refuse_draws(error)
+                if not isinstance(error, StoreBusy) or now_s - self._failing_since_s >= _PATIENCE_S:
+                    self._refuse_draws(error)
+                    self._journal.held_up = str(error)
                 self.last_error = str(error)
                 if self._failures == 2 or not expected:
                     log.error("writing is held up: %s", error, exc_info=not expected)
@@ -136,7 +150,7 @@ class Writer:
             if self._failures > 1:
                 log.warning("writing goes on after %d failed tries", self._failures)
             self._failures = 0
-            self.last_error = None
+            self.last_error = self._journal.held_up = None
 
     def _turn(self) -> None:
         prepare = self._prepare
@@ -155,6 +169,11 @@ class Writer:
             self._draws.extendleft(reversed(draws))  # still waiting: answered by the next turn or refused
             raise
         now_s = self._clock.monotonic_s()
+        if intents or items or draws:
+            self._next_probe_s = now_s + _PROBE_S
+        elif self._failures or now_s >= self._next_probe_s:
+            with self._database.write():
+                self._next_probe_s = now_s + _PROBE_S
         if now_s >= self._next_upkeep_s:
             self._next_upkeep_s = now_s + _UPKEEP_S
             self._upkeep.run()

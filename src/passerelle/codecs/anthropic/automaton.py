@@ -33,6 +33,8 @@ from passerelle.codecs.sse import Frame, SseParser
 from passerelle.core.event import Failed
 from passerelle.core.usage import NO_USAGE, Usage
 
+NAMELESS: Final = StreamEvent(type="ping")
+"""Stands for an event of no type at all, which is none of this dialect's: no caller is told of it."""
 PASSED_OVER: Final = StreamEvent(type="ping")
 """Stands for an event that changes nothing."""
 
@@ -87,6 +89,8 @@ class Automaton:
             return None
         if kind == "message_start":
             return self._start(event)
+        if not kind:
+            return NAMELESS
         if not self.started:
             if kind in _LATER:
                 return self._break("the provider's stream does not begin with `message_start`")

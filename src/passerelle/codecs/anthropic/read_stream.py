@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from passerelle.codecs.anthropic.automaton import PASSED_OVER, Automaton
+from passerelle.codecs.anthropic.automaton import NAMELESS, PASSED_OVER, Automaton
 from passerelle.codecs.anthropic.stops import finish_of
 from passerelle.codecs.anthropic.types import BlockStart, Delta, StreamEvent, WireUsage
 from passerelle.codecs.fields import BAD_JSON, JsonObject
@@ -69,7 +69,7 @@ class Decoder:
             if event is None:
                 if self._state.failed is not None:
                     return self._fail(events, self._state.failed)
-            elif event is not PASSED_OVER:
+            elif event is not PASSED_OVER and event is not NAMELESS:
                 self._read(event, frame, events)
         return events
 

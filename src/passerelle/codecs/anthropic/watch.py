@@ -2,7 +2,7 @@
 
 import msgspec
 
-from passerelle.codecs.anthropic.automaton import Automaton
+from passerelle.codecs.anthropic.automaton import NAMELESS, Automaton
 from passerelle.codecs.splice import join, quoted, splice, split
 from passerelle.codecs.sse import Frame, SseParser, write_event
 from passerelle.core.errors import AnswerError
@@ -30,11 +30,16 @@ class Watcher(Automaton):
             self.failed = Failed(error.failure, error.message)
             return b""
         if self.named and not self.started:
-            return b"".join([self._named(frame) for frame in frames if self.step(frame) is not None])
+            return b"".join([self._named(frame) for frame in frames if self._goes_on(frame)])
         if len(frames) == 1:  # nearly always
             frame = frames[0]
-            return frame.raw if self.step(frame) is not None else b""
-        return b"".join([frame.raw for frame in frames if self.step(frame) is not None])
+            return frame.raw if self._goes_on(frame) else b""
+        return b"".join([frame.raw for frame in frames if self._goes_on(frame)])
+
+    def _goes_on(self, frame: Frame) -> bool:
+        """Whether the frame is passed on to the caller."""
+        event = self.step(frame)
+        return event is not None and event is not NAMELESS
 
     def close(self) -> bytes:
         """The bytes ended: an answer without its end has failed."""

@@ -122,8 +122,8 @@ class Automaton:
         if self.stop_reason is not None:
             return self._break("the provider's stream goes on after `messageStop`")
         delta = event.delta
-        if delta is None:
-            return event
+        if delta is None:  # what it held was lost: an answer without it would be a shortened one
+            return self._break("the provider sent a `contentBlockDelta` without a `delta`")
         said = _words(delta)
         if said or delta.citation is not None or delta.image is not None or delta.tool_result:
             self.content = self._any = True

@@ -118,9 +118,10 @@ class StreamWatcher:
             return frames[0].raw if self._sees(frames[0]) else b""
         passed: list[bytes] = []
         for frame in frames:
-            if not self._sees(frame):
+            if self._sees(frame):
+                passed.append(frame.raw)
+            elif self._broken():
                 break
-            passed.append(frame.raw)
         return b"".join(passed)
 
     def close(self) -> bytes:
@@ -145,6 +146,9 @@ class StreamWatcher:
             self.failed = Failed(error.failure, error.message)
         return rest
 
+    def _broken(self) -> bool:
+        return self.failed is not None
+
     def _sees(self, frame: Frame) -> bool:
         """Takes note of a whole event; False when it must not be passed on."""
         if frame.data == b"[DONE]":
@@ -159,6 +163,8 @@ class StreamWatcher:
             return False
         if chunk.model_version:
             self.model = chunk.model_version.removeprefix("models/")
+        elif not (chunk.candidates or chunk.usage_metadata or chunk.prompt_feedback):
+            return False  # no chunk at all: no caller could read it
         if chunk.usage_metadata is not None:
             self._counted = chunk.usage_metadata
         for candidate in chunk.candidates or ():

@@ -24,14 +24,11 @@ EMPTY: Final = "the provider gave an empty completion: it stopped without a word
 def is_empty(finish: str, usage: Usage, *, content: bool, stopped_at: object = None) -> bool:
     """Whether a finished answer holds nothing at all and says nothing that explains it.
 
-    An answer cut by its limit, filtered, or counted as output was made by a model; an answer of nothing,
-    counted as nothing, was not.
+    An answer cut by its limit, filtered, or counted as thoughts was made by a model; an answer of nothing,
+    counted as nothing or as words that never came, was not.
     """
     return (
-        not content
-        and finish in ("stop", "tool_calls")
-        and stopped_at is None
-        and usage.total_output_tokens == 0
+        not content and finish in ("stop", "tool_calls") and stopped_at is None and not usage.explains_silence
     )
 
 

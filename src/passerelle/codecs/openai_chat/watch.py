@@ -89,7 +89,8 @@ class StreamWatcher:
             return self.feed(b"\n\n") + self.close()
         if self._ended and not self._open:
             self._complete()
-        elif self._head is not None:
+            return b"data: [DONE]\n\n" if self.done else b""  # its callers wait for it
+        if self._head is not None:
             self.failed = not_a_stream(self._head)
         else:
             self.failed = Failed("protocol", TORN if pending else NO_FINISH)
@@ -138,6 +139,8 @@ class StreamWatcher:
             self._many(chunk, frame)
         if self.failed is not None:
             return False
+        if choices is None and chunk.usage is None and chunk.x_groq is None:
+            return False  # no chunk at all: no caller could read it
         if not self.model and chunk.model:
             self.model = chunk.model
         if chunk.usage is not None or chunk.x_groq is not None:

@@ -42,7 +42,7 @@ _KNOWN: Final = frozenset({
 })  # fmt: skip
 """Fields that are read, or that only repeat the request."""
 
-EMPTY: Final = "the provider sent an empty completion: no output and no tokens"
+EMPTY: Final = "the provider sent an empty completion: no output, and nothing that explains it"
 
 
 def decode_response(body: bytes) -> Response:
@@ -103,7 +103,7 @@ def _read(body: bytes) -> tuple[WireResponse, Usage, FinishReason]:
         raise AnswerError(_not_json(body, error)) from None
     usage = usage_in(wire.usage)
     finish = settle(wire)
-    if finish == "stop" and not holds_content(wire.output or ()) and not usage.total_output_tokens:
+    if finish == "stop" and not holds_content(wire.output or ()) and not usage.explains_silence:
         raise AnswerError(EMPTY)
     return wire, usage, finish
 

@@ -144,9 +144,12 @@ class ResponsesWatcher:
         try:
             for frame in self._parser.feed(data):
                 self._head = None
-                if not (self.done or self._see(frame.data)):
+                if self.done and frame.data != b"[DONE]":
+                    continue  # nothing follows the end but a mark of it
+                if self.done or self._see(frame.data):
+                    passed.append(frame.raw)
+                elif self._broken():
                     break
-                passed.append(frame.raw)
         except AnswerError as error:
             self.failed = None if self.done else Failed(error.failure, error.message)
         except BAD_JSON:
@@ -161,6 +164,9 @@ class ResponsesWatcher:
         if not self.done and self.failed is None:
             self.failed = ending(self._head, self._parser.pending)
         return passed
+
+    def _broken(self) -> bool:
+        return self.failed is not None
 
     def _see(self, data: bytes) -> bool:
         """Notes what an event says; whether it may be passed on."""
@@ -190,6 +196,7 @@ class ResponsesWatcher:
             self.failed = decode_error(response.error if response is not None else None)
         elif kind in ERRORS:
             self.failed = error_in(kind, data)
+            return False  # nor is an event of no type passed on: no caller could read it
         else:
             self.progress += 1
             if kind in _ITEMS:
@@ -222,7 +229,7 @@ class ResponsesWatcher:
         held = holds_content(response.output)
         if finish == "stop":
             finish = "tool_calls" if self._called else "refusal" if self._refused else "stop"
-        if finish == "stop" and not (self._anything or held) and not usage.total_output_tokens:
+        if finish == "stop" and not (self._anything or held) and not usage.explains_silence:
             raise AnswerError(EMPTY)
         self.usage = usage
         self.finish = finish

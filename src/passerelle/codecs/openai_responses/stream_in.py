@@ -136,7 +136,7 @@ class ResponsesDecoder:
         usage = usage_in(response.usage)
         if finish == "stop":
             finish = "tool_calls" if parts.called else "refusal" if parts.refused else "stop"
-        if finish == "stop" and not parts.anything and not usage.total_output_tokens:
+        if finish == "stop" and not parts.anything and not usage.explains_silence:
             raise AnswerError(EMPTY)
         if usage is not NO_USAGE:
             parts.out.append(UsageReported(usage))

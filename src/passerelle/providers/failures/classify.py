@@ -35,8 +35,8 @@ class Failure(msgspec.Struct, frozen=True):
 
     kind: FailureKind
     retryable: bool
-    """Another deployment may be asked. False for `context_length`, which the attempt engine may override
-    when the request asks to be moved to a model that fits; never for a refusal or a malformed request."""
+    """Another deployment may be asked. False for `context_length` and `content_policy`, unless the plan says
+    otherwise (`gateway.onward`); never for a malformed request."""
     same_deployment_retry: bool
     """The same deployment may be asked once more, after `retry_after_s` if that is given."""
     retry_after_s: float | None

@@ -39,7 +39,7 @@ RETRY_ELSEWHERE: dict[FailureKind, bool] = {
     "oversized": False,  # it would be as large, and billed, again
     "not_found": True,
     "invalid_request": False,
-    "context_length": False,  # only when the request asks for it: see `Failure.retryable`
+    "context_length": False,  # this and the next only when the plan says so: see `Failure.retryable`
     "content_policy": False,
     "cancelled": False,
 }

@@ -210,7 +210,7 @@ class Connection(asyncio.Protocol):
         if self._framing.ended:
             self._finish(reply)
         elif reply.whole:
-            if reply.unread > reply.cap:
+            if reply.unread > reply.most:
                 reply.refuse_size()
         else:
             if reply.unread > UNREAD_HIGH_BYTES and not self._read_paused:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from passerelle.codecs.base import MAX_WORDS_BYTES, may_be_media
 from passerelle.core.errors import FailureKind
 from passerelle.providers.base import SendError
 
@@ -45,7 +46,7 @@ class HttpReply:
 
     __slots__ = (
         "_loop", "_wire", "cap", "complete_by_eof", "deadline", "done", "failure", "headed", "headers",
-        "pieces", "status", "total_at", "unanswered", "unread", "waiter", "whole",
+        "most", "pieces", "status", "total_at", "unanswered", "unread", "waiter", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -69,8 +70,15 @@ class HttpReply:
         self.deadline = deadline
         self.total_at = total_at
         self.cap = cap
+        self.most = cap
+        """How much may be held for now; at most `cap`."""
         self._loop = loop
         self._wire = wire
+
+    def expect_words(self) -> None:
+        """What is asked for is text: a body without end is told from a large one long before `cap`."""
+        if self.cap > MAX_WORDS_BYTES:
+            self.most = MAX_WORDS_BYTES
 
     def set_deadline(self, at: float | None) -> None:
         """The loop time by which the next read must give something; None leaves only the total deadline.
@@ -82,9 +90,16 @@ class HttpReply:
             self._wire.arm(self.deadline)
 
     async def read(self) -> bytes:
-        """The whole body. Raises `SendError`: `oversized` when it is, or says it will be, beyond the cap."""
+        """The whole body. Raises `SendError`: `oversized` when it is, or says it will be, beyond the cap, and
+        `protocol` when it is too long for the words that were expected.
+        """
         declared = self.headers.get("content-length")
-        if self.unread > self.cap or (declared is not None and not self.done and int(declared) > self.cap):
+        if declared is not None and not self.done and int(declared) > self.cap:
+            if self.most < self.cap:
+                self._too_long()
+            else:
+                self._refuse()
+        elif self.unread > self.most:
             self.refuse_size()
         if not self.done:
             self.whole = True
@@ -158,10 +173,22 @@ class HttpReply:
         self.wake()
 
     def refuse_size(self) -> None:
-        """The whole body is too large: fail, and close the socket if it still comes."""
+        """More is held than `most`: fail, and close the socket if it still comes, unless it may be media."""
+        if self.most < self.cap:
+            self.most = self.cap
+            if not any(map(may_be_media, self.pieces)):
+                self._too_long()
+                return
+        if self.unread > self.cap:
+            self._refuse()
+
+    def _too_long(self) -> None:
+        self._refuse(f"more than {MAX_WORDS_BYTES} bytes come where words were expected", "protocol")
+
+    def _refuse(self, message: str = "", failure: FailureKind = "oversized") -> None:
         self.pieces.clear()
-        message = f"the answer is larger than the {self.cap} bytes one may have"
+        message = message or f"the answer is larger than the {self.cap} bytes one may have"
         if self.done:
-            self.failure = ("oversized", message)
+            self.failure = (failure, message)
         else:
-            self._wire.refuse(self, message, "oversized")
+            self._wire.refuse(self, message, failure)
