@@ -52,6 +52,7 @@ from passerelle.server.app import Entrance
 from passerelle.server.call import ModelCalls
 from passerelle.server.listen import Listener
 from passerelle.server.models import ModelList
+from passerelle.server.repeats import Repeats
 from passerelle.server.route import Management
 from passerelle.server.v1 import anthropic, batches, bedrock, files, gemini, message_batches, openai
 from passerelle.server.v1.conversations import Conversations
@@ -133,6 +134,7 @@ class App:
             draw=random.random,
             attacher=Attacher(self.store),
         )
+        self.repeats = Repeats(self.store, settler, self.generations)
         self.draining: Callable[[], bool] = lambda: False
         self.batch_rules = Rules(settings.files, settings.batches, settings.server.max_body_bytes)
         self.batches = Runner(
@@ -178,13 +180,14 @@ class App:
 
     async def aclose(self) -> None:
         """Close providers, flush and close the store, flush telemetry."""
+        await self.repeats.aclose()
         await self.generations.aclose()
         await asyncio.to_thread(self.store.close)
         if self._exporter is not None:
             await asyncio.to_thread(self._exporter[1])
 
     def _entrance(self) -> Entrance:
-        calls = ModelCalls(self.road, self.clock)
+        calls = ModelCalls(self.road, self.clock, self.repeats)
         models = ModelList(self.generations)
         wake, rules = self.batches.wake, self.batch_rules
         geminis = GeminiBatches(self.store, self.clock, rules, wake, self.generations)
@@ -336,10 +339,12 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         conversation_days=settings.store.conversation_days,
         entries={name: entry.identity for name, entry in entries.items()},
         delivery=msgspec.convert(settings.delivery.model_dump(), DeliveryRules),
+        drained=frozenset(name for name, said in settings.providers.items() if said.on_disconnect == "drain"),
         intake=Intake(
             settings.server.max_body_bytes,
             settings.server.max_in_flight,
             frozenset(host.lower().encode() for host in settings.server.allowed_hosts),
+            settings.server.max_in_flight_per_tenant,
         ),
     )
 

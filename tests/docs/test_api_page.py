@@ -124,7 +124,7 @@ def test_every_header_that_is_read_is_documented_and_no_other_is() -> None:
 
 def test_every_header_of_ours_that_is_sent_is_documented_and_no_other_is() -> None:
     documented = set(column(section(API, "## Response headers")))
-    sent = {"x-request-id", "request-id", "retry-after", "x-should-retry", "allow"}
+    sent = {"x-request-id", "request-id", "retry-after", "x-should-retry", "allow", "idempotent-replayed"}
     for folder in ("server", "gateway"):
         for path in (ROOT / "src/passerelle" / folder).rglob("*.py"):
             sent |= set(re.findall(r'\(b"(x-passerelle-[a-z-]+)",', path.read_text()))

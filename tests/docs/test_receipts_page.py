@@ -14,7 +14,7 @@ from tests.docs.pages import code_blocks, column, page, rows, section
 
 from passerelle.core.errors import FailureKind
 from passerelle.core.plan import Plan
-from passerelle.core.receipt import Attempt, OutcomeKind, Receipt, Signature
+from passerelle.core.receipt import Attempt, OutcomeKind, Receipt, Shape, Signature
 from passerelle.ledger import receipts
 
 PAGE = page("receipts.md")
@@ -24,7 +24,13 @@ PEM = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyI
 
 
 @pytest.mark.parametrize(
-    ("heading", "struct"), [("## What it says", Receipt), ("### The plan", Plan), ("### An attempt", Attempt)]
+    ("heading", "struct"),
+    [
+        ("## What it says", Receipt),
+        ("### The plan", Plan),
+        ("### An attempt", Attempt),
+        ("### The shape", Shape),
+    ],
 )
 def test_every_field_is_documented_and_no_other_is(heading: str, struct: type[msgspec.Struct]) -> None:
     text = section(PAGE, heading).split("\n### ")[0]

@@ -214,3 +214,67 @@ def test_one_log_line_for_each_settled_request(house: House, stage: Stage) -> No
         assert line["key"] == caller.key_id
         assert line["duration_ms"] > 0
         assert {"at", "level", "logger", "org", "project", "dialect", "model", "deployment"} <= set(line)
+
+
+def test_workers_are_restarted_one_by_one_and_a_stream_under_way_is_finished(
+    pair: House, stage: Stage
+) -> None:
+    caller, over = pair.caller(), stage.event()
+    parent = pair.gateway.process.pid
+    old = set(_children(parent))
+    before = len(stage.seen("m.chat"))
+    begun(stage, over)
+    with ThreadPoolExecutor(1) as pool:
+        patient = Door(pair.gateway.base_url, caller.token, timeout_s=90)
+        stream = pool.submit(patient.send, asked("openai_chat", "m", stream=True))
+        until(lambda: len(stage.seen("m.chat")) > before, "the stream is under way")
+        os.kill(parent, signal.SIGUSR2)
+        until(lambda: len(pair.lines("ready")) == 3, "a new worker is there", within_s=30)
+        assert {caller.door.send(asked("openai_chat", "m")).status for _ in range(20)} == {200}
+        stage.set(over)
+        heard = read_stream("openai_chat", stream.result().body)
+    assert (heard.text, heard.ended) == (TEXT, True)
+    until(
+        lambda: any("every worker was restarted" in line for line in pair.gateway.log), "the end", within_s=30
+    )
+    new = set(_children(parent))
+    assert len(new) == 2
+    assert not new & old
+    assert {caller.door.send(asked("openai_chat", "m")).status for _ in range(20)} == {200}
+    assert pair.gateway.stop() == 0
+
+
+def test_a_restart_that_cannot_work_leaves_the_old_workers_alone(pair: House) -> None:
+    caller = pair.caller()
+    parent = pair.gateway.process.pid
+    old = set(_children(parent))
+    pair.gateway.config_path.write_text("this is = = not a configuration")
+    os.kill(parent, signal.SIGUSR2)
+    pair.gateway.wait_for(lambda: any("given up" in line for line in pair.gateway.log), 30)
+    until(lambda: set(_children(parent)) == old, "the old ones stay")
+    assert {caller.door.send(asked("openai_chat", "m")).status for _ in range(10)} == {200}
+
+
+def test_a_request_that_is_on_its_way_when_the_worker_ends_is_answered(house: House) -> None:
+    caller = house.caller()
+    connection = http.client.HTTPConnection(caller.door.host, caller.door.port, timeout=10)
+    head = {"authorization": f"Bearer {caller.token}", "content-type": "application/json"}
+    ask = asked("openai_chat", "m")
+    connection.request("POST", ask.path, ask.body, head)
+    first = connection.getresponse()
+    first.read()
+    assert "connection" not in {name.lower() for name, _ in first.getheaders()}
+    house.gateway.process.send_signal(signal.SIGTERM)
+    until(lambda: refused(caller.door), "no new connection is taken")
+    connection.request("POST", ask.path, ask.body, head)
+    last = connection.getresponse()
+    last.read()
+    assert (last.status, last.getheader("connection")) == (200, "close")
+    connection.close()
+    assert house.gateway.stop() == 0
+
+
+def test_one_worker_alone_says_that_it_cannot_be_restarted_so(house: House) -> None:
+    house.gateway.process.send_signal(signal.SIGUSR2)
+    until(lambda: any("--workers 2" in line for line in house.gateway.log), "the hint")
+    assert Door(house.gateway.base_url).get("/livez").status == 200

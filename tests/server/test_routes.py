@@ -20,6 +20,7 @@ PERMISSIONS: frozenset[str] = frozenset(get_args(Permission))
 EXAMPLES = {
     "receipt_id": "rcp_01M80000000000000000000000",
     "key_id": "key_000000000000",
+    "drill_id": "drl_01M80000000000000000000000",
     "models/": "no-such-model",
     "/model/": "no-such-model/converse",
     "files/": "file-01M80000000000000000000000",

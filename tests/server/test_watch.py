@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from passerelle.gateway.trip import Delivery
+from passerelle.gateway.trip import Delivery, Presence
 from passerelle.server import answer, listen
 from passerelle.server.answer import Watch, Watches, send_delivery
 from passerelle.server.route import Arrival
@@ -175,3 +175,34 @@ async def test_a_peer_that_never_takes_a_finished_answer_is_cut_off(monkeypatch:
         async with asyncio.timeout(10):
             await lost.wait()
     server.close()
+
+
+async def test_what_is_read_for_nobody_has_an_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer, "DRAIN_S", SHORT_S)
+    caller, presence, never = Caller(), Presence(drains=True), asyncio.Event()
+
+    async def request() -> None:
+        watch = Watch(arrival, presence=presence)
+        watch.start()
+        try:
+            await never.wait()
+        finally:
+            watch.stop()
+
+    arrival = caller.arrival()
+    task = asyncio.create_task(request())
+    caller.gone.set()
+    await asyncio.wait([task], timeout=10)
+    assert task.cancelled()
+    assert arrival.caller_gone
+    assert presence.left is not None
+
+
+async def test_what_is_read_for_nobody_has_an_end_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer, "DRAIN_BYTES", 500)
+    caller, chunks = Caller(), Chunks(10_000)
+    caller.gone.set()
+    task = asyncio.create_task(send_delivery(caller.arrival(), _delivery(chunks), Presence(drains=True)))
+    await asyncio.wait([task], timeout=10)
+    assert task.cancelled()
+    assert chunks.closed

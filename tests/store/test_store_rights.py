@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from passerelle.core.model import DATA_CLASSES
-from passerelle.core.principal import Rights
+from passerelle.core.principal import PRIORITIES, Rights
 from passerelle.store.rights import intersect, model_patterns
 
 regions = st.none() | st.lists(st.sampled_from(["eu", "us", "fr"]), unique=True).map(tuple)
@@ -25,6 +25,7 @@ levels_lists = st.lists(
         concurrency=numbers,
         audit=st.sampled_from([None, "standard", "required"]),
         content=st.sampled_from([None, "none", "full"]),
+        priority=st.sampled_from([None, *PRIORITIES]),
     ),
     min_size=1,
     max_size=4,
@@ -46,6 +47,9 @@ def test_no_level_can_widen_another(levels: list[Rights]) -> None:
             assert DATA_CLASSES.index(result.data_class) >= DATA_CLASSES.index(level.data_class)
         assert level.audit != "required" or result.audit == "required"
         assert level.content != "none" or result.content == "none"
+        if level.priority is not None:
+            assert result.priority is not None
+            assert PRIORITIES.index(result.priority) >= PRIORITIES.index(level.priority)
 
 
 @given(levels_lists, st.sampled_from(["gpt-5", "gpt-5-mini", "smart", "claude-mini"]))

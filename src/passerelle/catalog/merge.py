@@ -14,7 +14,7 @@ from passerelle.catalog.profiles import offers_in
 from passerelle.config.entries import DeploymentSettings, ModelSettings
 from passerelle.config.providers import AttributeSettings, ProviderSettings
 from passerelle.config.settings import Settings
-from passerelle.config.templates import templates
+from passerelle.config.templates import moved_elsewhere, templates
 from passerelle.core.model import LACKS, Attributes, Deployment, Limits, Model, Price
 
 MAKER_TEMPLATE = {"google": "gemini", "huggingface": "local", "passerelle": "simulated"}
@@ -216,11 +216,20 @@ def _from_offer(
         without=group.without,
         quirks=entry.quirks,
         template=entry.template,
+        supplier=_supplier(name, entry),
         batches=None if entry.batches is None else entry.batches.as_service(),
         prompt_cache=entry.prompt_cache,
         demo=group.demo,
         retired=retired(model, entry.kind, book.on),
     )
+
+
+def _supplier(name: str, entry: ProviderSettings) -> str:
+    """Who is behind a provider's entry: several entries of one well-known provider are one supplier."""
+    template = templates().get(entry.template or "")
+    if template is None or moved_elsewhere({"base_url": entry.base_url}, template):
+        return name
+    return entry.template or name
 
 
 def _own_terms(entry: ProviderSettings, terms: Attributes) -> Attributes:
@@ -260,6 +269,7 @@ def _plain(name: str, entry: ProviderSettings, model: Model, said: DeploymentSet
         weight=entry.weight,
         quirks=entry.quirks,
         template=entry.template,
+        supplier=_supplier(name, entry),
         batches=None if entry.batches is None else entry.batches.as_service(),
         prompt_cache=entry.prompt_cache,
         demo=entry.kind == "simulated",

@@ -54,6 +54,11 @@ class Client:
         with self._sent("POST", path, body, headers or {}, timeout_s) as reply:
             return Answer(json.loads(reply.read()), _headers(reply))
 
+    def delete(self, path: str, *, timeout_s: float = 10.0) -> Answer:
+        """DELETE. Raises `Failure` in words for a person."""
+        with self._sent("DELETE", path, None, {}, timeout_s) as reply:
+            return Answer(json.loads(reply.read()), _headers(reply))
+
     @contextmanager
     def stream(
         self, path: str, body: object, headers: dict[str, str] | None = None, *, timeout_s: float = 600.0

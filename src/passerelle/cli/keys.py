@@ -25,7 +25,7 @@ from passerelle.core.model import DATA_CLASSES
 from passerelle.core.money import nanos_from_decimal
 from passerelle.core.money import show as show_money
 from passerelle.core.plan import OnContextLength, OnRefusal
-from passerelle.core.principal import Key, Organisation, Project, Rights, Role, Workspace
+from passerelle.core.principal import PRIORITIES, Key, Organisation, Project, Rights, Role, Workspace
 
 if TYPE_CHECKING:
     from passerelle.store import Budget, Store
@@ -63,6 +63,7 @@ def command() -> None:
 @click.option("--region", "regions", multiple=True, help="Its data may go here only; may be given again.")
 @click.option("--rpm", type=click.IntRange(1), help="Requests a minute.")
 @click.option("--concurrency", type=click.IntRange(1), help="Requests under way at once.")
+@click.option("--priority", type=click.Choice(PRIORITIES), help="Its requests go no earlier than that.")
 @click.option("--budget", type=click.FloatRange(min=0), help="What it may spend a month, in USD.")
 @click.option("--store-content", is_flag=True, help="Keep prompts and answers, encrypted, with its receipts.")
 @click.option(
@@ -105,6 +106,7 @@ def create(
     regions: tuple[str, ...],
     rpm: int | None,
     concurrency: int | None,
+    priority: str | None,
     budget: float | None,
     store_content: bool,
     store_conversations: bool,
@@ -133,6 +135,7 @@ def create(
             "regions": regions or None,
             "requests_per_minute": rpm,
             "concurrency": concurrency,
+            "priority": priority,
             "content": "full" if store_content else "conversations" if store_conversations else None,
             "audit": "required" if audit_required else None,
             "delivery": delivery,

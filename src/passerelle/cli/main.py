@@ -1,6 +1,7 @@
 """The `passerelle` command. Each command group is a file, imported when it is called.
 
-Exit codes: 0 all is well; 1 it was done and found wanting, or failed; 2 it was called wrongly.
+Exit codes: 0 all is well; 1 it was done and found wanting, or failed; 2 it was called wrongly (`drill`, whose
+2 means that it was not passed, says 1 then).
 """
 
 import importlib
@@ -14,6 +15,7 @@ _COMMANDS = {
     "ask": ("ask", "Ask one question; see the plan, tokens and cost."),
     "batches": ("batches", "List, show and cancel batches."),
     "check": ("check", "Name every mistake in the configuration."),
+    "drill": ("drill", "What would still be served without a supplier."),
     "import": ("imports", "Turn another gateway's configuration into ours."),
     "keys": ("keys", "Create, list and revoke API keys."),
     "local": ("local", "Install the local demo model, and see its state."),

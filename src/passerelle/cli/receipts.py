@@ -144,7 +144,7 @@ def verify(
             signed = _find(store, org, what)
             key = store.receipts.public_keys().get(signed.signature.key_id, b"")
     if public_key is not None:
-        key = _public_key(public_key)
+        key = public_key_of(public_key)
     proven = len(key) == 32 and signed_receipts.verify(signed, key, check_signature)
     good = proven and differs is None
     if as_json:
@@ -204,7 +204,7 @@ def _read(path: Path) -> tuple[SignedReceipt, bytes, str | None]:
         ) from error
 
 
-def _public_key(said: str) -> bytes:
+def public_key_of(said: str) -> bytes:
     """Raw bytes of a key given as hex, or as the path of a PEM file."""
     path = Path(said)
     if not path.is_file():

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # mallopt(3), read 2026-11-22
 )
 @click.option("--fd", type=int, hidden=True, help="A listening socket inherited from the parent.")
 @click.option("--limits-fd", type=int, hidden=True, help="Shared counters inherited from the parent.")
+@click.option("--ready-fd", type=int, hidden=True, help="Where the parent waits to hear that we serve.")
 @click.option("--place", type=int, default=0, hidden=True, help="Which of the parent's workers this is.")
 def command(
     config: Path | None,
@@ -48,6 +50,7 @@ def command(
     workers: int | None,
     fd: int | None,
     limits_fd: int | None,
+    ready_fd: int | None,
     place: int,
 ) -> None:
     """Start the gateway and serve until SIGTERM or Ctrl-C.
@@ -63,7 +66,8 @@ def command(
     said = overrides(data, host=host, port=port, workers=workers)
     if fd is not None:
         counters = None if limits_fd is None else _shared_counters(limits_fd, place)
-        _serve(settings, socket.socket(fileno=fd), config, said, counters)
+        announce = None if ready_fd is None else partial(_announce, ready_fd)
+        _serve(settings, socket.socket(fileno=fd), config, said, counters, announce)
         return
     sock = listening_socket(settings)
     click.echo(f"Passerelle listens on {address(settings, sock)}", err=True)
@@ -92,19 +96,26 @@ def _shared_counters(fd: int, place: int) -> "SharedCounters":
     return SharedCounters(fd, place)
 
 
+def _announce(ready_fd: int) -> None:
+    """Tell the parent that requests are taken."""
+    os.write(ready_fd, b"1")
+    os.close(ready_fd)
+
+
 def _serve(
     settings: "Settings",
     sock: socket.socket,
     config: Path | None,
     said: dict[str, object],
     counters: "SharedCounters | None" = None,
+    on_ready: Callable[[], None] | None = None,
 ) -> None:
     """One worker, to its end."""
     from passerelle.telemetry import logs
 
     _share_one_heap()
     logs.configure(settings.telemetry.log_level, settings.telemetry.log_format)
-    run_app(build_app(settings, config, said, counters), sock)
+    run_app(build_app(settings, config, said, counters), sock, on_ready)
 
 
 def _share_one_heap() -> None:

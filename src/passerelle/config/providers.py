@@ -161,4 +161,5 @@ class ProviderSettings(Section):
     attributes: AttributeSettings = AttributeSettings()
     deadlines: DeadlineOverrides = DeadlineOverrides()
     allow_private_network: Flag = False
+    on_disconnect: Literal["cancel", "drain"] = "cancel"
     script: ScriptSettings | None = None

@@ -1,4 +1,4 @@
-"""The fixed sections of settings: server, store, telemetry, limits, deadlines, router, local.
+"""The fixed sections of settings: server, store, telemetry, limits, deadlines, router, local…
 
 `docs/configuration.md` says what each setting means; a test keeps the two alike.
 """
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from passerelle.config.types import Count, Flag, Name, Positive, Seconds, Section, Text, Whole
+from passerelle.config.types import Count, Flag, Name, Positive, Seconds, Section, Share, Text, Whole
 from passerelle.core.plan import OnContextLength, OnRefusal
 
 
@@ -26,6 +26,7 @@ class ServerSettings(Section):
     tls_key: Path | None = None
     max_body_bytes: Annotated[Whole, Field(ge=1024, le=1 << 30)] = 32 << 20
     max_in_flight: Positive = 1024
+    max_in_flight_per_tenant: Positive | None = None
     drain_s: Seconds = 120.0
 
 
@@ -51,6 +52,7 @@ class LimitSettings(Section):
     requests_per_minute: Positive | None = None
     tokens_per_minute: Positive | None = None
     concurrency: Positive | None = None
+    priority: Literal["interactive", "agent", "batch"] | None = None
 
 
 class DeadlineSettings(Section):
@@ -131,6 +133,13 @@ class DeliverySettings(Section):
     max_held_bytes: Annotated[Whole, Field(ge=1 << 16, le=1 << 30)] = 16 << 20
     max_held_bytes_per_worker: Annotated[Whole, Field(ge=1 << 16, le=1 << 34)] = 128 << 20
     hedge_after_s: Seconds | None = None
+
+
+class ConcentrationSettings(Section):
+    """`[concentration]`: the highest share of the requests, or of the spend, that may depend on one."""
+
+    max_share_per_provider: Share | None = None
+    max_share_per_jurisdiction: Share | None = None
 
 
 class LocalSettings(Section):

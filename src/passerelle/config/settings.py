@@ -20,6 +20,7 @@ from passerelle.config.secret import Secret, SecretRef
 from passerelle.config.sections import (
     BackgroundSettings,
     BatchSettings,
+    ConcentrationSettings,
     DeadlineSettings,
     DeliverySettings,
     FileSettings,
@@ -59,6 +60,7 @@ class Settings(Section):
     files: FileSettings = FileSettings()
     batches: BatchSettings = BatchSettings()
     background: BackgroundSettings = BackgroundSettings()
+    concentration: ConcentrationSettings = ConcentrationSettings()
     local: LocalSettings = LocalSettings()
     providers: Mapping[Name, ProviderSettings] = Field(default_factory=dict)
     models: tuple[ModelSettings, ...] = ()

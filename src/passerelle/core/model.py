@@ -211,6 +211,9 @@ class Deployment(msgspec.Struct, frozen=True, omit_defaults=True):
     """How it departs from its dialect; each quirk is documented where codecs define it."""
     template: str | None = None
     """The well-known provider its entry started from: whose parameters hold there."""
+    supplier: str = ""
+    """Who is depended on: the template's name where the entry is at its address, else (or empty) the entry's
+    own."""
     accepts: Said | None = None
     """What the operator says of the settings taken there."""
     batches: BatchService | None = None

@@ -13,12 +13,18 @@ from passerelle.core.plan import OnContextLength, OnRefusal
 
 Permission = Literal[
     "model:call", "model:list", "receipt:read", "usage:read", "key:read", "key:write",
-    "health:read", "config:read", "config:reload", "metrics:read",
+    "health:read", "config:read", "config:reload", "metrics:read", "drill:run",
 ]  # fmt: skip
 
 Role = Literal["operator", "owner", "admin", "finance", "auditor", "builder", "member"]
 
 _MEMBER: frozenset[Permission] = frozenset({"model:call", "model:list", "receipt:read", "usage:read"})
+
+Priority = Literal["interactive", "agent", "batch"]
+"""Who goes first when there is not room for all: a person who waits, a program at work, work for later."""
+
+PRIORITIES: tuple[Priority, ...] = ("interactive", "agent", "batch")
+"""From the first to the last."""
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     "member": _MEMBER,
@@ -29,7 +35,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     "owner": _MEMBER | {"key:read", "key:write", "health:read"},
     # The operator runs the installation; the role is given from the machine's own command line only.
     "operator": _MEMBER
-    | {"key:read", "key:write", "health:read", "config:read", "config:reload", "metrics:read"},
+    | {"key:read", "key:write", "health:read", "config:read", "config:reload", "metrics:read", "drill:run"},
 }
 """What each role may do. Organisation roles never reach beyond their organisation."""
 
@@ -71,6 +77,8 @@ class Rights(msgspec.Struct, frozen=True, omit_defaults=True):
     on_refusal: OnRefusal | None = None
     """`next`: a prompt that one provider refuses by policy goes on to the next. `fail` forbids it; unsaid, as
     above."""
+    priority: Priority | None = None
+    """The highest its requests may have, and what they have unless they ask for less."""
 
 
 class Organisation(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,7 +6,8 @@ import msgspec
 
 from passerelle.core.conversation import Turn
 from passerelle.core.errors import FailureKind
-from passerelle.core.plan import Plan
+from passerelle.core.model import DataClass
+from passerelle.core.plan import Mode, Plan
 from passerelle.core.principal import Way
 from passerelle.core.request import Dialect, Operation
 from passerelle.core.usage import NO_USAGE, Usage
@@ -47,6 +48,24 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """It was called beside one that was still under way."""
 
 
+class Shape(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a request was like beside its model and its tokens, without a word of it: enough to ask who else
+    could have served it.
+    """
+
+    features: tuple[str, ...] = ()
+    """What it needed, sorted: see `codecs.base.Envelope.features`."""
+    text_bytes: int = 0
+    images: int = 0
+    max_output_tokens: int | None = None
+    data_class: DataClass | None = None
+    """The class its caller declared; the plan has the one that held."""
+    mode: Mode | None = None
+    """How its caller wanted `smart` to choose."""
+    models: tuple[str, ...] = ()
+    """The models its caller narrowed it to."""
+
+
 class Receipt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The record of one request, as it is signed. Holds no prompt and no answer."""
 
@@ -82,6 +101,8 @@ class Receipt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """`verified`: nothing was delivered before the answer was whole."""
     request_digest: str | None = None
     """HMAC-SHA-256 of the request body under the installation's pepper, for matching, not reading."""
+    shape: Shape | None = None
+    """None in receipts from before shapes were kept."""
     version: int = 1
 
 

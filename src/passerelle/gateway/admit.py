@@ -1,4 +1,4 @@
-"""Admission: which deployments may serve this request, or the reason why none may.
+"""Admission: which deployments may serve this request, or the reason why none may; and in which order.
 
 Plain functions of their arguments. The eligible set is memoised per generation, because policy, rights
 and features repeat from request to request while the set takes a walk over every deployment.
@@ -17,6 +17,7 @@ from passerelle.core.model import Deployment
 from passerelle.core.plan import Mode, Onward, Plan, Rejection
 from passerelle.core.principal import Principal
 from passerelle.core.request import TASKS
+from passerelle.gateway.estimate import expected_cost
 from passerelle.gateway.generation import MEMO_BOUND, Evaluated, Generation
 from passerelle.gateway.trip import Wishes
 from passerelle.policy.eligible import (
@@ -27,6 +28,10 @@ from passerelle.policy.eligible import (
     is_about_ability,
     least_tokens,
 )
+from passerelle.policy.removal import RULE as REMOVED_RULE
+from passerelle.policy.removal import Removal, takes_out
+from passerelle.router.health import DeploymentHealth
+from passerelle.router.plan import Scene, plan
 
 SMART = "smart"
 _HIDDEN = "key.models"
@@ -58,11 +63,17 @@ class Refusal(ProblemError):
 
 
 def admit(
-    generation: Generation, principal: Principal, rights_revision: int, envelope: Envelope, wishes: Wishes
+    generation: Generation,
+    principal: Principal,
+    rights_revision: int,
+    envelope: Envelope,
+    wishes: Wishes,
+    removed: tuple[Removal, ...] = (),
 ) -> Admission:
-    """The eligible set for this request. Raises `ProblemError` (`model_not_found`, `permission_denied`)
-    or `Refusal` (`no_eligible_deployment`; `invalid_request` or `context_length` where the named model
-    could never serve it).
+    """The eligible set for this request, without what drills have `removed` for its caller.
+
+    Raises `ProblemError` (`model_not_found`, `permission_denied`) or `Refusal` (`no_eligible_deployment`;
+    `invalid_request` or `context_length` where the named model could never serve it).
     """
     if "model:call" not in principal.permissions:
         raise ProblemError(
@@ -73,11 +84,11 @@ def admit(
         )
     key = (
         principal.key_id, rights_revision, envelope.model, envelope.operation, envelope.features,
-        wishes.data_class, wishes.models, wishes.mode, least_tokens(_prompt_bytes(envelope)),
+        wishes.data_class, wishes.models, wishes.mode, least_tokens(_prompt_bytes(envelope)), removed,
     )  # fmt: skip
     known = generation.admitted.get(key)
     if known is None:
-        known = _admit(generation, principal, rights_revision, envelope, wishes)
+        known = _admit(generation, principal, rights_revision, envelope, wishes, removed)
         generation.admitted[key] = known
     return known
 
@@ -88,7 +99,12 @@ def _prompt_bytes(envelope: Envelope) -> int:
 
 
 def _admit(
-    generation: Generation, principal: Principal, rights_revision: int, envelope: Envelope, wishes: Wishes
+    generation: Generation,
+    principal: Principal,
+    rights_revision: int,
+    envelope: Envelope,
+    wishes: Wishes,
+    removed: tuple[Removal, ...],
 ) -> Admission:
     request_class = classify(
         generation.policy,
@@ -99,10 +115,10 @@ def _admit(
         allowed_models=wishes.models,
         text_bytes=_prompt_bytes(envelope),
     )
-    memo_key = (principal.key_id, rights_revision, envelope.model, request_class)
+    memo_key = (principal.key_id, rights_revision, envelope.model, request_class, removed)
     found = generation.memo.get(memo_key)
     if found is None:
-        found = _evaluate(generation, principal, request_class, envelope.model)
+        found = _evaluate(generation, principal, request_class, envelope.model, removed)
         if len(generation.memo) >= MEMO_BOUND:
             generation.memo.clear()
             generation.admitted.clear()
@@ -127,13 +143,47 @@ def _onward(generation: Generation, principal: Principal, model: str) -> Onward:
     return Onward(rights.on_context_length or said.on_context_length, rights.on_refusal or said.on_refusal)
 
 
+def planned(
+    envelope: Envelope,
+    generation: Generation,
+    admission: Admission,
+    *,
+    health: Mapping[str, DeploymentHealth],
+    now_s: float,
+    draw: float,
+) -> Plan:
+    """The order in which the admitted are tried."""
+    return plan(
+        admission.deployments,
+        Scene(
+            requested=envelope.model,
+            mode=admission.mode,
+            data_class=admission.data_class,
+            rejections=admission.rejections,
+            costs={d.id: expected_cost(envelope, d.effective_price) for d in admission.deployments},
+            health=health,
+            now_s=now_s,
+            draw=draw,
+            generation=generation.number,
+            policy_version=generation.policy.version,
+            catalog_version=generation.catalog.version,
+            tiers=admission.tiers,
+            onward=admission.onward,
+        ),
+    )
+
+
 def is_smart(model: str) -> bool:
     """Whether the choice of model is left to us: `smart`, or `smart/{family}`."""
     return model == SMART or model.startswith("smart/")
 
 
 def _evaluate(
-    generation: Generation, principal: Principal, request_class: RequestClass, model: str
+    generation: Generation,
+    principal: Principal,
+    request_class: RequestClass,
+    model: str,
+    removed: tuple[Removal, ...],
 ) -> Evaluated:
     catalog = generation.catalog
     tiers: tuple[tuple[Deployment, ...], ...]
@@ -186,7 +236,11 @@ def _evaluate(
                 )
             )
         else:
-            usable.append(deployment)
+            removal = next((one for one in removed if takes_out(one.without, deployment)), None)
+            if removal is None:
+                usable.append(deployment)
+            else:
+                rejections.append(Rejection(deployment.id, REMOVED_RULE, removal.reason))
     return tuple(usable), tuple(rejections), places if len(tiers) > 1 else {}
 
 

@@ -144,6 +144,10 @@ class Engine:
         generation, ticket = trip.generation, trip.ticket
         if failure is not None and ticket is not None:
             ticket.vacate()
+        presence = trip.ask.presence
+        if presence is not None and presence.left is not None:
+            presence.left()
+            await asyncio.sleep(0)
         by_id, now_s = generation.catalog.by_id, self._clock.monotonic_s()
         full: Full | None = None
         unfit: UnfitError | None = None
@@ -183,6 +187,8 @@ class Engine:
         until_s = trip.ask.started_s + legs.deadlines_of(trip, deployment).total_s
         estimate = await self._holds.reserve(trip, deployment, until_s - self._clock.monotonic_s())
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
+        if presence is not None:
+            presence.drains = deployment.provider in generation.drained
         intent = legs.intent_of(trip, leg, estimate)
         try:
             if trip.ask.principal.rights.audit == "required":

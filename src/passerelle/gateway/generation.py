@@ -37,6 +37,8 @@ class Intake(msgspec.Struct, frozen=True):
     max_in_flight: int = 1024
     allowed_hosts: frozenset[bytes] = frozenset()
     """Lower-case; empty: all."""
+    max_in_flight_per_tenant: int | None = None
+    """Of these, one organisation's."""
 
 
 class DeliveryRules(msgspec.Struct, frozen=True):
@@ -71,6 +73,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     """How long what callers asked to keep is kept."""
     entries: Mapping[str, str] = {}
     """What each provider was built from: equal text, same provider."""
+    drained: frozenset[str] = frozenset()
+    """The providers whose answers are read to their end although the caller has left."""
     targets: dict[tuple[str, Operation, Dialect], Target] = msgspec.field(default_factory=dict)
     """What codecs must know of each deployment, by its id, the operation and the dialect spoken."""
     admitted: dict[object, Any] = msgspec.field(default_factory=dict)

@@ -3,6 +3,12 @@
 Rates are GCRA: so many a minute, of which a few may come at once. Concurrency is counted until the last byte
 is delivered. With several workers the counters are shared by all of this host (see `counters`), so that it
 makes no difference which worker a connection ends at. Nothing is counted for what has no limit.
+
+What comes when there is no room is turned away at once, the lowest priority first: `batch` while 30 %
+of the places are free, `agent` while 10 % are. There is no queue. A model call takes seconds: a queue would
+fill at once and stay full, adding its length to everybody's wait and nothing to what is done; a free place is
+taken by the next that comes, and whoever was turned away is told when to come again. Places that are kept
+free, not a queue, put a waiting person before a nightly batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +19,7 @@ from passerelle.core.clock import Clock
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.model import Deployment
 from passerelle.core.plan import Rejection
-from passerelle.core.principal import Principal
+from passerelle.core.principal import Principal, Priority
 from passerelle.core.receipt import Attempt
 from passerelle.gateway.counters import OwnCounters, Record, SharedCounters
 from passerelle.gateway.generation import Generation
@@ -23,6 +29,11 @@ _MINUTE_NS = 60_000_000_000
 _FEWEST_AT_ONCE = 5
 """Requests: an SDK opens with a few, and a second one right after the first is no flood."""
 _WAIT_FOR_A_PLACE_S = 1.0
+_RANK: dict[Priority | None, int] = {None: 0, "interactive": 0, "agent": 1, "batch": 2}
+_PERCENT = (100, 90, 70)
+"""By rank: of all places, those that may be taken when a request of that priority still comes in."""
+_COME_AGAIN_S = (1, 2, 5)
+"""By rank: whoever goes last comes back last."""
 
 
 class Limits:
@@ -35,6 +46,8 @@ class Limits:
         self._own = OwnCounters()
         """Where nothing is shared."""
         self._in_flight = 0
+        self._of_tenants: dict[str, int] = {}
+        """Under way, by organisation, where that is bounded."""
         self._leaving: list[Callable[[], None]] = []
         self._requests: dict[int, Gcra] = {}
         self._tokens: dict[int, Gcra] = {}
@@ -48,31 +61,40 @@ class Limits:
         """Have `told()` called when the next request is over, once."""
         self._leaving.append(told)
 
-    def enter(self, principal: Principal, generation: Generation, tokens: int) -> "Ticket":
-        """A place on the road for a request of probably `tokens` tokens.
-
-        Raises `ProblemError` (`overloaded`, `rate_limited`).
+    def enter(
+        self, principal: Principal, generation: Generation, tokens: int, wish: Priority | None = None
+    ) -> "Ticket":
+        """A place on the road for a request of probably `tokens` tokens, whose caller wants it to have at
+        most the priority `wish`. Raises `ProblemError` (`overloaded`, `rate_limited`).
         """
+        rank = max(_RANK[principal.rights.priority or generation.default_rights.priority], _RANK[wish])
         most = generation.intake.max_in_flight
-        if self._in_flight >= most:
-            raise ProblemError(
-                Problem(
-                    "overloaded",
-                    f"This worker already carries {most} requests; try again shortly.",
-                    retry_after_s=1,
-                )
-            )
+        if self._in_flight >= (_share(most, rank) if rank else most):
+            raise _no_room("This worker", most, rank)
+        most_of_one = generation.intake.max_in_flight_per_tenant
+        if most_of_one is None:
+            ticket = self._ticket(principal, generation, tokens)
+        else:
+            tenant = principal.org_id
+            of_this = self._of_tenants.get(tenant, 0)
+            if of_this >= _share(most_of_one, rank):
+                raise _no_room("Your organisation", most_of_one, rank)
+            ticket = self._ticket(principal, generation, tokens)
+            ticket.tenant = tenant
+            self._of_tenants[tenant] = of_this + 1
+        self._in_flight += 1
+        return ticket
+
+    def _ticket(self, principal: Principal, generation: Generation, tokens: int) -> "Ticket":
         rights, default = principal.rights, generation.default_rights
         concurrency = rights.concurrency or default.concurrency
         requests = rights.requests_per_minute or default.requests_per_minute
         per_minute = rights.tokens_per_minute or default.tokens_per_minute
         if concurrency is None and requests is None and per_minute is None:
-            self._in_flight += 1
             return Ticket(self)
         refused = self._take(principal.key_id, concurrency, requests, per_minute, tokens)
         if refused is not None:
             raise ProblemError(_told(refused, concurrency, requests, per_minute))
-        self._in_flight += 1
         return Ticket(self, principal.key_id, concurrency is not None, per_minute, tokens)
 
     def occupy(self, ticket: "Ticket", deployment: Deployment) -> "Full | None":
@@ -100,6 +122,12 @@ class Limits:
     def leave(self, ticket: "Ticket", used_tokens: int) -> None:
         """A request is over. Called once per ticket, by the ticket."""
         self._in_flight -= 1
+        if ticket.tenant:
+            left = self._of_tenants[ticket.tenant] - 1
+            if left:
+                self._of_tenants[ticket.tenant] = left
+            else:
+                del self._of_tenants[ticket.tenant]
         if self._leaving:
             told, self._leaving = self._leaving, []
             for one in told:
@@ -217,6 +245,8 @@ class Ticket(msgspec.Struct):
     """Drawn from them."""
     place: str | None = None
     """The deployment with limits at which the request is under way."""
+    tenant: str = ""
+    """The organisation among whose requests it counts, where those are bounded."""
     given_back: bool = False
 
     def occupy(self, deployment: Deployment) -> "Full | None":
@@ -238,6 +268,25 @@ class Ticket(msgspec.Struct):
         if self.per_minute is not None:
             used = sum(attempt.usage.total_tokens for attempt in attempts)
         self.limits.leave(self, used)
+
+
+def _share(most: int, rank: int) -> int:
+    """How many of `most` places may be taken when a request of that rank still comes in."""
+    return max(1, most * _PERCENT[rank] // 100)
+
+
+def _no_room(who: str, most: int, rank: int) -> ProblemError:
+    if rank:
+        said = f"{who} may have {most} requests under way, and what is left is kept for higher priorities"
+    else:
+        said = f"{who} already has {most} requests under way"
+    return ProblemError(
+        Problem(
+            "overloaded",
+            f"{said}; try again when `retry-after` says.",
+            retry_after_s=_COME_AGAIN_S[rank],
+        )
+    )
 
 
 def _told(

@@ -24,17 +24,17 @@ from passerelle.core.money import show
 from passerelle.core.plan import Plan
 from passerelle.core.request import TASKS
 from passerelle.gateway import going_on, keep, tasks
-from passerelle.gateway.admit import Admission, Refusal, admit
+from passerelle.gateway.admit import Admission, Refusal, admit, planned
 from passerelle.gateway.attached import FEATURES, MARK, Attacher
 from passerelle.gateway.attempt import Engine
 from passerelle.gateway.count import count_here, counts_natively
-from passerelle.gateway.estimate import expected_cost, input_tokens
+from passerelle.gateway.estimate import input_tokens
 from passerelle.gateway.generation import Generation, Generations
 from passerelle.gateway.limits import Limits
 from passerelle.gateway.settle import Settler
 from passerelle.gateway.trip import Ask, Delivery, Trip, way_of
 from passerelle.gateway.vitals import Vitals
-from passerelle.router.plan import Scene, in_words, plan
+from passerelle.router.plan import in_words
 from passerelle.store import Store
 
 _LONGEST_VALUE = 1024
@@ -103,7 +103,9 @@ class Road:
         if ask.principal.rights.content == "full":
             trip.answer = []
         try:
-            trip.ticket = self._limits.enter(ask.principal, generation, input_tokens(envelope))
+            trip.ticket = self._limits.enter(
+                ask.principal, generation, input_tokens(envelope), ask.wishes.priority
+            )
             if envelope.operation == "count_tokens" and not counts_natively(trip):
                 body = count_here(trip)
                 self._settler.settle(trip, "answered")
@@ -133,17 +135,22 @@ class Road:
 
     def _admitted(self, ask: Ask, envelope: Envelope, generation: Generation) -> Admission:
         try:
-            return admit(generation, ask.principal, self._store.identity.revision, envelope, ask.wishes)
+            return self._admit(ask, envelope, generation)
         except Refusal as refusal:
             if not ask.wishes.explain:
                 self._refuse(ask, envelope, generation, refusal)
             raise
 
+    def _admit(self, ask: Ask, envelope: Envelope, generation: Generation) -> Admission:
+        store = self._store
+        removed = store.drills.binding(ask.principal)
+        return admit(generation, ask.principal, store.identity.revision, envelope, ask.wishes, removed)
+
     def explain(self, ask: Ask) -> Explanation:
         """The plan for a request, without walking it. Raises `ProblemError`."""
         generation = self.generations.current
         envelope = read(ask)
-        admission = admit(generation, ask.principal, self._store.identity.revision, envelope, ask.wishes)
+        admission = self._admit(ask, envelope, generation)
         made = self._plan(envelope, generation, admission)
         return Explanation(made, in_words(made), ask.request_id, generation.label)
 
@@ -158,23 +165,13 @@ class Road:
         return admission.plan
 
     def _plan(self, envelope: Envelope, generation: Generation, admission: Admission) -> Plan:
-        return plan(
-            admission.deployments,
-            Scene(
-                requested=envelope.model,
-                mode=admission.mode,
-                data_class=admission.data_class,
-                rejections=admission.rejections,
-                costs={d.id: expected_cost(envelope, d.effective_price) for d in admission.deployments},
-                health=self.vitals.health,
-                now_s=self._clock.monotonic_s(),
-                draw=self._draw(),
-                generation=generation.number,
-                policy_version=generation.policy.version,
-                catalog_version=generation.catalog.version,
-                tiers=admission.tiers,
-                onward=admission.onward,
-            ),
+        return planned(
+            envelope,
+            generation,
+            admission,
+            health=self.vitals.health,
+            now_s=self._clock.monotonic_s(),
+            draw=self._draw(),
         )
 
     async def _whole(self, trip: Trip) -> Delivery:

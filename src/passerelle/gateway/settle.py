@@ -6,12 +6,13 @@ journal and survives the process.
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 
 from msgspec.structs import replace
 
 from passerelle.core.clock import Clock
 from passerelle.core.mac import Mac
-from passerelle.core.receipt import OutcomeKind, Receipt, Settlement
+from passerelle.core.receipt import OutcomeKind, Receipt, Settlement, Shape
 from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.holds import settled
 from passerelle.gateway.trip import Ask, Trip
@@ -38,6 +39,8 @@ class Settler:
         self._clock = clock
         self._mac = Mac(pepper)
         self._trace = trace
+        self.watched: dict[str, str] = {}
+        """Receipt id → outcome, of the requests whose outcome somebody waits for."""
 
     def settle(self, trip: Trip, outcome: OutcomeKind, *, problem: str | None = None) -> Receipt | None:
         """Settle once; later calls do nothing and give None. Raises `StoreUnavailable` when the journal
@@ -53,6 +56,8 @@ class Settler:
             trip.booked = self._store.journal.settle_durable(settlement)
         else:
             self._store.journal.settle(Settlement(receipt, settled(trip), _content(trip)))
+        if self.watched and receipt.id in self.watched:
+            self.watched[receipt.id] = outcome
         self._metrics.settled(receipt)
         if self._trace is not None:
             self._trace(trip.ask.traceparent, receipt)
@@ -101,7 +106,26 @@ class Settler:
             tags=ask.wishes.tags,
             delivery=trip.way,
             request_digest=self._mac.digest(_sent(ask)).hex(),
+            shape=_shape(trip),
         )
+
+
+def _shape(trip: Trip) -> Shape:
+    envelope, wishes = trip.envelope, trip.ask.wishes
+    return Shape(
+        features=_in_order(envelope.features),
+        text_bytes=envelope.text_bytes,
+        images=envelope.images,
+        max_output_tokens=envelope.max_output_tokens,
+        data_class=wishes.data_class,
+        mode=wishes.mode,
+        models=wishes.models,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _in_order(features: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(features))
 
 
 def _sent(ask: Ask) -> bytes:

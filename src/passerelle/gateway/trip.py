@@ -1,7 +1,7 @@
 """One request on the road: what the edge brings, and what gathers on the way."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ from passerelle.codecs.base import Envelope, PathTarget
 from passerelle.core.conversation import Turn
 from passerelle.core.model import DataClass
 from passerelle.core.plan import Mode, Plan, Rejection
-from passerelle.core.principal import Principal, Way
+from passerelle.core.principal import Principal, Priority, Way
 from passerelle.core.receipt import Attempt, HoldSettled
 from passerelle.core.request import Dialect, Request
 from passerelle.gateway.generation import Generation
@@ -34,6 +34,8 @@ class Wishes(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     delivery: Way | None = None
     continues: bool = False
     hedge: bool = False
+    priority: Priority | None = None
+    """Lower than the key's own, when there is not room for all; a higher one changes nothing."""
 
 
 NO_WISHES = Wishes()
@@ -58,6 +60,15 @@ class Keeping(msgspec.Struct, frozen=True, gc=False):
     """It is made in the background."""
 
 
+class Presence(msgspec.Struct):
+    """What the edge must know of an attempt under way when its caller leaves."""
+
+    drains: bool = False
+    """It is read to its end, within bounds, so that it is booked with the provider's own count."""
+    left: Callable[[], object] | None = None
+    """Set when the caller has left: ends the request. No further attempt is begun for nobody."""
+
+
 class Ask(msgspec.Struct, frozen=True, gc=False):
     """A request as it arrives: authenticated, unread."""
 
@@ -80,6 +91,8 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     """The caller's trace context (W3C), for telemetry only."""
     original: bytes | None = None
     """The body as it came, where files were put into `body`: what is digested and stored."""
+    presence: Presence | None = None
+    """Only where a provider's answers are read on without a caller."""
     keeping: Keeping | None = None
     """Set where the tenant allows it and the caller asks."""
 

@@ -5,11 +5,14 @@ import asyncio
 from passerelle.codecs import registry
 from passerelle.core.errors import Problem
 from passerelle.core.request import Dialect
-from passerelle.gateway.trip import Delivery
+from passerelle.gateway.trip import Delivery, Presence
 from passerelle.server.route import Arrival
 
 STALLED_READER_S = 120.0
 """A caller that takes nothing for this long is given up."""
+DRAIN_S = 30.0
+DRAIN_BYTES = 4 << 20
+"""How long, and how much of, an answer is read whose caller has left, where its provider's entry says so."""
 _WATCH_AFTER_S = 0.05
 """Answers quicker than this need no watch on the caller; every other is watched before twice as long."""
 
@@ -47,8 +50,10 @@ async def send_problem(
     await send_whole(arrival, encoded.status, encoded.body, headers)
 
 
-async def send_delivery(arrival: Arrival, delivery: Delivery) -> None:
-    """What the road gave. A stream is always closed, so that it settles whatever becomes of the caller."""
+async def send_delivery(arrival: Arrival, delivery: Delivery, presence: Presence | None = None) -> None:
+    """What the road gave. A stream is always closed, so that it settles whatever becomes of the caller; with
+    `presence`, perhaps not before it is read to its end.
+    """
     chunks = delivery.chunks
     if chunks is None:
         await send_whole(
@@ -65,7 +70,7 @@ async def send_delivery(arrival: Arrival, delivery: Delivery) -> None:
         # The first piece is there already; taking it first means the generator has begun, and its own
         # `finally` runs from here on, even if the caller is gone before the status line.
         first = await anext(chunks)
-        watch = Watch(arrival, stalled_after_s=STALLED_READER_S)
+        watch = Watch(arrival, stalled_after_s=STALLED_READER_S, presence=presence)
         watch.start()
         headers = delivery.headers
         headers.append((b"content-type", delivery.content_type))
@@ -82,6 +87,8 @@ async def send_delivery(arrival: Arrival, delivery: Delivery) -> None:
             watch.sending = True
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             watch.sending = False
+            if arrival.caller_gone:
+                watch.unread(len(chunk))
         await send({"type": "http.response.body", "body": b""})
     finally:
         if watch is not None:
@@ -92,15 +99,28 @@ async def send_delivery(arrival: Arrival, delivery: Delivery) -> None:
 class Watch:
     """Cancels the request's task when its caller goes away, or stops reading."""
 
-    __slots__ = ("_arrival", "_stalled_after_s", "_task", "_watcher", "pulse", "sending")
+    __slots__ = (
+        "_arrival",
+        "_presence",
+        "_stalled_after_s",
+        "_task",
+        "_unread",
+        "_watcher",
+        "pulse",
+        "sending",
+    )
 
-    def __init__(self, arrival: Arrival, *, stalled_after_s: float | None = None) -> None:
+    def __init__(
+        self, arrival: Arrival, *, stalled_after_s: float | None = None, presence: Presence | None = None
+    ) -> None:
         self.pulse = 0
         """Grows with every chunk."""
         self.sending = False
         """A chunk waits for the caller to take it."""
         self._arrival = arrival
         self._stalled_after_s = stalled_after_s
+        self._presence = presence
+        self._unread = 0
         self._task = arrival.task or asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
 
@@ -112,6 +132,12 @@ class Watch:
         """End it; the request is over."""
         if self._watcher is not None:
             self._watcher.cancel()
+
+    def unread(self, size: int) -> None:
+        """So many bytes more were read for a caller who has left. Ends the request when it is too much."""
+        self._unread += size
+        if self._unread > DRAIN_BYTES and self._task is not None:
+            self._task.cancel()
 
     async def _watch(self) -> None:
         seen = -1
@@ -125,6 +151,10 @@ class Watch:
                 seen = self.pulse
                 continue
             if message["type"] == "http.disconnect":
+                self._arrival.caller_gone = True
+                if self._presence is not None and self._presence.drains and self._task is not None:
+                    self._presence.left = self._task.cancel
+                    await asyncio.sleep(DRAIN_S)
                 break
         self._arrival.caller_gone = True
         if self._task is not None:

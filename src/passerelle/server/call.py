@@ -9,9 +9,10 @@ from passerelle.core.clock import Clock
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.request import Dialect
 from passerelle.gateway.road import Road
-from passerelle.gateway.trip import Ask, Delivery, way_of
+from passerelle.gateway.trip import Ask, Delivery, Presence, way_of
 from passerelle.server.answer import Watch, Watches, send_delivery
 from passerelle.server.body import read_body
+from passerelle.server.repeats import HEADER, Repeats
 from passerelle.server.route import Arrival, Handler
 from passerelle.server.wishes import forwarded, read_wishes
 from passerelle.store import StoreUnavailable
@@ -24,8 +25,9 @@ Before = Callable[[Ask], Awaitable[Ask]]
 class ModelCalls:
     """Makes the handlers of model routes."""
 
-    def __init__(self, road: Road, clock: Clock) -> None:
+    def __init__(self, road: Road, clock: Clock, repeats: Repeats) -> None:
         self._road = road
+        self._repeats = repeats
         self._clock = clock
         self._watches = Watches()
 
@@ -36,11 +38,22 @@ class ModelCalls:
             ask = await self.ask(arrival, dialect, target_of(arrival))
             await self.carry(arrival, ask, before)
 
+        return self.repeatable(handle)
+
+    def repeatable(self, handler: Handler) -> Handler:
+        """`handler`, for requests with an `Idempotency-Key` too: see `repeats`."""
+
+        async def handle(arrival: Arrival) -> None:
+            if HEADER in arrival.headers:
+                await self._repeats.once(arrival, handler)
+            else:
+                await handler(arrival)
+
         return handle
 
     async def travel(self, arrival: Arrival, ask: Ask, before: Before | None = None) -> Delivery:
         """What the road gives, for as long as the caller is there. Raises `ProblemError`."""
-        watch = Watch(arrival)
+        watch = Watch(arrival, presence=ask.presence)
         self._watches.begin_soon(watch)
         try:
             if before is not None:
@@ -71,7 +84,7 @@ class ModelCalls:
             elif dialect == "bedrock":
                 # What `ResponseMetadata` and `x-amzn` tools show (botocore 1.44.5, `parsers.py`).
                 delivery.headers.append((b"x-amzn-requestid", arrival.request_id.encode()))
-            await send_delivery(arrival, delivery)
+            await send_delivery(arrival, delivery, ask.presence)
         except StoreUnavailable as error:
             raise _unwritten() from error
 
@@ -82,7 +95,8 @@ class ModelCalls:
     async def ask(self, arrival: Arrival, dialect: Dialect, target: PathTarget) -> Ask:
         """The request as the road takes it. Raises `ProblemError` or `CallerGone`."""
         at_ns, started_s = self._clock.unix_ns(), self._clock.monotonic_s()
-        body = await read_body(arrival, self._road.generations.current.intake.max_body_bytes)
+        generation = self._road.generations.current
+        body = await read_body(arrival, generation.intake.max_body_bytes)
         return Ask(
             principal=arrival.caller,
             dialect=dialect,
@@ -95,6 +109,7 @@ class ModelCalls:
             wishes=read_wishes(arrival.headers, arrival.path_tags),
             headers=forwarded(arrival.headers),
             traceparent=_traceparent(arrival),
+            presence=Presence() if generation.drained else None,
         )
 
 

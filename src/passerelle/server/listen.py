@@ -1,6 +1,7 @@
 """One worker's HTTP server: uvicorn on a socket that is open already, and an orderly end."""
 
 import asyncio
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -11,11 +12,13 @@ import uvicorn
 from passerelle.server.app import Entrance
 from passerelle.server.protocol import BoundedProtocol
 
+log = logging.getLogger("passerelle.server")
 STALLED_PEER_S = 120
 """A peer that acknowledges nothing, or keeps its window shut, for this long has its connection broken by the
 kernel: so an answer whose sending is over for us, but not for the peer, is not kept for ever."""
 _SETTLE_S = 5.0
 """How long requests that were cut off at the end may take to settle."""
+_TELL_EVERY_S = 0.05
 KEEP_ALIVE_S = 75
 """Longer than the idle time of common load balancers (60 s), so that they close first."""
 
@@ -30,6 +33,22 @@ class _Quiet(uvicorn.Server):
         await super().startup(sockets)
         if self.started and self.on_ready is not None:
             self.on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening; each connection ends after its last answer: see `BoundedProtocol.shutdown`. One
+        that was accepted a moment before is told too, which uvicorn would leave open until the grace is over.
+        """
+        telling = asyncio.create_task(self._tell())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            telling.cancel()
+
+    async def _tell(self) -> None:
+        while True:
+            for connection in list(self.server_state.connections):
+                connection.shutdown()
+            await asyncio.sleep(_TELL_EVERY_S)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -77,6 +96,7 @@ class Listener:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, on_hangup)
+        loop.add_signal_handler(signal.SIGUSR2, _not_here)
         self._server.on_ready = on_ready
         await self._server.serve(sockets=[self._sock])
         left = list(self._server.server_state.tasks)
@@ -93,6 +113,13 @@ class Listener:
         if self._server.should_exit:
             self._server.force_exit = True
         self._server.should_exit = True
+
+
+def _not_here() -> None:
+    log.warning(
+        "SIGUSR2 restarts the workers of a parent one by one: start with `--workers 2` or more, and send it "
+        "to that process"
+    )
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -30,6 +30,9 @@ ARRIVED = "passerelle.arrived"
 _ARRIVED_BEFORE = "passerelle.arrived_before"
 SLOWEST_BYTES_S = 16 << 10
 """A streamed body that comes slower than this for `BODY_S` is late."""
+_LEAVE_S = 1.0
+"""When the worker ends: how long an idle connection stays open, for the request that may be on its way on it.
+Closed at once, that request would be lost without an answer, and a POST is not sent again by itself."""
 _LINGER_S = 1.0
 """How long a refused peer's further bytes are read and dropped, so that it can read why (a socket closed
 with unread bytes in it is reset, and the answer with it)."""
@@ -56,6 +59,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _in_head = False
     _in_body = False
     _refused = False
+    _leaving = False
+    """The worker ends: the next answer is the connection's last."""
     _idle_from: float | None = None
     _timer: asyncio.TimerHandle | None = None
     cycle: Exchange
@@ -69,6 +74,18 @@ class BoundedProtocol(HttpToolsProtocol):
         """The connection is over."""
         self._stop_timer()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The worker ends, and so does this connection: after the answer under way, after that to a request
+        which is on its way, or in a moment. May be told again and again.
+        """
+        if self._leaving:
+            return
+        self._leaving = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(_LEAVE_S, self._leave)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the peer's, counted while they belong to a head."""
@@ -129,7 +146,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.logger,
             self.server_state.default_headers,
             expects_100=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            keep_alive=version != "1.0" and not self._leaving and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
         scope[SCOPE_KEY] = exchange
@@ -204,6 +221,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _look_again_in(self, delay_s: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(delay_s, self.timeout_keep_alive_handler)
+
+    def _leave(self) -> None:
+        """Close a connection on which nothing came; a head half there is awaited."""
+        if self._in_head or self._in_body or not (self.cycle is None or self.cycle.response_complete):
+            return
+        self.transport.close()
 
     def _refuse(self) -> None:
         self._refused = True

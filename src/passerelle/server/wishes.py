@@ -5,7 +5,7 @@ from typing import get_args
 from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.model import DATA_CLASSES, DataClass
 from passerelle.core.plan import Mode
-from passerelle.core.principal import Way
+from passerelle.core.principal import PRIORITIES, Priority, Way
 from passerelle.gateway.trip import NO_WISHES, Wishes
 from passerelle.server.route import WANTED
 
@@ -50,6 +50,7 @@ def read_wishes(headers: dict[bytes, bytes], path_tags: str = "") -> Wishes:
         delivery=_delivery(headers),
         continues=_flag(headers, "x-passerelle-continue"),
         hedge=_flag(headers, "x-passerelle-hedge"),
+        priority=_priority(headers),
     )
 
 
@@ -97,6 +98,16 @@ def _data_class(headers: dict[bytes, bytes]) -> DataClass | None:
             return data_class
     allowed = "one of " + ", ".join(f"`{c}`" for c in DATA_CLASSES)
     raise _bad("x-passerelle-data-class", _text(raw), allowed)
+
+
+def _priority(headers: dict[bytes, bytes]) -> Priority | None:
+    raw = headers.get(b"x-passerelle-priority")
+    if raw is None:
+        return None
+    for priority in PRIORITIES:
+        if raw == priority.encode():
+            return priority
+    raise _bad("x-passerelle-priority", _text(raw), "one of " + ", ".join(f"`{p}`" for p in PRIORITIES))
 
 
 def _words(headers: dict[bytes, bytes], name: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@
     store.budgets    holds from leases, from memory                 store.usage     reports, ledger, prices
     store.journal    intents and settlements, kept before told      store.keys, .tenants, .audit, .contents
                                                                     store.files, .batches
-    store.conversations, .backgrounds   what callers asked to keep, and for later
+    store.conversations, .backgrounds   what callers asked to keep, and for later; .repeats: idempotency keys
 
 The first column is for the hot path: sync, microseconds, no database. The second reads and writes the
 database on the calling thread: call it from a worker thread (`asyncio.to_thread`), never the event loop.

@@ -30,6 +30,7 @@ _KEYS: Final[tuple[tuple[Table, tuple[str, ...]], ...]] = (
     (schema.conversation, ("org_id", "conversation_id")),
     (schema.background_event, ("org_id", "response_id", "number")),
     (schema.background_response, ("org_id", "response_id")),
+    (schema.repeat, ("org_id", "name")),
 )
 
 _items = msgspec.json.Decoder(list[msgspec.Raw])

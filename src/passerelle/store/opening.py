@@ -24,6 +24,7 @@ from passerelle.store.budgets import Budgets, Draw, LeaseRules
 from passerelle.store.contents import Contents
 from passerelle.store.conversations import Conversations
 from passerelle.store.database import Database
+from passerelle.store.drills import Drills
 from passerelle.store.errors import SchemaMismatch, StoreUnavailable
 from passerelle.store.files import private_directory
 from passerelle.store.generations import GenerationBook
@@ -37,6 +38,7 @@ from passerelle.store.poller import Poller
 from passerelle.store.quarantine import Quarantine
 from passerelle.store.receipts import Receipts
 from passerelle.store.recovery import Recovery
+from passerelle.store.repeats import Repeats
 from passerelle.store.schema import INSTALLATION, signing_key
 from passerelle.store.sealing import Sealer
 from passerelle.store.signing import Signer, load_pepper
@@ -88,6 +90,7 @@ class Store:
             lambda known, name: changes.read(self._database, known, name),
             on_budgets=self.budgets.recall,
         )
+        self.drills = Drills(self._database, clock)
         self._degraded = not self._prepared()
         self.journal = Journal(data_dir / "journal", self.instance, self.budgets, self._bell.ring, bounds)
         self._writer = Writer(
@@ -111,6 +114,7 @@ class Store:
         self.contents = Contents(self._database, sealer, clock)
         self.conversations = Conversations(self._database, keeper, clock)
         self.backgrounds = Backgrounds(self._database, keeper, clock)
+        self.repeats = Repeats(self._database, keeper, clock, self.instance)
         self.generations = GenerationBook(self._database)
         self._pepper = pepper
         self._closed = False
@@ -122,6 +126,11 @@ class Store:
     def public_key(self) -> bytes:
         """The raw Ed25519 key that verifies this installation's receipts."""
         return self._signer.public_key
+
+    def sign(self, message: bytes) -> bytes:
+        """The installation's Ed25519 signature of a statement. Its first line must say what kind it is, so
+        that no signature of one kind passes for another (`ledger.receipts.signed_text`)."""
+        return self._signer.sign(message)
 
     @property
     def pepper(self) -> bytes:
@@ -214,6 +223,7 @@ class Store:
             changes.give_name(self._database, connection)
         self._recovery.run()
         self.identity.refresh()
+        self.drills.refresh()
 
     def _look(self) -> None:
         """Take over what other processes changed. Raises `StoreUnavailable`."""
@@ -222,6 +232,7 @@ class Store:
             log.warning("the database was replaced by another, which is in use now")
             self._writer.prepare_with(self._prepare)
         self.identity.refresh()
+        self.drills.refresh()
 
 
 def _database_id(database: Database) -> str:

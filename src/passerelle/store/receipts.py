@@ -1,5 +1,6 @@
 """Receipts kept: found by id, by request, or newest first; each comes with its proof."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Select, select
@@ -9,6 +10,9 @@ from passerelle.core.receipt import SignedReceipt
 from passerelle.ledger.receipts import Batch, proofs
 from passerelle.store.database import Database
 from passerelle.store.schema import INSTALLATION, outcome, signing_batch, signing_key
+
+_BOOKED_WITHIN_NS = 3_600_000_000_000
+"""A request may be booked long after it arrived: it may last an hour, and the database may be away."""
 
 
 class Receipts:
@@ -50,6 +54,22 @@ class Receipts:
         if project_id is not None:
             query = query.where(outcome.c.project_id == project_id)
         return self._read(query.order_by(outcome.c.receipt_id.desc()).limit(limit))
+
+    def bodies(self, org_id: str, *, since_ns: int, until_ns: int) -> Iterator[bytes]:
+        """The signed texts of the receipts booked in that time, the oldest group first, in their order. A
+        group at a time is in memory. One booked in a group that spans an end of the time is among them:
+        look at its `at_ns`.
+        """
+        batch = signing_batch.c
+        mine = (batch.org_id == org_id, batch.at_ns >= since_ns, batch.at_ns < until_ns + _BOOKED_WITHIN_NS)
+        with self._database.read() as connection:
+            found = select(batch.batch_id).where(*mine).order_by(batch.at_ns, batch.batch_id)
+            groups = list(connection.scalars(found))
+        for group in groups:
+            query = select(batch.bodies).where(batch.org_id == org_id, batch.batch_id == group)
+            with self._database.read() as connection:  # a transaction each: a long report holds nothing up
+                text = connection.execute(query).scalar_one()
+            yield from (line for line in text.split(b"\n") if line)
 
     def public_keys(self) -> dict[str, bytes]:
         """Every key that ever signed here: its id and the raw public key."""

@@ -17,7 +17,7 @@ from typing import assert_never
 import msgspec
 
 from passerelle.core.clock import Clock, mint
-from passerelle.store import backgrounds, batch_runs, leases
+from passerelle.store import backgrounds, batch_runs, leases, repeats
 from passerelle.store.booking import Booker, Group
 from passerelle.store.database import Database
 from passerelle.store.quarantine import Quarantine
@@ -126,6 +126,7 @@ class Recovery:
             leases.close_of_worker(connection, worker)
             batch_runs.free_of_worker(connection, worker)
             backgrounds.free_of_worker(connection, worker)
+            repeats.free_of_worker(connection, worker)
         return len(lost)
 
     def _group(self, worker: str, *, records: Sequence[Record] = (), lost: Sequence[Lost] = ()) -> Group:

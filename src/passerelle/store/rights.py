@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeVar
 
 from passerelle.core.model import DATA_CLASSES
-from passerelle.core.principal import Rights
+from passerelle.core.principal import PRIORITIES, Rights
 
 _T = TypeVar("_T")
 _CONTENT: tuple[Literal["none", "conversations", "full"], ...] = ("none", "conversations", "full")
@@ -17,7 +17,7 @@ def intersect(levels: Sequence[Rights]) -> Rights:
     Numbers take the least, lists what all levels name (an empty list allows nothing), the data class the
     most sensitive, `audit` the strictest, and `content` the least that any level says. What one level
     forbids (`on_context_length`, `on_refusal`: `fail`; `continues`, `hedge`) none below allows. `delivery` is
-    no limit: the deepest level's word counts.
+    no limit: the deepest level's word counts. Of priorities the lowest counts.
     `models` is the deepest level's own patterns: the intersection of patterns is not a pattern, so
     `Principal.model_patterns` keeps one tuple per level and a model must match them all.
     """
@@ -42,6 +42,11 @@ def intersect(levels: Sequence[Rights]) -> Rights:
         hedge=_unless_forbidden([level.hedge for level in levels]),
         on_context_length="fail" if "fail" in lengths else "larger" if "larger" in lengths else None,
         on_refusal="fail" if "fail" in refusals else "next" if "next" in refusals else None,
+        priority=max(
+            [level.priority for level in levels if level.priority is not None],
+            key=PRIORITIES.index,
+            default=None,
+        ),
     )
 
 

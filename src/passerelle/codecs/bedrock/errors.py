@@ -95,7 +95,7 @@ def write_problem(problem: Problem, request_id: str) -> EncodedProblem:
     headers = [("x-amzn-errortype", kind), ("x-amzn-requestid", request_id)]
     if problem.retry_after_s is not None:
         headers.append(("retry-after", str(max(math.ceil(problem.retry_after_s), 0))))
-    if problem.status is not None and problem.kind == "invalid_request":
+    if problem.status is not None and problem.kind in ("invalid_request", "conflict"):
         status = problem.status
     return EncodedProblem(status, msgspec.json.encode({"message": message}), (*headers, *problem.headers))
 

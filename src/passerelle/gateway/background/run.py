@@ -130,7 +130,7 @@ class Run:
             receipt_id=same("rcp", minted),
             at_ns=self._clock.unix_ns(),
             started_s=self._clock.monotonic_s(),
-            wishes=_wishes.decode(said.wishes),
+            wishes=msgspec.structs.replace(_wishes.decode(said.wishes), priority="batch"),
             headers=said.headers,
             traceparent=said.traceparent,
         )

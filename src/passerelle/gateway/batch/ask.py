@@ -121,7 +121,7 @@ class Asker:
 
 def _wishes(batch: Batch) -> Wishes:
     wishes = msgspec.convert(batch.terms.wishes, Wishes)
-    return msgspec.structs.replace(wishes, tags=(*wishes.tags, batch.id), explain=False)
+    return msgspec.structs.replace(wishes, tags=(*wishes.tags, batch.id), explain=False, priority="batch")
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -13,7 +13,7 @@ from passerelle.core.clock import Clock
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.gateway.generation import Generations, ReloadOutcome
 from passerelle.gateway.vitals import Vitals
-from passerelle.server.api import config, keys, me, models, receipts, usage
+from passerelle.server.api import config, drill, keys, me, models, receipts, usage
 from passerelle.server.api.guard import Guarded
 from passerelle.server.route import Management
 from passerelle.store import Store, StoreUnavailable
@@ -46,6 +46,8 @@ def build(context: Context) -> Management:
     usage.add(guarded, context.store, context.generations)
     keys.add(guarded, context.store)
     config.add(guarded, context.store, context.generations, context.reload)
+
+    drill.add(guarded, context.store, context.generations, context.clock)
 
     @guarded.route("GET", "/openapi.json", "model:list", include_in_schema=False)
     async def describe() -> dict[str, object]:

@@ -8,9 +8,10 @@ from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from passerelle.core.errors import Problem, ProblemError
-from passerelle.core.principal import ROLE_PERMISSIONS, Key, Principal, Rights
+from passerelle.core.principal import ROLE_PERMISSIONS, Key, Principal, Priority, Rights
 from passerelle.server.api.guard import Guarded, caller
 from passerelle.store import Store
+from passerelle.store.rights import intersect
 
 Caller = Annotated[Principal, Depends(caller)]
 
@@ -26,6 +27,7 @@ class NewKey(BaseModel):
     models: list[str] | None = Field(default=None, max_length=64)
     requests_per_minute: int | None = Field(default=None, ge=1)
     concurrency: int | None = Field(default=None, ge=1)
+    priority: Priority | None = None
 
 
 def add(guarded: Guarded, store: Store) -> None:
@@ -81,6 +83,7 @@ def _narrowed(maker: Rights, new: NewKey) -> Rights:
         models=maker.models if new.models is None else _narrower_models(maker.models, tuple(new.models)),
         requests_per_minute=_least(maker.requests_per_minute, new.requests_per_minute),
         concurrency=_least(maker.concurrency, new.concurrency),
+        priority=intersect([maker, Rights(priority=new.priority)]).priority,
     )
 
 

@@ -27,14 +27,19 @@ def routes(calls: ModelCalls) -> tuple[Route, ...]:
 
 
 def _target(arrival: Arrival) -> PathTarget:
-    model, slash, operation = arrival.rest.rpartition("/")
+    return target_of(arrival.rest)
+
+
+def target_of(rest: str) -> PathTarget:
+    """What is asked by `{modelId}/{operation}`. Raises `ProblemError` for no operation."""
+    model, slash, operation = rest.rpartition("/")
     target = _OPERATIONS.get(operation)
     if not slash or not model or target is None:
         known = ", ".join(f"`{name}`" for name in _OPERATIONS)
         raise ProblemError(
             Problem(
                 "not_found",
-                f"`{arrival.rest[-120:]}` is no operation of a model; of Bedrock's operations {known} are "
+                f"`{rest[-120:]}` is no operation of a model; of Bedrock's operations {known} are "
                 "served (see docs/api.md), so use Converse in place of InvokeModel.",
             )
         )

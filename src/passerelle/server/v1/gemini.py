@@ -14,7 +14,7 @@ from passerelle.core.errors import Problem, ProblemError
 from passerelle.server.answer import send_whole
 from passerelle.server.call import ModelCalls
 from passerelle.server.models import ModelList, gemini_list, gemini_model
-from passerelle.server.route import Arrival, Route
+from passerelle.server.route import Arrival, Route, Scope
 from passerelle.server.v1.gemini_batches import CREATE, GeminiBatches
 
 PREFIX = "/v1beta/models/"
@@ -62,14 +62,19 @@ def refuse_get_of_a_call(arrival: Arrival) -> None:
 
 
 def _target(arrival: Arrival) -> PathTarget:
-    model, colon, verb = arrival.rest.rpartition(":")
+    return target_of(arrival.rest, arrival.scope)
+
+
+def target_of(rest: str, scope: Scope) -> PathTarget:
+    """What is asked by `{model}:{verb}`, with the query's say. Raises `ProblemError` for no method."""
+    model, colon, verb = rest.rpartition(":")
     target = _VERBS.get(verb)
     if not colon or not model or target is None:
         verbs = ", ".join(f"`:{name}`" for name in (*_VERBS, CREATE[1:]))
         raise ProblemError(
-            Problem("not_found", f"`{arrival.rest[:120]}` is no method of a model; append one of {verbs}.")
+            Problem("not_found", f"`{rest[:120]}` is no method of a model; append one of {verbs}.")
         )
-    query = parse_qs(arrival.scope.get("query_string", b"").decode("latin-1"))
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
     json_array = target.stream is True and query.get("alt", [""])[0] != "sse"
     return msgspec.structs.replace(target, model=model, json_array=json_array)
 

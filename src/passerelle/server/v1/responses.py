@@ -57,8 +57,8 @@ class Responses:
     def routes(self) -> tuple[Route, ...]:
         """`/v1/responses` and everything below it, but for the counting of tokens."""
         return (
-            Route("/v1/responses", POST, _CALL, self._create, DIALECT),
-            Route("/v1/responses/compact", POST, _CALL, self._compact, DIALECT),
+            Route("/v1/responses", POST, _CALL, self._calls.repeatable(self._create), DIALECT),
+            Route("/v1/responses/compact", POST, _CALL, self._calls.repeatable(self._compact), DIALECT),
             Route(RESPONSES, GET, _CALL, self._get, DIALECT, prefix=True),
             Route(RESPONSES, DELETE, _CALL, self._delete, DIALECT, prefix=True),
             Route(RESPONSES, POST, _CALL, self._cancel, DIALECT, prefix=True),

@@ -39,6 +39,7 @@ from passerelle.store.schema.record import (
     signing_key,
     speak_postgresql,
 )
+from passerelle.store.schema.repeats import repeat
 from passerelle.store.schema.work import batch, batch_line, file
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "outcome",
     "price_row",
     "project",
+    "repeat",
     "signing_batch",
     "signing_key",
     "speak_postgresql",

@@ -82,8 +82,9 @@ class Carrier:
             native = Native("here", why="its key is not active")
         else:
             revision = self._store.identity.revision
+            who, removed = entry.principal, self._store.drills.binding(entry.principal)
             native = await in_thread(
-                lambda: decide(generation, entry.principal, revision, batch, source.unanswered(), self._clock)
+                lambda: decide(generation, who, revision, batch, source.unanswered(), self._clock, removed)
             )
         if native.step == "sending" and entry is not None:
             begun = await asyncio.to_thread(natives.begin, owner, batch, native, entry.principal.budgets)
@@ -199,7 +200,8 @@ class Carrier:
         if entry is None or entry.state != "active":
             raise NotThere("its key is not active")
         revision = self._store.identity.revision
-        return written(generation, entry.principal, revision, batch, native, lines, self._clock, service)
+        who, removed = entry.principal, self._store.drills.binding(entry.principal)
+        return written(generation, who, revision, batch, native, lines, self._clock, service, removed)
 
     async def _look(
         self, owner: str, batch: Batch, native: Native, generation: Generation,

@@ -28,6 +28,7 @@ from passerelle.gateway.translate import encode_for
 from passerelle.gateway.trip import Ask, Trip, Wishes
 from passerelle.ledger.price import part_of
 from passerelle.policy.eligible import BATCH
+from passerelle.policy.removal import Removal
 from passerelle.providers.batching import BatchServiceClient, service_of
 from passerelle.providers.remote import RemoteProvider
 
@@ -56,18 +57,18 @@ class _Sum(msgspec.Struct):
 
 def decide(
     generation: Generation, principal: Principal, revision: int, batch: Batch, lines: Iterable[Line],
-    clock: Clock,
+    clock: Clock, removed: tuple[Removal, ...] = (),
 ) -> Native:  # fmt: skip
     """`sending`, with everything but its money; or `here`, with the reason. Looks through the whole input."""
     try:
-        return _decide(generation, principal, revision, batch, lines, clock)
+        return _decide(generation, principal, revision, batch, lines, clock, removed)
     except NotThere as reason:
         return Native("here", why=str(reason)[:500])
 
 
 def _decide(
     generation: Generation, principal: Principal, revision: int, batch: Batch, lines: Iterable[Line],
-    clock: Clock,
+    clock: Clock, removed: tuple[Removal, ...],
 ) -> Native:  # fmt: skip
     if all(deployment.batches is None for deployment in generation.catalog.deployments):
         raise NotThere("no provider with a batch service is configured")
@@ -75,7 +76,7 @@ def _decide(
     count, admission = 0, None
     for line in lines:
         count += 1
-        trip, admission = considered(generation, principal, revision, batch, line, clock)
+        trip, admission = considered(generation, principal, revision, batch, line, clock, removed)
         if places is None:
             places = _places(generation, batch, admission)
         why = "no place with a batch service may serve it"
@@ -111,7 +112,7 @@ def _decide(
 
 def written(
     generation: Generation, principal: Principal, revision: int, batch: Batch, native: Native,
-    lines: Iterable[Line], clock: Clock, service: BatchServiceClient,
+    lines: Iterable[Line], clock: Clock, service: BatchServiceClient, removed: tuple[Removal, ...] = (),
 ) -> Iterator[bytes]:  # fmt: skip
     """The input as its provider takes it, line by line. Raises `NotThere` when rules or catalog have changed
     meanwhile."""
@@ -120,7 +121,7 @@ def written(
     def told() -> Iterator[bytes]:
         place = _Sum(deployment, service)
         for line in lines:
-            trip, admission = considered(generation, principal, revision, batch, line, clock)
+            trip, admission = considered(generation, principal, revision, batch, line, clock, removed)
             if deployment not in admission.deployments:
                 raise NotThere(f"line {line.number}: `{deployment.id}` may not serve it any more")
             body = _body(trip, place)
@@ -132,8 +133,9 @@ def written(
 
 
 def considered(
-    generation: Generation, principal: Principal, revision: int, batch: Batch, line: Line, clock: Clock
-) -> tuple[Trip, Admission]:
+    generation: Generation, principal: Principal, revision: int, batch: Batch, line: Line, clock: Clock,
+    removed: tuple[Removal, ...],
+) -> tuple[Trip, Admission]:  # fmt: skip
     """A line as it would be asked there. Raises `NotThere`."""
     if MARK in line.body:
         raise NotThere(f"line {line.number} names a file that is kept here")
@@ -141,7 +143,7 @@ def considered(
     try:
         envelope = read(ask)
         marked = msgspec.structs.replace(envelope, features=envelope.features | {BATCH})
-        admission = admit(generation, principal, revision, marked, ask.wishes)
+        admission = admit(generation, principal, revision, marked, ask.wishes, removed)
     except ProblemError as error:
         raise NotThere(f"line {line.number}: {error.problem.message}") from error
     if admission.mode != "named":
@@ -167,7 +169,9 @@ def ask_of(principal: Principal, batch: Batch, line: Line, *, at_ns: int, starte
         receipt_id=same("rcp", batch.id, line.number),
         at_ns=at_ns,
         started_s=started_s,
-        wishes=msgspec.structs.replace(wishes, tags=(*wishes.tags, batch.id), explain=False),
+        wishes=msgspec.structs.replace(
+            wishes, tags=(*wishes.tags, batch.id), explain=False, priority="batch"
+        ),
         headers=batch.terms.headers,
     )
 
