@@ -1,5 +1,5 @@
-"""Whatever breaks, and wherever: by `verified` a caller sees one whole answer or one honest error, and the books
-know all of it.
+"""Whatever breaks, and wherever: by `verified` a caller sees one whole answer or one honest error, and the
+books know all of it.
 """
 
 from collections.abc import Iterator
