@@ -2,10 +2,11 @@
 
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,8 +15,9 @@ from tests.faults.fault_house import DEADLINES, HIDDEN, TOTAL_S
 from tests.faults.fault_readers import broken_text, error_kind, whole_text
 from tests.faults.fault_scene import Scene
 from tests.faults.public_faults import NAMED, Named, Outcome
-from tests.gateway.door import DIALECTS, Answer, asked
+from tests.gateway.door import DIALECTS, Answer, Asked, asked
 from tests.gateway.duos import Theatre, theatre
+from tests.gateway.house import until
 from tests.gateway.stage import SECRET, Stage, good
 from tests.upstream_answers import TEXT
 
@@ -133,10 +135,13 @@ def _try(
     began = time.monotonic()
     said: Answer | None = None
     if named.stream == "left":
-        response, connection = play.caller.door.begin(ask, **headers)
-        response.read(1)
-        connection.close()
-        response.close()
+        if mode == "verified":
+            _leave_unanswered(play, ask, headers, lambda: bool(play.stage.seen(duo.first)))
+        else:
+            response, connection = play.caller.door.begin(ask, **headers)
+            response.read(1)
+            connection.close()
+            response.close()
         session = play.stage.seen(duo.first)[0].session
         gone = play.stage.gone(session, 1.0)
         took_s = time.monotonic() - began
@@ -155,6 +160,19 @@ def _try(
     if found is not None and took_s > TOTAL_S + 0.25:
         found, why = None, f"it took {took_s:.1f} s"
     return Trial(named, client, provider, mode, found, why, took_s, receipt, said, both)
+
+
+def _leave_unanswered(
+    play: Theatre, ask: Asked, headers: dict[str, str], asked_for: Callable[[], bool]
+) -> None:
+    """Ask, and leave when the provider has been asked: nothing is said before the answer is whole."""
+    door = play.caller.door
+    connection = HTTPConnection(door.host, door.port, timeout=door.timeout_s)
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    sent |= {"content-type": "application/json", "authorization": f"Bearer {door.token}", **ask.headers}
+    connection.request(ask.method, ask.path, ask.body, sent)
+    until(asked_for, "the provider's being asked")
+    connection.close()
 
 
 def _takes_no_prefill(request: Received, body: dict[str, Any]) -> Sequence[Step]:
