@@ -28,6 +28,7 @@ from passerelle.gateway.background.begin import Beginner
 from passerelle.gateway.background.runner import BackgroundRunner
 from passerelle.gateway.batch.run import Rules
 from passerelle.gateway.batch.runner import Runner
+from passerelle.gateway.charts import Charts
 from passerelle.gateway.counters import SharedCounters
 from passerelle.gateway.generation import (
     DeliveryRules,
@@ -47,6 +48,7 @@ from passerelle.policy.rules import Demands, Policy, compile_policy
 from passerelle.providers.base import Deadlines, Provider
 from passerelle.providers.build import build_provider
 from passerelle.providers.configured import configured
+from passerelle.router.health import Rules as HealthRules
 from passerelle.server import health, hello
 from passerelle.server.app import Entrance
 from passerelle.server.call import ModelCalls
@@ -97,9 +99,10 @@ class App:
         *,
         clock: Clock | None = None,
         counters: SharedCounters | None = None,
+        charts: Charts | None = None,
     ) -> None:
-        """Opens the store and builds the first generation. `counters` are those of limits that this host's
-        workers share. Raises `ConfigError`, `StoreUnavailable`.
+        """Opens the store and builds the first generation. `counters` (of limits) and `charts` (of health)
+        are those that this host's workers share. Raises `ConfigError`, `StoreUnavailable`.
         """
         self.clock: Clock = clock or SystemClock()
         self.source = source
@@ -114,7 +117,7 @@ class App:
         self.generations = Generations(
             first, partial(_next_generation, source, self.store), self._needs_restart
         )
-        self.vitals = Vitals(self.metrics, self.clock)
+        self.vitals = Vitals(self.metrics, self.clock, random.random, charts=charts, rules=first.health)
         settler = Settler(
             self.store,
             self.metrics,
@@ -175,7 +178,11 @@ class App:
         """Bring this worker's gauges up to date: once a second, since any worker may be the one scraped."""
         self.metrics.in_flight.set(self.road.in_flight)
         self.metrics.writer_queue.set(self.store.journal.backlog)
-        self.metrics.generation.set(self.generations.current.number)
+        generation = self.generations.current
+        self.metrics.generation.set(generation.number)
+        if self.vitals.rules != generation.health:
+            self.vitals.follow(generation.health)
+        self.vitals.measure(generation.catalog.deployments)
         self.metrics.fold()
 
     async def aclose(self) -> None:
@@ -336,6 +343,7 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         smart_mode=settings.router.smart_mode,
         onward=_onward(settings.router),
         default_rights=msgspec.convert(settings.limits.model_dump(), Rights),
+        health=msgspec.convert(settings.health.model_dump(), HealthRules),
         conversation_days=settings.store.conversation_days,
         entries={name: entry.identity for name, entry in entries.items()},
         delivery=msgspec.convert(settings.delivery.model_dump(), DeliveryRules),

@@ -223,6 +223,8 @@ def test_load_catalog_refuses_what_check_calls_an_error(tmp_path: Path) -> None:
             "",
         ),
         ('[aliases]\na = "gpt-6-sol"', "nothing_served"),
+        ('[router.names.nobody]\non_refusal = "next"', "unknown_name"),
+        ('[router.names."smart/mistral"]\non_refusal = "next"', ""),
         (
             '[providers.openai]\n[[models]]\nid = "m"\n[[deployments]]\nprovider = "openai"\nmodel = "m"',
             "no_price",

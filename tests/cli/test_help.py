@@ -35,6 +35,7 @@ def test_the_commands_are_these() -> None:
         "drill end",
         "drill list",
         "drill verify",
+        "health",
         "import litellm",
         "keys create",
         "keys list",

@@ -9,10 +9,10 @@ from passerelle.core.model import DATA_CLASSES
 from passerelle.gateway.estimate import BYTES_PER_TOKEN, EXPECTED_OUTPUT_TOKENS
 from passerelle.gateway.tour import LONGEST_PAUSE_S, MOST_ATTEMPTS
 from passerelle.policy.rules import Demands
-from passerelle.router.health import FIRST_OPEN_S, LONGEST_OPEN_S, OPEN_AFTER
+from passerelle.router.health import CIRCUIT_OF, CIRCUITS, LONGEST_TOLD_S, Rules
 from passerelle.router.plan import MODE_WORDS, WINDOW_POINTS
 
-COMPLIANCE, ROUTING = page("compliance.md"), page("routing.md")
+COMPLIANCE, ROUTING, RESILIENCE = page("compliance.md"), page("routing.md"), page("resilience.md")
 
 
 def test_data_classes_are_listed_in_their_order() -> None:
@@ -54,9 +54,29 @@ def test_the_figures_of_takeover_are_those_of_the_code() -> None:
     assert MOST_ATTEMPTS == 3
     assert "At most three attempts" in text
     assert f"at most {LONGEST_PAUSE_S:g} s" in text
-    assert OPEN_AFTER == 5
-    assert f"After five failures in a row a deployment is tried last for {FIRST_OPEN_S:g} s" in text
-    assert f"up to {LONGEST_OPEN_S:g};" in text
+    rules = Rules()
+    assert rules.open_after == 5
+    assert f"After five failures in a row a deployment is tried last for {rules.open_s:g} s" in text
+    assert f"up to {rules.longest_open_s:g};" in text
+    assert rules.probe_every_s == 20
+    assert "One request in twenty seconds" in text
+
+
+def test_the_circuits_and_figures_of_health_are_those_of_the_code() -> None:
+    told = {row[0]: row[1].split(", ") for row in rows(section(RESILIENCE, "### Breakers"))}
+    for circuit in CIRCUITS:
+        assert told[circuit] == [kind for kind, of in CIRCUIT_OF.items() if of == circuit]
+    text, health = " ".join(section(RESILIENCE, "## Health").split()), Rules()
+    assert f"after {health.open_after} failures in a row" in text
+    assert health.window_share == 0.5
+    assert f"at least half of at least {health.window_least} outcomes in {health.window_s:g} s failed" in text
+    assert f"for {health.open_s:g} s, then 20, 40 … up to {health.longest_open_s:g}" in text
+    assert f"every {health.probe_every_s:g} s at the latest" in text
+    assert f"until then, {LONGEST_TOLD_S / 60:g} minutes at most" in text
+    assert health.throttle_s == 120
+    assert f"over the last two minutes, from {health.window_least} requests on" in text
+    assert health.retry_share == 0.1
+    assert f"{health.retry_least} in {health.retry_window_s:g} s or a tenth" in text
 
 
 def test_the_figures_of_the_estimate_are_those_of_the_code() -> None:

@@ -1,19 +1,25 @@
 """The matrix: every fault, every caller's and provider's dialect, streamed or not, at every place.
 
 A cell is also asked with both places failing, where nothing is delivered before the fault: then an honest
-error is the only right answer.
+error is the only right answer. Where a part comes before it, it is also asked `verified`: then the whole
+answer is.
 """
 
 from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from tests.faults.fault_catalogue import FAULTS, Fault
 from tests.faults.fault_scene import Position, Scene
 from tests.gateway.door import DIALECTS
 
 from passerelle.core.request import Dialect
+from passerelle.server.route import WANTED
+
+Mode = Literal["stream", "verified"]
+DELIVERY = "x-passerelle-delivery"
+MODES: tuple[Mode, ...] = ("stream", "verified") if DELIVERY.encode() in WANTED else ("stream",)
 
 
 class Cell(NamedTuple):
@@ -26,10 +32,12 @@ class Cell(NamedTuple):
     at: Position
     both: bool = False
     """Both places fail so."""
+    verified: bool = False
+    """The caller asks that nothing be delivered before it is whole."""
 
     def __str__(self) -> str:
         how = "stream" if self.stream else "whole"
-        both = ", both places" if self.both else ""
+        both = ", both places" if self.both else ", verified" if self.verified else ""
         return f"{self.fault.name} ({self.client} < {self.provider}, {how}, {self.at}{both})"
 
     def scene(self, canary: str = "") -> Scene:
@@ -48,6 +56,8 @@ def everything() -> Iterator[Cell]:
                         yield cell
                         if not (fault.harmless or fault.either or fault.refusal or cell.scene().told):
                             yield cell._replace(both=True)
+                        if "verified" in MODES and cell.scene().told and not fault.harmless:
+                            yield cell._replace(verified=True)
 
 
 def _pairs(cell: Cell) -> set[tuple[object, ...]]:
@@ -62,6 +72,9 @@ def _pairs(cell: Cell) -> set[tuple[object, ...]]:
         ("both", cell.client, cell.both, cell.stream),
         ("both there", cell.provider, cell.both, cell.stream),
         ("fault, both", name, cell.both),
+        ("fault, verified", name, cell.verified),
+        ("verified", cell.client, cell.verified),
+        ("verified there", cell.provider, cell.verified),
     }
 
 

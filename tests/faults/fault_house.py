@@ -64,7 +64,9 @@ class FaultHouse:
             more["stream_options"] = {"include_usage": True}
         began = time.monotonic()
         try:
-            said = self.play.caller.door.send(asked(cell.client, duo.name, stream=cell.stream, **more))
+            wish = {"x_passerelle_delivery": "verified"} if cell.verified else {}
+            ask = asked(cell.client, duo.name, stream=cell.stream, **more)
+            said = self.play.caller.door.send(ask, **wish)
             took_s = time.monotonic() - began
             self._judge(cell, duo, said)
         except BusyError:
@@ -118,6 +120,7 @@ class FaultHouse:
             _need(said.headers["x-passerelle-attempts"] == "2", "the header counts otherwise")
             self.rescued += 1
         else:
+            _need(not cell.verified, f"what is verified was not rescued: {_told(attempts)}")
             _need(
                 cell.scene().told or cell.fault.either,
                 f"nothing had been delivered, and it was not rescued: {_told(attempts)}",

@@ -15,8 +15,9 @@ from pathlib import Path
 from textwrap import fill
 
 from tests.docs.pages import DOCS
+from tests.faults.fault_cells import MODES
 from tests.faults.public_faults import HARDER, NAMED, PUBLIC, Outcome
-from tests.faults.public_trials import MODES, Trial, trials
+from tests.faults.public_trials import Trial, trials
 from tests.gateway.stage import Stage
 
 PAGE = DOCS / "resilience.md"

@@ -2,31 +2,28 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tests.faultd import Received, Send, Step, answer
+from tests.faults.fault_cells import MODES, Mode
 from tests.faults.fault_house import DEADLINES, HIDDEN, TOTAL_S
 from tests.faults.fault_readers import broken_text, error_kind, whole_text
 from tests.faults.fault_scene import Scene
 from tests.faults.public_faults import NAMED, Named, Outcome
 from tests.gateway.door import DIALECTS, Answer, Asked, asked
-from tests.gateway.duos import Theatre, theatre
+from tests.gateway.duos import Duo, Theatre, theatre
 from tests.gateway.house import until
 from tests.gateway.stage import SECRET, Stage, good
 from tests.upstream_answers import TEXT
 
 from passerelle.core.request import Dialect
-from passerelle.server.route import WANTED
 
-Mode = Literal["stream", "verified"]
-DELIVERY = "x-passerelle-delivery"
-MODES: tuple[Mode, ...] = ("stream", "verified") if DELIVERY.encode() in WANTED else ("stream",)
 NOWHERE = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "H2", "H4", "H9", "H12")
 """Faults that are also tried with nobody else to ask."""
 PAIRS: tuple[tuple[Dialect, Dialect], ...] = (
@@ -135,13 +132,7 @@ def _try(
     began = time.monotonic()
     said: Answer | None = None
     if named.stream == "left":
-        if mode == "verified":
-            _leave_unanswered(play, ask, headers, lambda: bool(play.stage.seen(duo.first)))
-        else:
-            response, connection = play.caller.door.begin(ask, **headers)
-            response.read(1)
-            connection.close()
-            response.close()
+        _leave(play, duo, ask, headers, heard=mode == "stream")
         session = play.stage.seen(duo.first)[0].session
         gone = play.stage.gone(session, 1.0)
         took_s = time.monotonic() - began
@@ -162,16 +153,20 @@ def _try(
     return Trial(named, client, provider, mode, found, why, took_s, receipt, said, both)
 
 
-def _leave_unanswered(
-    play: Theatre, ask: Asked, headers: dict[str, str], asked_for: Callable[[], bool]
-) -> None:
-    """Ask, and leave when the provider has been asked: nothing is said before the answer is whole."""
+def _leave(play: Theatre, duo: Duo, ask: Asked, headers: dict[str, str], *, heard: bool) -> None:
+    """Go away: after the first byte of the answer, or, where none may come before it is whole, once the
+    provider has been asked."""
     door = play.caller.door
-    connection = HTTPConnection(door.host, door.port, timeout=door.timeout_s)
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    sent |= {"content-type": "application/json", "authorization": f"Bearer {door.token}", **ask.headers}
-    connection.request(ask.method, ask.path, ask.body, sent)
-    until(asked_for, "the provider's being asked")
+    if heard:
+        response, connection = door.begin(ask, **headers)
+        response.read(1)
+        response.close()
+    else:
+        connection = HTTPConnection(door.host, door.port, timeout=door.timeout_s)
+        sent = {"content-type": "application/json", "authorization": f"Bearer {door.token}"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("POST", ask.path, ask.body, sent)
+        until(lambda: play.stage.seen(duo.first), "the provider was asked")
     connection.close()
 
 

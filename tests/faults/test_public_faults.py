@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from tests.faults import page
+from tests.faults.fault_cells import MODES, Mode
 from tests.faults.public_faults import NAMED, Named
-from tests.faults.public_trials import MODES, Mode, Trial, trials
+from tests.faults.public_trials import Trial, trials
 from tests.gateway.stage import Stage
 
 

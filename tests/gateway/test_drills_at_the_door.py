@@ -1,6 +1,8 @@
 """A supplier taken out, on paper and in earnest, through the command and a gateway of two workers."""
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -9,12 +11,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from click.testing import CliRunner
 from tests.cli.calling import Said, call
 from tests.gateway.door import Asked
 from tests.gateway.house import Caller, House, running, until
 from tests.gateway.stage import ENV, Catalogue, Stage
 from tests.serving import clean_env
+
+from passerelle.app import build_generation
+from passerelle.cli.main import passerelle
+from passerelle.config import load_settings
+from passerelle.core.receipt import Receipt
+from passerelle.gateway.drill.judge import Judge
+from passerelle.gateway.drill.shapes import case_of, read
+from passerelle.policy.removal import Removal, Without
 
 EU = 'attributes = { regions = ["eu"], jurisdictions = ["EU"] }'
 US = 'attributes = { regions = ["us"], jurisdictions = ["US"] }'
@@ -54,16 +66,19 @@ def chat(model: str) -> Asked:
 
 
 def drill(house: House, *args: str, **env: str) -> Said:
-    return call(
-        "drill", "--config", str(house.gateway.config_path), *args, data=house.gateway.data, **ENV, **env
+    """The command on the installation, in this process."""
+    done = CliRunner(env={"PASSERELLE_DATA_DIR": str(house.gateway.data), **ENV, **env}).invoke(
+        passerelle, ["drill", "--config", str(house.gateway.config_path), *args]
     )
+    return Said(done.exit_code, done.stdout, done.stderr)
 
 
 def test_a_drill_on_paper_says_who_is_left_with_nobody_and_why_and_calls_nobody(
     house: House, asked: tuple[Caller, Caller], stage: Stage
 ) -> None:
     before = len(stage.requests)
-    said = drill(house, "--without", "north", "--json")
+    config, data = str(house.gateway.config_path), house.gateway.data
+    said = call("drill", "--config", config, "--without", "north", "--json", data=data, **ENV)
     assert said.code == 2, said.err
     assert len(stage.requests) == before
     report = said.json
@@ -105,17 +120,17 @@ def test_the_reports_are_signed_and_a_changed_byte_is_found(
     assert written.code == 2, written.err
     key = str(house.gateway.data / "keys" / "receipts.pub.pem")
     for file in files:
-        good = call("drill", "verify", str(file), "--public-key", key)
+        good = drill(house, "verify", str(file), "--public-key", key)
         assert (good.code, good.err) == (0, ""), good
         content = file.read_bytes()
         assert b"globex" in content
         assert b"<script" not in content
         changed = tmp_path / f"changed{file.suffix}"
         changed.write_bytes(content.replace(b"globex", b"gl0bex", 1))
-        assert call("drill", "verify", str(changed)).code == 1
-    other = call("drill", "verify", str(files[0]), "--public-key", "00" * 32)
+        assert drill(house, "verify", str(changed)).code == 1
+    other = drill(house, "verify", str(files[0]), "--public-key", "00" * 32)
     assert other.code == 1
-    assert call("drill", "verify", key).code == 1
+    assert drill(house, "verify", key).code == 1
 
 
 def test_a_golden_set_is_judged_in_every_dialect(
@@ -163,6 +178,61 @@ def test_a_golden_set_is_judged_in_every_dialect(
     assert (report["totals"]["moved"], report["totals"]["lost"]) == (7, 2)
     assert {loss["data_class"] for loss in report["losses"]} == {"personal"}
     assert len(stage.requests) == before
+
+
+def test_a_recorded_request_is_judged_as_the_road_decided_it(
+    house: House, asked: tuple[Caller, Caller]
+) -> None:
+    """The receipt's shape holds all that the decision depended on: judged again, it is the same decision."""
+    free, _ = asked
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    words: list[dict[str, Any]] = [
+        {"model": "bridge", "tools": tools},
+        {"model": "smart", "messages": [{"role": "user", "content": [picture]}]},
+        {"model": "smart", "tools": tools, "max_tokens": 7},
+        {"model": "bridge", "messages": [{"role": "user", "content": "long " * 9_000}]},
+    ]
+    headers: list[dict[str, str]] = [
+        {},
+        {"x_passerelle_data_class": "secret"},
+        {"x_passerelle_models": "bridge,south/*"},
+        {"x_passerelle_mode": "cost"},
+    ]
+    ids = set()
+    for body in words:
+        for header in headers:
+            said = {"messages": [{"role": "user", "content": "hello"}], **body}
+            answer = free.door.send(Asked("/v1/chat/completions", json.dumps(said).encode()), **header)
+            ids.add(answer.receipt)
+    house.booked(free)
+    settings = load_settings(
+        house.gateway.config_path, {**os.environ, **ENV}, {"data_dir": str(house.gateway.data)}
+    )
+    generation = build_generation(settings, None, house.store)
+    judge = Judge(generation, house.store.identity.revision, Removal(Without("nobody")), {})
+    found = 0
+    for body in house.store.receipts.bodies(free.tenant.org_id, since_ns=0, until_ns=time.time_ns()):
+        receipt = msgspec.json.decode(body, type=Receipt)
+        entry = house.store.identity.entry(receipt.key_id)
+        if receipt.id not in ids:
+            continue
+        found += 1
+        assert receipt.plan is not None
+        assert entry is not None
+        case = case_of(read(body), entry.principal)
+        assert case is not None
+        before = judge.judge(case).before
+        assert (receipt.plan.candidates == ()) == (before is None)
+        if before is not None:
+            assert {c.deployment for c in before.candidates} == {
+                c.deployment for c in receipt.plan.candidates
+            }
+            assert before.rejections == receipt.plan.rejections
+            assert (before.mode, before.data_class) == (receipt.plan.mode, receipt.plan.data_class)
+            costs = {c.deployment: c.cost_nanos for c in receipt.plan.candidates if c.cost_nanos is not None}
+            assert costs.items() <= {c.deployment: c.cost_nanos for c in before.candidates}.items()
+    assert found == len(ids) == 16
 
 
 # --- in earnest
@@ -242,6 +312,16 @@ def test_it_ends_by_its_own_clock_when_the_command_is_killed(house: House, opera
     assert until_s <= time.time() < until_s + 1.0
 
 
+def test_it_is_summed_up_when_its_time_is_over(house: House, operator: Caller) -> None:
+    caller = house.caller("waited for")
+    process = begin(house, operator, caller, "2s")
+    until(lambda: everywhere(house, caller, SOUTH), "it is out", within_s=1.5)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert "over since" in out
+    assert "0 requests: nobody else" in out
+
+
 def test_it_outlives_a_killed_gateway_and_keeps_its_end(house: House, operator: Caller) -> None:
     caller = house.caller("restarted")
     asked = {"without": "north", "scope": "key", "scope_id": caller.key_id, "for_s": 120, "reason": "test"}
@@ -264,6 +344,27 @@ def test_it_outlives_a_killed_gateway_and_keeps_its_end(house: House, operator: 
 def newest(house: House, operator: Caller) -> dict[str, Any]:
     found: dict[str, Any] = house.at(operator).get("/api/drill").json["drills"][0]
     return found
+
+
+def test_another_name_typed_takes_nothing_out(house: House, operator: Caller) -> None:
+    ours, theirs = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            [
+                sys.executable, "-m", "passerelle", "drill", "--without", "north", "--live", "--for", "5s",
+                "--scope", f"key:{operator.key_id}", "--url", house.gateway.base_url,
+            ],
+            env=clean_env(PASSERELLE_API_KEY=operator.token),
+            stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        before = house.at(operator).get("/api/drill").json["drills"]
+        os.write(ours, b"south\n")
+        _, err = process.communicate(timeout=20)
+        assert (process.returncode, "Nothing was taken out" in err) == (1, True), err
+        assert house.at(operator).get("/api/drill").json["drills"] == before
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_a_member_may_not_and_an_unknown_scope_or_supplier_is_refused(house: House, operator: Caller) -> None:

@@ -7,8 +7,8 @@ from tests import worlds
 
 from passerelle.core.model import Deployment
 from passerelle.core.plan import Mode, Rejection
-from passerelle.router.health import DeploymentHealth
 from passerelle.router.plan import Scene, in_words, plan
+from passerelle.router.standing import Standing
 
 MODES: tuple[Mode, ...] = ("named", "quality", "balanced", "cost", "fast")
 
@@ -20,8 +20,6 @@ def scene(mode: Mode, **fields: object) -> Scene:
         data_class="internal",
         rejections=(),
         costs={},
-        health={},
-        now_s=100.0,
         draw=0.3,
         generation=1,
         policy_version="p",
@@ -35,20 +33,20 @@ def scene(mode: Mode, **fields: object) -> Scene:
     mode=st.sampled_from(MODES),
     draw=st.floats(0, 1, exclude_max=True),
     costs=st.dictionaries(st.integers(0, 7), st.none() | st.integers(0, 10**9)),
-    open_until=st.dictionaries(st.integers(0, 7), st.floats(0, 200)),
+    last=st.dictionaries(st.integers(0, 7), st.booleans()),
 )
 def test_a_plan_is_a_permutation_with_demo_and_ailing_places_last(
-    pool: tuple[Deployment, ...], mode: Mode, draw: float, costs: dict[int, int], open_until: dict[int, float]
+    pool: tuple[Deployment, ...], mode: Mode, draw: float, costs: dict[int, int], last: dict[int, bool]
 ) -> None:
     pool = tuple(d for d in pool if d.weight > 0)
     said = {f"p{i}/d{i}": cost for i, cost in costs.items()}
-    health = {f"p{i}/d{i}": DeploymentHealth(open_until_s=at) for i, at in open_until.items()}
-    seen = scene(mode, costs=said, health=health, draw=draw)
+    standings = {f"p{i}/d{i}": Standing(put, "it fell") for i, put in last.items()}
+    seen = scene(mode, costs=said, standings=standings, draw=draw)
     made = plan(pool, seen)
     assert sorted(c.deployment for c in made.candidates) == sorted(d.id for d in pool)
     by_id = {d.id: d for d in pool}
     places = [
-        (c.deployment in health and health[c.deployment].open_until_s > 100.0, by_id[c.deployment].demo)
+        (c.deployment in standings and standings[c.deployment].last, by_id[c.deployment].demo)
         for c in made.candidates
     ]
     assert places == sorted(places)
@@ -86,11 +84,8 @@ def test_cost_takes_the_cheapest_within_five_and_a_half_points() -> None:
 
 
 def test_fast_takes_the_quickest_measured_place() -> None:
-    health = {
-        "p/poor": DeploymentHealth(first_content_s=0.2),
-        "p/best": DeploymentHealth(first_content_s=0.9),
-    }
-    assert order("fast", health=health)[:2] == ["poor", "best"]
+    latencies = {"p/poor": 0.2, "p/best": 0.9}
+    assert order("fast", latencies=latencies)[:2] == ["poor", "best"]
 
 
 def test_named_places_share_by_weight() -> None:
@@ -107,11 +102,9 @@ def test_words_name_the_choice_and_the_rules_that_excluded() -> None:
     assert "5 eligible, 1 excluded" in words
 
 
-def test_a_breaker_opens_after_five_failures_and_closes_on_success() -> None:
-    health = DeploymentHealth()
-    opened = [health.failed("server_error", 100.0) for _ in range(5)]
-    assert opened == [False, False, False, False, True]
-    assert health.state(105.0) == "open"
-    assert health.state(111.0) == "healthy"
-    assert health.succeeded(0.5)
-    assert health.state(100.0) == "healthy"
+def test_a_plan_and_its_words_say_why_a_place_is_put_last() -> None:
+    why = "its breaker `transport` is open for 8 s more"
+    made = plan(_pool(), scene("balanced", costs=COSTS, standings={"p/near": Standing(True, why)}))
+    assert made.candidates[-1].deployment == "p/near"
+    assert made.candidates[-1].because.endswith(f"put last: {why}")
+    assert f"`p/near` is put last: {why}." in in_words(made)

@@ -12,7 +12,9 @@ from tests.gateway.house import Caller, House, running, until
 from tests.gateway.stage import ENV, Catalogue, Stage, whole_body
 
 SAMPLE = re.compile(r"^(?P<name>[a-z_]+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$", re.MULTILINE)
-LABELS = {"dialect", "operation", "outcome", "deployment", "result", "type", "currency", "kind", "le"}
+LABELS = {"dialect", "operation", "outcome", "deployment", "result", "type", "currency", "kind", "le"} | {
+    "circuit"
+}
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one worker", "two workers"])

@@ -87,6 +87,15 @@ def _findings(settings: Settings, catalog: Catalog, known: Builtin) -> Iterator[
                 severity="warning",
                 code="no_price",
             )
+    for name in settings.router.names:
+        if not (catalog.resolve(name) or name in settings.aliases or name.partition("/")[0] == "smart"):
+            yield origin.finding(
+                ("router", "names", name),
+                f"nothing is called `{name}` here, so this is said of no request",
+                "Name an alias, a model that is served, or `smart`",
+                severity="warning",
+                code="unknown_name",
+            )
     for alias, targets in settings.aliases.items():
         meant = all(catalog.model(target) or target in settings.aliases for target in targets)
         if meant and alias not in catalog.names:

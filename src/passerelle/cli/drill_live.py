@@ -74,17 +74,18 @@ def _watch(client: Client, drill: dict[str, Any]) -> None:
         if signal.sigtimedwait(_ENDS, min(left_s, _LOOK_EVERY_S)) is not None:
             _put_back(client, drill)
             return
-        if not _runs(client, drill["id"]):
+        if _was_ended(client, drill["id"]):
             click.echo("It was ended by someone else.", err=True)
             return
 
 
-def _runs(client: Client, drill_id: str) -> bool:
+def _was_ended(client: Client, drill_id: str) -> bool:
+    """Whether someone put it back early."""
     try:
         drills = client.get("/api/drill").body["drills"]
     except Failure:  # the gateway restarts: the drill goes on, and ends by itself
-        return True
-    return any(drill["id"] == drill_id and drill["running"] for drill in drills)
+        return False
+    return any(drill["id"] == drill_id and "ended_at_ns" in drill for drill in drills)
 
 
 def _put_back(client: Client, drill: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ _COMMANDS = {
     "batches": ("batches", "List, show and cancel batches."),
     "check": ("check", "Name every mistake in the configuration."),
     "drill": ("drill", "What would still be served without a supplier."),
+    "health": ("health", "How deployments are doing."),
     "import": ("imports", "Turn another gateway's configuration into ours."),
     "keys": ("keys", "Create, list and revoke API keys."),
     "local": ("local", "Install the local demo model, and see its state."),

@@ -116,4 +116,5 @@ def _health(url: str | None) -> dict[str, str]:
 def _worst(deployments: tuple[str, ...], health: dict[str, str]) -> str:
     """The state of a model: healthy as soon as one of its deployments is."""
     states = {health.get(name, "unknown") for name in deployments}
-    return next((s for s in ("healthy", "unknown", "open") if s in states), "")
+    ranks = ("healthy", "unknown", "half-open", "waiting", "open")
+    return next((state for state in ranks if state in states), "")

@@ -26,6 +26,7 @@ from passerelle.cli.common import (
 if TYPE_CHECKING:
     from passerelle.app import App
     from passerelle.config import Settings
+    from passerelle.gateway.charts import Charts
     from passerelle.gateway.counters import SharedCounters
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # mallopt(3), read 2026-11-22
@@ -40,6 +41,7 @@ _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # mallopt(3), read 2026-11-22
 )
 @click.option("--fd", type=int, hidden=True, help="A listening socket inherited from the parent.")
 @click.option("--limits-fd", type=int, hidden=True, help="Shared counters inherited from the parent.")
+@click.option("--health-fd", type=int, hidden=True, help="Shared health inherited from the parent.")
 @click.option("--ready-fd", type=int, hidden=True, help="Where the parent waits to hear that we serve.")
 @click.option("--place", type=int, default=0, hidden=True, help="Which of the parent's workers this is.")
 def command(
@@ -50,6 +52,7 @@ def command(
     workers: int | None,
     fd: int | None,
     limits_fd: int | None,
+    health_fd: int | None,
     ready_fd: int | None,
     place: int,
 ) -> None:
@@ -66,8 +69,9 @@ def command(
     said = overrides(data, host=host, port=port, workers=workers)
     if fd is not None:
         counters = None if limits_fd is None else _shared_counters(limits_fd, place)
+        charts = None if health_fd is None else _shared_charts(health_fd, place)
         announce = None if ready_fd is None else partial(_announce, ready_fd)
-        _serve(settings, socket.socket(fileno=fd), config, said, counters, announce)
+        _serve(settings, socket.socket(fileno=fd), config, said, counters, charts, announce)
         return
     sock = listening_socket(settings)
     click.echo(f"Passerelle listens on {address(settings, sock)}", err=True)
@@ -96,6 +100,14 @@ def _shared_counters(fd: int, place: int) -> "SharedCounters":
     return SharedCounters(fd, place)
 
 
+def _shared_charts(fd: int, place: int) -> "Charts":
+    """The health of deployments, likewise."""
+    from passerelle.gateway.charts import Charts
+
+    os.set_inheritable(fd, False)
+    return Charts(fd, place)
+
+
 def _announce(ready_fd: int) -> None:
     """Tell the parent that requests are taken."""
     os.write(ready_fd, b"1")
@@ -108,6 +120,7 @@ def _serve(
     config: Path | None,
     said: dict[str, object],
     counters: "SharedCounters | None" = None,
+    charts: "Charts | None" = None,
     on_ready: Callable[[], None] | None = None,
 ) -> None:
     """One worker, to its end."""
@@ -115,7 +128,7 @@ def _serve(
 
     _share_one_heap()
     logs.configure(settings.telemetry.log_level, settings.telemetry.log_format)
-    run_app(build_app(settings, config, said, counters), sock, on_ready)
+    run_app(build_app(settings, config, said, counters, charts), sock, on_ready)
 
 
 def _share_one_heap() -> None:
@@ -157,9 +170,10 @@ def build_app(
     config: Path | None,
     said: dict[str, object],
     counters: "SharedCounters | None" = None,
+    charts: "Charts | None" = None,
 ) -> "App":
-    """Everything joined, or exit 1 with the reason. `said` are the command line's overrides, `counters` what
-    this worker shares with others.
+    """Everything joined, or exit 1 with the reason. `said` are the command line's overrides, `counters` and
+    `charts` what this worker shares with others.
     """
     from passerelle.app import App, Source
     from passerelle.config import ConfigError
@@ -167,7 +181,8 @@ def build_app(
 
     private_data_dir(settings)
     try:
-        return App(Source(config_path(config), dict(os.environ), said), settings, counters=counters)
+        source = Source(config_path(config), dict(os.environ), said)
+        return App(source, settings, counters=counters, charts=charts)
     except ConfigError as error:
         raise refused(error) from error
     except StoreUnavailable as error:

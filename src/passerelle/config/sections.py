@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, Strict
 
 from passerelle.config.types import Count, Flag, Name, Positive, Seconds, Section, Share, Text, Whole
 from passerelle.core.plan import OnContextLength, OnRefusal
@@ -93,6 +93,21 @@ class RouterSettings(Section):
     on_context_length: OnContextLength = "fail"
     on_refusal: OnRefusal = "fail"
     names: Mapping[Name, NameSettings] = Field(default_factory=dict)
+
+
+class HealthSettings(Section):
+    """`[health]`: when a deployment is tried last, and when again. Same names as `router.health.Rules`."""
+
+    open_after: Positive = 5
+    window_s: Annotated[float, Strict(), Field(ge=0.1, le=3600)] = 30.0
+    window_least: Positive = 20
+    window_share: Annotated[float, Strict(), Field(gt=0, le=1)] = 0.5
+    open_s: Seconds = 10.0
+    longest_open_s: Seconds = 300.0
+    probe_every_s: Seconds = 20.0
+    retry_share: Share = 0.1
+    retry_least: Count = 3
+    retry_window_s: Annotated[float, Strict(), Field(ge=0.1, le=3600)] = 10.0
 
 
 class FileSettings(Section):

@@ -24,6 +24,7 @@ from passerelle.config.sections import (
     DeadlineSettings,
     DeliverySettings,
     FileSettings,
+    HealthSettings,
     LimitSettings,
     LocalSettings,
     RouterSettings,
@@ -56,6 +57,7 @@ class Settings(Section):
     deadlines: DeadlineSettings = DeadlineSettings()
     delivery: DeliverySettings = DeliverySettings()
     router: RouterSettings = RouterSettings()
+    health: HealthSettings = HealthSettings()
     policy: PolicySettings = PolicySettings()
     files: FileSettings = FileSettings()
     batches: BatchSettings = BatchSettings()

@@ -30,8 +30,8 @@ from passerelle.policy.eligible import (
 )
 from passerelle.policy.removal import RULE as REMOVED_RULE
 from passerelle.policy.removal import Removal, takes_out
-from passerelle.router.health import DeploymentHealth
 from passerelle.router.plan import Scene, plan
+from passerelle.router.standing import Standings
 
 SMART = "smart"
 _HIDDEN = "key.models"
@@ -148,8 +148,8 @@ def planned(
     generation: Generation,
     admission: Admission,
     *,
-    health: Mapping[str, DeploymentHealth],
-    now_s: float,
+    standings: Standings,
+    latencies: Mapping[str, float],
     draw: float,
 ) -> Plan:
     """The order in which the admitted are tried."""
@@ -161,8 +161,8 @@ def planned(
             data_class=admission.data_class,
             rejections=admission.rejections,
             costs={d.id: expected_cost(envelope, d.effective_price) for d in admission.deployments},
-            health=health,
-            now_s=now_s,
+            standings=standings,
+            latencies=latencies,
             draw=draw,
             generation=generation.number,
             policy_version=generation.policy.version,

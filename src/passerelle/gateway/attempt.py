@@ -13,6 +13,7 @@ from passerelle.codecs.base import ReplyContext, StreamWatcher
 from passerelle.codecs.fitting import UnfitError
 from passerelle.core.clock import Clock
 from passerelle.core.errors import AnswerError, Problem, ProblemError
+from passerelle.core.model import Deployment
 from passerelle.core.plan import Rejection
 from passerelle.gateway import hedge
 from passerelle.gateway import leg as legs
@@ -23,15 +24,15 @@ from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
 from passerelle.gateway.onward import onward, too_small
-from passerelle.gateway.outbound import Answer
+from passerelle.gateway.outbound import Answer, Outbound
 from passerelle.gateway.outcomes import Outcomes, observe
 from passerelle.gateway.outcomes import Setback as _Setback
 from passerelle.gateway.patience import Patience, expect_size
 from passerelle.gateway.proof import Prover
 from passerelle.gateway.settle import Settler
-from passerelle.gateway.tour import MOST_VERIFIED, Tour
+from passerelle.gateway.tour import MOST_ATTEMPTS, MOST_VERIFIED, Tour
 from passerelle.gateway.translate import decode_whole, encode_for, watch_stream
-from passerelle.gateway.trip import Trip, pass_over
+from passerelle.gateway.trip import Trip, pass_over, put_off
 from passerelle.gateway.vitals import Vitals
 from passerelle.providers.base import Call, Reply, SendError
 from passerelle.providers.failures import (
@@ -48,6 +49,7 @@ HELD_BACK_BOUND = 256 << 10
 log = logging.getLogger("passerelle.road")
 _ERROR_BODY_S = 5.0
 """How long the words beside an error status are waited for."""
+BEING_TRIED_OUT = "put last: its breaker is open and another request is trying it out"
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 
 
@@ -65,6 +67,7 @@ class Engine:
     ) -> None:
         self._store = store
         self._outcomes = Outcomes(settler, vitals, clock)
+        self._vitals = vitals
         self._holds = holds
         self._clock = clock
         self._jitter = jitter
@@ -75,7 +78,7 @@ class Engine:
 
     async def whole(self, trip: Trip, context: ReplyContext) -> Answer:
         """The whole answer. Raises `ProblemError` when no deployment gave one."""
-        tour, failure = Tour(trip.plan, self._jitter), None
+        tour, failure = self._tour(trip), None
         hedged = trip.ask.wishes.hedge and hedge.allowed(trip)
         while True:
             leg = await self._next(trip, tour, failure)
@@ -93,7 +96,7 @@ class Engine:
 
     async def open(self, trip: Trip, context: ReplyContext) -> Opened:
         """A committed stream. Raises `ProblemError` when no deployment came to its first content."""
-        tour, failure = Tour(trip.plan, self._jitter), None
+        tour, failure = self._tour(trip), None
         while True:
             leg = await self._next(trip, tour, failure)
             try:
@@ -103,7 +106,7 @@ class Engine:
 
     async def proven(self, trip: Trip, context: ReplyContext) -> Held:
         """A whole stream, its attempt booked. Raises `ProblemError` when no deployment came to its end."""
-        tour, failure = Tour(trip.plan, self._jitter, most=MOST_VERIFIED), None
+        tour, failure = self._tour(trip, MOST_VERIFIED), None
         held = self._prover.held(trip)
         while True:
             leg = await self._next(trip, tour, failure)
@@ -139,6 +142,10 @@ class Engine:
             log.exception("a stream cannot be gone on with", extra={"receipt_id": trip.receipt_id})
             return None
 
+    def _tour(self, trip: Trip, most: int = MOST_ATTEMPTS) -> Tour:
+        tenant = trip.ask.principal.tenant
+        return Tour(trip.plan, self._jitter, lambda place: self._vitals.again(place, tenant), most=most)
+
     async def _next(self, trip: Trip, tour: Tour, failure: Failure | None) -> Leg:
         """The next attempt, held for and announced. Raises `ProblemError` when the tour is over."""
         generation, ticket = trip.generation, trip.ticket
@@ -165,17 +172,26 @@ class Engine:
                 pass_over(trip, smaller)
                 tour.skip()
                 continue
+            probing = self._vitals.enter(
+                deployment.id, trip.ask.principal.tenant, others=tour.others and not stop.pause_s
+            )
+            if probing is None:
+                put_off(trip, deployment.id, BEING_TRIED_OUT)
+                tour.defer()
+                continue
             if deployment.id in generation.limited and ticket is not None:
                 found = ticket.occupy(deployment)
                 if found is not None:
                     full = found if full is None or found.wait_s < full.wait_s else full
                     pass_over(trip, found.rejection)
+                    self._vitals.left(deployment.id, probing=probing)
                     tour.skip()
                     continue
             try:
                 outbound = encode_for(trip, deployment)
             except UnfitError as error:  # what one model cannot do, the next may
                 unfit = error
+                self._vitals.left(deployment.id, probing=probing)
                 if ticket is not None:
                     ticket.vacate()
                 pass_over(
@@ -184,11 +200,21 @@ class Engine:
                 tour.skip()
                 continue
             break
+        try:
+            return await self._begin(trip, deployment, outbound, probing=probing)
+        except BaseException:
+            self._vitals.left(deployment.id, probing=probing)
+            raise
+
+    async def _begin(self, trip: Trip, deployment: Deployment, outbound: Outbound, *, probing: bool) -> Leg:
+        """An attempt, held for and announced."""
+        generation = trip.generation
         until_s = trip.ask.started_s + legs.deadlines_of(trip, deployment).total_s
         estimate = await self._holds.reserve(trip, deployment, until_s - self._clock.monotonic_s())
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
-        if presence is not None:
-            presence.drains = deployment.provider in generation.drained
+        leg.probing = probing
+        if trip.ask.presence is not None:
+            trip.ask.presence.drains = deployment.provider in generation.drained
         intent = legs.intent_of(trip, leg, estimate)
         try:
             if trip.ask.principal.rights.audit == "required":
@@ -333,6 +359,7 @@ class Engine:
                 leg.upstream_request_id = said[name][:120]
                 break
         if 200 <= reply.status < 300:
+            self._vitals.told(leg.deployment.id, said)
             return reply
         reply.set_deadline(asyncio.get_running_loop().time() + _ERROR_BODY_S)
         try:

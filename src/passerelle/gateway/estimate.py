@@ -19,6 +19,8 @@ BYTES_PER_TOKEN = 4
 """English prose and code run at 3.5 to 4.5 bytes a token in current vocabularies."""
 FEWEST_BYTES_PER_TOKEN = 1
 """Byte-level vocabularies never give more tokens than bytes: the bound that money may rest on."""
+_MOST_BYTES_PER_TOKEN = 12
+"""No script has longer ones on average: see `policy.eligible.least_tokens`."""
 IMAGE_TOKENS = 1_600
 """A large picture at Anthropic: (width × height) / 750 capped near 1,600 (docs "Vision", 2026-11-22)."""
 MOST_IMAGE_TOKENS = 16_000
@@ -95,6 +97,17 @@ def usage_from_bytes(envelope: Envelope, answered_bytes: int) -> Usage:
         output_tokens=-(-answered_bytes // BYTES_PER_TOKEN),
         source="estimated",
     )
+
+
+def with_what_came(told: Usage, answered_bytes: int) -> Usage:
+    """The provider's count of an answer that broke off, unless more came than its tokens can hold: Anthropic
+    opens a stream with its input and a token or so of output, and tells the rest at the end.
+    """
+    tokens = told.output_tokens + told.reasoning_tokens + told.output_audio_tokens
+    if tokens * _MOST_BYTES_PER_TOKEN >= answered_bytes:
+        return told
+    missing = -(-answered_bytes // BYTES_PER_TOKEN) - tokens
+    return msgspec.structs.replace(told, output_tokens=told.output_tokens + missing, source="estimated")
 
 
 def said_bytes(response: Response) -> int:

@@ -21,6 +21,7 @@ from passerelle.core.principal import Rights, Way
 from passerelle.core.request import Dialect, Operation
 from passerelle.policy.rules import Policy
 from passerelle.providers.base import Deadlines, Provider
+from passerelle.router.health import Rules as HealthRules
 
 log = logging.getLogger("passerelle.config")
 
@@ -84,6 +85,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
 
     intake: "Intake" = Intake()
     delivery: DeliveryRules = DeliveryRules()
+    health: HealthRules = HealthRules()
+    """`[health]`."""
     limited: frozenset[str] = frozenset()
     """Ids of the deployments that may be given only so much at once or a minute."""
     label: str = ""

@@ -8,7 +8,7 @@ from passerelle.core.ids import same
 from passerelle.core.model import Deployment, Price
 from passerelle.core.receipt import Attempt, Held, Intent
 from passerelle.core.usage import NO_USAGE, Usage
-from passerelle.gateway.estimate import FREE, usage_from_bytes
+from passerelle.gateway.estimate import FREE, usage_from_bytes, with_what_came
 from passerelle.gateway.outbound import Outbound
 from passerelle.gateway.trip import Trip
 from passerelle.ledger.price import cost
@@ -50,6 +50,8 @@ class Leg(msgspec.Struct):
     """Another place answered first."""
     continued: bool = False
     """It goes on with what the one before it delivered."""
+    probing: bool = False
+    """It tries out a place whose breaker is open: see `vitals`."""
 
 
 def begin(trip: Trip, deployment: Deployment, provider: Provider, outbound: Outbound, clock: Clock) -> Leg:
@@ -99,6 +101,8 @@ def end(
     usage = leg.usage
     if usage.source == "none" and trip.envelope.operation not in FREE and _may_be_billed(leg, failure):
         usage = usage_from_bytes(trip.envelope, leg.answered_bytes)
+    elif failure is not None and leg.answered_bytes:
+        usage = with_what_came(usage, leg.answered_bytes)
     price = leg.deployment.effective_price
     attempt = Attempt(
         id=leg.id,

@@ -34,16 +34,18 @@ class Outcomes:
     def failed(self, trip: Trip, leg: Leg, failure: Failure) -> None:
         """The attempt failed, and that may speak against the place."""
         legs.end(trip, leg, self._clock, failure=failure.kind, detail=failure.detail)
-        self._vitals.failed(leg.deployment.id, failure)
+        self._vitals.failed(leg.deployment.id, failure, started_s=leg.started_s, probing=leg.probing)
 
     def cancelled(self, trip: Trip, leg: Leg) -> None:
         """The caller went away during it, or another place answered first."""
         why = "another place answered first" if leg.beaten else "the caller went away"
         legs.end(trip, leg, self._clock, failure="cancelled", detail=why)
+        self._vitals.left(leg.deployment.id, probing=leg.probing)
 
     def unreadable(self, trip: Trip, leg: Leg) -> None:
         """A mistake of ours in reading the answer: the provider bills it all the same."""
         legs.end(trip, leg, self._clock, failure="protocol", detail=UNREADABLE)
+        self._vitals.left(leg.deployment.id, probing=leg.probing)
 
     def succeeded(self, trip: Trip, leg: Leg) -> None:
         """The answer is complete."""
@@ -51,7 +53,15 @@ class Outcomes:
         trip.model, trip.deployment = attempt.model, leg.deployment.id
         trip.relayed, trip.dropped = leg.outbound.relayed, leg.outbound.dropped
         first_s = None if leg.first_content_s is None else leg.first_content_s - leg.started_s
-        self._vitals.succeeded(leg.deployment.id, first_s)
+        self._vitals.succeeded(
+            leg.deployment.id,
+            started_s=leg.started_s,
+            taken_s=attempt.duration_ns / 1e9,
+            first_s=first_s,
+            tokens=attempt.usage.total_output_tokens,
+            stream=trip.envelope.stream,
+            probing=leg.probing,
+        )
 
     def stream_completed(self, trip: Trip, leg: Leg, watcher: StreamWatcher) -> None:
         """A committed stream came to its proper end: settled before the caller sees it."""

@@ -94,7 +94,7 @@ class Road:
             envelope = read(ask)
         admission = self._admitted(ask, envelope, generation)
         if ask.wishes.explain:
-            return _explained(ask, generation, self._plan(envelope, generation, admission))
+            return _explained(ask, generation, self._plan(envelope, generation, admission, told=True))
         made = self._plan_or_known(envelope, generation, admission)
         trip = Trip(ask, envelope, generation, made, ask.receipt_id)
         trip.way = way_of(ask, generation)
@@ -151,7 +151,7 @@ class Road:
         generation = self.generations.current
         envelope = read(ask)
         admission = self._admit(ask, envelope, generation)
-        made = self._plan(envelope, generation, admission)
+        made = self._plan(envelope, generation, admission, told=True)
         return Explanation(made, in_words(made), ask.request_id, generation.label)
 
     def _plan_or_known(self, envelope: Envelope, generation: Generation, admission: Admission) -> Plan:
@@ -164,14 +164,21 @@ class Road:
             admission.plan = msgspec.structs.replace(full, candidates=(only,))
         return admission.plan
 
-    def _plan(self, envelope: Envelope, generation: Generation, admission: Admission) -> Plan:
+    def _plan(
+        self, envelope: Envelope, generation: Generation, admission: Admission, *, told: bool = False
+    ) -> Plan:
+        """`told`: nothing is sent by it."""
+        draw = self._draw()
+        found = self.vitals.standings(admission.deployments, draw)
+        if found and not told:
+            self.vitals.spared(found)
         return planned(
             envelope,
             generation,
             admission,
-            health=self.vitals.health,
-            now_s=self._clock.monotonic_s(),
-            draw=self._draw(),
+            standings=found,
+            latencies=self.vitals.latencies,
+            draw=draw,
         )
 
     async def _whole(self, trip: Trip) -> Delivery:

@@ -31,15 +31,31 @@ class Stop(msgspec.Struct, frozen=True):
 class Tour:
     """Walks a plan's candidates."""
 
-    def __init__(self, plan: Plan, jitter: Callable[[], float], *, most: int = MOST_ATTEMPTS) -> None:
-        """`jitter()` gives numbers in [0, 1). At most `most` stops are made."""
+    def __init__(
+        self,
+        plan: Plan,
+        jitter: Callable[[], float],
+        again: Callable[[str], bool] = lambda _: True,
+        *,
+        most: int = MOST_ATTEMPTS,
+    ) -> None:
+        """`jitter()` gives numbers in [0, 1). `again(deployment)` says whether the same place may be asked
+        once more, and counts it. At most `most` stops are made.
+        """
         self._most = most
+        self._again = again
         self._waiting = [candidate.deployment for candidate in plan.candidates]
         self._jitter = jitter
         self._made = 0
         self._last: str | None = None
         self._before: str | None = None
         self._repeats = 0
+        self._deferred: set[str] = set()
+
+    @property
+    def others(self) -> bool:
+        """Whether there is somewhere else to go than to the stop just given, should it be put off."""
+        return bool(self._waiting) and self._last not in self._deferred
 
     def next(self, failure: Failure | None, remaining_s: Callable[[str], float]) -> Stop | None:
         """Where to go after `failure` (None at the start), or None when the tour is over.
@@ -54,19 +70,27 @@ class Tour:
         left_s = remaining_s(ahead)
         if left_s <= 0:
             return None
-        self._made += 1
         if self._waiting:
+            self._made += 1
             self._before, self._last = self._last, self._waiting.pop(0)
             return Stop(self._last)
         if failure is None or not failure.same_deployment_retry:
             return None
-        self._repeats += 1
         pause_s = failure.retry_after_s
         if pause_s is None:
-            pause_s = _BACKOFF_S * 2 ** (self._repeats - 1) * (0.5 + self._jitter())
-        if pause_s > min(LONGEST_PAUSE_S, left_s):
+            pause_s = _BACKOFF_S * 2**self._repeats * (0.5 + self._jitter())
+        if pause_s > min(LONGEST_PAUSE_S, left_s) or not self._again(ahead):
             return None
+        self._repeats += 1
+        self._made += 1
         return Stop(ahead, pause_s)
+
+    def defer(self) -> None:
+        """The stop just given was not called: it counts for nothing, and is come back to after the others."""
+        if self._last is not None:
+            self._deferred.add(self._last)
+            self._waiting.append(self._last)
+        self.skip()
 
     def skip(self) -> None:
         """The stop just given was not called: it counts for nothing, and is not come back to."""

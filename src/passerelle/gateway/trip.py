@@ -158,6 +158,19 @@ def way_of(ask: Ask, generation: Generation) -> Way:
     return ask.wishes.delivery or ask.principal.rights.delivery or generation.delivery.default
 
 
+def put_off(trip: Trip, place: str, why: str) -> None:
+    """Write into the plan that a candidate is called after all others, and why."""
+    candidates = trip.plan.candidates
+    moved = [
+        msgspec.structs.replace(c, because=f"{c.because}, {why}" if c.because else why)
+        for c in candidates
+        if c.deployment == place
+    ]
+    trip.plan = msgspec.structs.replace(
+        trip.plan, candidates=(*[c for c in candidates if c.deployment != place], *moved)
+    )
+
+
 class Delivery(msgspec.Struct):
     """What goes back to the edge: a whole body, or chunks. Chunks must be closed if not exhausted."""
 

@@ -12,9 +12,9 @@ Two questions, one shape of answer:
     fast       the shortest measured time to first content, unmeasured ones after, then the cheaper
 
 Quality is the catalog's prior in points of 100, not a measurement. Models without one come after those
-with one; demo models after everything real; deployments whose breaker is open after the rest. The same
-arguments always give the same plan. The windows of 1.5 and 5.5 points follow the modes that Azure
-Foundry's model router documents (learn.microsoft.com, "model router", read 2026-11-22).
+with one; demo models after everything real; deployments that are put last for their health (see `standing`)
+after the rest. The same arguments always give the same plan. The windows of 1.5 and 5.5 points follow the
+modes that Azure Foundry's model router documents (learn.microsoft.com, "model router", read 2026-11-22).
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ import msgspec
 from passerelle.core.model import Deployment
 from passerelle.core.money import show
 from passerelle.core.plan import Candidate, Mode, Onward, Plan, Rejection
-from passerelle.router.health import DeploymentHealth
+from passerelle.router.standing import ALL_WELL, Standings
 
 WINDOW_POINTS: dict[Mode, float] = {"balanced": 1.5, "cost": 5.5}
 MODE_WORDS: dict[Mode, str] = {
@@ -34,6 +34,8 @@ MODE_WORDS: dict[Mode, str] = {
     "cost": "the cheapest within 5.5 points of the best quality first",
     "fast": "the quickest to first content first",
 }
+LAST = "put last: "
+"""How the reason for that begins, at the end of a candidate's words."""
 _UNPRICED = 1 << 62
 
 
@@ -46,8 +48,6 @@ class Scene(msgspec.Struct, frozen=True, gc=False):
     rejections: tuple[Rejection, ...]
     costs: Mapping[str, int | None]
     """Expected cost of this request by deployment id, in nanos; None where no price is known."""
-    health: Mapping[str, DeploymentHealth]
-    now_s: float
     draw: float
     """A number in [0, 1) of the request's own: spreads requests over equals by weight."""
     generation: int
@@ -55,6 +55,10 @@ class Scene(msgspec.Struct, frozen=True, gc=False):
     catalog_version: str
     tiers: Mapping[str, int] = {}
     """For an alias: the place of each deployment's target; earlier targets are tried first."""
+    standings: Standings = ALL_WELL
+    """What the health of deployments means for this request, where there is something to say."""
+    latencies: Mapping[str, float] = {}
+    """Measured seconds to first content, by deployment id."""
     onward: Onward = Onward()
 
 
@@ -72,7 +76,7 @@ def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
             score=float(top - place),
             quality=d.model.quality,
             cost_nanos=scene.costs.get(d.id),
-            latency_s=_first_content(d, scene),
+            latency_s=scene.latencies.get(d.id),
             because=_because(d, scene),
         )
         for place, d in enumerate(ordered)
@@ -108,6 +112,9 @@ def in_words(plan: Plan) -> str:
                 head += "; a prompt too long for one goes to a larger one"
             if plan.on_refusal == "next":
                 head += "; a prompt refused by one goes to the next"
+        last = [(c.deployment, c.because.partition(LAST)[2]) for c in plan.candidates if LAST in c.because]
+        if last and eligible > 1:
+            head += "; " + ", ".join(f"`{place}` is {LAST}{why}" for place, why in last[:3])
     tail = f"Data class `{plan.data_class}`: {eligible} eligible, {excluded} excluded"
     if excluded:
         rules = sorted({rejection.rule for rejection in plan.rejections})
@@ -116,13 +123,8 @@ def in_words(plan: Plan) -> str:
 
 
 def _ailing(deployment: Deployment, scene: Scene) -> bool:
-    health = scene.health.get(deployment.id)
-    return health is not None and health.open_until_s > scene.now_s
-
-
-def _first_content(deployment: Deployment, scene: Scene) -> float | None:
-    health = scene.health.get(deployment.id)
-    return None if health is None else health.first_content_s
+    standing = scene.standings.get(deployment.id)
+    return standing is not None and standing.last
 
 
 def _spread(deployments: tuple[Deployment, ...], scene: Scene) -> list[Deployment]:
@@ -162,7 +164,7 @@ def _rank(deployments: tuple[Deployment, ...], scene: Scene) -> list[Deployment]
         cost = scene.costs.get(d.id)
         price = float(_UNPRICED if cost is None else cost)
         if scene.mode == "fast":
-            first = _first_content(d, scene)
+            first = scene.latencies.get(d.id)
             major, minor = (float("inf") if first is None else first), price
         elif quality is not None and quality >= best - window and scene.mode != "quality":
             major, minor = -2.0, price  # inside the window: price decides
@@ -180,11 +182,12 @@ def _because(deployment: Deployment, scene: Scene) -> str:
         said.append("quality unknown" if quality is None else f"quality {quality * 100:.1f}")
         cost = scene.costs.get(deployment.id)
         said.append("price unknown" if cost is None else f"about {show(cost)}")
-        first = _first_content(deployment, scene)
+        first = scene.latencies.get(deployment.id)
         if first is not None:
             said.append(f"first content in {first:.2f} s")
     if deployment.demo:
         said.append("demo model")
-    if _ailing(deployment, scene):
-        said.append("breaker open")
+    standing = scene.standings.get(deployment.id)
+    if standing is not None:
+        said.append(f"{LAST}{standing.why}" if standing.last else standing.why)
     return ", ".join(said)

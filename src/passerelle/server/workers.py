@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from passerelle.gateway import counters
+from passerelle.gateway import charts, counters
 
 _RESTART_WINDOW_S = 60.0
 _RESTARTS_PER_WINDOW = 10
@@ -40,7 +40,8 @@ class WorkersFailed(Exception):
 
 def supervise(command: Sequence[str], sock: socket.socket, count: int, *, grace_s: float) -> int:
     """Run `count` copies of `command`, each with `--fd` of `sock` appended, until SIGTERM or SIGINT. What
-    they share beside it is given with `--limits-fd` and `--place`: see `gateway.counters`.
+    they share beside it is given with `--limits-fd`, `--health-fd` and `--place`: see `gateway.counters` and
+    `gateway.charts`.
 
     Gives the exit status for the parent: 0 after an orderly stop. Raises `WorkersFailed`.
     """
@@ -54,8 +55,10 @@ class _Parent:
     ) -> None:
         places = count + 1  # one is spare: a new worker begins before an old one ends
         self._limits = counters.create(places)
+        self._health = charts.create(places)
         self._all_places = range(places)
         self._command = [*command, "--fd", str(sock.fileno()), "--limits-fd", str(self._limits)]
+        self._command += ["--health-fd", str(self._health)]
         self._sock = sock
         self._count = count
         self._grace_s = grace_s
@@ -168,7 +171,7 @@ class _Parent:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no caller's word in it
             [*self._command, "--place", str(place), *more],
             env=self._environment,
-            pass_fds=[self._sock.fileno(), self._limits, *([] if ready is None else [ready])],
+            pass_fds=[self._sock.fileno(), self._limits, self._health, *([] if ready is None else [ready])],
             stdin=subprocess.DEVNULL,
             preexec_fn=partial(_prepare_worker, os.getpid(), _libc()),  # the parent has no threads
         )

@@ -5,6 +5,7 @@
     store.budgets    holds from leases, from memory                 store.usage     reports, ledger, prices
     store.journal    intents and settlements, kept before told      store.keys, .tenants, .audit, .contents
                                                                     store.files, .batches
+    store.drills     what is taken out for whom, from memory
     store.conversations, .backgrounds   what callers asked to keep, and for later; .repeats: idempotency keys
 
 The first column is for the hot path: sync, microseconds, no database. The second reads and writes the

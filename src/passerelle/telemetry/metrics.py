@@ -119,7 +119,18 @@ class Metrics:
             names.PROM_IN_FLIGHT, "Requests on the road", registry=r, multiprocess_mode="livesum"
         )
         self.breaker = Gauge(
-            names.PROM_BREAKER, "1 while a deployment is tried last", ["deployment"], registry=r,
+            names.PROM_BREAKER, "1 while a breaker is open", ["deployment", "circuit"], registry=r,
+            multiprocess_mode="livemax",
+        )  # fmt: skip
+        self.openings = Counter(names.PROM_OPENINGS, "Breakers opened", ["deployment", "circuit"], registry=r)
+        self.spared = Counter(
+            names.PROM_SPARED, "Requests sent elsewhere by the throttle", ["deployment"], registry=r
+        )
+        self.retries_denied = Counter(
+            names.PROM_RETRIES_DENIED, "Retries not made for want of budget", ["deployment"], registry=r
+        )
+        self.speed = Gauge(
+            names.PROM_SPEED, "Output tokens a second, smoothed", ["deployment"], registry=r,
             multiprocess_mode="livemax",
         )  # fmt: skip
         self.writer_queue = Gauge(

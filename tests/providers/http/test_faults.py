@@ -23,6 +23,7 @@ from tests.faultd import (
 )
 from tests.providers.http.asking import PATIENT, MakeClient, ask, fetch
 
+from passerelle.codecs.base import MAX_WORDS_BYTES
 from passerelle.providers.base import Caps, SendError
 from passerelle.providers.egress import EgressRules
 from passerelle.providers.http import HttpClient, parse_origin
@@ -356,3 +357,37 @@ async def test_no_bytes_hang_or_raise_anything_but_a_send_error(
             await client.aclose()
     assert failure in ("", "transport", "protocol")
     assert client.pool.open == 0
+
+
+async def test_words_without_end_are_given_up_long_before_the_cap(
+    upstream: Upstream, connect: MakeClient
+) -> None:
+    upstream.script(Send(chunked_head()), Flood(chunk(b"a" * 65_536)))
+    reply = await ask(connect(upstream))
+    reply.expect_words()
+    with pytest.raises(SendError) as caught:
+        await reply.read()
+    assert caught.value.failure == "protocol"
+    await upstream.sessions[0].gone.wait()
+    assert upstream.sessions[0].sent_bytes < 2 * MAX_WORDS_BYTES
+
+
+async def test_a_picture_among_the_words_may_be_as_large_as_the_cap(
+    upstream: Upstream, connect: MakeClient
+) -> None:
+    picture = b'{"inlineData": "' + b"a" * (MAX_WORDS_BYTES + 1) + b'"}'
+    upstream.script(Send(answer(picture)))
+    reply = await ask(connect(upstream))
+    reply.expect_words()
+    assert await reply.read() == picture
+
+
+async def test_words_that_say_they_are_beyond_the_cap_are_none(
+    upstream: Upstream, connect: MakeClient
+) -> None:
+    upstream.script(Send(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n{"), Hang())
+    reply = await ask(connect(upstream))
+    reply.expect_words()
+    with pytest.raises(SendError) as caught:
+        await reply.read()
+    assert caught.value.failure == "protocol"

@@ -12,7 +12,7 @@ body { font: 10.5pt/1.45 "Liberation Sans", Arial, Helvetica, sans-serif; color:
   max-width: 190mm; margin: 0 auto; padding: 8mm 4mm; }
 h1 { font-size: 20pt; line-height: 1.2; margin: 0 0 2mm; }
 h2 { font-size: 13pt; margin: 9mm 0 1mm; padding-top: 2mm; border-top: 1.2pt solid #000; break-after: avoid; }
-p { margin: 1.5mm 0; }
+p { margin: 1.5mm 0; break-after: avoid; }
 .verdict { font-size: 12pt; font-weight: bold; border: 1.2pt solid #000; padding: 3mm 4mm; margin: 4mm 0; }
 .failed { border-width: 3pt; }
 .made, .answers { font-size: 9pt; color: #333; break-after: avoid; }
@@ -70,7 +70,7 @@ def _list(items: tuple[str, ...]) -> str:
 
 def _table(table: Table) -> str:
     def cell(tag: str, heading: str, text: str) -> str:
-        return f"<{tag}{figure if heading in table.right else ''}>{escape(text)}</{tag}>"
+        return f"<{tag}{figure if heading in table.right else ''}>{_words(text)}</{tag}>"
 
     figure, look = ' class="n"', ' class="marked"'
 

@@ -16,10 +16,7 @@ from passerelle.gateway.drill.shapes import Case
 from passerelle.gateway.generation import Generation
 from passerelle.ledger.price import cost
 from passerelle.policy.removal import Removal
-from passerelle.router.health import DeploymentHealth
-
-NOW_S = 0.0
-"""Before any breaker's time: on paper every place that is left is taken to be well."""
+from passerelle.router.standing import ALL_WELL
 
 
 class Judgement(msgspec.Struct, frozen=True, gc=False):
@@ -49,9 +46,7 @@ class Judge:
         self._generation = generation
         self._revision = revision
         self._removed = (removal,)
-        self._health = {
-            name: DeploymentHealth(first_content_s=seconds) for name, seconds in latencies.items()
-        }
+        self._latencies = latencies
 
     def judge(self, case: Case) -> Judgement:
         """With and without."""
@@ -79,8 +74,8 @@ class Judge:
             case.envelope,
             self._generation,
             admission,
-            health=self._health,
-            now_s=NOW_S,
+            standings=ALL_WELL,  # on paper every place that is left is taken to be well
+            latencies=self._latencies,
             draw=case.draw,
         )
 

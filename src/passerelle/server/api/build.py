@@ -41,7 +41,7 @@ def build(context: Context) -> Management:
     )
     guarded = Guarded(context.store)
     me.add(guarded)
-    models.add(guarded, context.generations, context.vitals, context.clock)
+    models.add(guarded, context.generations, context.vitals)
     receipts.add(guarded, context.store)
     usage.add(guarded, context.store, context.generations)
     keys.add(guarded, context.store)

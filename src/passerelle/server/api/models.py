@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import Depends
 
-from passerelle.core.clock import Clock
 from passerelle.core.principal import Principal
 from passerelle.gateway.admit import visible_models
 from passerelle.gateway.generation import Generations
@@ -13,7 +12,7 @@ from passerelle.gateway.vitals import Vitals
 from passerelle.server.api.guard import Guarded, caller
 
 
-def add(guarded: Guarded, generations: Generations, vitals: Vitals, clock: Clock) -> None:
+def add(guarded: Guarded, generations: Generations, vitals: Vitals) -> None:
     """Register the routes."""
 
     @guarded.route("GET", "/models", "model:list")
@@ -40,18 +39,6 @@ def add(guarded: Guarded, generations: Generations, vitals: Vitals, clock: Clock
 
     @guarded.route("GET", "/health", "health:read")
     async def health(principal: Annotated[Principal, Depends(caller)]) -> dict[str, Any]:
-        now_s = clock.monotonic_s()
-        listed = []
-        for deployment in visible_models(generations.current, principal):
-            seen = vitals.health.get(deployment.id)
-            listed.append(
-                {
-                    "deployment": deployment.id,
-                    "state": "unknown" if seen is None else seen.state(now_s),
-                    "successes": 0 if seen is None else seen.successes,
-                    "failures": 0 if seen is None else seen.failures,
-                    "last_failure": None if seen is None else seen.last_failure,
-                    "first_content_s": None if seen is None else seen.first_content_s,
-                }
-            )
-        return {"deployments": listed}
+        return {
+            "deployments": msgspec.to_builtins(vitals.report(visible_models(generations.current, principal)))
+        }
