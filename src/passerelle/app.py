@@ -30,7 +30,14 @@ from passerelle.gateway.batch.run import Rules
 from passerelle.gateway.batch.runner import Runner
 from passerelle.gateway.charts import Charts
 from passerelle.gateway.counters import SharedCounters
-from passerelle.gateway.generation import Generation, Generations, Intake, ReloadOutcome, ReloadRefused
+from passerelle.gateway.generation import (
+    DeliveryRules,
+    Generation,
+    Generations,
+    Intake,
+    ReloadOutcome,
+    ReloadRefused,
+)
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.keep import Recall
 from passerelle.gateway.limits import Limits
@@ -339,6 +346,7 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         health=msgspec.convert(settings.health.model_dump(), HealthRules),
         conversation_days=settings.store.conversation_days,
         entries={name: entry.identity for name, entry in entries.items()},
+        delivery=msgspec.convert(settings.delivery.model_dump(), DeliveryRules),
         drained=frozenset(name for name, said in settings.providers.items() if said.on_disconnect == "drain"),
         intake=Intake(
             settings.server.max_body_bytes,

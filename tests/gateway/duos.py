@@ -78,13 +78,15 @@ class Theatre:
 
 @contextmanager
 def theatre(
-    folder: Path, stage: Stage, *, duos: int, firsts: dict[str, str | None], also: str = ""
+    folder: Path, stage: Stage, *, duos: int, firsts: dict[str, str | None], also: str = "", before: str = ""
 ) -> Iterator[Theatre]:
     """A gateway whose every dialect has providers `b` and one for each letter of `firsts`.
 
-    A letter's value is where it listens; None is on the stage. `also` is TOML for every provider.
+    A letter's value is where it listens; None is on the stage. `also` is TOML for every provider,
+    `before` for the installation.
     """
     catalogue = Catalogue()
+    catalogue.lines += [before]
     for dialect in DIALECTS:
         for letter, where in {**firsts, "b": None}.items():
             catalogue.provider(f"{short(dialect)}{letter}", dialect, where or stage.url, also)

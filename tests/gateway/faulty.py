@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 
-from tests.faultd import Send, Step, answer, chunk, chunked_head
+from tests.faultd import Send, Step, Wait, answer, chunk, chunked_head
 from tests.gateway.stage import frames, lead_in
 
 from passerelle.codecs.eventstream import exception_headers, write_frame
@@ -11,6 +11,8 @@ from passerelle.core.request import Dialect
 
 SECRET_WORDS = "shard 7 ran out of disk"
 """What a failing provider says of itself: for the operator, never for the caller."""
+APART_S = 0.02
+"""Between two pieces of content, so that they are not read as one."""
 Steps = Callable[[Dialect], Sequence[Step]]
 
 
@@ -40,6 +42,15 @@ def sent(data: bytes, *then: Step) -> Steps:
 def opened(*pieces: bytes) -> bytes:
     """A streamed answer's head and these pieces of it, not ended."""
     return chunked_head() + b"".join(chunk(piece) for piece in pieces)
+
+
+def cut_after(dialect: Dialect, pieces: int, *steps: Step) -> list[Step]:
+    """So many pieces of content, and then `steps`."""
+    said, lead = frames(dialect), lead_in(dialect)
+    begun: list[Step] = [Send(opened(*said[: lead + 1])), Wait(APART_S)]
+    for piece in said[lead + 1 : lead + pieces]:
+        begun += [Send(chunk(piece)), Wait(APART_S)]
+    return [*begun, *steps]
 
 
 def before_content(dialect: Dialect) -> list[bytes]:

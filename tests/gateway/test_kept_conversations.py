@@ -17,6 +17,7 @@ from tests.gateway.stage import ENV, Catalogue, Stage, frames, short, whole_body
 from tests.upstream_answers import PROOF, TEXT
 
 from passerelle.core.request import Dialect
+from passerelle.server.call import ModelCalls
 from passerelle.server.v1.conversations import Conversations
 from passerelle.server.v1.responses import Responses
 
@@ -470,7 +471,7 @@ def test_what_another_project_or_tenant_keeps_does_not_exist(play: Play) -> None
     for ask in _asks(named)[:2]:
         assert play.keeper.door.send(ask).status == 200
     table = (
-        *Responses(None, None, None, None, None).routes()[1:],  # type: ignore[arg-type]
+        *Responses(None, ModelCalls(None, None, None), None, None, None).routes()[1:],  # type: ignore[arg-type]
         *Conversations(None, None, None).routes(),  # type: ignore[arg-type]
     )
     for route in table:

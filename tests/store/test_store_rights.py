@@ -79,3 +79,14 @@ def test_what_one_level_forbids_to_go_on_none_below_allows(field: str, allowing:
     assert of(None, None) is None
     assert of(None, allowing, None) == allowing
     assert of("fail", None, allowing) == of(allowing, "fail", None) == "fail"
+
+
+def test_the_nearest_word_on_delivery_counts_and_what_costs_more_may_be_forbidden_anywhere() -> None:
+    organisation, project = (
+        Rights(delivery="verified", continues=False),
+        Rights(delivery="stream", hedge=True),
+    )
+    assert intersect([organisation, Rights()]).delivery == "verified"
+    both = intersect([organisation, project, Rights(continues=True)])
+    assert (both.delivery, both.continues, both.hedge) == ("stream", False, True)
+    assert intersect([project, Rights(hedge=False)]).hedge is False

@@ -71,6 +71,17 @@ def command() -> None:
 )
 @click.option("--audit-required", is_flag=True, help="Refuse its requests when the audit cannot be written.")
 @click.option(
+    "--delivery",
+    type=click.Choice(("stream", "verified")),
+    help="How its answers are delivered when a request does not say; see docs/resilience.md.",
+)
+@click.option(
+    "--continues/--never-continues",
+    default=None,
+    help="Go on with texts that break off by another call, or never do.",
+)
+@click.option("--hedge", is_flag=True, help="Let its requests have two places called at once.")
+@click.option(
     "--on-context-length",
     type=click.Choice(get_args(OnContextLength)),
     help="Whether a prompt too long for one model goes on to a larger one.",
@@ -100,6 +111,9 @@ def create(
     store_content: bool,
     store_conversations: bool,
     audit_required: bool,
+    delivery: str | None,
+    continues: bool | None,
+    hedge: bool,
     on_context_length: OnContextLength | None,
     on_refusal: OnRefusal | None,
     expires_days: int | None,
@@ -124,6 +138,9 @@ def create(
             "priority": priority,
             "content": "full" if store_content else "conversations" if store_conversations else None,
             "audit": "required" if audit_required else None,
+            "delivery": delivery,
+            "continues": continues,
+            "hedge": hedge or None,
             "on_context_length": on_context_length,
             "on_refusal": on_refusal,
         },

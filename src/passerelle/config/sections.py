@@ -140,6 +140,16 @@ class BackgroundSettings(Section):
     max_active: Positive = 100
 
 
+class DeliverySettings(Section):
+    """`[delivery]`: how answers reach their callers."""
+
+    default: Literal["stream", "verified"] = "stream"
+    keepalive_s: Seconds = 10.0
+    max_held_bytes: Annotated[Whole, Field(ge=1 << 16, le=1 << 30)] = 16 << 20
+    max_held_bytes_per_worker: Annotated[Whole, Field(ge=1 << 16, le=1 << 34)] = 128 << 20
+    hedge_after_s: Seconds | None = None
+
+
 class ConcentrationSettings(Section):
     """`[concentration]`: the highest share of the requests, or of the spend, that may depend on one."""
 

@@ -22,6 +22,7 @@ from passerelle.config.sections import (
     BatchSettings,
     ConcentrationSettings,
     DeadlineSettings,
+    DeliverySettings,
     FileSettings,
     HealthSettings,
     LimitSettings,
@@ -54,6 +55,7 @@ class Settings(Section):
     telemetry: TelemetrySettings = TelemetrySettings()
     limits: LimitSettings = LimitSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
+    delivery: DeliverySettings = DeliverySettings()
     router: RouterSettings = RouterSettings()
     health: HealthSettings = HealthSettings()
     policy: PolicySettings = PolicySettings()

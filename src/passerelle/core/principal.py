@@ -40,6 +40,10 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 """What each role may do. Organisation roles never reach beyond their organisation."""
 
 
+Way = Literal["stream", "verified"]
+"""How an answer is delivered: as it comes once its first content has, or when it is proven whole."""
+
+
 class Rights(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a node of the tenancy tree allows. None means: no narrower than the parent."""
 
@@ -60,6 +64,13 @@ class Rights(msgspec.Struct, frozen=True, omit_defaults=True):
     content: Literal["none", "conversations", "full"] | None = None
     """What of prompts and answers may be stored: nothing, what callers ask to keep (Responses `store`,
     conversations), or that and every request's with its receipt. Default: none."""
+    delivery: Way | None = None
+    """What its requests get that do not say (`x-passerelle-delivery`); the nearest level's word counts."""
+    continues: bool | None = None
+    """Whether a text that broke off may be gone on with by another call: False never, True even when the
+    request does not ask (`x-passerelle-continue`)."""
+    hedge: bool | None = None
+    """Whether a request may have a second place called beside the first (`x-passerelle-hedge`): True only."""
     on_context_length: OnContextLength | None = None
     """`larger`: a prompt too long for one model goes on to a larger one that is eligible. `fail` forbids it.
     Unsaid: what the name that is asked for is configured to do."""

@@ -8,6 +8,7 @@ from passerelle.core.conversation import Turn
 from passerelle.core.errors import FailureKind
 from passerelle.core.model import DataClass
 from passerelle.core.plan import Mode, Plan
+from passerelle.core.principal import Way
 from passerelle.core.request import Dialect, Operation
 from passerelle.core.usage import NO_USAGE, Usage
 
@@ -41,6 +42,10 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """None when the deployment has no known price: the cost is then 0 and said to be unpriced."""
     upstream_request_id: str | None = None
     finish: str | None = None
+    continued: bool = False
+    """It went on from what an attempt before it had delivered."""
+    hedge: bool = False
+    """It was called beside one that was still under way."""
 
 
 class Shape(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -92,6 +97,8 @@ class Receipt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     problem: str | None = None
     """The kind of problem told to the caller, if any."""
     tags: tuple[str, ...] = ()
+    delivery: Way = "stream"
+    """`verified`: nothing was delivered before the answer was whole."""
     request_digest: str | None = None
     """HMAC-SHA-256 of the request body under the installation's pepper, for matching, not reading."""
     shape: Shape | None = None

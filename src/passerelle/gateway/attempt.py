@@ -6,6 +6,7 @@ engine serves every dialect and operation.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from passerelle.codecs.base import ReplyContext, StreamWatcher
@@ -14,17 +15,22 @@ from passerelle.core.clock import Clock
 from passerelle.core.errors import AnswerError, Problem, ProblemError
 from passerelle.core.model import Deployment
 from passerelle.core.plan import Rejection
+from passerelle.gateway import hedge
 from passerelle.gateway import leg as legs
 from passerelle.gateway.deliver import Deliverer, Opened
+from passerelle.gateway.going_on import Continuable, plan_of
+from passerelle.gateway.held import Held
 from passerelle.gateway.holds import Holds
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.limits import Full
 from passerelle.gateway.onward import onward, too_small
 from passerelle.gateway.outbound import Answer, Outbound
 from passerelle.gateway.outcomes import Outcomes, observe
+from passerelle.gateway.outcomes import Setback as _Setback
 from passerelle.gateway.patience import Patience, expect_size
+from passerelle.gateway.proof import Prover
 from passerelle.gateway.settle import Settler
-from passerelle.gateway.tour import Tour
+from passerelle.gateway.tour import MOST_ATTEMPTS, MOST_VERIFIED, Tour
 from passerelle.gateway.translate import decode_whole, encode_for, watch_stream
 from passerelle.gateway.trip import Trip, pass_over, put_off
 from passerelle.gateway.vitals import Vitals
@@ -40,18 +46,11 @@ from passerelle.store import Store, StoreUnavailable
 
 HELD_BACK_BOUND = 256 << 10
 """Bytes of lifecycle frames held before the first content; more is a provider fault."""
+log = logging.getLogger("passerelle.road")
 _ERROR_BODY_S = 5.0
 """How long the words beside an error status are waited for."""
 BEING_TRIED_OUT = "put last: its breaker is open and another request is trying it out"
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
-
-
-class _Setback(Exception):
-    """An attempt failed; `failure` says what may be done about it."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.kind)
-        self.failure = failure
 
 
 class Engine:
@@ -72,15 +71,25 @@ class Engine:
         self._holds = holds
         self._clock = clock
         self._jitter = jitter
-        self.flow = Deliverer(self._outcomes).flow
+        self._hedger = hedge.Hedger(clock)
+        self._prover = Prover(self._outcomes)
+        self.flow = Deliverer(self._outcomes, self._go_on).flow
         """What an opened stream gives the caller: see `deliver`."""
 
     async def whole(self, trip: Trip, context: ReplyContext) -> Answer:
         """The whole answer. Raises `ProblemError` when no deployment gave one."""
         tour, failure = self._tour(trip), None
+        hedged = trip.ask.wishes.hedge and hedge.allowed(trip)
         while True:
             leg = await self._next(trip, tour, failure)
             try:
+                if hedged and failure is None:
+                    return await self._hedger.race(
+                        trip,
+                        leg,
+                        lambda leg: self._ask_whole(trip, leg, context),
+                        lambda: self._next(trip, tour, None),
+                    )
                 return await self._ask_whole(trip, leg, context)
             except _Setback as setback:
                 failure = setback.failure
@@ -95,9 +104,47 @@ class Engine:
             except _Setback as setback:
                 failure = setback.failure
 
-    def _tour(self, trip: Trip) -> Tour:
+    async def proven(self, trip: Trip, context: ReplyContext) -> Held:
+        """A whole stream, its attempt booked. Raises `ProblemError` when no deployment came to its end."""
+        tour, failure = self._tour(trip, MOST_VERIFIED), None
+        held = self._prover.held(trip)
+        while True:
+            leg = await self._next(trip, tour, failure)
+            try:
+                opened = await self._ask_stream(trip, leg, context)
+                broken = await self._prover.prove(trip, opened, held)
+                if broken is None:
+                    return held
+                failure = onward(trip.plan, broken)
+            except _Setback as setback:
+                failure = setback.failure
+            # Nothing of the broken answer is left: neither whose it was, nor what is to be kept of it.
+            trip.model, trip.deployment, trip.turn = None, None, None
+            trip.relayed, trip.dropped = False, ()
+
+    async def _go_on(self, trip: Trip, opened: Opened, context: ReplyContext) -> Opened | None:
+        """A stream that goes on where `opened` broke off, or None: then the error is the one of `opened`."""
+        before = opened.watcher
+        if not isinstance(before, Continuable) or before.part is None:
+            return None
+        trip.broken_off = before
+        tour = Tour(plan_of(trip, opened.leg.deployment.id), self._jitter, most=1)
+        try:
+            if trip.ticket is not None:
+                trip.ticket.vacate()
+            leg = await self._next(trip, tour, None)
+            leg.continued = True
+            return await self._ask_stream(trip, leg, context)
+        except (ProblemError, _Setback):
+            return None
+        except Exception:
+            # A mistake of ours; the stream's own error is told all the same.
+            log.exception("a stream cannot be gone on with", extra={"receipt_id": trip.receipt_id})
+            return None
+
+    def _tour(self, trip: Trip, most: int = MOST_ATTEMPTS) -> Tour:
         tenant = trip.ask.principal.tenant
-        return Tour(trip.plan, self._jitter, lambda place: self._vitals.again(place, tenant))
+        return Tour(trip.plan, self._jitter, lambda place: self._vitals.again(place, tenant), most=most)
 
     async def _next(self, trip: Trip, tour: Tour, failure: Failure | None) -> Leg:
         """The next attempt, held for and announced. Raises `ProblemError` when the tour is over."""

@@ -17,7 +17,7 @@ from passerelle.catalog import Catalog
 from passerelle.codecs.base import Target
 from passerelle.core.model import Deployment
 from passerelle.core.plan import Mode, Onward, Rejection
-from passerelle.core.principal import Rights
+from passerelle.core.principal import Rights, Way
 from passerelle.core.request import Dialect, Operation
 from passerelle.policy.rules import Policy
 from passerelle.providers.base import Deadlines, Provider
@@ -40,6 +40,17 @@ class Intake(msgspec.Struct, frozen=True):
     """Lower-case; empty: all."""
     max_in_flight_per_tenant: int | None = None
     """Of these, one organisation's."""
+
+
+class DeliveryRules(msgspec.Struct, frozen=True):
+    """`[delivery]`: how answers reach those who say nothing, and what holding them back may cost."""
+
+    default: Way = "stream"
+    keepalive_s: float = 10.0
+    max_held_bytes: int = 16 << 20
+    max_held_bytes_per_worker: int = 128 << 20
+    hedge_after_s: float | None = None
+    """None: as long as 95 % of the first place's answers take."""
 
 
 class Generation(msgspec.Struct, frozen=True, eq=False):
@@ -73,6 +84,7 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     """Eligible sets already computed, by all that they depend on; bounded by `MEMO_BOUND`."""
 
     intake: "Intake" = Intake()
+    delivery: DeliveryRules = DeliveryRules()
     health: HealthRules = HealthRules()
     """`[health]`."""
     limited: frozenset[str] = frozenset()

@@ -38,10 +38,10 @@ class Holds:
         if trip.attempts or trip.holds:
             spent = sum(attempt.cost_nanos for attempt in trip.attempts)
             held = sum(hold.held_nanos for hold in trip.holds) // len(budgets)
-            missing = spent + bound - held
+            missing = spent + trip.aside_nanos + bound - held
             if missing <= 0 and trip.holds:
                 return bound
-        hold_id = same("hld", trip.receipt_id, len(trip.attempts) + 1)
+        hold_id = same("hld", trip.receipt_id, trip.begun + 1)
         answer = self._store.budgets.reserve(budgets, missing, hold_id)
         if isinstance(answer, BudgetDenied) and not answer.final:
             try:

@@ -44,13 +44,20 @@ class Leg(msgspec.Struct):
     upstream_request_id: str | None = None
     sent: bool = False
     """The provider may have the whole request: from here on it may bill."""
+    hedge: bool = False
+    """It was called beside another."""
+    beaten: bool = False
+    """Another place answered first."""
+    continued: bool = False
+    """It goes on with what the one before it delivered."""
     probing: bool = False
     """It tries out a place whose breaker is open: see `vitals`."""
 
 
 def begin(trip: Trip, deployment: Deployment, provider: Provider, outbound: Outbound, clock: Clock) -> Leg:
     """A fresh attempt, not sent yet."""
-    identifier = same("att", trip.receipt_id, len(trip.attempts) + 1)
+    trip.begun += 1
+    identifier = same("att", trip.receipt_id, trip.begun)
     deadlines = deadlines_of(trip, deployment)
     until_s = trip.ask.started_s + deadlines.total_s
     return Leg(
@@ -116,6 +123,8 @@ def end(
         currency=_currency(price),
         price_version=None if price is None else price.version,
         upstream_request_id=leg.upstream_request_id,
+        continued=leg.continued,
+        hedge=leg.hedge,
         finish=leg.finish if failure is None or failure == "cancelled" else None,
     )
     trip.attempts.append(attempt)

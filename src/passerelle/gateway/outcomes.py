@@ -15,6 +15,14 @@ from passerelle.providers.failures import Failure
 UNREADABLE = "the answer could not be read here"
 
 
+class Setback(Exception):
+    """An attempt failed; `failure` says what may be done about it."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.kind)
+        self.failure = failure
+
+
 class Outcomes:
     """Ends legs. One per worker."""
 
@@ -29,8 +37,9 @@ class Outcomes:
         self._vitals.failed(leg.deployment.id, failure, started_s=leg.started_s, probing=leg.probing)
 
     def cancelled(self, trip: Trip, leg: Leg) -> None:
-        """The caller went away during it."""
-        legs.end(trip, leg, self._clock, failure="cancelled", detail="the caller went away")
+        """The caller went away during it, or another place answered first."""
+        why = "another place answered first" if leg.beaten else "the caller went away"
+        legs.end(trip, leg, self._clock, failure="cancelled", detail=why)
         self._vitals.left(leg.deployment.id, probing=leg.probing)
 
     def unreadable(self, trip: Trip, leg: Leg) -> None:
@@ -66,10 +75,15 @@ class Outcomes:
         self.failed(trip, leg, failure)
         self._settler.settle(trip, "incomplete", problem=failure.problem.kind)
 
+    def stream_given_up(self, trip: Trip, failure: Failure) -> None:
+        """A committed stream was cut and could not be gone on with; its attempts are booked."""
+        self._settler.settle(trip, "incomplete", problem=failure.problem.kind)
+
     def stream_left(self, trip: Trip, leg: Leg, watcher: StreamWatcher) -> None:
         """The caller of a committed stream went away: settled with what is known so far."""
-        observe(leg, watcher)
-        self.cancelled(trip, leg)
+        if all(attempt.id != leg.id for attempt in trip.attempts):
+            observe(leg, watcher)
+            self.cancelled(trip, leg)
         self._settler.settle(trip, "cancelled")
 
     def remaining_s(self, leg: Leg) -> float:

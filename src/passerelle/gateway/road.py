@@ -23,7 +23,7 @@ from passerelle.core.errors import ProblemError
 from passerelle.core.money import show
 from passerelle.core.plan import Plan
 from passerelle.core.request import TASKS
-from passerelle.gateway import keep, tasks
+from passerelle.gateway import going_on, keep, tasks
 from passerelle.gateway.admit import Admission, Refusal, admit, planned
 from passerelle.gateway.attached import FEATURES, MARK, Attacher
 from passerelle.gateway.attempt import Engine
@@ -32,7 +32,7 @@ from passerelle.gateway.estimate import input_tokens
 from passerelle.gateway.generation import Generation, Generations
 from passerelle.gateway.limits import Limits
 from passerelle.gateway.settle import Settler
-from passerelle.gateway.trip import Ask, Delivery, Trip
+from passerelle.gateway.trip import Ask, Delivery, Trip, way_of
 from passerelle.gateway.vitals import Vitals
 from passerelle.router.plan import in_words
 from passerelle.store import Store
@@ -97,6 +97,9 @@ class Road:
             return _explained(ask, generation, self._plan(envelope, generation, admission, told=True))
         made = self._plan_or_known(envelope, generation, admission)
         trip = Trip(ask, envelope, generation, made, ask.receipt_id)
+        trip.way = way_of(ask, generation)
+        if ask.wishes.continues or ask.principal.rights.continues:
+            trip.continues = going_on.wanted(ask) and going_on.possible(trip)
         if ask.principal.rights.content == "full":
             trip.answer = []
         try:
@@ -109,7 +112,7 @@ class Road:
                 headers = [*_headers(trip), (b"x-passerelle-estimated", b"1")]
                 return Delivery(200, headers, generation.label_bytes, body=body)
             if envelope.stream:
-                return await self._stream(trip)
+                return await (self._stream(trip) if trip.way == "stream" else self._proven(trip))
             return await self._whole(trip)
         except ProblemError as error:
             self._settler.settle(trip, "failed" if trip.attempts else "refused", problem=error.problem.kind)
@@ -201,6 +204,23 @@ class Road:
         chunks = self._engine.flow(trip, opened, context)
         return Delivery(
             200, _headers(trip), trip.generation.label_bytes, content_type.encode(), chunks=chunks
+        )
+
+    async def _proven(self, trip: Trip) -> Delivery:
+        """A stream that has come to its end, and is settled: the caller is told nothing before."""
+        context = _context(trip)
+        held = await self._engine.proven(trip, context)
+        if trip.answer is not None:
+            trip.answer.append(held.whole())
+        receipt = self._settler.settle(trip, "answered")
+        if trip.booked is not None:
+            await keep.booked(trip)
+        headers = _headers(trip)
+        if receipt is not None:
+            headers.append((b"x-passerelle-cost", show(receipt.cost_nanos, receipt.currency).encode()))
+        content_type = registry.client(trip.ask.dialect).stream_encoder(context).content_type
+        return Delivery(
+            200, headers, trip.generation.label_bytes, content_type.encode(), chunks=held.pieces()
         )
 
     def _refuse(self, ask: Ask, envelope: Envelope, generation: Generation, refusal: Refusal) -> None:

@@ -104,6 +104,7 @@ class Settler:
             dropped=trip.dropped,
             problem=problem,
             tags=ask.wishes.tags,
+            delivery=trip.way,
             request_digest=self._mac.digest(_sent(ask)).hex(),
             shape=_shape(trip),
         )

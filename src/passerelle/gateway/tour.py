@@ -14,6 +14,8 @@ from passerelle.providers.failures import Failure
 
 MOST_ATTEMPTS = 3
 """All together, per request (governance §8)."""
+MOST_VERIFIED = 4
+"""Where the whole answer is waited for, there are more ways for an attempt to fail."""
 LONGEST_PAUSE_S = 5.0
 """A provider that asks for a longer pause is not waited for: the caller is told how long instead."""
 _BACKOFF_S = 0.25
@@ -30,11 +32,17 @@ class Tour:
     """Walks a plan's candidates."""
 
     def __init__(
-        self, plan: Plan, jitter: Callable[[], float], again: Callable[[str], bool] = lambda _: True
+        self,
+        plan: Plan,
+        jitter: Callable[[], float],
+        again: Callable[[str], bool] = lambda _: True,
+        *,
+        most: int = MOST_ATTEMPTS,
     ) -> None:
         """`jitter()` gives numbers in [0, 1). `again(deployment)` says whether the same place may be asked
-        once more, and counts it.
+        once more, and counts it. At most `most` stops are made.
         """
+        self._most = most
         self._again = again
         self._waiting = [candidate.deployment for candidate in plan.candidates]
         self._jitter = jitter
@@ -54,7 +62,7 @@ class Tour:
 
         `remaining_s(deployment)` is what is left of the request's deadline if it goes there.
         """
-        if self._made >= MOST_ATTEMPTS or (failure is not None and not failure.retryable):
+        if self._made >= self._most or (failure is not None and not failure.retryable):
             return None
         ahead = self._waiting[0] if self._waiting else self._last
         if ahead is None:

@@ -1,5 +1,6 @@
 """Between two dialects: a request for a deployment, and its answer for the caller, whole or streamed."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -24,14 +25,15 @@ from passerelle.codecs.fitting import UnfitError, fit_body, fit_request
 from passerelle.codecs.names import restore
 from passerelle.codecs.places import conversation_of, named_for_caller, nested_too_deeply
 from passerelle.codecs.splice import quoted, splice, split
-from passerelle.core.errors import AnswerError, ProblemError, invalid
+from passerelle.core.errors import AnswerError, FailureKind, Problem, ProblemError, ProblemKind, invalid
 from passerelle.core.event import Failed
 from passerelle.core.model import Deployment
 from passerelle.core.request import TASKS, Dialect, Operation
-from passerelle.core.usage import NO_USAGE
+from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway import keep, tasks
 from passerelle.gateway.estimate import said_bytes, usage_from_bytes
 from passerelle.gateway.generation import Generation
+from passerelle.gateway.going_on import Continuable, Continuation, going_on
 from passerelle.gateway.outbound import Answer, Outbound
 from passerelle.gateway.translation import Translation
 from passerelle.gateway.trip import Ask, Trip
@@ -78,7 +80,7 @@ def encode_for(trip: Trip, deployment: Deployment) -> Outbound:
     if ask.keeping is not None and ask.keeping.opaque:
         ask, forgotten = keep.readable_by(deployment.provider, ask)
     same = dialect == ask.dialect and not _must_change(envelope, dialect, target)
-    if envelope.operation not in TASKS and same and envelope.relayable:
+    if envelope.operation not in TASKS and same and envelope.relayable and not trip.continues:
         side = registry.provider(dialect)
         try:
             body, unfit = _fitted(trip, ask.body, target, dialect)
@@ -215,6 +217,8 @@ def _encoded(trip: Trip, ask: Ask, dialect: Dialect, target: Target) -> Encoded:
     if trip.request is None or (trip.ask.keeping is not None and trip.ask.keeping.opaque):
         trip.request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
     request = trip.request
+    if trip.broken_off is not None:
+        request = going_on(request, trip.broken_off.said)
     if trip.envelope.operation == "chat":
         request = fit_request(request, target.accepts, dialect)
         if target.marks_cache and request.dialect != dialect:
@@ -276,22 +280,61 @@ def _watcher(trip: Trip, outbound: Outbound, context: ReplyContext) -> StreamWat
     if trip.envelope.operation in TASKS:
         return tasks.watcher(trip, outbound, context)
     side = registry.provider(outbound.dialect)
+    if trip.continues:
+        return _continuable(trip, outbound, context, side)
     if outbound.relayed:
         watcher = side.stream_watcher(trip.envelope)
         if context.named and isinstance(watcher, NamingWatcher):
             watcher.named = context.named
         return watcher
     encoder = registry.client(trip.ask.dialect).stream_encoder(_said_of(trip, outbound, context))
-    estimate = None
-    if trip.ask.dialect in _USAGE_REQUIRED:
-        estimate = partial(usage_from_bytes, trip.envelope)
     voiceless = trip.ask.dialect in _VOICELESS
-    return Translation(side.stream_decoder(), encoder, outbound.renamed, estimate, voiceless=voiceless)
+    return Translation(side.stream_decoder(), encoder, outbound.renamed, _estimate(trip), voiceless=voiceless)
+
+
+def _estimate(trip: Trip) -> Callable[[int], Usage] | None:
+    return partial(usage_from_bytes, trip.envelope) if trip.ask.dialect in _USAGE_REQUIRED else None
+
+
+def _continuable(
+    trip: Trip, outbound: Outbound, context: ReplyContext, side: ProviderSide
+) -> Continuable | Continuation:
+    """A stream that can be gone on with, or one that goes on."""
+    decoder = side.stream_decoder()
+    if trip.broken_off is not None:
+        return Continuation(trip.broken_off, decoder, outbound.renamed, _estimate(trip))
+    encoder = registry.client(trip.ask.dialect).stream_encoder(_said_of(trip, outbound, context))
+    voiceless = trip.ask.dialect in _VOICELESS
+    return Continuable(decoder, encoder, outbound.renamed, _estimate(trip), voiceless=voiceless)
 
 
 def _said_of(trip: Trip, outbound: Outbound, context: ReplyContext) -> ReplyContext:
     """Translated answers name the true model, not the caller's alias, and may echo the request."""
     return msgspec.structs.replace(context, model=outbound.model, request=trip.request)
+
+
+_FAILURE_OF_PROBLEM: Final[dict[ProblemKind, FailureKind]] = {
+    "invalid_request": "invalid_request",
+    "no_eligible_deployment": "invalid_request",
+    "permission_denied": "invalid_request",
+    "not_found": "not_found",
+    "model_not_found": "not_found",
+    "too_large": "invalid_request",
+    "rate_limited": "rate_limited",
+    "budget_exhausted": "quota",
+    "content_policy": "content_policy",
+    "context_length": "context_length",
+    "overloaded": "overloaded",
+    "upstream_timeout": "timeout",
+}
+
+
+def fresh_error(ask: Ask, context: ReplyContext, problem: Problem, *, task: bool) -> bytes:
+    """The whole stream of a request that came to nothing after its head had gone out: one error."""
+    failed = Failed(_FAILURE_OF_PROBLEM.get(problem.kind, "server_error"), problem.message, code=problem.code)
+    if task:
+        return registry.task_stream_error(failed)
+    return registry.client(ask.dialect).stream_encoder(context).encode(failed)
 
 
 def in_band_error(

@@ -10,7 +10,7 @@ from passerelle.codecs.base import Envelope, PathTarget
 from passerelle.core.conversation import Turn
 from passerelle.core.model import DataClass
 from passerelle.core.plan import Mode, Plan, Rejection
-from passerelle.core.principal import Principal, Priority
+from passerelle.core.principal import Principal, Priority, Way
 from passerelle.core.receipt import Attempt, HoldSettled
 from passerelle.core.request import Dialect, Request
 from passerelle.gateway.generation import Generation
@@ -31,6 +31,9 @@ class Wishes(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Call the model in the answer what the caller called it: see `server.wishes`."""
     explain: bool = False
     """Plan only: nothing is called, held or billed."""
+    delivery: Way | None = None
+    continues: bool = False
+    hedge: bool = False
     priority: Priority | None = None
     """Lower than the key's own, when there is not room for all; a higher one changes nothing."""
 
@@ -124,6 +127,16 @@ class Trip(msgspec.Struct):
     settled: bool = False
     streaming: bool = False
     """A stream was committed: `Deliverer.flow` ends the trip, not `Road.travel`."""
+    begun: int = 0
+    """How many attempts were begun, those under way among them."""
+    aside_nanos: int = 0
+    """The most that an attempt may cost which is under way beside the one to be begun."""
+    continues: bool = False
+    """A text that breaks off may be gone on with."""
+    broken_off: Any = None
+    """The `Continuable` to be gone on with, while that is tried."""
+    way: Way = "stream"
+    """How the answer is delivered."""
     ticket: Ticket | None = None
     """Its place among the requests under way."""
 
@@ -138,6 +151,11 @@ def pass_over(trip: Trip, rejection: Rejection) -> None:
         candidates=tuple([c for c in trip.plan.candidates if c.deployment != place]),
         rejections=(*trip.plan.rejections, rejection),
     )
+
+
+def way_of(ask: Ask, generation: Generation) -> Way:
+    """How a request's answer is to be delivered: its own word, its key's, or everybody's."""
+    return ask.wishes.delivery or ask.principal.rights.delivery or generation.delivery.default
 
 
 def put_off(trip: Trip, place: str, why: str) -> None:

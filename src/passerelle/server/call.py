@@ -9,7 +9,7 @@ from passerelle.core.clock import Clock
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.request import Dialect
 from passerelle.gateway.road import Road
-from passerelle.gateway.trip import Ask, Delivery, Presence
+from passerelle.gateway.trip import Ask, Delivery, Presence, way_of
 from passerelle.server.answer import Watch, Watches, send_delivery
 from passerelle.server.body import read_body
 from passerelle.server.repeats import HEADER, Repeats
@@ -67,7 +67,16 @@ class ModelCalls:
     async def carry(self, arrival: Arrival, ask: Ask, before: Before | None = None) -> None:
         """Ask the road, and send what it gives. Raises `ProblemError`."""
         dialect = ask.dialect
-        delivery = await self.travel(arrival, ask, before)
+        generation = self._road.generations.current
+        if way_of(ask, generation) == "verified":
+            from passerelle.server.patience import patiently
+
+            every_s = generation.delivery.keepalive_s
+            delivery = await patiently(arrival, ask, self.travel(arrival, ask, before), every_s=every_s)
+            if delivery is None:
+                return
+        else:
+            delivery = await self.travel(arrival, ask, before)
         try:
             if dialect == "anthropic":
                 # Where its SDKs look for the id (`_response.py` of SDK 2.12, read 2026-11-22).

@@ -87,6 +87,11 @@ class Exchange(RequestResponseCycle):
             self._bell.clear()
         return body
 
+    def break_off(self) -> None:
+        """Close the connection in the middle of an answer, after what was sent of it."""
+        self.disconnected = True
+        self.transport.close()
+
     def answer(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
         """Send a whole answer; False when `send` must be used, and nothing was sent.
 

@@ -5,11 +5,12 @@ from typing import get_args
 from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.model import DATA_CLASSES, DataClass
 from passerelle.core.plan import Mode
-from passerelle.core.principal import PRIORITIES, Priority
+from passerelle.core.principal import PRIORITIES, Priority, Way
 from passerelle.gateway.trip import NO_WISHES, Wishes
 from passerelle.server.route import WANTED
 
 _MODES: tuple[Mode, ...] = tuple(m for m in get_args(Mode) if m != "named")
+_WAYS: tuple[Way, ...] = get_args(Way)
 _PREFIX = b"x-passerelle-"
 _CLAUDE_CODE = b"x-claude-code-session-id"
 """Claude Code sends it, and leaves out of its next request every thought of an answer whose `model` is not
@@ -46,6 +47,9 @@ def read_wishes(headers: dict[bytes, bytes], path_tags: str = "") -> Wishes:
         session=session,
         keep_name=_CLAUDE_CODE in headers,
         explain=_flag(headers, "x-passerelle-plan"),
+        delivery=_delivery(headers),
+        continues=_flag(headers, "x-passerelle-continue"),
+        hedge=_flag(headers, "x-passerelle-hedge"),
         priority=_priority(headers),
     )
 
@@ -73,6 +77,16 @@ def _mode(headers: dict[bytes, bytes]) -> Mode | None:
         if raw == mode.encode():
             return mode
     raise _bad("x-passerelle-mode", _text(raw), "one of " + ", ".join(f"`{m}`" for m in _MODES))
+
+
+def _delivery(headers: dict[bytes, bytes]) -> Way | None:
+    raw = headers.get(b"x-passerelle-delivery")
+    if raw is None:
+        return None
+    for way in _WAYS:
+        if raw == way.encode():
+            return way
+    raise _bad("x-passerelle-delivery", _text(raw), "one of " + ", ".join(f"`{w}`" for w in _WAYS))
 
 
 def _data_class(headers: dict[bytes, bytes]) -> DataClass | None:

@@ -16,8 +16,8 @@ def intersect(levels: Sequence[Rights]) -> Rights:
 
     Numbers take the least, lists what all levels name (an empty list allows nothing), the data class the
     most sensitive, `audit` the strictest, and `content` the least that any level says. What one level
-    forbids (`on_context_length`, `on_refusal`: `fail`) none below allows.
-    most sensitive, `audit` the strictest, `content` the least and `priority` the lowest that any level says.
+    forbids (`on_context_length`, `on_refusal`: `fail`; `continues`, `hedge`) none below allows. `delivery` is
+    no limit: the deepest level's word counts. Of priorities the lowest counts.
     `models` is the deepest level's own patterns: the intersection of patterns is not a pattern, so
     `Principal.model_patterns` keeps one tuple per level and a model must match them all.
     """
@@ -37,6 +37,9 @@ def intersect(levels: Sequence[Rights]) -> Rights:
         concurrency=_least([level.concurrency for level in levels]),
         audit=None if not audits else "required" if "required" in audits else "standard",
         content=min(named, key=_CONTENT.index, default=None),
+        delivery=next((level.delivery for level in reversed(levels) if level.delivery is not None), None),
+        continues=_unless_forbidden([level.continues for level in levels]),
+        hedge=_unless_forbidden([level.hedge for level in levels]),
         on_context_length="fail" if "fail" in lengths else "larger" if "larger" in lengths else None,
         on_refusal="fail" if "fail" in refusals else "next" if "next" in refusals else None,
         priority=max(
@@ -54,6 +57,11 @@ def model_patterns(levels: Sequence[Rights]) -> tuple[tuple[str, ...], ...]:
 
 def _least(values: Sequence[int | None]) -> int | None:
     return min((value for value in values if value is not None), default=None)
+
+
+def _unless_forbidden(words: Sequence[bool | None]) -> bool | None:
+    said = [word for word in words if word is not None]
+    return all(said) if said else None
 
 
 def _lowered(names: tuple[str, ...] | None) -> tuple[str, ...] | None:

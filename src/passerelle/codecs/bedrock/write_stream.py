@@ -9,9 +9,13 @@
     any      an exception                 `Failed`; nothing follows
 
 Parts may come interleaved: the oldest one under way is the front part and goes out as it comes; the others
-wait, whole, behind it. A part that ends without a word leaves no block and takes no index. There is no
-harmless frame to hold a connection with: SDKs raise for events they do not know in some languages, so none
-is sent.
+wait, whole, behind it. A part that ends without a word leaves no block and takes no index.
+
+The operation has no event that says nothing, so one of a type that it does not have holds a connection. SDKs
+expect such from a newer service: boto3 skips it (botocore 1.44.5, `EventStream.__iter__`: what parses to
+nothing is not given), and so does Amazon's SDK for JavaScript (`@smithy/eventstream-serde-universal`,
+`getUnmarshalledStream`: `$unknown` is not given); read 2026-11-22. It is sent only to callers who ask for
+`verified` delivery.
 """
 
 from collections import deque
@@ -47,6 +51,7 @@ _BLOCK_START: Final = event_headers("contentBlockStart")
 _DELTA: Final = event_headers("contentBlockDelta")
 _STOP: Final = event_headers("contentBlockStop")
 _MESSAGE_STOP: Final = event_headers("messageStop")
+_KEEPALIVE: Final = write_frame(event_headers("keepAlive"), b"{}")
 _METADATA: Final = event_headers("metadata")
 
 
@@ -85,8 +90,8 @@ class Encoder:
         self._ids = UniqueIds(f"tooluse_{context.id}_")
 
     def keepalive(self) -> bytes:
-        """Nothing: see above."""
-        return b""
+        """An event of a type that no SDK knows: see above."""
+        return _KEEPALIVE
 
     def encode(self, event: Event) -> bytes:
         """The bytes this event causes."""
