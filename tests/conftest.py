@@ -13,7 +13,13 @@ from hypothesis import settings
 settings.register_profile("passerelle", deadline=None)
 settings.load_profile("passerelle")
 
-pytest.register_assert_rewrite("tests.contract.contract_checks", "tests.contract.contract_heard")
+pytest.register_assert_rewrite(
+    "tests.contract.contract_checks",
+    "tests.contract.contract_heard",
+    "tests.gateway.door",
+    "tests.gateway.house",
+    "tests.gateway.stage",
+)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

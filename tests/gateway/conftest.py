@@ -3,10 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-
-pytest.register_assert_rewrite("tests.gateway.door", "tests.gateway.house", "tests.gateway.stage")
-
-from tests.gateway.stage import Stage  # noqa: E402 - after the rewriting is asked for
+from tests.gateway.stage import Stage
 
 
 @pytest.fixture(scope="module")
