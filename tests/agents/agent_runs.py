@@ -40,7 +40,7 @@ RUNS = (
     Run("codex", "gemini", dropped=_CODEX | {"prompt_cache_key"}, proofs=3),
     Run("codex", "openai_responses", relayed=True, proofs=3, asked="gpt-6.1-sol"),
     Run("codex", "anthropic", dropped=_CODE | _NO_KEY, proofs=3, often=True, asked="gpt-6-sol"),
-    Run("codex", "openai_chat", dropped=_CODE | {"reasoning"}, asked="gpt-6-luna"),
+    Run("codex", "openai_chat", dropped=_CODE | {"reasoning", "tools.format"}, asked="gpt-6-luna"),
     Run(
         "codex",
         "gemini",
