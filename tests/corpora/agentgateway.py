@@ -275,7 +275,10 @@ def _compared_request(golden: Golden, folder: str, to: str) -> tuple[str, list[D
         if golden.source.stem == "cohere-v4":
             at = Target("")
         if to == "vertex":
-            other, at = "gemini", Target("text-embedding-005", quirks=frozenset({"on_vertex"}))
+            model = "text-embedding-005" if operation == "embed" else ""
+            other, at = "gemini", Target(model, quirks=frozenset({"on_vertex"}))
+        if (operation, to) == ("rerank", "bedrock"):
+            at = Target("cohere.rerank-v3-5:0")
         if registry.task_provider(operation, other) is None:
             return None
         return f"{operation} → {to}", differences(golden.said, task_asked(body, operation, other, at))
