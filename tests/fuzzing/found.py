@@ -158,6 +158,25 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
         "openai_chat/request",
         b'{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x","a":2e+308}]}]}',
     ),
+    # Steps of log probabilities that are none, said to Gemini's callers.
+    (
+        "openai_responses/answer",
+        (
+            b'{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"x","annotations":[],'
+            b'"logprobs":[1.5,{"token":"x","top_logprobs":[1]}]}]}],"usage":{"input_tokens":1,"output_tokens":1}}'
+        ),
+    ),
+    # A call whose arguments' beginning is no UTF-8 lost its name.
+    (
+        "anthropic/stream",
+        (
+            b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":15}}}\n\n'
+            b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":'
+            b'{"type":"tool_use","id":"t","name":"f","input":{"a":"\xed\xa0\x80"}}}\n\nevent: message_delta\ndata: '
+            b'{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":8}}\n\n'
+            b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+        ),
+    ),
     # Vectors that would have been paid out for, and an image whose source is a number.
     ("bedrock/embed/answer", b'[{"embedding":[0.1],"inputTextTokenCount":-1}]'),
     (
