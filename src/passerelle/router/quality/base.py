@@ -52,8 +52,8 @@ class Estimate(msgspec.Struct, frozen=True, gc=False):
     low: float
     high: float
     """`low` to `high` holds the model's true mean quality on requests like this nine times in ten."""
-    outcomes: float
-    """How many outcomes it rests on, old ones counted less. 0: the catalog's prior alone."""
+    outcomes: int
+    """How many outcomes of the model it rests on. 0: the prior alone."""
     known: bool
     """False where the request is unlike what was learned from, so that the prior was fallen back on."""
 
