@@ -78,7 +78,7 @@ def test_a_months_spend_lands_on_its_budget(demand: float) -> None:
         spent, quality, gone = _month(demand, paced=True, seed=seed)
         _, unpaced, _ = _month(demand, paced=False, seed=seed)
         assert 0.93 <= spent <= 1.0, (demand, seed, spent)
-        assert gone > 0.95, (demand, seed, gone)
+        assert gone > 0.93, (demand, seed, gone)
         assert quality > unpaced + 2
 
 

@@ -17,9 +17,9 @@ def choice_findings(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     ]
     said += [(("router", "aliases", n), a.default_model, a.models) for n, a in router.aliases.items()]
     for name, tenant in router.organisations.items():
-        path = ("router", "organisations", name)
-        said.append((path, tenant.default_model, ()))
-        said += [((*path, "aliases", n), a.default_model, a.models) for n, a in tenant.aliases.items()]
+        here = ("router", "organisations", name)
+        said.append((here, tenant.default_model, ()))
+        said += [((*here, "aliases", n), a.default_model, a.models) for n, a in tenant.aliases.items()]
     for path, default, models in said:
         if default is not None and not catalog.resolve(default):
             yield origin.finding(

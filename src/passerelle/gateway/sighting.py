@@ -78,9 +78,8 @@ def see(ask: Ask, envelope: Envelope) -> Seen:
             case "tool":
                 pass
     instructions = "\n".join(system)
-    names = (conversation(org, "opened", session or envelope.session or "", instructions, first),)
-    if session is not None:
-        names = (*names, conversation(org, "said", session))
+    opened = (conversation(org, "opened", session or envelope.session or "", instructions, first),)
+    called = () if session is None else (conversation(org, "said", session),)
     sight = Sight(
         words=cut(last),
         system=cut(instructions),
@@ -91,4 +90,4 @@ def see(ask: Ask, envelope: Envelope) -> Seen:
         schema=schema,
         input_tokens=tokens,
     )
-    return Seen(sight, turn, names, frozenset(sealed), request)
+    return Seen(sight, turn, opened + called, frozenset(sealed), request)

@@ -6,9 +6,9 @@ from its cache, of any other that of a first turn there, spread over the turns t
 loses is the difference of the two. But figures of one turn are noisy: what is predicted from a tool's output
 is not what the next one will be. So a conversation moves only for a gain that is clear:
 
-    adaptive   for quality: what the mode does not give up anyhow, and half a point more, and two points more
-                 for every turn's price that moving costs
-               for money: a tenth of what a turn costs
+    adaptive   for quality: what the mode does not give up anyhow, and a point more, and two more for every
+                 turn's price that moving costs
+               for money: a seventh of what a turn costs
                for time: a third of what a turn takes
     sticky     never, as long as the place may serve it
     none       always: each turn is planned as if it were the first
@@ -18,9 +18,9 @@ import msgspec
 
 from passerelle.router.utility import Trade
 
-_CLEAR_POINTS = 0.5
+_CLEAR_POINTS = 1.0
 _POINTS_A_TURN = 2.0
-_CLEAR_SAVING = 0.10
+_CLEAR_SAVING = 0.15
 _CLEAR_TIME = 1 / 3
 
 
