@@ -85,8 +85,8 @@ class Choice(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     affinity: Affinity = "none"
     stay: str | None = None
     """The deployment that had the conversation's turn before."""
-    stay_s: float | None = None
-    """How long ago that was."""
+    warm: bool = False
+    """That was so short a time ago that its prompt should still be cached there."""
     moved: str = ""
     """Why the conversation leaves it."""
     bound: tuple[str, ...] = ()

@@ -63,12 +63,10 @@ class Chooser:
         seen = see(ask, envelope)
         sight, judgement = seen.sight, self.judgement
         found = self._found(seen, generation)
-        stay = found[0] if found is not None else None
+        stay = found.place if found is not None and found.goes_on else None
         priors = {d.model.id: d.model.quality for d in admission.deployments}
         estimates = judgement.estimates(org, sight, priors)
-        turns = turns_ahead(
-            seen.turn, tools=bool(sight.tools), conversation=admission.affinity != "none" and bool(seen.names)
-        )
+        turns = turns_ahead(seen.turn, tools=bool(sight.tools), conversation=admission.affinity != "none")
         if rules.pacing:
             self.pacer.watch(principal)
         prices = Prices(
@@ -84,7 +82,7 @@ class Chooser:
             default=admission.default,
             affinity=admission.affinity,
             stay=None if stay is None else stay.id,
-            stay_s=None if found is None else round(found[2], 3),
+            warm=stay is not None and found is not None and found.warm,
             bound=_bound(ask, seen, stay, admission.deployments),
             turns=turns,
             money_points=round(prices.money, 6),
@@ -104,14 +102,16 @@ class Chooser:
             _best_nanos(admission.deployments, estimates, figures),
         )
 
-    def _found(self, seen: Seen, generation: Generation) -> tuple[Deployment, Turn, float] | None:
-        """Where the conversation is, its last turn, and how long ago that was."""
-        for name in seen.names:
-            turn = self._whereabouts.find(name)
-            if turn is not None:
-                place = self._place_of(turn.place, generation)
-                if place is not None:
-                    return place, turn, max(self._clock.monotonic_s() - turn.at_s, 0.0)
+    def _found(self, seen: Seen, generation: Generation) -> "_Found | None":
+        """Where the conversation is."""
+        for name in (seen.opened, seen.called):
+            turn = None if name is None else self._whereabouts.find(name)
+            place = None if turn is None else self._place_of(turn.place, generation)
+            if turn is not None and place is not None:
+                warm = self._clock.monotonic_s() - turn.at_s < CACHE_S
+                # Who asks the same first question again begins anew, though the place may have its prompt.
+                goes_on = seen.turn > 1 or name is seen.called
+                return _Found(place, turn, warm, goes_on)
         return None
 
     def _place_of(self, name: int, generation: Generation) -> Deployment | None:
@@ -195,8 +195,9 @@ class Chooser:
                 had=int(had),
             )
         turn = Turn(fingerprint(place.id), self._clock.monotonic_s(), seen.sight.input_tokens)
-        for name in seen.names:
-            self._whereabouts.keep(name, turn)
+        for name in (seen.opened, seen.called):
+            if name is not None:
+                self._whereabouts.keep(name, turn)
         self._note_usual(receipt.org_id, deliberation.best_nanos)
 
     def _note_usual(self, org: str, nanos: int | None) -> None:
@@ -209,6 +210,17 @@ class Chooser:
         if before is None and len(self._usual) >= _MOST_TENANTS:
             del self._usual[next(iter(self._usual))]
         self._usual[org] = nanos if before is None else before + _USUAL_SHARE * (nanos - before)
+
+
+class _Found(msgspec.Struct, frozen=True, gc=False):
+    """Where a conversation had its last turn."""
+
+    place: Deployment
+    turn: Turn
+    warm: bool
+    """It is so short a time ago that its prompt should still be cached."""
+    goes_on: bool
+    """This request is its next turn."""
 
 
 class Deliberation(msgspec.Struct, frozen=True, gc=False):
@@ -230,13 +242,10 @@ class Deliberation(msgspec.Struct, frozen=True, gc=False):
             self.chooser.settled(self, receipt)
 
 
-def _warm(
-    found: tuple[Deployment, Turn, float] | None, seen: Seen, affinity: str
-) -> tuple[str, float] | None:
-    if found is None or affinity == "none" or found[2] >= CACHE_S:
+def _warm(found: "_Found | None", seen: Seen, affinity: str) -> tuple[str, float] | None:
+    if found is None or affinity == "none" or not found.warm:
         return None
-    place, turn, _ = found
-    return place.id, min(1.0, turn.tokens / max(seen.sight.input_tokens, 1))
+    return found.place.id, min(1.0, found.turn.tokens / max(seen.sight.input_tokens, 1))
 
 
 def _bound(

@@ -24,9 +24,10 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     sight: Sight
     turn: int = 1
     """Which of its conversation: answers of the model so far, and one."""
-    names: tuple[int, ...] = ()
-    """What the conversation is found by (see `whereabouts`), the surest first: its opening, which is what a
-    cache holds, and the name its caller gave it."""
+    opened: int | None = None
+    """What the conversation is found by (see `whereabouts`): its opening, which is what a cache holds."""
+    called: int | None = None
+    """And the name its caller gave it, which outlives an opening that is rewritten."""
     sealed: frozenset[Dialect] = frozenset()
     """Whose sealed reasoning it carries."""
     request: Request | None = None
@@ -42,12 +43,12 @@ def see(ask: Ask, envelope: Envelope) -> Seen:
     tokens, schema = input_tokens(envelope), "json_schema" in envelope.features
     session = wishes.session or (ask.keeping.conversation_id if ask.keeping is not None else None)
     org = ask.principal.org_id
+    called = None if session is None else conversation(org, "called", session)
     try:
         request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
     except (ProblemError, RecursionError):
-        names = () if session is None else (conversation(org, "said", session),)
         sight = Sight(words="", task=task, images=envelope.images, schema=schema, input_tokens=tokens)
-        return Seen(sight, names=names)
+        return Seen(sight, called=called)
     system: list[str] = []
     first = last = ""
     turns, turn = 0, 1
@@ -78,8 +79,7 @@ def see(ask: Ask, envelope: Envelope) -> Seen:
             case "tool":
                 pass
     instructions = "\n".join(system)
-    opened = (conversation(org, "opened", session or envelope.session or "", instructions, first),)
-    called = () if session is None else (conversation(org, "said", session),)
+    opened = conversation(org, "opened", session or envelope.session or "", instructions, first)
     sight = Sight(
         words=cut(last),
         system=cut(instructions),
@@ -90,4 +90,4 @@ def see(ask: Ask, envelope: Envelope) -> Seen:
         schema=schema,
         input_tokens=tokens,
     )
-    return Seen(sight, turn, opened + called, frozenset(sealed), request)
+    return Seen(sight, turn, opened, called, frozenset(sealed), request)
