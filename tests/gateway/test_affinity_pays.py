@@ -1,10 +1,9 @@
-"""On agent sessions, keeping a conversation where its prompt is cached costs hardly more than knowing all
-sessions in advance, and less than planning every turn anew. Decided by the road's own parts, without a socket.
+"""On agent sessions, keeping a conversation where its prompt is cached costs hardly more than knowing all of
+them in advance, and less than planning every turn anew. Decided by the road's own parts, without a socket.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 
 import pytest
 from tests.gateway.traces import Caches, Step, sessions

@@ -1,10 +1,9 @@
-"""A choice left to the gateway, at the door: aliases, modes and defaults, subsets, conversations that stay where
-they are, and the record that says why.
+"""A choice left to the gateway, at the door: aliases, modes and defaults, subsets, conversations that stay
+where they are, and the record that says why.
 """
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest

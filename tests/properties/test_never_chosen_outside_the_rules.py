@@ -1,5 +1,5 @@
-"""Random (policy, request, catalogue) triples with anything that could be predicted of them: what is chosen, and
-every place after it, is of the eligible set. Admission and plan alone, without a socket.
+"""Random (policy, request, catalogue) triples with anything that could be predicted of them: what is chosen,
+and every place after it, is of the eligible set. Admission and plan alone, without a socket.
 """
 
 from collections import Counter

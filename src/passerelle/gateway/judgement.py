@@ -6,11 +6,11 @@ from typing import Protocol
 from passerelle.router.quality.base import Estimate, Sight
 
 PRIOR_WIDTH = 0.15
-"""The catalog's figures are coarse tiers: two models of a tier may well be so far apart on one tenant's work."""
+"""The catalog's figures are coarse tiers: two models of one may well be so far apart on one tenant's work."""
 
 
 class Judgement(Protocol):
-    """Predicts, for an organisation, the quality of models on a request. Deterministic; quick; does no I/O."""
+    """Predicts the quality of models on an organisation's requests. Deterministic, quick, without I/O."""
 
     def version(self, org_id: str) -> str:
         """Names the state that speaks: receipts keep it."""
