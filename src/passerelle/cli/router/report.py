@@ -99,8 +99,8 @@ def _section(table: Table) -> str:
 
 def _made(found: Evaluation) -> str:
     return (
-        f"Made by Passerelle {found.passerelle} with the learner `{found.learner}` in {found.seconds:.0f} s from data with SHA-256 "
-        f"`{found.data.sha256}`. How each figure is computed: docs/router-eval.md."
+        f"Made by Passerelle {found.passerelle} with the learner `{found.learner}` in {found.seconds:.0f} s "
+        f"from data with SHA-256 `{found.data.sha256}`. How each figure is computed: docs/router-eval.md."
     )
 
 

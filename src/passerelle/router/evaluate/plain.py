@@ -90,7 +90,7 @@ class PlainLearner:
 
     def pack(self, sight: Sight) -> bytes:
         """The length and the task's number."""
-        return self._features([sight])[0].astype(np.float32).tobytes()
+        return bytes(self._features([sight])[0].tobytes())
 
     def set_priors(self, priors: Mapping[str, float]) -> None:
         """What a model is taken for before its first outcome."""
@@ -123,7 +123,7 @@ class PlainLearner:
             return np.zeros(_WIDTH)
         if model not in self._weights:
             held = self._squares[model] + _RIDGE * np.eye(_WIDTH)
-            self._weights[model] = np.linalg.solve(held, self._sums[model])
+            self._weights[model] = np.asarray(np.linalg.solve(held, self._sums[model]), dtype=np.float64)
         return self._weights[model]
 
     @staticmethod
@@ -131,7 +131,7 @@ class PlainLearner:
         made = np.zeros((len(sights), _WIDTH))
         for place, sight in enumerate(sights):
             if sight.features is not None:
-                made[place] = np.frombuffer(sight.features, dtype=np.float32)
+                made[place] = np.frombuffer(sight.features, dtype=np.float64)
                 continue
             long = np.log1p(len(sight.words)) / 3 - 2
             made[place, :3] = 1.0, long, long * long
