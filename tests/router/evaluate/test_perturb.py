@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from passerelle.router.evaluate.perturb import CHANGES, MOST_TYPOS, changed, language
@@ -8,7 +8,8 @@ ENGLISH = "Which of the following statements describes the small river? Answer w
 FRENCH = "Quelle est la rivière que les habitants trouvent souvent dans la ville, et pourquoi ? Expliquez."
 
 
-@given(st.text(max_size=300), st.integers(0, 99))
+@settings(max_examples=40)
+@given(st.text(max_size=200), st.integers(0, 99))
 def test_any_text_is_changed_without_error_and_by_a_seed_the_same_way(text: str, seed: int) -> None:
     for change in CHANGES:
         assert changed(change, [text], seed) == changed(change, [text], seed)
