@@ -158,7 +158,7 @@ def command(
     """
     _refuse_together(online=online, holdout_task=holdout_task, fit=fit, drift=drift, by=by, explore=explore)
     if importlib.util.find_spec("numpy") is None:
-        raise Failure("Evaluating needs numpy: `pip install 'passerelle[router]'`.")
+        raise Failure("Evaluating needs numpy: `pip install 'passerelle[eval]'`.")
     from passerelle.cli.router.run import Asked, Refused, evaluate
 
     asked = Asked(
