@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from passerelle.router.evaluate.plain import PlainLearner
 from passerelle.router.quality.base import Learner
+from passerelle.router.quality.learner import StackedLearner
 
 
 def maker() -> Callable[[], Learner]:
     """Makes empty learners; what they share is loaded here, once."""
-    return PlainLearner
+    return StackedLearner
