@@ -6,6 +6,7 @@
     store.journal    intents and settlements, kept before told      store.keys, .tenants, .audit, .contents
                                                                     store.files, .batches
     store.drills     what is taken out for whom, from memory
+    store.feedback, .router_states      what the router learns from, and has learned
     store.conversations, .backgrounds   what callers asked to keep, and for later; .repeats: idempotency keys
 
 The first column is for the hot path: sync, microseconds, no database. The second reads and writes the

@@ -16,7 +16,7 @@ from passerelle.store.errors import SchemaMismatch
 from passerelle.store.files import locked
 from passerelle.store.schema import metadata
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest step in `migrations/versions/`."""
 
 _version_table = Table("alembic_version", MetaData(), Column("version_num", Text, primary_key=True))

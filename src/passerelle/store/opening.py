@@ -9,7 +9,9 @@ import os
 import re
 from collections import deque
 from concurrent.futures import Future
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from passerelle.core.clock import Clock
 from passerelle.store import changes
@@ -47,6 +49,10 @@ from passerelle.store.upkeep import Upkeep
 from passerelle.store.usage import UsageBook
 from passerelle.store.vault import Vault
 from passerelle.store.writer import Writer
+
+if TYPE_CHECKING:
+    from passerelle.store.feedback import Feedback
+    from passerelle.store.router_states import RouterStates
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +127,20 @@ class Store:
         self._poller = Poller(self._look)
         self._writer.start()
         self._poller.start()
+
+    @cached_property
+    def feedback(self) -> "Feedback":
+        """How well answers did, as they were judged; loaded when somebody judges, or learns."""
+        from passerelle.store.feedback import Feedback
+
+        return Feedback(self._database, self._clock)
+
+    @cached_property
+    def router_states(self) -> "RouterStates":
+        """What was learned of it, by version; loaded likewise."""
+        from passerelle.store.router_states import RouterStates
+
+        return RouterStates(self._database, self._clock)
 
     @property
     def public_key(self) -> bytes:

@@ -3,7 +3,7 @@
 What belongs to the installation as a whole (counters, signing keys, the price book) stands under the
 organisation `""`. Times are Unix nanoseconds, money is nanos, JSON is text written by msgspec: nothing
 here needs a type that SQLite and PostgreSQL understand differently. Rows of `intent`, `outcome`,
-`ledger`, `hold`, `signing_batch` and `audit` are only ever added.
+`ledger`, `hold`, `signing_batch`, `feedback`, `verdict` and `audit` are only ever added.
 
 `migrations/` creates the same tables step by step; a test compares the two.
 """
@@ -18,6 +18,7 @@ from passerelle.store.schema.conversations import (
     stored_response,
 )
 from passerelle.store.schema.identity import api_key, organisation, project, workspace
+from passerelle.store.schema.learning import feedback, router, router_state, verdict
 from passerelle.store.schema.money import (
     budget,
     budget_account,
@@ -57,6 +58,7 @@ __all__ = [
     "content_key",
     "conversation",
     "conversation_item",
+    "feedback",
     "file",
     "hold",
     "intent",
@@ -68,6 +70,8 @@ __all__ = [
     "price_row",
     "project",
     "repeat",
+    "router",
+    "router_state",
     "signing_batch",
     "signing_key",
     "speak_postgresql",
@@ -75,5 +79,6 @@ __all__ = [
     "stored_response",
     "usage_hour",
     "usage_tag",
+    "verdict",
     "workspace",
 ]

@@ -1,0 +1,96 @@
+"""How well a model did on one request, as somebody or something judged it: what the router learns from."""
+
+from typing import Literal
+
+import msgspec
+
+Source = Literal["person", "grader", "schema", "tests"]
+"""Who says so: somebody who read the answer, a program that graded it, a schema or tests that it met."""
+Overall = Literal["a", "b", "tie", "both_bad"]
+Better = Literal["a", "b", "tie"]
+Origin = Literal["learned", "trained", "rolled_back"]
+"""How a state came to be."""
+
+WHOLE_PPM = 1_000_000
+"""Scores and weights are kept in millionths: whole numbers are the same in every database."""
+
+
+class Judged(msgspec.Struct, frozen=True, gc=False):
+    """A receipt and how well its answer did, before it is kept."""
+
+    receipt_id: str
+    project_id: str
+    deployment: str
+    model: str
+    """By the catalog's name."""
+    source: str
+    """A `Source`, or `verdict`."""
+    score_ppm: int
+    """0 to `WHOLE_PPM`."""
+    weight_ppm: int = WHOLE_PPM
+    task: str | None = None
+    """What somebody said the work was."""
+    prior_ppm: int | None = None
+    """What the catalog said of the model's quality then."""
+    features: bytes | None = None
+    """The request as the router saw it, packed, without a word of it. None: nothing was kept of it."""
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """One that is kept. An organisation's outcomes are numbered from 1 without gaps, in the order in which
+    they became known; everything learned is a fold over them in this order.
+    """
+
+    number: int
+    actor: str
+    """The key that said it."""
+    at_ns: int
+    judged: Judged
+    verdict_id: str = ""
+    """The verdict it is half of: the other half has the next number, or the one before."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Two receipts compared."""
+
+    id: str
+    at_ns: int
+    actor: str
+    receipts: tuple[str, str]
+    overall: Overall
+    criteria: dict[str, Better] = {}
+
+
+class Head(msgspec.Struct, frozen=True, gc=False):
+    """Where an organisation's learning stands."""
+
+    org_id: str
+    number: int
+    """Of its last outcome."""
+    version: int = 0
+    """The state in force; 0: none was kept yet."""
+    rests_on: int = 0
+    """The last outcome that this state knows, or was told to pass over."""
+    epoch: int = 0
+    """Raised when a state was put in force by hand: whoever follows must take it over."""
+    frozen_at: int | None = None
+    """Outcomes after this one are not learned from for now."""
+
+
+class State(msgspec.Struct, frozen=True):
+    """One version of what was learned."""
+
+    version: int
+    number: int
+    """The last outcome that it knows, or was told to pass over."""
+    epoch: int
+    at_ns: int
+    actor: str
+    """Who made it: a worker, or somebody at the command line."""
+    origin: Origin
+    learner: str
+    """The learner's own name of the state."""
+    restores: int | None = None
+    """The version that it repeats."""
+    body: bytes = b""
+    """Empty in lists."""
