@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -64,6 +65,9 @@ from passerelle.server.v1.responses import Responses
 from passerelle.store import Store, default_url, open_store
 from passerelle.telemetry import trace
 from passerelle.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from passerelle.gateway.judgement import Judgement
 
 log = logging.getLogger("passerelle.app")
 _LOOK_EVERY_S = 1.0
@@ -137,6 +141,7 @@ class App:
             clock=self.clock,
             draw=random.random,
             attacher=Attacher(self.store),
+            judging=self._judging,
         )
         self.repeats = Repeats(self.store, settler, self.generations)
         self.draining: Callable[[], bool] = lambda: False
@@ -186,9 +191,16 @@ class App:
         self.vitals.measure(generation.catalog.deployments)
         self.metrics.fold()
 
+    def _judging(self) -> "Judgement":
+        """Who predicts quality, made when a choice is first left to us: numpy is not imported before."""
+        from passerelle.gateway.learning.learned import Learned
+
+        return Learned(self.store, self.clock, self.worker)
+
     async def aclose(self) -> None:
         """Close providers, flush and close the store, flush telemetry."""
         await self.repeats.aclose()
+        await self.road.aclose()
         await self.generations.aclose()
         await asyncio.to_thread(self.store.close)
         if self._exporter is not None:

@@ -54,8 +54,14 @@ class Noisy:
     def pack(self, org_id: str, sight: Sight) -> bytes | None:
         return b"packed"
 
-    def explores(self, org_id: str) -> float:
-        return 0.0
+    def learns(self, org_id: str) -> bool:
+        return False
+
+    async def tend(self) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
 
 
 def hash_of(text: str) -> float:

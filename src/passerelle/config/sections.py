@@ -13,6 +13,10 @@ from passerelle.config.types import Count, Flag, Name, Positive, Seconds, Sectio
 from passerelle.core.plan import Affinity, OnContextLength, OnRefusal, SmartMode
 
 
+Explored = Annotated[float, Strict(), Field(ge=0, le=0.05)]
+"""A share of requests that is tried elsewhere: heavier exploration costs more than it gives."""
+
+
 class ServerSettings(Section):
     """`[server]`: where we listen and how much we take at once."""
 
@@ -102,6 +106,7 @@ class OrganisationSettings(Section):
     mode: SmartMode | None = None
     default_model: Name | None = None
     affinity: Affinity | None = None
+    explore: Explored | None = None
     aliases: Mapping[Name, SmartSettings] = Field(default_factory=dict)
 
 
@@ -113,6 +118,7 @@ class RouterSettings(Section):
     affinity: Affinity = "adaptive"
     pacing: Flag = True
     second_points: Annotated[float, Strict(), Field(ge=0, le=100)] = 0.0
+    explore: Explored = 0.0
     aliases: Mapping[Name, SmartSettings] = Field(default_factory=dict)
     organisations: Mapping[Text, OrganisationSettings] = Field(default_factory=dict)
     on_context_length: OnContextLength = "fail"

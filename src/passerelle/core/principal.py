@@ -13,12 +13,14 @@ from passerelle.core.plan import Affinity, OnContextLength, OnRefusal, SmartMode
 
 Permission = Literal[
     "model:call", "model:list", "receipt:read", "usage:read", "key:read", "key:write",
-    "health:read", "config:read", "config:reload", "metrics:read", "drill:run",
+    "health:read", "config:read", "config:reload", "metrics:read", "drill:run", "feedback:write",
 ]  # fmt: skip
 
 Role = Literal["operator", "owner", "admin", "finance", "auditor", "builder", "member"]
 
-_MEMBER: frozenset[Permission] = frozenset({"model:call", "model:list", "receipt:read", "usage:read"})
+_MEMBER: frozenset[Permission] = frozenset(
+    {"model:call", "model:list", "receipt:read", "usage:read", "feedback:write"}
+)
 
 Priority = Literal["interactive", "agent", "batch"]
 """Who goes first when there is not room for all: a person who waits, a program at work, work for later."""

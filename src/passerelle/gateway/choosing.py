@@ -27,6 +27,7 @@ from passerelle.gateway.generation import Generation
 from passerelle.gateway.judgement import Judgement
 from passerelle.gateway.pacing import Pacer
 from passerelle.gateway.sighting import Seen, see
+from passerelle.gateway.smart import explored_by
 from passerelle.gateway.trip import Ask
 from passerelle.gateway.vitals import Vitals
 from passerelle.gateway.whereabouts import Turn, Whereabouts
@@ -88,7 +89,7 @@ class Chooser:
             money_points=round(prices.money, 6),
             usual_nanos=prices.usual_nanos if prices.money else None,
             second_points=prices.second,
-            explore=judgement.explores(org),
+            explore=explored_by(rules, principal) if judgement.learns(org) else 0.0,
         )
         warm = _warm(found, seen, admission.affinity)
         figures = self._figures(envelope, seen, admission, warm, turns)

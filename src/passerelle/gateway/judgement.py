@@ -25,8 +25,14 @@ class Judgement(Protocol):
     def pack(self, org_id: str, sight: Sight) -> bytes | None:
         """What a receipt keeps of the request, to predict and to learn from it later; None: nothing."""
 
-    def explores(self, org_id: str) -> float:
-        """The share of its requests that the organisation lets be tried at another place near the best."""
+    def learns(self, org_id: str) -> bool:
+        """Whether it would learn from an outcome: where nothing is, nothing is tried out either."""
+
+    async def tend(self) -> None:
+        """Take up what became known: called once a second, and returns at once."""
+
+    async def aclose(self) -> None:
+        """Let go of everything."""
 
 
 class ByPrior:
@@ -52,6 +58,12 @@ class ByPrior:
         """Nothing can be learned from it without its features."""
         return None
 
-    def explores(self, org_id: str) -> float:
+    def learns(self, org_id: str) -> bool:
         """There is nobody to learn."""
-        return 0.0
+        return False
+
+    async def tend(self) -> None:
+        """Nothing becomes known."""
+
+    async def aclose(self) -> None:
+        """Nothing is held."""

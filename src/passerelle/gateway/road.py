@@ -187,7 +187,13 @@ class Road:
     async def tend(self) -> None:
         """Look after what choices rest on: once a second; most of the time there is nothing to do."""
         if self._choosing is not None:
+            await self._choosing.judgement.tend()
             await self._choosing.pacer.look(self.generations.current.router.commitments)
+
+    async def aclose(self) -> None:
+        """Let go of what choices rest on."""
+        if self._choosing is not None:
+            await self._choosing.judgement.aclose()
 
     def _plan_or_known(
         self,

@@ -35,6 +35,7 @@ class Tenant(msgspec.Struct, frozen=True):
     mode: SmartMode | None = None
     default_model: str | None = None
     affinity: Affinity | None = None
+    explore: float | None = None
     aliases: Mapping[str, Smart] = {}
     """By their names, casefolded."""
 
@@ -61,6 +62,8 @@ class RouterRules(msgspec.Struct, frozen=True):
     affinity: Affinity = "adaptive"
     pacing: bool = True
     second_points: float = 0.0
+    explore: float = 0.0
+    """The share of requests that try another place close to the best."""
     aliases: Mapping[str, Smart] = {}
     """By their names, casefolded."""
     organisations: Mapping[str, Tenant] = {}
@@ -109,6 +112,12 @@ def affinity_of(rules: RouterRules, principal: Principal, smart: Smart, wish: Af
         or rules.tenant(principal).affinity
         or rules.affinity
     )
+
+
+def explored_by(rules: RouterRules, principal: Principal) -> float:
+    """The share of its requests that the organisation lets be tried at another place near the best."""
+    said = rules.tenant(principal).explore
+    return rules.explore if said is None else said
 
 
 def is_smart(model: str) -> bool:

@@ -36,6 +36,8 @@ class StackedLearner:
         self._static = static
         self._keep = keep
         self._mind = Mind()
+        self.changed: str | None = None
+        """The model that the last update found to be no longer what it was; None: none."""
 
     @property
     def version(self) -> str:
@@ -142,6 +144,7 @@ class StackedLearner:
         row[own] = left
         mind.memory.put(np.asarray(point[-STATIC_DIMS:], np.float32), row)
         mind.outcomes[own] += 1
+        self.changed = mind.models[own] if changed else None
         if changed:
             _begin_anew(mind, own)
 

@@ -14,7 +14,7 @@ from passerelle.core.errors import Problem, ProblemError
 from passerelle.gateway.generation import Generations, ReloadOutcome
 from passerelle.gateway.road import Road
 from passerelle.gateway.vitals import Vitals
-from passerelle.server.api import config, drill, keys, me, models, plan, receipts, usage
+from passerelle.server.api import config, drill, feedback, keys, me, models, plan, receipts, usage, verdicts
 from passerelle.server.api.guard import Guarded
 from passerelle.server.route import Management
 from passerelle.store import Store, StoreUnavailable
@@ -51,6 +51,8 @@ def build(context: Context) -> Management:
 
     drill.add(guarded, context.store, context.generations, context.clock)
     plan.add(guarded, context.road, context.clock)
+    feedback.add(guarded, context.store, context.generations)
+    verdicts.add(guarded, context.store, context.generations)
 
     @guarded.route("GET", "/openapi.json", "model:list", include_in_schema=False)
     async def describe() -> dict[str, object]:

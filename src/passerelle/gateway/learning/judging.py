@@ -1,0 +1,46 @@
+"""A receipt and what is said of its answer, as an outcome to learn from."""
+
+from passerelle.catalog import Catalog
+from passerelle.core.outcome import WHOLE_PPM, Judged
+from passerelle.core.receipt import Receipt
+
+_TASK = "task:"
+NO_ANSWER = "its request got no answer, so there is nothing to judge"
+NO_MODEL = "no model answered it that the catalog knew"
+
+
+def judged(
+    receipt: Receipt, catalog: Catalog, *, source: str, score: float, weight: float = 1.0
+) -> Judged | str:
+    """The outcome; or why there can be none."""
+    if receipt.outcome not in ("answered", "incomplete") or receipt.deployment is None:
+        return NO_ANSWER
+    plan = receipt.plan
+    model = None if plan is None else next(
+        (one.model for one in plan.candidates if one.deployment == receipt.deployment), None
+    )
+    if model is None or plan is None:
+        return NO_MODEL
+    choice = plan.choice
+    deployment = catalog.by_id.get(receipt.deployment)
+    prior = None if deployment is None else deployment.model.quality
+    return Judged(
+        receipt_id=receipt.id,
+        project_id=receipt.project_id,
+        deployment=receipt.deployment,
+        model=model,
+        source=source,
+        score_ppm=round(score * WHOLE_PPM),
+        weight_ppm=round(weight * WHOLE_PPM),
+        task=_task(receipt),
+        prior_ppm=None if prior is None else round(prior * WHOLE_PPM),
+        features=None if choice is None else choice.features,
+    )
+
+
+def _task(receipt: Receipt) -> str | None:
+    """What the request was said to be: as the choice saw it, or by a tag."""
+    choice = None if receipt.plan is None else receipt.plan.choice
+    if choice is not None and choice.task is not None:
+        return choice.task
+    return next((tag[len(_TASK) :] for tag in receipt.tags if tag.startswith(_TASK) and tag != _TASK), None)

@@ -1,0 +1,63 @@
+"""Which learner there is here: the whole one where the extra `router` is installed, else means of tasks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, Protocol
+
+import msgspec
+
+from passerelle.router.quality.base import Estimate, Sight
+from passerelle.router.quality.means import MeansLearner
+
+
+class Pupil(Protocol):
+    """What a fold asks of a learner."""
+
+    changed: str | None
+
+    @property
+    def version(self) -> str:
+        """Names the state."""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those of which there were outcomes."""
+
+    def set_priors(self, priors: Mapping[str, float]) -> None:
+        """The catalog's quality of models."""
+
+    def estimate(self, sight: Sight, models: Sequence[str]) -> dict[str, Estimate]:
+        """The quality of each of `models` for one request."""
+
+    def update(self, sight: Sight, model: str, score: float, weight: float = 1.0) -> None:
+        """Learn from one more outcome."""
+
+    def state(self) -> bytes:
+        """Everything."""
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of learner."""
+
+    name: str
+    """What its states are marked with: one kind cannot read another's."""
+    new: Callable[[], Any]
+    """An empty one."""
+    load: Callable[[bytes], Any]
+    """One from its state. Raises ValueError."""
+    pack: Callable[[Sight], bytes] | None
+    """What receipts keep of a request; None where nothing of it is needed."""
+
+
+MEANS = Kind("means", MeansLearner, MeansLearner.from_state, None)
+
+
+@cache
+def best() -> Kind:
+    """The best kind there is here. Imports numpy where that is installed, and does so once."""
+    try:
+        from passerelle.router.quality.learner import StackedLearner
+    except ImportError:
+        return MEANS
+    blank = StackedLearner()
+    return Kind("stacked", StackedLearner, StackedLearner.from_state, blank.pack)

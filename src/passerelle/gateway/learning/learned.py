@@ -1,0 +1,244 @@
+"""What a worker knows of the organisations that leave choices to it: loaded when first asked for, then followed.
+
+    estimates   of requests, on the event loop, in half a millisecond; the catalog's until the first are loaded
+    tend        once a second: a task reads new outcomes and takes them, one at a time, between requests
+    due         learning anew: one worker does it, under a lease, in a thread; the others take over its state
+
+Every worker folds every outcome by itself, so none waits for another; a state is kept from time to time only
+so that a start need not begin with the first outcome.
+"""
+
+import asyncio
+import logging
+import zlib
+from collections.abc import Mapping
+
+import msgspec
+
+from passerelle.core.clock import Clock
+from passerelle.core.outcome import Head
+from passerelle.gateway.judgement import ByPrior
+from passerelle.gateway.learning.fold import Fold, steps
+from passerelle.gateway.learning.kinds import Kind, best
+from passerelle.router.quality.base import Estimate, Sight
+from passerelle.store import Store, StoreUnavailable
+
+log = logging.getLogger("passerelle.router")
+
+KEEP_AFTER = 200
+"""Outcomes after which a state is kept."""
+KEEP_AFTER_S = 600.0
+"""And seconds, if there was any."""
+_LEASE_S = 120.0
+_AT_ONCE = 200
+"""Outcomes read at once; learning from so many takes a fifth of a second, in pieces of a millisecond."""
+_MOST_FOLLOWED = 256
+"""Organisations; of more, those asked least recently are let go."""
+
+
+class _Followed(msgspec.Struct, gc=False):
+    """One organisation's fold, and where it stands among the versions."""
+
+    fold: Fold
+    epoch: int
+    kept: int
+    """The outcome up to which a state is kept."""
+    kept_at_s: float
+
+
+class Learned:
+    """A `Judgement`. Everything but reading, writing and learning anew happens on the event loop."""
+
+    def __init__(self, store: Store, clock: Clock, owner: str, kind: Kind | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._owner = owner
+        self._kind = kind or best()
+        self._prior = ByPrior()
+        self._followed: dict[str, _Followed | None] = {}
+        """By organisation, the one asked least recently first; None: not loaded yet."""
+        self._task: asyncio.Task[None] | None = None
+        self._packed: tuple[Sight, bytes] | None = None
+        self._failing = False
+
+    # --- on the road
+
+    def version(self, org_id: str) -> str:
+        """See `Judgement`."""
+        fold = self._ready(org_id)
+        return self._prior.version(org_id) if fold is None else fold.learner.version
+
+    def estimates(
+        self, org_id: str, sight: Sight, priors: Mapping[str, float | None]
+    ) -> Mapping[str, Estimate]:
+        """What was learned of the models with outcomes. Of another one the catalog speaks, on the scale of what
+        was learned: as far above or below its figure as the others turned out to be.
+        """
+        self._ask(org_id)
+        said = dict(self._prior.estimates(org_id, sight, priors))
+        fold = self._ready(org_id)
+        if fold is None:
+            return said
+        learned = [model for model in priors if model in fold.learner.models]
+        if not learned:
+            return said
+        features = self.pack(org_id, sight)
+        seen = msgspec.structs.replace(sight, features=features) if features is not None else sight
+        found: dict[str, Estimate] = fold.learner.estimate(seen, learned)
+        apart = [found[model].mean - said[model].mean for model in learned if model in said]
+        if apart and len(said) > len(apart):
+            moved = sum(apart) / len(apart)
+            said = {model: _moved(estimate, moved) for model, estimate in said.items()}
+        return {**said, **found}
+
+    def pack(self, org_id: str, sight: Sight) -> bytes | None:
+        """See `Judgement`. Made once for a request."""
+        if self._kind.pack is None:
+            return None
+        if self._packed is None or self._packed[0] is not sight:
+            self._packed = sight, self._kind.pack(sight)
+        return self._packed[1]
+
+    def learns(self, org_id: str) -> bool:
+        """It does, of whoever asks."""
+        return True
+
+    def _ready(self, org_id: str) -> Fold | None:
+        known = self._followed.get(org_id)
+        return known.fold if known is not None and known.fold.ready else None
+
+    def _ask(self, org_id: str) -> None:
+        """Follow this organisation from now on."""
+        known = self._followed.pop(org_id, None)
+        if known is None and len(self._followed) >= _MOST_FOLLOWED:
+            del self._followed[next(iter(self._followed))]
+        self._followed[org_id] = known
+
+    # --- beside it
+
+    async def tend(self) -> None:
+        """See `Judgement`."""
+        if self._followed and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._follow())
+
+    async def aclose(self) -> None:
+        """End what is under way; whatever it was is done again by whoever comes next."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        """Bring every followed organisation up to date."""
+        for org_id in list(self._followed):
+            try:
+                await self.catch_up(org_id)
+            except StoreUnavailable as error:
+                if not self._failing:
+                    log.warning("outcomes cannot be read; what was learned stays: %s", error)
+                self._failing = True
+                return
+            except Exception:
+                # A mistake of ours in learning must not end choosing: it goes on as it stands.
+                log.exception("an organisation's outcomes cannot be learned", extra={"org_id": org_id})
+        self._failing = False
+
+    async def catch_up(self, org_id: str) -> None:
+        """Take every outcome that is known now. Raises `StoreUnavailable`."""
+        head = await asyncio.to_thread(self._store.router_states.head, org_id)
+        known = self._followed.get(org_id)
+        if known is None or known.epoch != head.epoch:
+            known = await asyncio.to_thread(self._load, head)
+            self._followed[org_id] = known
+        until = head.number if head.frozen_at is None else min(head.number, head.frozen_at)
+        while known.fold.number < until:
+            if known.fold.due and not await self._refitted(org_id, head, known):
+                return
+            rows = await asyncio.to_thread(
+                self._store.feedback.after, org_id, known.fold.number, limit=_AT_ONCE, until=until
+            )
+            if not rows:
+                return
+            for step in steps(rows):
+                if known.fold.due:
+                    break
+                known.fold.take(step)
+                await asyncio.sleep(0)  # requests go first
+        if known.fold.due and head.frozen_at is None and not await self._refitted(org_id, head, known):
+            return
+        await self._keep(org_id, head, known)
+
+    async def _refitted(self, org_id: str, head: Head, known: _Followed) -> bool:
+        """Learn anew, or take over the state of the worker that did. False: it is at it still."""
+        now = await asyncio.to_thread(self._store.router_states.head, org_id)
+        if now.epoch != known.epoch:
+            return False
+        if now.version and now.rests_on >= known.fold.number:
+            taken = await asyncio.to_thread(self._load, now)
+            if taken.fold.number > known.fold.number or not taken.fold.due:
+                known.fold, known.kept, known.kept_at_s = taken.fold, taken.kept, taken.kept_at_s
+                return True
+        states = self._store.router_states
+        if not await asyncio.to_thread(states.lease, org_id, self._owner, for_s=_LEASE_S):
+            return False
+        try:
+            known.fold = await asyncio.to_thread(self._learn_anew, org_id, known.fold)
+            await self._keep(org_id, head, known, now=True)
+        finally:
+            await asyncio.to_thread(states.release, org_id, self._owner)
+        return True
+
+    def _learn_anew(self, org_id: str, fold: Fold) -> Fold:
+        """A thread's work: on a copy, since requests are asking meanwhile."""
+        copy = Fold.from_state(fold.state(), self._kind)
+        copy.refit(lambda number, most: self._store.feedback.before(org_id, number, most=most))
+        return copy
+
+    async def _keep(self, org_id: str, head: Head, known: _Followed, *, now: bool = False) -> None:
+        since = known.fold.number - known.kept
+        late = self._clock.monotonic_s() - known.kept_at_s >= KEEP_AFTER_S
+        if not (now or since >= KEEP_AFTER or (since > 0 and late)):
+            return
+        known.kept, known.kept_at_s = known.fold.number, self._clock.monotonic_s()
+        await asyncio.to_thread(self._write, org_id, known)
+
+    def _write(self, org_id: str, known: _Followed) -> None:
+        # Nobody changes the fold meanwhile: only the task that waits for this does.
+        fold = known.fold
+        self._store.router_states.keep(
+            org_id,
+            number=fold.number,
+            epoch=known.epoch,
+            learner=fold.learner.version,
+            body=pressed(fold),
+            actor=self._owner,
+        )
+
+    def _load(self, head: Head) -> _Followed:
+        """The state in force, or an empty one."""
+        return _Followed(
+            load(self._store, head, self._kind), head.epoch, head.rests_on, self._clock.monotonic_s()
+        )
+
+
+def load(store: Store, head: Head, kind: Kind) -> Fold:
+    """The state in force, opened; an empty one where none was kept, or none that can be read here."""
+    state = store.router_states.get(head.org_id, head.version) if head.version else None
+    if state is None:
+        return Fold(kind)
+    try:
+        fold = Fold.from_state(zlib.decompress(state.body), kind)
+    except (ValueError, zlib.error) as error:
+        log.warning("version %d of what was learned cannot be read; learning anew: %s", state.version, error)
+        return Fold(kind)
+    fold.pass_over(state.number)
+    return fold
+
+
+def pressed(fold: Fold) -> bytes:
+    """The state as it is kept."""
+    return zlib.compress(fold.state(), 1)
+
+
+def _moved(estimate: Estimate, by: float) -> Estimate:
+    low, mean, high = (min(max(one + by, 0.0), 1.0) for one in (estimate.low, estimate.mean, estimate.high))
+    return Estimate(mean, low, high, 0, False)
