@@ -48,6 +48,11 @@ def test_the_commands_are_these() -> None:
         "receipts show",
         "receipts verify",
         "router eval",
+        "router freeze",
+        "router rollback",
+        "router show",
+        "router train",
+        "router unfreeze",
         "serve",
         "usage",
     ]

@@ -4,6 +4,7 @@ The configuration and the database are imported where they are used: `--help` an
 need neither.
 """
 
+import getpass
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -152,6 +153,14 @@ def organisation_id(store: "Store", org: str) -> str:
         return known[0].id if known else "org_default"
     names = ", ".join(f"`{o.name}`" for o in known) or "none"
     raise Failure(f"There is no organisation `{org}`; known: {names}.")
+
+
+def whoever() -> str:
+    """Who is at the command line, as the audit has it."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except OSError:  # a container whose user has no name
+        return "cli:unknown"
 
 
 def print_json(value: object) -> None:

@@ -1,6 +1,5 @@
 """`passerelle keys`."""
 
-import getpass
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from passerelle.cli.common import (
     organisation_id,
     print_json,
     settings_of,
+    whoever,
 )
 from passerelle.core.model import DATA_CLASSES
 from passerelle.core.money import nanos_from_decimal
@@ -157,7 +157,7 @@ def create(
         Rights,
     )
     expires = None if expires_days is None else time.time_ns() + expires_days * 86_400 * 1_000_000_000
-    actor = _actor()
+    actor = whoever()
     with opened(settings_of(config, data)) as store:
         found_org, found_project = _place(store, org, workspace, project, actor, quiet=as_json)
         key, token = store.keys.create(
@@ -222,7 +222,7 @@ def revoke(config: Path | None, data: Path | None, key_id: str, org: str, as_jso
       passerelle keys revoke key_4fT0…
     """
     with opened(settings_of(config, data)) as store:
-        key = store.keys.revoke(organisation_id(store, org), key_id, actor=_actor())
+        key = store.keys.revoke(organisation_id(store, org), key_id, actor=whoever())
     if key is None:
         raise Failure(f"The organisation `{org}` has no key `{key_id}`; see `passerelle keys list`.")
     if as_json:
@@ -239,13 +239,6 @@ def _budget_of(store: "Store", key: Key, token: str) -> "Budget | None":
         if found is not None and found.scope_id == key.id:
             return found
     return None
-
-
-def _actor() -> str:
-    try:
-        return f"cli:{getpass.getuser()}"
-    except OSError:  # a container whose user has no name
-        return "cli:unknown"
 
 
 def _named(items: Sequence[Organisation | Workspace | Project], name: str) -> int | None:

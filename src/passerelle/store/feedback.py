@@ -132,7 +132,13 @@ class Feedback:
         return int(connection.execute(query).scalar_one())
 
     def _insert(
-        self, connection: Connection, org_id: str, last: int, judged: Sequence[Judged], actor: str, verdict: str
+        self,
+        connection: Connection,
+        org_id: str,
+        last: int,
+        judged: Sequence[Judged],
+        actor: str,
+        verdict: str,
     ) -> list[Outcome]:
         now_ns = self._clock.unix_ns()
         made = [Outcome(last + n, actor, now_ns, one, verdict) for n, one in enumerate(judged, 1)]

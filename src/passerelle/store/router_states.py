@@ -42,14 +42,14 @@ class RouterStates:
         """Its versions, the newest first, without their bodies."""
         query = select(*_STATE).where(_state.c.org_id == org_id).order_by(_state.c.version.desc())
         with self._database.read() as connection:
-            return tuple(State(*row) for row in connection.execute(query))
+            return tuple(State(*row) for row in connection.execute(query).tuples())
 
     def get(self, org_id: str, version: int) -> State | None:
         """One version, whole."""
         query = select(*_STATE, _state.c.body).where(_state.c.org_id == org_id, _state.c.version == version)
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else State(*row)
+        return None if row is None else State(*row[:-1], body=row.body)
 
     def lease(self, org_id: str, owner: str, *, for_s: float) -> bool:
         """Whether `owner` may do now what one of all does: until it lets go, or the time is over."""
@@ -86,7 +86,7 @@ class RouterStates:
         return True
 
     def train(self, org_id: str, *, number: int, learner: str, body: bytes, actor: str) -> State:
-        """Put in force what was learned from elsewhere, or anew; outcomes after `number` are learned on top."""
+        """Put in force what was learned elsewhere, or anew; outcomes after `number` are learned on top."""
         with self._database.write() as connection:
             lock_head(self._database, connection, org_id)
             head = _read_head(connection, org_id)
@@ -106,7 +106,15 @@ class RouterStates:
             if old is None:
                 return None
             made = self._add(
-                connection, head, head.number, head.epoch + 1, old.learner, old.body, actor, "rolled_back", version
+                connection,
+                head,
+                head.number,
+                head.epoch + 1,
+                old.learner,
+                old.body,
+                actor,
+                "rolled_back",
+                version,
             )
             self._audit(connection, org_id, actor, "router.rolled_back", made)
         return made

@@ -6,6 +6,11 @@ import click
 
 _COMMANDS = {
     "eval": ("eval", "How good the router is on your own outcomes."),
+    "freeze": ("freeze", "Learn nothing more for now."),
+    "rollback": ("rollback", "Put an older version in force."),
+    "show": ("show", "What it has learned of each model and task."),
+    "train": ("train", "Learn from a file of outcomes, or anew from feedback."),
+    "unfreeze": ("unfreeze", "Learn again, also of what came meanwhile."),
 }
 
 
@@ -38,5 +43,6 @@ def command() -> None:
 
     \b
     Example:
+      passerelle router show
       passerelle router eval outcomes.jsonl --report report/
     """

@@ -1,7 +1,7 @@
-"""Learning from outcomes: state = fold over an organisation's outcomes, in their order, on every worker alike.
+"""Learning from outcomes: the state is a fold over an organisation's outcomes, in their order, on all workers.
 
-    fold      the fold itself: learner, and what is told of it; to bytes and back
-    kinds     which learner there is here, with numpy or without
-    learned   the `Judgement` of a worker: follows the organisations that ask it
-    judging   a receipt and what is said of it, as an outcome
+fold      the fold itself: learner, and what is told of it; to bytes and back
+kinds     which learner there is here, with numpy or without
+learned   the `Judgement` of a worker: follows the organisations that ask it
+judging   a receipt and what is said of it, as an outcome
 """

@@ -21,7 +21,7 @@ import msgspec
 
 from passerelle.core.outcome import WHOLE_PPM, Outcome
 from passerelle.gateway.learning.kinds import Kind
-from passerelle.router.quality.base import Sight
+from passerelle.router.quality.base import Floats, Sight
 
 FIRST_FIT = 16
 """Outcomes before anything is predicted: until then the catalog knows better."""
@@ -232,9 +232,7 @@ class Fold:
         self.told.setdefault(model, {}).setdefault(task or "", Told()).add(score, weight, one.number)
 
 
-def fit(
-    learner: Any, rows: Sequence[Outcome], models: Sequence[str], compared: Mapping[int, float]
-) -> None:
+def fit(learner: Any, rows: Sequence[Outcome], models: Sequence[str], compared: Mapping[int, float]) -> None:
     """Fit a learner to outcomes, those of one receipt together. `compared`: what verdicts were set to."""
     import numpy as np
 
@@ -270,3 +268,40 @@ def steps(rows: Sequence[Outcome]) -> Iterator[list[Outcome]]:
         size = 2 if len(two) == 2 and two[0].verdict_id and two[0].verdict_id == two[1].verdict_id else 1
         yield list(two[:size])
         place += size
+
+
+def again(rows: Sequence[Outcome], kind: Kind) -> Fold:
+    """Everything learned anew from these outcomes, one after the other, and at the end all together."""
+    fold = Fold(kind)
+    if not rows:
+        return fold
+
+    def past(number: int, most: int) -> Sequence[Outcome]:
+        return [one for one in rows if number - most < one.number <= number]
+
+    fold.pass_over(rows[0].number - 1)
+    for step in steps(rows):
+        if fold.due:
+            fold.refit(past)
+        fold.take(step)
+    if kind.pack is not None and fold.learned >= FIRST_FIT:
+        fold.refit(past)
+    return fold
+
+
+def from_table(
+    sights: Sequence[Sight], models: Sequence[str], scores: Floats, priors: Mapping[str, float], kind: Kind
+) -> Fold:
+    """What a table tells: n requests, m models. Outcomes that follow are learned on top, never from scratch:
+    what the table told would be forgotten.
+    """
+    fold = Fold(kind)
+    fold.priors = dict(priors)
+    fold.learner.set_priors(fold.priors)
+    fold.learner.fit(sights, models, scores, 0)
+    fold.next_fit = NEVER
+    for row, sight in zip(scores.tolist(), sights, strict=True):
+        for model, score in zip(models, row, strict=True):
+            if not math.isnan(score):
+                fold.told.setdefault(model, {}).setdefault(sight.task or "", Told()).add(score, 1.0, 0)
+    return fold

@@ -16,8 +16,10 @@ def judged(
     if receipt.outcome not in ("answered", "incomplete") or receipt.deployment is None:
         return NO_ANSWER
     plan = receipt.plan
-    model = None if plan is None else next(
-        (one.model for one in plan.candidates if one.deployment == receipt.deployment), None
+    model = (
+        None
+        if plan is None
+        else next((one.model for one in plan.candidates if one.deployment == receipt.deployment), None)
     )
     if model is None or plan is None:
         return NO_MODEL

@@ -1,6 +1,6 @@
-"""What a worker knows of the organisations that leave choices to it: loaded when first asked for, then followed.
+"""What a worker knows of the organisations that leave choices to it: loaded at the first, then followed.
 
-    estimates   of requests, on the event loop, in half a millisecond; the catalog's until the first are loaded
+    estimates   of requests, on the event loop, in half a millisecond; the catalog's until they are loaded
     tend        once a second: a task reads new outcomes and takes them, one at a time, between requests
     due         learning anew: one worker does it, under a lease, in a thread; the others take over its state
 
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import msgspec
 
 from passerelle.core.clock import Clock
-from passerelle.core.outcome import Head
+from passerelle.core.outcome import Head, Outcome
 from passerelle.gateway.judgement import ByPrior
 from passerelle.gateway.learning.fold import Fold, steps
 from passerelle.gateway.learning.kinds import Kind, best
@@ -71,8 +71,8 @@ class Learned:
     def estimates(
         self, org_id: str, sight: Sight, priors: Mapping[str, float | None]
     ) -> Mapping[str, Estimate]:
-        """What was learned of the models with outcomes. Of another one the catalog speaks, on the scale of what
-        was learned: as far above or below its figure as the others turned out to be.
+        """What was learned of the models with outcomes. Of another one the catalog speaks, on the scale of
+        what was learned: as far above or below its figure as the others turned out to be.
         """
         self._ask(org_id)
         said = dict(self._prior.estimates(org_id, sight, priors))
@@ -242,3 +242,24 @@ def pressed(fold: Fold) -> bytes:
 def _moved(estimate: Estimate, by: float) -> Estimate:
     low, mean, high = (min(max(one + by, 0.0), 1.0) for one in (estimate.low, estimate.mean, estimate.high))
     return Estimate(mean, low, high, 0, False)
+
+
+def caught_up(store: Store, head: Head, kind: Kind) -> Fold:
+    """What a worker that follows has, for who looks from beside: the state in force and what came since."""
+    fold = load(store, head, kind)
+    until = head.number if head.frozen_at is None else min(head.number, head.frozen_at)
+
+    def past(number: int, most: int) -> list[Outcome]:
+        return store.feedback.before(head.org_id, number, most=most)
+
+    while fold.number < until:
+        rows = store.feedback.after(head.org_id, fold.number, limit=_AT_ONCE, until=until)
+        for step in steps(rows):
+            if fold.due:
+                fold.refit(past)
+            fold.take(step)
+        if not rows:
+            break
+    if fold.due and head.frozen_at is None:
+        fold.refit(past)
+    return fold

@@ -90,9 +90,7 @@ def _score(new: NewFeedback) -> tuple[float, float]:
     if len(said) != 1:
         listed = ", ".join(f"`{name}`" for name in _WORDS)
         found = "none" if not said else " and ".join(f"`{name}`" for name in said)
-        raise invalid(
-            f"Say one of {listed}: here is {found}.", param=said[1] if len(said) > 1 else "score"
-        )
+        raise invalid(f"Say one of {listed}: here is {found}.", param=said[1] if len(said) > 1 else "score")
     if new.score is not None:
         return new.score, 1.0
     if new.thumbs is not None:
