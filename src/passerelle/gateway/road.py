@@ -190,6 +190,11 @@ class Road:
             await self._choosing.judgement.tend()
             await self._choosing.pacer.look(self.generations.current.router.commitments)
 
+    async def heard(self) -> None:
+        """An answer was judged: learn from it now, where choices are left to us."""
+        if self._choosing is not None:
+            await self._choosing.judgement.tend()
+
     async def aclose(self) -> None:
         """Let go of what choices rest on."""
         if self._choosing is not None:

@@ -42,7 +42,7 @@ class RouterStates:
         """Its versions, the newest first, without their bodies."""
         query = select(*_STATE).where(_state.c.org_id == org_id).order_by(_state.c.version.desc())
         with self._database.read() as connection:
-            return tuple(State(*row) for row in connection.execute(query).tuples())
+            return tuple(State(*row) for row in connection.execute(query))
 
     def get(self, org_id: str, version: int) -> State | None:
         """One version, whole."""

@@ -71,8 +71,9 @@ class Learned:
     def estimates(
         self, org_id: str, sight: Sight, priors: Mapping[str, float | None]
     ) -> Mapping[str, Estimate]:
-        """What was learned of the models with outcomes. Of another one the catalog speaks, on the scale of
-        what was learned: as far above or below its figure as the others turned out to be.
+        """What was learned of the models with outcomes. Of another one the catalog speaks, moved towards where
+        the others turned out to stand against their figures: the more of them did, the more it is a matter of
+        the work and not of the model. One alone that disappoints moves another by half of it, and is left.
         """
         self._ask(org_id)
         said = dict(self._prior.estimates(org_id, sight, priors))
@@ -87,7 +88,7 @@ class Learned:
         found: dict[str, Estimate] = fold.learner.estimate(seen, learned)
         apart = [found[model].mean - said[model].mean for model in learned if model in said]
         if apart and len(said) > len(apart):
-            moved = sum(apart) / len(apart)
+            moved = sum(apart) / (len(apart) + 1)
             said = {model: _moved(estimate, moved) for model, estimate in said.items()}
         return {**said, **found}
 

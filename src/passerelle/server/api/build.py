@@ -51,8 +51,8 @@ def build(context: Context) -> Management:
 
     drill.add(guarded, context.store, context.generations, context.clock)
     plan.add(guarded, context.road, context.clock)
-    feedback.add(guarded, context.store, context.generations)
-    verdicts.add(guarded, context.store, context.generations)
+    feedback.add(guarded, context.store, context.generations, context.road)
+    verdicts.add(guarded, context.store, context.generations, context.road)
 
     @guarded.route("GET", "/openapi.json", "model:list", include_in_schema=False)
     async def describe() -> dict[str, object]:

@@ -14,6 +14,7 @@ from passerelle.core.errors import Problem, ProblemError, invalid
 from passerelle.core.outcome import Outcome, Source
 from passerelle.core.principal import Principal
 from passerelle.gateway.generation import Generations
+from passerelle.gateway.road import Road
 from passerelle.server.api.guard import Guarded, caller
 from passerelle.server.api.judged import learned, outcome_of, receipt_of
 from passerelle.store import Store
@@ -42,7 +43,7 @@ class NewFeedback(BaseModel):
 _WORDS = ("score", "thumbs", "edit_distance", "accepted", "retried")
 
 
-def add(guarded: Guarded, store: Store, generations: Generations) -> None:
+def add(guarded: Guarded, store: Store, generations: Generations, road: Road) -> None:
     """Register the route."""
 
     @guarded.route("POST", "/feedback", "feedback:write", status_code=201)
@@ -72,6 +73,7 @@ def add(guarded: Guarded, store: Store, generations: Generations) -> None:
         outcome, fresh = await asyncio.to_thread(keep)
         if not fresh:
             response.status_code = 200
+        await road.heard()
         return {
             "receipt": judged.receipt_id,
             "source": new.source,

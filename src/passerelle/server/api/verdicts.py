@@ -14,6 +14,7 @@ from passerelle.core.errors import Problem, ProblemError, invalid
 from passerelle.core.outcome import Better, Overall, Verdict
 from passerelle.core.principal import Principal
 from passerelle.gateway.generation import Generations
+from passerelle.gateway.road import Road
 from passerelle.server.api.guard import Guarded, caller
 from passerelle.server.api.judged import learned, outcome_of, receipt_of
 from passerelle.store import Store
@@ -38,7 +39,7 @@ class NewVerdict(BaseModel):
     )
 
 
-def add(guarded: Guarded, store: Store, generations: Generations) -> None:
+def add(guarded: Guarded, store: Store, generations: Generations, road: Road) -> None:
     """Register the route."""
 
     @guarded.route("POST", "/verdicts", "feedback:write", status_code=201)
@@ -77,6 +78,7 @@ def add(guarded: Guarded, store: Store, generations: Generations) -> None:
         verdict, fresh = await asyncio.to_thread(keep)
         if not fresh:
             response.status_code = 200
+        await road.heard()
         worse = a if a.features is None else b
         return {
             "id": verdict.id,
