@@ -101,4 +101,5 @@ def test_the_figures_of_the_estimate_are_those_of_the_code() -> None:
     text = " ".join(section(ROUTING, "## `smart`").split())
     assert BYTES_PER_TOKEN == 4
     assert "at four bytes a token" in text
-    assert f"at most {EXPECTED_OUTPUT_TOKENS} tokens" in text
+    assert f"{EXPECTED_OUTPUT_TOKENS} tokens for a model nobody has seen" in text
+    assert cost.PRIOR_TOKENS == EXPECTED_OUTPUT_TOKENS
