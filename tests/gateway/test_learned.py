@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from random import Random
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.gateway.learning_world import outcomes, words
+from tests.gateway.learning_world import outcomes
 
 from passerelle.core.clock import SystemClock
 from passerelle.core.outcome import Judged
@@ -240,23 +239,3 @@ def test_a_store_that_is_away_stops_learning_and_not_choosing(tmp_path: Path) ->
         asyncio.run(look())
         assert worker.estimates(org, Sight("x", task="code"), PRIORS) == before
         (tmp_path / "away.db").rename(tmp_path / "passerelle.db")
-
-
-def test_the_features_of_a_request_are_made_once(store: Store) -> None:
-    made: list[str] = []
-
-    def pack(sight: Sight) -> bytes:
-        made.append(sight.words)
-        return whole.pack(sight) if whole.pack is not None else b""
-
-    whole = best()
-    worker = Learned(store, SystemClock(), "w", msgspec.structs.replace(whole, pack=pack))
-    org = an_org()
-    told(store, org, whole, FIRST_FIT + 2)
-    worker.estimates(org, Sight("first"), PRIORS)
-    caught(worker, org)
-    made.clear()
-    sight = Sight(words("code", Random(1)))
-    worker.estimates(org, sight, PRIORS)
-    assert worker.pack(org, sight) is not None
-    assert len(made) == 1

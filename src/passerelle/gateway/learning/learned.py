@@ -58,7 +58,6 @@ class Learned:
         self._followed: dict[str, _Followed | None] = {}
         """By organisation, the one asked least recently first; None: not loaded yet."""
         self._task: asyncio.Task[None] | None = None
-        self._packed: tuple[Sight, bytes] | None = None
         self._failing = False
 
     # --- on the road
@@ -83,9 +82,7 @@ class Learned:
         learned = [model for model in priors if model in fold.learner.models]
         if not learned:
             return said
-        features = self.pack(org_id, sight)
-        seen = msgspec.structs.replace(sight, features=features) if features is not None else sight
-        found: dict[str, Estimate] = fold.learner.estimate(seen, learned)
+        found: dict[str, Estimate] = fold.learner.estimate(sight, learned)
         apart = [found[model].mean - said[model].mean for model in learned if model in said]
         if apart and len(said) > len(apart):
             moved = sum(apart) / (len(apart) + 1)
@@ -93,12 +90,8 @@ class Learned:
         return {**said, **found}
 
     def pack(self, org_id: str, sight: Sight) -> bytes | None:
-        """See `Judgement`. Made once for a request."""
-        if self._kind.pack is None:
-            return None
-        if self._packed is None or self._packed[0] is not sight:
-            self._packed = sight, self._kind.pack(sight)
-        return self._packed[1]
+        """See `Judgement`. Of everybody's requests: what is judged later can be learned from then."""
+        return None if self._kind.pack is None else self._kind.pack(sight)
 
     def learns(self, org_id: str) -> bool:
         """It does, of whoever asks."""
