@@ -18,7 +18,12 @@ _ROWS = 256
 
 
 def near(
-    asked: F32, kept: F32, left: F32, *, apart: np.ndarray | None = None, groups: np.ndarray | None = None  # type: ignore[type-arg]
+    asked: F32,
+    kept: F32,
+    left: F32,
+    *,
+    apart: np.ndarray | None = None,
+    groups: np.ndarray | None = None,  # type: ignore[type-arg]
 ) -> tuple[F64, F64]:
     """(n×m residuals of the neighbours, n greatest cosines). With `apart` and `groups`, entries of a row's own
     group are not looked at.
