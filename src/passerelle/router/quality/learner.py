@@ -51,6 +51,7 @@ class StackedLearner:
         mind = self._mind
         mind.priors = dict(sorted(priors.items()))
         mind.digest = _digest(mind.digest, repr(mind.priors).encode())
+        mind.changed()
 
     def pack(self, sight: Sight) -> bytes:
         """See `base.Learner`."""
@@ -114,15 +115,15 @@ class StackedLearner:
         points = mind.space.of(view.figures, view.static)
         own = _place(mind, model)
         _name(mind, sight.task)
+        mind.changed()
         self._learn(sight, view, points, own, score, weight)
 
     def _learn(self, sight: Sight, view: View, points: F64, own: int, score: float, weight: float) -> None:
         mind = self._mind
         point = points[0]
         levels, _ = mind.levels(view, points)
-        level = mind.tally.levels(mind.prior())
+        level, means = mind.tables().level, mind.tables().means
         share = mind.task_of([sight], points)[0]
-        means = mind.tally.base(level)
         base = share @ means + (1 - share.sum()) * level
         kin = mind.kin(points, means, level)
         said = base + mind.near.of([*levels[:3], levels[3] + level - base, kin - base])[0]
@@ -141,12 +142,11 @@ class StackedLearner:
         value = view.weighed(mind.scale)
         step = weight * (left - float(levels[0][0, own]) - float(levels[1][0, own])) / (3 * LEXICAL_PENALTY)
         mind.words[view.bucket, own] += np.float32(step) * value
-        row = np.full(len(mind.models), np.nan, np.float32)
-        row[own] = left
-        mind.memory.put(np.asarray(point[-STATIC_DIMS:], np.float32), row)
+        mind.memory.put(np.asarray(point[-STATIC_DIMS:], np.float32), own, left)
         mind.outcomes[own] += 1
         if changed:
             _begin_anew(mind, own)
+        mind.changed()
 
     def state(self) -> bytes:
         """See `base.Learner`."""
@@ -201,10 +201,8 @@ def _take(mind: Mind, view: View, points: F64, task: Ints, scores: F64, seed: in
     mind.scale, mind.words = found.scale, found.words
     mind.near, mind.far, mind.gate, mind.maps = found.near, found.far, found.gate, found.maps
     mind.noise, mind.unknown = found.noise, found.unknown
-    mind.memory = memory.Memory(len(mind.models), STATIC_DIMS)
     kept = slice(max(0, len(points) - memory.CAPACITY), len(points))
-    mind.memory.vectors = np.asarray(points[kept, -STATIC_DIMS:], np.float32)
-    mind.memory.left = found.left[kept].copy()
+    mind.memory = memory.Memory(np.asarray(points[kept, -STATIC_DIMS:], np.float32), found.left[kept])
     mind.watches = [Watch() for _ in mind.models]
     mind.outcomes = [int(n) for n in seen.sum(axis=0)]
 
@@ -259,7 +257,7 @@ def _begin_anew(mind: Mind, own: int) -> None:
     mind.heads[own].loosen(RECENT, mind.penalty)
     mind.carried[own].loosen(RECENT, mind.carried_penalty)
     mind.words[:, own] *= np.float32(0.5)
-    mind.memory.left[:, own] = np.nan
+    mind.memory.forget(own)
 
 
 def _digest(before: bytes, more: bytes) -> bytes:

@@ -45,7 +45,7 @@ class Space:
         """n×`DIMS`."""
         plain = np.clip((figures - self.mean) / self.scale, -_WIDEST, _WIDEST)
         vector = static - self.centre
-        vector /= np.sqrt(np.einsum("ij,ij->i", vector, vector))[:, None] + np.float32(1e-9)
+        vector /= np.sqrt((vector * vector).sum(axis=1, keepdims=True)) + np.float32(1e-9)
         out = np.empty((len(figures), DIMS))
         out[:, 0] = 1.0
         out[:, 1 : 1 + FIGURES] = plain * np.float32(np.sqrt(_FIGURE_SHARE / FIGURES))
@@ -99,7 +99,7 @@ class Head:
 
     def leverage(self, points: F64) -> F64:
         """xᵀA⁻¹x for each row: how little was learned in its direction."""
-        return np.asarray(np.einsum("ij,jk,ik->i", points, self.spread, points, optimize=True))
+        return np.asarray(((points @ self.spread) * points).sum(axis=1))
 
     def loosen(self, share: float, penalty: float) -> None:
         """Keep this share of what it rests on: after a change, new outcomes count for more."""

@@ -1,14 +1,17 @@
 """What a learner knows, all of it: arrays and counts by model and by task. It predicts; `learner` changes it."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from passerelle.router.embed import BUCKETS, STATIC_DIMS
-from passerelle.router.quality import calibrate, lexical, memory
+from passerelle.router.quality import calibrate, lexical
 from passerelle.router.quality.base import Bools, Estimates, Sight
 from passerelle.router.quality.drift import Watch
 from passerelle.router.quality.fit import PENALTIES, belonging, distance, nearest, vectors_of
 from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Space
+from passerelle.router.quality.memory import Memory
 from passerelle.router.quality.stack import TIMID, Gate, Weights
 from passerelle.router.quality.tally import Tally
 from passerelle.router.quality.view import F32, FIGURES, View
@@ -17,6 +20,8 @@ NINETY = 1.645
 FEW = 30.0
 """Outcomes at which a new model's own head counts as much as its nearest sibling's."""
 _MOST = 0.995
+_NAMED_ROWS = 3.0
+"""Requests of a task at which it counts as half known."""
 KNOWN_BELOW = 0.75
 """Share of far above which a request is said to be unknown."""
 UNSEEN = -1
@@ -29,6 +34,16 @@ class Newcomer:
     def __init__(self, models: int) -> None:
         self.outcomes = 0.0
         self.wrong: F64 = np.zeros(models)
+
+
+class Tables(NamedTuple):
+    """What estimates are made from, put together once between two outcomes."""
+
+    heads: F64
+    carried: F64
+    level: F64
+    means: F64
+    place: dict[str, int]
 
 
 class Mind:
@@ -58,7 +73,7 @@ class Mind:
         """What all models have in common: the difficulty, and the ground that was covered."""
         self.scale: F32 = np.ones(BUCKETS, np.float32)
         self.words: F32 = np.zeros((BUCKETS, 0), np.float32)
-        self.memory = memory.Memory(0, STATIC_DIMS)
+        self.memory = Memory(np.zeros((0, STATIC_DIMS), np.float32), np.zeros((0, 0), np.float32))
         self.near, self.far, self.gate = Weights(), TIMID, Gate()
         self.maps: F64 = np.repeat(calibrate.plain()[None], 2, axis=0)
         """Of each model, then the pooled one; then that of a request's mean over models, far."""
@@ -67,10 +82,28 @@ class Mind:
         self.newcomers: dict[int, Newcomer] = {}
         self.outcomes: list[int] = []
         self.digest = b""
+        self._tables: Tables | None = None
 
     def prior(self) -> F64:
         """Of each model: the catalog's, NaN where it says nothing."""
         return np.array([self.priors.get(name, np.nan) for name in self.models])
+
+    def changed(self) -> None:
+        """To be called after anything was."""
+        self._tables = None
+
+    def tables(self) -> Tables:
+        """The same until the next change."""
+        if self._tables is None:
+            level = self.tally.levels(self.prior())
+            self._tables = Tables(
+                np.stack([h.coefficients for h in self.heads], axis=1),
+                np.stack([h.coefficients for h in self.carried], axis=1),
+                level,
+                self.tally.base(level),
+                {name: place for place, name in enumerate(self.models)},
+            )
+        return self._tables
 
     def task_of(self, sights: list[Sight], points: F64) -> NDArray[np.float64]:
         """n×tasks: how much each request belongs to each row of the tally. All zero: to none known."""
@@ -92,11 +125,12 @@ class Mind:
         """What the linear, lexical, remembered and carried levels say (n×m each, the last of them over the
         model's level), and how close the request is (n×2: see `Gate`).
         """
-        linear = points @ np.stack([h.coefficients for h in self.heads], axis=1)
+        tables = self.tables()
+        linear = points @ tables.heads
         words = lexical.say(view, view.weighed(self.scale), self.words)
         vectors = np.asarray(points[:, -STATIC_DIMS:], np.float32)
-        remembered, cosine = memory.near(vectors, self.memory.vectors, self.memory.left)
-        carried = points[:, :CARRIED] @ np.stack([h.coefficients for h in self.carried], axis=1)
+        remembered, cosine = self.memory.near(vectors)
+        carried = points[:, :CARRIED] @ tables.carried
         if not len(self.middles):
             return [linear, words, remembered, carried], np.stack([cosine, np.zeros(len(points))], axis=1)
         close = np.stack([cosine, -distance(vectors_of(points), self.middles)], axis=1)
@@ -115,19 +149,21 @@ class Mind:
         points = self.space.of(view.figures, view.static)
         levels, close = self.levels(view, points)
         share = self.task_of(sights, points)
-        level = self.tally.levels(self.prior())
+        tables = self.tables()
+        level, means = tables.level, tables.means
         belongs = share.sum(axis=1)
-        # A name that is known is near, whatever the words; one that is not is far; without one, the words say.
+        # A name that is known is near, whatever the words; a new one is far; without one, the words say.
         named = np.array([sight.task is not None for sight in sights])
         distance = self.gate.far(close)
-        distance = np.where(named, np.where(belongs > 0, distance * 0.0, 1.0), distance)
-        means = self.tally.base(level)
+        distance = np.where(named, _NAMED_ROWS / (_NAMED_ROWS + share @ self.tally.rows), distance)
         base = share @ means + (1 - belongs)[:, None] * level
         kin = self.kin(points, means, level)
         near = base + self.near.of([*levels[:3], levels[3] + level - base, kin - base])
         far = level + self.far.of([*levels, kin - level])
         far_part = distance[:, None]
-        raw = (1 - far_part) * self._mapped(near) + far_part * _calibrated(far, self.maps[-1])
+        raw = (1 - far_part) * calibrate.mapped(near, self.maps[:-2]) + far_part * _calibrated(
+            far, self.maps[-1]
+        )
         self._lean_on_siblings(raw, level)
         count = self.tally.count
         thin = self.noise / (share @ count + self.tally.shrink.own)
@@ -139,27 +175,19 @@ class Mind:
     def _usual(self) -> float:
         return float(self.tally.count.sum() / max(len(self.models), 1))
 
-    def _mapped(self, near: F64) -> F64:
-        """Each model through its own map, which lets what sets models apart shrink where all do well."""
-        out = np.empty_like(near)
-        for column in range(near.shape[1]):
-            out[:, column] = calibrate.mapped(near[:, column], self.maps[column])
-        return out
-
     def _as_asked(self, raw: F64, variance: F64, distance: F64, models: list[str], level: F64) -> Estimates:
         """For the models asked for, known or not, and inside [0, 1]."""
         rows = len(raw)
-        mean, half = np.empty((rows, len(models))), np.empty((rows, len(models)))
-        easier = (raw - level).mean(axis=1)
-        for column, name in enumerate(models):
-            if name in self.models:
-                own = self.models.index(name)
-                mean[:, column] = raw[:, own]
-                half[:, column] = NINETY * np.sqrt(variance[:, own])
-            else:
-                prior = self.priors.get(name, float(level.mean()))
-                mean[:, column] = np.clip(prior + easier, 0.0, 1.0)
-                half[:, column] = NINETY * np.sqrt(self.unknown + self.noise / 4)
+        places = [self.tables().place.get(name, -1) for name in models]
+        half = NINETY * np.sqrt(variance)
+        if -1 not in places:
+            mean, half = raw[:, places], half[:, places]
+        else:
+            easier = (raw - level).sum(axis=1, keepdims=True) / len(self.models)
+            prior = np.array([self.priors.get(name, float(level.mean())) for name in models])
+            new = np.array(places) < 0
+            mean = np.where(new, np.clip(prior + easier, 0.0, 1.0), raw[:, places])
+            half = np.where(new, NINETY * np.sqrt(self.unknown + self.noise / 4), half[:, places])
         # What would rise above one is lowered with all its row: cut alone, the best would look like the second.
         mean = np.clip(mean - np.maximum(mean.max(axis=1, keepdims=True, initial=0.0) - _MOST, 0.0), 0.0, 1.0)
         known: Bools = distance < KNOWN_BELOW
@@ -189,5 +217,5 @@ class Mind:
 
 def _calibrated(scores: F64, knots: F64) -> F64:
     """Each request's mean over models through the map; the differences stay."""
-    mean = scores.mean(axis=1)
-    return np.asarray(scores + (calibrate.mapped(mean, knots) - mean)[:, None])
+    mean = scores.sum(axis=1, keepdims=True) / scores.shape[1]
+    return np.asarray(scores + (calibrate.mapped(mean, knots[None]) - mean))

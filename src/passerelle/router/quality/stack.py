@@ -34,11 +34,13 @@ class Weights(msgspec.Struct, frozen=True):
 
     def of(self, levels: list[F64]) -> F64:
         """n×m: what the levels together add to the expected quality."""
-        total = np.zeros_like(levels[0])
-        for level, shared, apart in zip(levels, self.shared, self.apart, strict=True):
-            mean = level.mean(axis=1, keepdims=True)
-            total += apart * level + (shared - apart) * mean
-        return total
+        together = np.array(levels)
+        rows, models = levels[0].shape
+        flat = together.reshape(len(levels), -1)
+        apart = np.array(self.apart)
+        common = (np.array(self.shared) - apart) @ flat
+        shared = common.reshape(rows, models).sum(axis=1, keepdims=True) / max(models, 1)
+        return np.asarray((apart @ flat).reshape(rows, models) + shared)
 
 
 TIMID = Weights((0.1, 0.1, 0.1, 0.5, 0.2), (0.1, 0.2, 0.1, 0.4, 0.2))

@@ -111,8 +111,7 @@ def load(data: bytes) -> Mind:
     mind.heads = [Head(arrays["heads"][k].copy(), spreads[place]) for k, place in enumerate(of_heads)]
     mind.carried = [Head(arrays["carried"][k].copy(), spreads[place]) for k, place in enumerate(of_carried)]
     mind.scale, mind.words, mind.maps = arrays["rarity"], arrays["words"], arrays["maps"]
-    mind.memory = Memory(0, 0)
-    mind.memory.vectors, mind.memory.left, mind.memory.next = arrays["vectors"], arrays["left"], saved.next
+    mind.memory = Memory(arrays["vectors"], arrays["left"], saved.next)
     for place, (outcomes, wrong) in saved.newcomers.items():
         newcomer = Newcomer(0)
         newcomer.outcomes, newcomer.wrong = outcomes, _plain(wrong)
