@@ -61,7 +61,7 @@ class Exchange(RequestResponseCycle):
         self.expected_content_length = 0
 
     @property
-    def message_event(self) -> asyncio.Event:  # type: ignore[override]
+    def message_event(self) -> asyncio.Event:  # type: ignore[override]  # an attribute of uvicorn's, made lazily here
         """What `receive` waits for: made when somebody does, which is seldom."""
         bell = self._bell
         if bell is None:
