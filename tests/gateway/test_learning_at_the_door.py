@@ -33,6 +33,9 @@ def house(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ho
             name, "chat", price="{ input = 1, output = 4 }", more=(f"quality = {quality}",)
         )
     with running(tmp_path_factory.mktemp("learning"), catalogue.text, **ENV) as house:
+        caller = house.caller(org="first")
+        # The learner is loaded beside the first choices, which the catalog makes.
+        until(lambda: judge(caller, send(caller), thumbs="up").json["learns"], "the learner is loaded")
         yield house
 
 

@@ -54,10 +54,25 @@ MEANS = Kind("means", MeansLearner, MeansLearner.from_state, None)
 
 @cache
 def best() -> Kind:
-    """The best kind there is here. Imports numpy where that is installed, and does so once."""
+    """The best kind there is here. What it imports and reads takes half a second the first time: use a thread
+    where others wait.
+    """
     try:
+        from passerelle.router.embed import Static
         from passerelle.router.quality.learner import StackedLearner
     except ImportError:
         return MEANS
-    blank = StackedLearner()
-    return Kind("stacked", StackedLearner, StackedLearner.from_state, blank.pack)
+    from passerelle.catalog.language import static_vectors
+
+    found = static_vectors()
+    static = None if found is None else Static(*found)
+    if static is not None:
+        static.of("The first text takes the longest.")
+
+    def new() -> StackedLearner:
+        return StackedLearner(static)
+
+    def load(state: bytes) -> StackedLearner:
+        return StackedLearner.from_state(state, static)
+
+    return Kind("stacked", new, load, new().pack)

@@ -53,7 +53,9 @@ class Learned:
         self._store = store
         self._clock = clock
         self._owner = owner
-        self._kind = kind or best()
+        self._kind = kind
+        """None until it is loaded."""
+        self._loading: asyncio.Task[None] | None = None
         self._prior = ByPrior()
         self._followed: dict[str, _Followed | None] = {}
         """By organisation, the one asked least recently first; None: not loaded yet."""
@@ -91,7 +93,8 @@ class Learned:
 
     def pack(self, org_id: str, sight: Sight) -> bytes | None:
         """See `Judgement`. Of everybody's requests: what is judged later can be learned from then."""
-        return None if self._kind.pack is None else self._kind.pack(sight)
+        kind = self._kind
+        return None if kind is None or kind.pack is None else kind.pack(sight)
 
     def learns(self, org_id: str) -> bool:
         """It does, of whoever asks."""
@@ -103,6 +106,8 @@ class Learned:
 
     def _ask(self, org_id: str) -> None:
         """Follow this organisation from now on."""
+        if self._kind is None and self._loading is None:
+            self._loading = asyncio.create_task(self._load_kind())
         known = self._followed.pop(org_id, None)
         if known is None and len(self._followed) >= _MOST_FOLLOWED:
             del self._followed[next(iter(self._followed))]
@@ -110,16 +115,22 @@ class Learned:
 
     # --- beside it
 
+    async def _load_kind(self) -> None:
+        """In a thread: it takes half a second, for which nobody's stream should stand still."""
+        self._kind = await asyncio.to_thread(best)
+        await self.tend()
+
     async def tend(self) -> None:
         """See `Judgement`."""
-        if self._followed and (self._task is None or self._task.done()):
+        if self._kind is not None and self._followed and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._follow())
 
     async def aclose(self) -> None:
         """End what is under way; whatever it was is done again by whoever comes next."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        under_way = [task for task in (self._loading, self._task) if task is not None]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _follow(self) -> None:
         """Bring every followed organisation up to date."""
@@ -183,7 +194,7 @@ class Learned:
 
     def _learn_anew(self, org_id: str, fold: Fold) -> Fold:
         """A thread's work: on a copy, since requests are asking meanwhile."""
-        copy = Fold.from_state(fold.state(), self._kind)
+        copy = Fold.from_state(fold.state(), fold.kind)
         copy.refit(lambda number, most: self._store.feedback.before(org_id, number, most=most))
         return copy
 
@@ -210,7 +221,7 @@ class Learned:
     def _load(self, head: Head) -> _Followed:
         """The state in force, or an empty one."""
         return _Followed(
-            load(self._store, head, self._kind), head.epoch, head.rests_on, self._clock.monotonic_s()
+            load(self._store, head, self._kind or best()), head.epoch, head.rests_on, self._clock.monotonic_s()
         )
 
 
