@@ -18,8 +18,8 @@ from passerelle.store.audit import write
 from passerelle.store.database import Database
 from passerelle.store.feedback import lock_head
 
-VERSIONS_KEPT = 20
-"""Of an organisation; older ones are deleted."""
+VERSIONS_KEPT = 10
+"""Of an organisation; older ones are deleted. One takes 2 to 10 MB."""
 _head = schema.router
 _state = schema.router_state
 _HEAD = [_head.c[name] for name in Head.__struct_fields__]
