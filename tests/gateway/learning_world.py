@@ -7,8 +7,34 @@ from passerelle.gateway.learning.kinds import Kind
 from passerelle.router.quality.base import Sight
 
 WORDS = {
-    "code": "def return bug python compile stack function class import loop array null".split(),
-    "poem": "rose verse rhyme moon love song night star wind sea dawn silence".split(),
+    "code": [
+        "def",
+        "return",
+        "bug",
+        "python",
+        "compile",
+        "stack",
+        "function",
+        "class",
+        "import",
+        "loop",
+        "array",
+        "null",
+    ],
+    "poem": [
+        "rose",
+        "verse",
+        "rhyme",
+        "moon",
+        "love",
+        "song",
+        "night",
+        "star",
+        "wind",
+        "sea",
+        "dawn",
+        "silence",
+    ],
 }
 TRUTH = {"coder": {"code": 0.95, "poem": 0.35}, "poet": {"code": 0.3, "poem": 0.9}}
 

@@ -1,4 +1,4 @@
-"""What is learned is a fold over the outcomes in their order: nothing else changes it, and it comes back whole."""
+"""What is learned is a fold over the outcomes in their order, changed by nothing else."""
 
 from collections.abc import Sequence
 from random import Random

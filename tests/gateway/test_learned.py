@@ -68,9 +68,7 @@ def caught(worker: Learned, org: str) -> bytes:
 
 @given(looks=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 25)), min_size=1, max_size=12))
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whenever_each_worker_looks_all_come_to_the_same(
-    store: Store, looks: list[tuple[int, int]]
-) -> None:
+def test_whenever_each_worker_looks_all_come_to_the_same(store: Store, looks: list[tuple[int, int]]) -> None:
     org = an_org()
     workers = [a_worker(store, org, MEANS, f"w{n}") for n in range(3)]
     for turn, (who, count) in enumerate(looks):

@@ -1,10 +1,11 @@
-"""Answers are judged at the door, and `smart` learns from it: it finds the better model, and leaves it when it
+"""Answers are judged at the door, and `smart` learns from it: it finds the better model and leaves it when it
 falls; it tries out others only where the tenant wants that.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,7 @@ MODELS = {"alpha": 0.82, "beta": 0.80, "gamma": 0.78}
 """The catalog's opinion, which is wrong."""
 
 
-@pytest.fixture(scope="module")
-def house(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def the_catalogue(stage: Stage) -> Catalogue:
     catalogue = Catalogue(
         [
             *Catalogue().lines,
@@ -29,9 +29,13 @@ def house(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ho
     )
     catalogue.provider("chat", "openai_chat", stage.url)
     for name, quality in MODELS.items():
-        catalogue.model(
-            name, "chat", price="{ input = 1, output = 4 }", more=(f"quality = {quality}",)
-        )
+        catalogue.model(name, "chat", price="{ input = 1, output = 4 }", more=(f"quality = {quality}",))
+    return catalogue
+
+
+@pytest.fixture(scope="module")
+def house(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    catalogue = the_catalogue(stage)
     with running(tmp_path_factory.mktemp("learning"), catalogue.text, **ENV) as house:
         caller = house.caller(org="first")
         # The learner is loaded beside the first choices, which the catalog makes.
@@ -266,3 +270,26 @@ def test_only_who_wants_it_has_others_tried_out_and_the_odds_are_kept(house: Hou
     plan = house.receipt(settled, send(settled))["plan"]
     assert plan["choice"].get("explore", 0) == 0
     assert plan["candidates"][0]["propensity"] == 1.0
+
+
+def test_workers_agree_and_when_all_are_killed_nothing_is_forgotten(stage: Stage, tmp_path: Path) -> None:
+    with running(tmp_path, the_catalogue(stage).text, workers=2, **ENV) as house:
+        caller = house.caller(org="survivors")
+        told = 0
+        while told < 30:
+            answer = send(caller)
+            kept = judge(caller, answer, score={"alpha": 0.1, "beta": 0.9, "gamma": 0.5}[place(answer)])
+            told += kept.json["learns"]
+
+        def agreed() -> str:
+            """What the workers know, once ten answers in a row say the same."""
+            plans = [send(caller, x_passerelle_plan="1").json["plan"] for _ in range(10)]
+            states = {plan["choice"]["router_version"] for plan in plans}
+            known = all(sum(c.get("outcomes", 0) for c in plan["candidates"]) == told for plan in plans)
+            return states.pop() if len(states) == 1 and known else ""
+
+        before = until(agreed, "both workers know all of it")
+        house.gateway.kill()
+        house.gateway.start()
+        caller = caller._replace(door=house.at(caller))
+        assert until(agreed, "both know it again") == before

@@ -158,6 +158,8 @@ def _twins(other: Side, house: House) -> Iterator[Twin]:
         for path in ("/api/receipts/{}", "/api/receipts?key={}", "/api/receipts?before={}"):
             yield Twin(_get(path, theirs), _get(path, nobodys), theirs, nobodys)
         yield Twin(_delete(theirs), _delete(nobodys), theirs, nobodys)
+        yield Twin(_fed_back(theirs), _fed_back(nobodys), theirs, nobodys)
+        yield Twin(_compared(theirs), _compared(nobodys), theirs, nobodys)
     kept = {
         other.file: ("/v1/files/{}", "/v1/files/{}/content", "/v1/files?after={}"),
         other.batch: ("/v1/batches/{}", "/v1/batches?after={}"),
@@ -208,6 +210,15 @@ def _get(path: str, value: str) -> Asked:
 
 def _delete(value: str) -> Asked:
     return Asked(f"/api/keys/{value}", b"", "DELETE")
+
+
+def _fed_back(receipt: str) -> Asked:
+    return Asked("/api/feedback", json.dumps({"receipt": receipt, "thumbs": "down"}).encode())
+
+
+def _compared(receipt: str) -> Asked:
+    said = {"receipts": [receipt, "rcp_01K0000000000000000000ZZZZ"], "overall": "b"}
+    return Asked("/api/verdicts", json.dumps(said).encode())
 
 
 def test_no_management_route_is_left_out(house: House, sides: tuple[Side, Side]) -> None:

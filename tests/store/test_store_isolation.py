@@ -18,12 +18,18 @@ from tests.store.world import (
     sql,
 )
 
+from passerelle.core.outcome import Judged
 from passerelle.core.principal import Rights
 from passerelle.core.receipt import HoldSettled
 from passerelle.store import Store
 from passerelle.store.records import Settled
 from passerelle.store.schema import metadata
 from passerelle.store.spending import Spending, charges
+
+
+def _judged(receipt_id: str) -> Judged:
+    return Judged(receipt_id, "prj", "dep", "m", "person", 500_000)
+
 
 # Every public method of the nouns that names an organisation, called for tenant A with what B has: ids are
 # guessable by whoever has seen them, so knowing B's must not help.
@@ -74,11 +80,34 @@ QUERIES: dict[str, Callable[[Store, Tenant, dict[str, str]], Any]] = {
     "contents.get": lambda s, a, b: s.contents.get(a.org_id, b["receipt"]),
     "contents.erase": lambda s, a, b: s.contents.erase(a.org_id, b["receipt"], actor="cli:a"),
     "contents.shred": lambda s, a, b: s.contents.shred(a.org_id, actor="cli:a"),
+    "feedback.add": lambda s, a, b: s.feedback.add(a.org_id, _judged(b["receipt"]), actor=b["key"])[1],
+    "feedback.compare": lambda s, a, b: s.feedback.compare(
+        a.org_id, (_judged(b["receipt"]), _judged("rcp_x")), overall="a", criteria={}, actor="k"
+    )[1],
+    "feedback.after": lambda s, a, b: s.feedback.after(a.org_id, 0),
+    "feedback.before": lambda s, a, b: s.feedback.before(a.org_id, 100, most=100),
+    "feedback.verdicts": lambda s, a, b: s.feedback.verdicts(a.org_id),
+    "router_states.head": lambda s, a, b: s.router_states.head(a.org_id),
+    "router_states.list": lambda s, a, b: s.router_states.list(a.org_id),
+    "router_states.get": lambda s, a, b: s.router_states.get(a.org_id, 1),
+    "router_states.lease": lambda s, a, b: s.router_states.lease(a.org_id, "w", for_s=1.0),
+    "router_states.release": lambda s, a, b: s.router_states.release(a.org_id, b["org"]),
+    "router_states.keep": lambda s, a, b: s.router_states.keep(
+        a.org_id, number=9, epoch=0, learner="l", body=b"", actor="w"
+    ),
+    "router_states.train": lambda s, a, b: s.router_states.train(
+        a.org_id, number=9, learner="l", body=b"", actor="cli:a"
+    ),
+    "router_states.roll_back": lambda s, a, b: s.router_states.roll_back(a.org_id, 1, actor="cli:a"),
+    "router_states.freeze": lambda s, a, b: s.router_states.freeze(a.org_id, actor="cli:a"),
+    "router_states.unfreeze": lambda s, a, b: s.router_states.unfreeze(a.org_id, actor="cli:a"),
     "identity.organisation": lambda s, a, b: s.identity.organisation(a.org_id),
     "identity.workspaces": lambda s, a, b: s.identity.workspaces(a.org_id),
     "identity.projects": lambda s, a, b: s.identity.projects(a.org_id),
 }
-NOUNS = ("receipts", "usage", "keys", "tenants", "audit", "contents", "identity")
+NOUNS = (
+    "receipts", "usage", "keys", "tenants", "audit", "contents", "identity", "feedback", "router_states",
+)  # fmt: skip
 
 
 def test_every_method_that_names_an_organisation_is_tried_here(store: Store) -> None:
@@ -99,6 +128,12 @@ def a_life(store: Store, tenant: Tenant) -> dict[str, str]:
     store.journal.intent(done)
     store.journal.settle(a_settlement(done, content={"said": f"words of {tenant.org_id}"}))
     assert store.flush()
+    store.feedback.add(tenant.org_id, _judged(done.receipt_id), actor=tenant.key_id)
+    pair = _judged(done.receipt_id), _judged(running.receipt_id)
+    store.feedback.compare(tenant.org_id, pair, overall="tie", criteria={}, actor=tenant.key_id)
+    org = tenant.org_id
+    store.router_states.train(org, number=3, learner=f"of {org}", body=org.encode(), actor=tenant.key_id)
+    assert store.router_states.lease(org, org, for_s=600)
     return {
         "org": tenant.org_id,
         "workspace": tenant.workspace_id,

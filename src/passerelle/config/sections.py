@@ -12,7 +12,6 @@ from pydantic import Field, Strict
 from passerelle.config.types import Count, Flag, Name, Positive, Seconds, Section, Share, Text, Whole
 from passerelle.core.plan import Affinity, OnContextLength, OnRefusal, SmartMode
 
-
 Explored = Annotated[float, Strict(), Field(ge=0, le=0.05)]
 """A share of requests that is tried elsewhere: heavier exploration costs more than it gives."""
 

@@ -48,8 +48,8 @@ class RouterStates:
         """One version, whole."""
         query = select(*_STATE, _state.c.body).where(_state.c.org_id == org_id, _state.c.version == version)
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else State(*row[:-1], body=row.body)
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else State(**row)
 
     def lease(self, org_id: str, owner: str, *, for_s: float) -> bool:
         """Whether `owner` may do now what one of all does: until it lets go, or the time is over."""

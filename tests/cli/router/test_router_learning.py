@@ -1,4 +1,4 @@
-"""`passerelle router train | show | freeze | unfreeze | rollback`: as called, and what their exit codes say."""
+"""`passerelle router train | show | freeze | unfreeze | rollback`: called, with what their exit codes say."""
 
 import json
 from pathlib import Path
@@ -55,9 +55,7 @@ def tell(shell: Shell, count: int, seed: int = 1) -> str:
     org = known[0].id if known else store.tenants.bootstrap(actor="cli:test")[0].id
     start = store.router_states.head(org).number
     for one in outcomes(count, best(), seed=seed):
-        named = msgspec.structs.replace(
-            one.judged, receipt_id=f"rcp_{start + one.number}", source="person"
-        )
+        named = msgspec.structs.replace(one.judged, receipt_id=f"rcp_{start + one.number}", source="person")
         store.feedback.add(org, named, actor="key")
     store.close()
     return org

@@ -116,8 +116,8 @@ def _again(store: "Store", head: "Head") -> "Fold":
     fold = again(rows, best())
     if not fold.ready:
         raise Failure(
-            f"There are {fold.learned} outcomes to learn from, and {FIRST_FIT} are needed; give more feedback "
-            "or train from a file."
+            f"There are {fold.learned} outcomes to learn from, and {FIRST_FIT} are needed; give more "
+            "feedback or train from a file."
         )
     return fold
 

@@ -1,4 +1,4 @@
-"""Learning from outcomes: the state is a fold over an organisation's outcomes, in their order, on all workers.
+"""Learning from outcomes: a fold over each organisation's outcomes, in their order, on all workers.
 
 fold      the fold itself: learner, and what is told of it; to bytes and back
 kinds     which learner there is here, with numpy or without

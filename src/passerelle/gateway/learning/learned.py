@@ -72,8 +72,8 @@ class Learned:
     def estimates(
         self, org_id: str, sight: Sight, priors: Mapping[str, float | None]
     ) -> Mapping[str, Estimate]:
-        """What was learned of the models with outcomes. Of another one the catalog speaks, moved towards where
-        the others turned out to stand against their figures: the more of them did, the more it is a matter of
+        """What was learned of the models with outcomes. Of another one the catalog speaks, moved towards
+        where they turned out to stand against their figures: the more of them did, the more it is a matter of
         the work and not of the model. One alone that disappoints moves another by half of it, and is left.
         """
         self._ask(org_id)
@@ -221,7 +221,10 @@ class Learned:
     def _load(self, head: Head) -> _Followed:
         """The state in force, or an empty one."""
         return _Followed(
-            load(self._store, head, self._kind or best()), head.epoch, head.rests_on, self._clock.monotonic_s()
+            load(self._store, head, self._kind or best()),
+            head.epoch,
+            head.rests_on,
+            self._clock.monotonic_s(),
         )
 
 
