@@ -23,6 +23,8 @@ def the_catalogue(stage: Stage) -> Catalogue:
             *Catalogue().lines,
             "[router]",
             'smart_mode = "quality"',
+            "[router.organisations.thorough]",
+            'learn_from = "all"',
             "[router.organisations.curious]",
             "explore = 0.05",
         ]
@@ -211,6 +213,19 @@ def test_a_named_models_answer_is_kept_and_said_to_teach_nothing(house: House) -
     assert done.status == 201
     assert done.json["learns"] is False
     assert "named its model" in done.json["words"]
+
+
+def test_where_the_tenant_wants_it_named_models_teach_as_well(house: House) -> None:
+    caller = house.caller(org="thorough")
+    for number in range(24):
+        model = ("alpha", "beta")[number % 2]
+        answer = caller.door.send(asked("openai_chat", model), x_passerelle_task="support")
+        done = judge(caller, answer, score={"alpha": 0.1, "beta": 0.9}[model])
+        assert (done.json["learns"], done.json["task"]) == (True, "support")
+    until(lambda: candidates(caller)[0]["model"] == "beta", "the better one is first")
+    receipt = house.receipt(caller, answer)
+    assert receipt["shape"]["sight"]
+    assert "choice" not in receipt["plan"] or receipt["plan"]["choice"] is None
 
 
 def test_verdicts_teach_which_of_two_is_better(house: House) -> None:

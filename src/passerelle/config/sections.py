@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict
 
 from passerelle.config.types import Count, Flag, Name, Positive, Seconds, Section, Share, Text, Whole
-from passerelle.core.plan import Affinity, OnContextLength, OnRefusal, SmartMode
+from passerelle.core.plan import Affinity, LearnFrom, OnContextLength, OnRefusal, SmartMode
 
 Explored = Annotated[float, Strict(), Field(ge=0, le=0.05)]
 """A share of requests that is tried elsewhere: heavier exploration costs more than it gives."""
@@ -106,6 +106,7 @@ class OrganisationSettings(Section):
     default_model: Name | None = None
     affinity: Affinity | None = None
     explore: Explored | None = None
+    learn_from: LearnFrom | None = None
     aliases: Mapping[Name, SmartSettings] = Field(default_factory=dict)
 
 
@@ -118,6 +119,7 @@ class RouterSettings(Section):
     pacing: Flag = True
     second_points: Annotated[float, Strict(), Field(ge=0, le=100)] = 0.0
     explore: Explored = 0.0
+    learn_from: LearnFrom = "smart"
     aliases: Mapping[Name, SmartSettings] = Field(default_factory=dict)
     organisations: Mapping[Text, OrganisationSettings] = Field(default_factory=dict)
     on_context_length: OnContextLength = "fail"

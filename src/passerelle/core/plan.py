@@ -16,6 +16,11 @@ OnRefusal = Literal["fail", "next"]
 """What follows when a provider refuses a prompt by policy: that is told, or the next candidate is asked."""
 
 
+LearnFrom = Literal["smart", "all"]
+"""Which requests are kept in a way that can be learned from: those whose choice was left to us, or also those
+that named their model."""
+
+
 class Onward(msgspec.Struct, frozen=True, gc=False):
     """What may follow a failure that would otherwise be told at once."""
 

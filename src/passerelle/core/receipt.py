@@ -64,6 +64,10 @@ class Shape(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How its caller wanted `smart` to choose."""
     models: tuple[str, ...] = ()
     """The models its caller narrowed it to."""
+    task: str | None = None
+    """What somebody said the work is, of a request that named its model; of others the choice has it."""
+    sight: bytes | None = None
+    """Likewise the request as the router sees it, packed, where the tenant wants to learn from such, too."""
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

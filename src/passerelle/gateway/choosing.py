@@ -107,6 +107,11 @@ class Chooser:
             request,
         )
 
+    def noted(self, ask: Ask, envelope: Envelope) -> tuple[str | None, bytes | None]:
+        """What is kept of a request that named its model, to learn from what is said of its answer."""
+        seen, _ = see(ask, envelope)
+        return seen.sight.task, self.judgement.pack(ask.principal.org_id, seen.sight)
+
     def _found(self, seen: Seen, generation: Generation) -> "_Found | None":
         """Where the conversation is."""
         for name in (seen.opened, seen.called):

@@ -34,6 +34,7 @@ from passerelle.gateway.estimate import input_tokens
 from passerelle.gateway.generation import Generation, Generations
 from passerelle.gateway.limits import Limits
 from passerelle.gateway.settle import Settler
+from passerelle.gateway.smart import keeps_named
 from passerelle.gateway.trip import Ask, Delivery, Trip, way_of
 from passerelle.gateway.vitals import Vitals
 from passerelle.router.plan import in_words
@@ -124,6 +125,8 @@ class Road:
         trip = Trip(ask, envelope, generation, made, ask.receipt_id)
         if deliberation is not None:
             trip.deliberation, trip.request = deliberation, deliberation.taken(ask, made)
+        elif keeps_named(generation.router, ask.principal) and envelope.operation == "chat":
+            trip.sight = self._chooser().noted(ask, envelope)
         trip.way = way_of(ask, generation)
         if ask.wishes.continues or ask.principal.rights.continues:
             trip.continues = going_on.wanted(ask) and going_on.possible(trip)

@@ -125,6 +125,8 @@ def _shape(trip: Trip) -> Shape:
         data_class=wishes.data_class,
         mode=wishes.mode,
         models=wishes.models,
+        task=trip.sight[0],
+        sight=trip.sight[1],
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from passerelle.core.plan import Affinity, Mode, SmartMode
+from passerelle.core.plan import Affinity, LearnFrom, Mode, SmartMode
 from passerelle.core.principal import Principal
 from passerelle.ledger.periods import PeriodKind
 
@@ -36,6 +36,7 @@ class Tenant(msgspec.Struct, frozen=True):
     default_model: str | None = None
     affinity: Affinity | None = None
     explore: float | None = None
+    learn_from: LearnFrom | None = None
     aliases: Mapping[str, Smart] = {}
     """By their names, casefolded."""
 
@@ -64,6 +65,7 @@ class RouterRules(msgspec.Struct, frozen=True):
     second_points: float = 0.0
     explore: float = 0.0
     """The share of requests that try another place close to the best."""
+    learn_from: LearnFrom = "smart"
     aliases: Mapping[str, Smart] = {}
     """By their names, casefolded."""
     organisations: Mapping[str, Tenant] = {}
@@ -118,6 +120,12 @@ def explored_by(rules: RouterRules, principal: Principal) -> float:
     """The share of its requests that the organisation lets be tried at another place near the best."""
     said = rules.tenant(principal).explore
     return rules.explore if said is None else said
+
+
+def keeps_named(rules: RouterRules, principal: Principal) -> bool:
+    """Whether requests that name their model are kept in a way that can be learned from."""
+    said = rules.tenant(principal).learn_from
+    return (rules.learn_from if said is None else said) == "all"
 
 
 def is_smart(model: str) -> bool:

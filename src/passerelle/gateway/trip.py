@@ -122,6 +122,8 @@ class Trip(msgspec.Struct):
     relayed: bool = False
     model: str | None = None
     deployment: str | None = None
+    sight: tuple[str | None, bytes | None] = (None, None)
+    """Of a named model, where such requests are learned from: the task, and the request packed."""
     answer: list[bytes] | None = None
     """The answer's bytes, gathered only when the tenant stores content."""
     turn: Turn | None = None

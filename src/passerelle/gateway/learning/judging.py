@@ -23,7 +23,6 @@ def judged(
     )
     if model is None or plan is None:
         return NO_MODEL
-    choice = plan.choice
     deployment = catalog.by_id.get(receipt.deployment)
     prior = None if deployment is None else deployment.model.quality
     return Judged(
@@ -36,8 +35,16 @@ def judged(
         weight_ppm=round(weight * WHOLE_PPM),
         task=_task(receipt),
         prior_ppm=None if prior is None else round(prior * WHOLE_PPM),
-        features=None if choice is None else choice.features,
+        features=_features(receipt),
     )
+
+
+def _features(receipt: Receipt) -> bytes | None:
+    """The request as the router saw it: for its choice, or, of a named model, to learn from it."""
+    choice = None if receipt.plan is None else receipt.plan.choice
+    if choice is not None:
+        return choice.features
+    return None if receipt.shape is None else receipt.shape.sight
 
 
 def _task(receipt: Receipt) -> str | None:
@@ -45,4 +52,6 @@ def _task(receipt: Receipt) -> str | None:
     choice = None if receipt.plan is None else receipt.plan.choice
     if choice is not None and choice.task is not None:
         return choice.task
+    if receipt.shape is not None and receipt.shape.task is not None:
+        return receipt.shape.task
     return next((tag[len(_TASK) :] for tag in receipt.tags if tag.startswith(_TASK) and tag != _TASK), None)

@@ -93,6 +93,7 @@ class Learned:
 
     def pack(self, org_id: str, sight: Sight) -> bytes | None:
         """See `Judgement`. Of everybody's requests: what is judged later can be learned from then."""
+        self._ask(org_id)
         kind = self._kind
         return None if kind is None or kind.pack is None else kind.pack(sight)
 

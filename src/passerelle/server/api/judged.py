@@ -66,5 +66,8 @@ def outcome_of(
 def learned(outcome: Judged) -> str:
     """What the router makes of it, in words."""
     if outcome.features is None:
-        return "kept; of a request that named its model nothing is known that could be learned from"
+        return (
+            "kept; of a request that named its model nothing is known that could be learned from, unless "
+            "`router.learn_from` says `all`"
+        )
     return "kept; the router learns from it"
