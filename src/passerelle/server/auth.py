@@ -20,6 +20,15 @@ _HOW = (
 
 def credential(arrival: Arrival) -> str | None:
     """The first credential found, in a fixed order of carriers; None when there is none."""
+    head = arrival.head
+    if head is None:
+        return _found(arrival)
+    if head.token is None:
+        head.token = _found(arrival)
+    return head.token
+
+
+def _found(arrival: Arrival) -> str | None:
     headers = arrival.headers
     bearer = headers.get(b"authorization")
     if bearer is not None:

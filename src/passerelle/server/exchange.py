@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from uvicorn.protocols.http.flow_control import FlowControl
 
+    from passerelle.server.head import Head
+
 Header = tuple[bytes, bytes]
 
 
@@ -42,8 +44,10 @@ class Exchange(RequestResponseCycle):
         expects_100: bool,
         keep_alive: bool,
         on_response: Callable[[], None],
+        head: "Head | None" = None,
     ) -> None:
-        """What uvicorn 0.51 sets up, without the event: see `ring`."""
+        """What uvicorn 0.51 sets up, without the event: see `ring`. `head` is what it was recognised by."""
+        self.head = head
         self.scope = scope
         self.transport = transport
         self.flow = flow
@@ -75,6 +79,12 @@ class Exchange(RequestResponseCycle):
         self._rung = True
         if self._bell is not None:
             self._bell.set()
+
+    def arrived(self, body: bytes) -> None:
+        """All of the body is here."""
+        self.body = body  # type: ignore[assignment]
+        self.more_body = False
+        self._rung = True
 
     def whole_body(self) -> bytes | None:
         """The body if all of it is here; None when `receive` must be asked for it."""

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from passerelle.server.exchange import SCOPE_KEY, Exchange
+from passerelle.server.head import Head, learn
 
 HEAD_BYTES = 64 << 10
 HEAD_S = 30.0
@@ -42,6 +43,10 @@ _TOO_LARGE = (
 )
 
 
+_MOST_HEADS = 8
+"""So many heads of a connection are learned in the hope of meeting them again."""
+
+
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _PLAIN = re.compile(rb"/[^?%#]*")
 
@@ -63,6 +68,9 @@ class BoundedProtocol(HttpToolsProtocol):
     """The worker ends: the next answer is the connection's last."""
     _idle_from: float | None = None
     _timer: asyncio.TimerHandle | None = None
+    _known: Head | None = None
+    """The last head that came with all of its body."""
+    _to_learn = _MOST_HEADS
     cycle: Exchange
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -93,6 +101,12 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._idle_from = None
+        between = not (self._in_head or self._in_body) and (self.cycle is None or self.cycle.response_complete)
+        if between and self._known is not None:
+            body = self._known.body_of(data)
+            if body is not None:
+                self._serve(self._known, body)
+                return
         self._suspect = self._head_bytes + len(data) > HEAD_BYTES
         try:
             self.parser.feed_data(data)
@@ -100,7 +114,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
             return
         except httptools.HttpParserUpgrade:  # nothing to upgrade to: it is served as the request it is
-            pass
+            self._known, self._to_learn = None, 0
+        if between and self._to_learn and not (self._in_head or self._in_body):
+            self._learn(data)
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
@@ -201,6 +217,35 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._look_again_in(left_s)
 
     # Inside
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the head of a request that came whole, in one piece."""
+        exchange = self.cycle
+        if exchange is None or exchange.more_body or exchange.waiting_for_100_continue:
+            return
+        if exchange.keep_alive and exchange.scope["http_version"] == "1.1":
+            self._to_learn -= 1
+            self._known = learn(data, cast("dict[str, Any]", exchange.scope), len(exchange.body))
+
+    def _serve(self, head: Head, body: bytes) -> None:
+        """A request whose head is known, with all of its body: the parser is not asked."""
+        self._stop_timer()
+        self._to_learn = _MOST_HEADS
+        scope = head.scope(len(body))
+        self.cycle = exchange = Exchange(
+            scope,
+            self.transport,
+            self.flow,
+            self.logger,
+            self.server_state.default_headers,
+            expects_100=False,
+            keep_alive=not self._leaving,
+            on_response=self.on_response_complete,
+            head=head,
+        )
+        scope[SCOPE_KEY] = exchange
+        exchange.arrived(body)
+        self._start(exchange)
 
     def _start(self, exchange: Exchange) -> None:
         exchange.task = task = self.loop.create_task(exchange.run_asgi(self.app))
