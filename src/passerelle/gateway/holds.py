@@ -4,8 +4,6 @@ The budget is checked on the deployment that bills, at every attempt: a takeover
 may have cost and the new one's upper bound, before the new place is called.
 """
 
-import msgspec
-
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.ids import same
 from passerelle.core.model import Deployment
@@ -59,7 +57,7 @@ class Holds:
                 ) from error
         if isinstance(answer, BudgetDenied):
             raise ProblemError(_exhausted(answer, trip.ask.at_ns))
-        trip.holds += tuple([HoldSettled(h.hold_id, h.budget_id, h.held_nanos, 0) for h in answer])
+        trip.holds += answer
         return bound
 
 
@@ -73,7 +71,8 @@ def settled(trip: Trip) -> tuple[HoldSettled, ...]:
     holds = trip.holds
     if not holds:
         return ()
-    spent = sum([attempt.cost_nanos for attempt in trip.attempts])
+    attempts = trip.attempts
+    spent = attempts[0].cost_nanos if len(attempts) == 1 else sum([one.cost_nanos for one in attempts])
     if len(holds) == 1:
         only = holds[0]
         return (HoldSettled(only.hold_id, only.budget_id, only.held_nanos, spent),)
@@ -82,5 +81,5 @@ def settled(trip: Trip) -> tuple[HoldSettled, ...]:
     for hold in holds:
         amount = 0 if hold.budget_id in seen else spent
         seen.add(hold.budget_id)
-        ended.append(msgspec.structs.replace(hold, amount_nanos=amount))
+        ended.append(HoldSettled(hold.hold_id, hold.budget_id, hold.held_nanos, amount))
     return tuple(ended)

@@ -6,7 +6,7 @@ from passerelle.core.clock import Clock
 from passerelle.core.errors import FailureKind
 from passerelle.core.ids import same
 from passerelle.core.model import Deployment, Price
-from passerelle.core.receipt import Attempt, Held, Intent
+from passerelle.core.receipt import Attempt, Intent
 from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.estimate import FREE, usage_from_bytes, with_what_came
 from passerelle.gateway.outbound import Outbound
@@ -89,7 +89,7 @@ def intent_of(trip: Trip, leg: Leg, estimate_nanos: int) -> Intent:
         policy_version=generation.policy.version,
         generation=generation.number,
         estimate_nanos=estimate_nanos,
-        holds=tuple([Held(h.hold_id, h.budget_id, h.held_nanos) for h in trip.holds]),
+        holds=trip.holds,
         currency=_currency(leg.deployment.effective_price),
     )
 

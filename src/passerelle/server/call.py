@@ -10,7 +10,7 @@ from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.request import Dialect
 from passerelle.gateway.road import Road
 from passerelle.gateway.trip import Ask, Delivery, Presence, way_of
-from passerelle.server.answer import Watch, Watches, send_delivery
+from passerelle.server.answer import Watches, send_delivery
 from passerelle.server.body import read_body
 from passerelle.server.repeats import HEADER, Repeats
 from passerelle.server.route import Arrival, Handler
@@ -43,18 +43,14 @@ class ModelCalls:
     def repeatable(self, handler: Handler) -> Handler:
         """`handler`, for requests with an `Idempotency-Key` too: see `repeats`."""
 
-        async def handle(arrival: Arrival) -> None:
-            if HEADER in arrival.headers:
-                await self._repeats.once(arrival, handler)
-            else:
-                await handler(arrival)
+        def handle(arrival: Arrival) -> Awaitable[None]:
+            return self._repeats.once(arrival, handler) if HEADER in arrival.headers else handler(arrival)
 
         return handle
 
     async def travel(self, arrival: Arrival, ask: Ask, before: Before | None = None) -> Delivery:
         """What the road gives, for as long as the caller is there. Raises `ProblemError`."""
-        watch = Watch(arrival, presence=ask.presence)
-        self._watches.begin_soon(watch)
+        self._watches.begin_soon(arrival, ask.presence)
         try:
             if before is not None:
                 ask = await before(ask)
@@ -62,7 +58,7 @@ class ModelCalls:
         except StoreUnavailable as error:
             raise _unwritten() from error
         finally:
-            self._watches.over(watch)
+            self._watches.over(arrival)
 
     async def carry(self, arrival: Arrival, ask: Ask, before: Before | None = None) -> None:
         """Ask the road, and send what it gives. Raises `ProblemError`."""

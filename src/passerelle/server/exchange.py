@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from passerelle.server.head import Head
 
 Header = tuple[bytes, bytes]
+_LINE = b": ".join
 
 
 class Exchange(RequestResponseCycle):
@@ -109,18 +110,18 @@ class Exchange(RequestResponseCycle):
         """
         if self.response_started or self.disconnected or self.flow.write_paused:
             return False
-        lines = [STATUS_LINE[status]]
-        lines += [b"%b: %b\r\n" % pair for pair in (*self.default_headers, *headers)]
+        lines = [*map(_LINE, self.default_headers), *map(_LINE, headers)]
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+            lines.append(b"connection: close")
+        head = b"%b%b\r\n\r\n" % (STATUS_LINE[status], b"\r\n".join(lines))
+        ends = len(lines) + 2
+        if head.count(b"\n") != ends or head.count(b"\r") != ends:
             raise RuntimeError("a header of the answer holds a line end")
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
         if self.scope["method"] == "HEAD":
             body = b""
-        self.transport.write(b"%b\r\n%b" % (head, body))
+        self.transport.write(head + body)
         self.ring()
         if not self.keep_alive:
             self.transport.close()
