@@ -64,6 +64,7 @@ _LEFT: tuple[tuple[str, Literal["requests", "tokens"]], ...] = (
 )
 """Where providers say what is left, with good answers too: OpenAI ("Rate limits", "Rate limits in headers")
 and those who follow it, Anthropic ("Rate limits", "Response headers"), both read 2026-11-22."""
+_SAID_LEFT = frozenset(name for name, _ in _LEFT)
 
 
 def spent(
@@ -72,6 +73,8 @@ def spent(
     """What is used up according to an answer's headers, and the seconds from now until its reset. None when
     something is left, or nothing is said. For every answer: it looks at six names, seldom at the clock.
     """
+    if headers.keys().isdisjoint(_SAID_LEFT):
+        return None
     for name, what in _LEFT:
         if headers.get(name) == "0":
             wait = _resets(headers, unix_ns() / 1e9)

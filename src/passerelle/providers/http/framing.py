@@ -60,7 +60,9 @@ class Framing:
 
     def feed(self, data: bytes) -> None:
         """Raises `RefusedError`; the connection is then good for nothing."""
-        if self._matched < 7:
+        if not self._matched and data.startswith(_PREFIX):
+            self._matched = 7
+        elif self._matched < 7:
             part = data[: 7 - self._matched]
             fits = _PREFIX.startswith(part, self._matched)
             self._matched += len(part)
