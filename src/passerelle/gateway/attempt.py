@@ -350,7 +350,7 @@ class Engine:
             dialect=outbound.dialect,
             deadlines=leg.deadlines,
             headers=trip.ask.headers if outbound.relayed else (),
-            remaining_s=self._outcomes.remaining_s(leg),
+            remaining_s=leg.until_s - self._clock.monotonic_s(),
             content_type=outbound.content_type,
         )
         leg.sent = True
@@ -395,11 +395,12 @@ class Engine:
         """Bound the wait for a whole answer's body: as for first content from the request, and at least as
         between contents from the head, which some providers send at once and fill up with blanks.
         """
+        if not expect_size(reply, trip.envelope.operation):
+            return
         deadlines = leg.deadlines
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = max(deadlines.first_content_s - waited_s, deadlines.between_s)
         reply.set_deadline(asyncio.get_running_loop().time() + limit_s)
-        expect_size(reply, trip.envelope.operation)
 
 
 def _nowhere(trip: Trip, failure: Failure | None, full: Full | None, unfit: UnfitError | None) -> Problem:

@@ -16,7 +16,7 @@ from passerelle.core.ids import same
 from passerelle.core.request import Dialect
 from passerelle.gateway.generation import Generations
 from passerelle.server.answer import send_problem
-from passerelle.server.auth import authenticate, authorise
+from passerelle.server.auth import authenticate, authorise, known_caller
 from passerelle.server.body import CallerGone
 from passerelle.server.exchange import SCOPE_KEY, Exchange
 from passerelle.server.head import Head
@@ -68,8 +68,9 @@ class Entrance:
             route = self._found(path, scope["method"], arrival)
             dialect = route.dialect
             if route.permission != PUBLIC:
-                arrival.principal = await authenticate(self._store, arrival)
-                authorise(arrival.principal, route.permission)
+                known = known_caller(self._store, arrival)
+                arrival.principal = principal = known or await authenticate(self._store, arrival)
+                authorise(principal, route.permission)
             await route.handler(arrival)
         except ProblemError as error:
             told = dialect or _looks_like(arrival.path or path, arrival)

@@ -64,6 +64,13 @@ def _access_key_id(signature: bytes) -> str | None:
     return None
 
 
+def known_caller(store: Store, arrival: Arrival) -> Principal | None:
+    """Who is asking, if that is plain at once: nearly always. Raises `StoreUnavailable`."""
+    token = credential(arrival)
+    entry = None if token is None else store.identity.authenticate(token)
+    return entry.principal if entry is not None and entry.state == "active" else None
+
+
 async def authenticate(store: Store, arrival: Arrival) -> Principal:
     """Who is asking. A key that is known here costs no look at the database; one that is not may have been
     made a moment ago by another process, so it is refused only after a look that began later than it came.

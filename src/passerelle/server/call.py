@@ -9,7 +9,7 @@ from passerelle.core.clock import Clock
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.request import Dialect
 from passerelle.gateway.road import Road
-from passerelle.gateway.trip import Ask, Delivery, Presence, way_of
+from passerelle.gateway.trip import Ask, Delivery, Presence, Wishes, way_of
 from passerelle.server.answer import Watches, send_delivery
 from passerelle.server.body import read_body
 from passerelle.server.repeats import HEADER, Repeats
@@ -93,6 +93,11 @@ class ModelCalls:
         at_ns, started_s = self._clock.unix_ns(), self._clock.monotonic_s()
         generation = self._road.generations.current
         body = await read_body(arrival, generation.intake.max_body_bytes)
+        head = arrival.head
+        said: _Said = _said(arrival) if head is None or head.said is None else head.said
+        if head is not None:
+            head.said = said
+        wishes, headers, traceparent = said
         return Ask(
             principal=arrival.caller,
             dialect=dialect,
@@ -102,9 +107,9 @@ class ModelCalls:
             receipt_id=arrival.receipt_id,
             at_ns=at_ns,
             started_s=started_s,
-            wishes=read_wishes(arrival.headers, arrival.path_tags),
-            headers=forwarded(arrival.headers),
-            traceparent=_traceparent(arrival),
+            wishes=wishes,
+            headers=headers,
+            traceparent=traceparent,
             presence=Presence() if generation.drained else None,
         )
 
@@ -132,6 +137,14 @@ def form(target: PathTarget) -> TargetOf:
     return target_of
 
 
-def _traceparent(arrival: Arrival) -> str | None:
-    value = arrival.headers.get(b"traceparent")
-    return None if value is None else value[:128].decode("latin-1")
+_Said = tuple[Wishes, tuple[tuple[str, str], ...], str | None]
+
+
+def _said(arrival: Arrival) -> _Said:
+    """What the head says beside who asks. Raises `ProblemError`."""
+    trace = arrival.headers.get(b"traceparent")
+    return (
+        read_wishes(arrival.headers, arrival.path_tags),
+        forwarded(arrival.headers),
+        None if trace is None else trace[:128].decode("latin-1"),
+    )

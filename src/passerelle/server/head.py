@@ -16,7 +16,7 @@ _DIGITS = 9
 class Head:
     """A head, and what was made of it."""
 
-    __slots__ = ("_after", "_before", "_headers", "_scope", "at", "route", "token", "wanted")
+    __slots__ = ("_after", "_before", "_headers", "_scope", "at", "route", "said", "token", "wanted")
 
     def __init__(self, before: bytes, after: bytes, scope: dict[str, Any], at: int) -> None:
         """`before` and `after` stand around the digits of the length."""
@@ -30,6 +30,8 @@ class Head:
         """The headers the gateway reads, once they were looked for."""
         self.token: str | None = None
         """The caller's key, once it was looked for."""
+        self.said: Any = None
+        """What its caller wishes, what of it goes on to a provider, and its trace, once they were read."""
         self.route: Any = None
         """The route, once it was found."""
 
