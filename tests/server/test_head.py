@@ -68,7 +68,10 @@ def test_anything_else_is_another_head(data: bytes) -> None:
         (b"POST / HTTP/1.1\r\n\r\n{}", []),
         (b"POST / HTTP/1.1\r\ncontent-length: 02\r\n\r\n{}", [(b"content-length", b"02")]),
         (b"\r\nPOST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}", [(b"content-length", b"2")]),
-        (b"GET / HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}", [(b"content-length", b"2")]),
+        (
+            b"GET / HTTP/1.1\r\n\r\nPOST / HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}",
+            [(b"content-length", b"2")],
+        ),
         (b"POST / HTTP/1.1\r\nx: a\r\ncontent-length:b\r\n\r\n{}", [(b"content-length", b"2")]),
     ],
 )

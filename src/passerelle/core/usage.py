@@ -11,6 +11,7 @@ character, sound by its length, searches by number. A provider that tells tokens
 instead, and a price names either, so that nothing is paid twice.
 """
 
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Literal
 
@@ -95,11 +96,13 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return Usage(**{b: getattr(self, b) + getattr(other, b) for b in BUCKETS}, source=source)
 
 
-_into = attrgetter(
+_into: Callable[[Usage], tuple[int, ...]] = attrgetter(
     "input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens",
     "input_audio_tokens", "input_image_tokens",
 )  # fmt: skip
-_out_of = attrgetter("output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens")
+_out_of: Callable[[Usage], tuple[int, ...]] = attrgetter(
+    "output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens"
+)
 # Totals are asked for several times a request: this takes them in two steps instead of a dozen.
 
 BUCKETS = tuple(name for name in Usage.__struct_fields__ if name != "source")

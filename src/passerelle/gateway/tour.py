@@ -31,6 +31,12 @@ class Stop(msgspec.Struct, frozen=True):
 class Tour:
     """Walks a plan's candidates."""
 
+    _made = 0
+    _repeats = 0
+    _last: str | None = None
+    _before: str | None = None
+    _deferred: frozenset[str] = frozenset()
+
     def __init__(
         self,
         plan: Plan,
@@ -46,11 +52,6 @@ class Tour:
         self._again = again
         self._waiting = [candidate.deployment for candidate in plan.candidates]
         self._jitter = jitter
-        self._made = 0
-        self._last: str | None = None
-        self._before: str | None = None
-        self._repeats = 0
-        self._deferred: set[str] = set()
 
     @property
     def others(self) -> bool:
@@ -87,7 +88,7 @@ class Tour:
     def defer(self) -> None:
         """The stop just given was not called: it counts for nothing, and is come back to after the others."""
         if self._last is not None:
-            self._deferred.add(self._last)
+            self._deferred |= {self._last}
             self._waiting.append(self._last)
         self.skip()
 

@@ -101,7 +101,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._idle_from = None
-        between = not (self._in_head or self._in_body) and (self.cycle is None or self.cycle.response_complete)
+        between = not (self._in_head or self._in_body) and (
+            self.cycle is None or self.cycle.response_complete
+        )
         if between and self._known is not None:
             body = self._known.body_of(data)
             if body is not None:
