@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ def test_another_length_is_the_same_head() -> None:
     assert head.body_of(HEAD % 11 + b"hello world") == b"hello world"
     scope = head.scope(11)
     assert scope["headers"] == [(b"host", b"gate"), (b"content-length", b"11"), (b"x-one", b"1")]
-    assert scope["path"] == "/v1/x" and scope["query_string"] == b"a=1"
+    assert (scope["path"], scope["query_string"]) == ("/v1/x", b"a=1")
     assert HEADERS[1] == (b"content-length", b"2"), "what was learned is not changed"
 
 
@@ -182,11 +183,10 @@ def test_however_requests_are_split_they_are_the_same(cuts: list[int], sizes: li
         one.connection_made(transport)
         for request in requests:
             bounds = sorted({0, len(request), *(cut for cut in cuts if cut < len(request))})
-            for start, end in zip(bounds, bounds[1:], strict=False):
+            for start, end in pairwise(bounds):
                 one.data_received(request[start:end])
-            done = transport.answers + 1
-            while transport.answers < done:
-                await asyncio.sleep(0)
+            await transport.answered.wait()
+            transport.answered.clear()
         one.connection_lost(None)
         return [body for _, body in keeper.seen]
 
@@ -198,10 +198,11 @@ class _Sink(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.answers = 0
+        self.answered = asyncio.Event()
 
     def write(self, data: Any) -> None:
-        self.answers += data.startswith(b"HTTP/1.1 204")
+        if data.startswith(b"HTTP/1.1 204"):
+            self.answered.set()
 
     def is_closing(self) -> bool:
         return False

@@ -39,7 +39,7 @@ class Gcra(msgspec.Struct, frozen=True):
         always suffices.
         """
         now, period_ns = now_ns * self.limit, self.period_ns
-        start = now if now > state else state
+        start = max(now, state)
         if start > now:  # otherwise the bucket is full, and anything passes
             room = (self.burst - cost if cost < self.burst else 0) * period_ns
             late = start - now - room

@@ -250,8 +250,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._start(exchange)
 
     def _start(self, exchange: Exchange) -> None:
-        exchange.task = task = self.loop.create_task(exchange.run_asgi(self.app))
-        task.add_done_callback(self.tasks.discard)
+        exchange.task = task = self.loop.create_task(exchange.run(self.app, self.tasks))
         self.tasks.add(task)
 
     def _new_scope(self, version: str) -> dict[str, Any]:
