@@ -78,7 +78,7 @@ class Settler:
 
     def _receipt(self, trip: Trip, outcome: OutcomeKind, problem: str | None) -> Receipt:
         ask, envelope, attempts = trip.ask, trip.envelope, trip.attempts
-        principal = ask.principal
+        principal, wishes = ask.principal, ask.wishes
         usage: Usage = attempts[0].usage if len(attempts) == 1 else sum((a.usage for a in attempts), NO_USAGE)
         return Receipt(
             id=trip.receipt_id,
@@ -104,24 +104,19 @@ class Settler:
             relayed=trip.relayed,
             dropped=trip.dropped,
             problem=problem,
-            tags=ask.wishes.tags,
+            tags=wishes.tags,
             delivery=trip.way,
             request_digest=self._mac.digest(_sent(ask)).hex(),
-            shape=_shape(trip),
+            shape=Shape(
+                features=_in_order(envelope.features),
+                text_bytes=envelope.text_bytes,
+                images=envelope.images,
+                max_output_tokens=envelope.max_output_tokens,
+                data_class=wishes.data_class,
+                mode=wishes.mode,
+                models=wishes.models,
+            ),
         )
-
-
-def _shape(trip: Trip) -> Shape:
-    envelope, wishes = trip.envelope, trip.ask.wishes
-    return Shape(
-        features=_in_order(envelope.features),
-        text_bytes=envelope.text_bytes,
-        images=envelope.images,
-        max_output_tokens=envelope.max_output_tokens,
-        data_class=wishes.data_class,
-        mode=wishes.mode,
-        models=wishes.models,
-    )
 
 
 @lru_cache(maxsize=1024)
