@@ -27,12 +27,15 @@ async def send_whole(
     generation: bytes | None = None,
 ) -> None:
     """One body, with its length. `generation` is what it was decided by, if not the one at arrival."""
-    headers.append((b"content-type", content_type))
-    headers.append((b"content-length", b"%d" % len(body)))
-    headers.append((b"x-request-id", arrival.request_id.encode()))
-    headers.append((b"x-passerelle-generation", generation or arrival.generation))
+    headers += (
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", arrival.request_id.encode()),
+        (b"x-passerelle-generation", generation or arrival.generation),
+    )
     arrival.answered = True
-    if arrival.exchange is not None and arrival.exchange.answer(status, headers, body):
+    exchange = arrival.exchange
+    if exchange is not None and exchange.answer(status, headers, body):
         return
     await arrival.send({"type": "http.response.start", "status": status, "headers": headers})
     if arrival.scope["method"] == "HEAD":

@@ -61,7 +61,9 @@ class Entrance:
         arrival = _arrive(scope, receive, send, self._generations.current.label_bytes)
         dialect: Dialect | None = None
         try:
-            self._check_host(scope)
+            allowed = self._generations.current.intake.allowed_hosts
+            if allowed:
+                _check_host(scope, allowed)
             if path.startswith("/api/") and path not in self._exact:
                 await self._manage(arrival)
                 return
@@ -166,18 +168,16 @@ class Entrance:
             found = [r for r in self._prefixed if path.startswith(r.path) and len(path) > len(r.path)]
         return found
 
-    def _check_host(self, scope: Scope) -> None:
-        """Refuse foreign Host headers when the operator named the hosts that are served."""
-        allowed = self._generations.current.intake.allowed_hosts
-        if not allowed:
-            return
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 or _PORT.sub(b"", hosts[0].lower()) not in allowed:
-            raise ProblemError(
-                Problem(
-                    "invalid_request", "The `host` header is not one this gateway serves; check the base URL."
-                )
+
+def _check_host(scope: Scope, allowed: frozenset[bytes]) -> None:
+    """Refuse foreign Host headers where the operator named the hosts that are served."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) != 1 or _PORT.sub(b"", hosts[0].lower()) not in allowed:
+        raise ProblemError(
+            Problem(
+                "invalid_request", "The `host` header is not one this gateway serves; check the base URL."
             )
+        )
 
 
 def _arrive(scope: Scope, receive: Receive, send: Send, generation: bytes) -> Arrival:
