@@ -94,7 +94,7 @@ class Exchange(RequestResponseCycle):
             await self.send_500_response()
 
     @property
-    def message_event(self) -> asyncio.Event:  # type: ignore[override]
+    def message_event(self) -> asyncio.Event:  # type: ignore[override]  # an attribute of uvicorn's, made lazily here
         """What `receive` waits for: made when somebody does, which is seldom."""
         bell = self._bell
         if bell is None:

@@ -230,5 +230,5 @@ class Metrics:
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
         gathered = CollectorRegistry()
-        MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]  # the package does not annotate it
         return generate_latest(gathered)

@@ -23,7 +23,8 @@ from passerelle.gateway.trip import Delivery
 from passerelle.server.answer import send_delivery, send_whole
 from passerelle.server.call import ModelCalls
 from passerelle.server.route import Arrival, Route
-from passerelle.server.v1.kept import DELETE, DIALECT, GET, POST, Query, listing, named, no_such, read
+from passerelle.server.v1.kept import DELETE, DIALECT, GET, POST, Query, named, no_such, read
+from passerelle.server.v1.lists import listing
 from passerelle.store import Store
 
 RESPONSES = "/v1/responses/"
