@@ -242,7 +242,8 @@ class Engine:
         try:
             reply = await self._send(trip, leg, stream=False)
             try:
-                self._bound_body(trip, leg, reply)
+                if expect_size(reply, trip.envelope.operation):
+                    self._bound_body(leg, reply)
                 data = await reply.read()
             finally:
                 await reply.aclose()
@@ -391,12 +392,10 @@ class Engine:
         self._outcomes.failed(trip, leg, failure)
         return _Setback(onward(trip.plan, failure))
 
-    def _bound_body(self, trip: Trip, leg: Leg, reply: Reply) -> None:
+    def _bound_body(self, leg: Leg, reply: Reply) -> None:
         """Bound the wait for a whole answer's body: as for first content from the request, and at least as
         between contents from the head, which some providers send at once and fill up with blanks.
         """
-        if not expect_size(reply, trip.envelope.operation):
-            return
         deadlines = leg.deadlines
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = max(deadlines.first_content_s - waited_s, deadlines.between_s)

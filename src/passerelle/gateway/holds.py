@@ -27,7 +27,7 @@ class Holds:
         budgets = trip.ask.principal.budgets
         if not budgets:
             return True
-        missing = _missing(trip, bound)
+        missing = _missing(trip, bound) if trip.attempts or trip.holds else bound
         if missing is None:
             return True
         answer = self._store.budgets.reserve(budgets, missing, _hold_id(trip))

@@ -55,7 +55,8 @@ class Settler:
             settlement = Settlement(receipt, settled(trip), _content(trip), turn)
             trip.booked = self._store.journal.settle_durable(settlement)
         else:
-            self._store.journal.settle(Settlement(receipt, settled(trip), _content(trip)))
+            content = None if trip.answer is None else _content(trip)
+            self._store.journal.settle(Settlement(receipt, settled(trip), content))
         if self.watched and receipt.id in self.watched:
             self.watched[receipt.id] = outcome
         self._metrics.settled(receipt)

@@ -183,7 +183,9 @@ class Watches:
 
     def begin_soon(self, arrival: Arrival, presence: Presence | None) -> None:
         """Have a watch on the caller begin, unless its request is `over` before."""
-        self._young[arrival.receipt_id] = arrival, presence, arrival.task or asyncio.current_task()
+        exchange = arrival.exchange
+        task = asyncio.current_task() if exchange is None else exchange.task
+        self._young[arrival.receipt_id] = arrival, presence, task
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._look)
 
