@@ -110,7 +110,7 @@ class Gateway:
 
         self._reader = threading.Thread(target=read, daemon=True)
         self._reader.start()
-        if not ready.wait(30) or self.process.poll() is not None or not self.base_url:
+        if not ready.wait(90) or self.process.poll() is not None or not self.base_url:
             self.stop()
             raise AssertionError("the gateway did not start:\n" + "".join(self.log))
 

@@ -1,11 +1,12 @@
 """The built-in data: consistent, sourced, priced."""
 
-import time
 from datetime import date
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
+from passerelle.catalog import builtin as source
 from passerelle.catalog.builtin import builtin
 from passerelle.catalog.capabilities import contradictions, servable
 from passerelle.catalog.merge import maker_template
@@ -135,8 +136,15 @@ def test_the_demo_models_are_marked() -> None:
     assert all(o.group.demo for name in ("local", "simulated") for o in KNOWN.offers[name])
 
 
-def test_built_in_data_load_quickly() -> None:
+def test_each_file_of_built_in_data_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    toml = source._toml
+
+    def noted(name: str) -> Any:
+        read.append(name)
+        return toml(name)
+
+    monkeypatch.setattr(source, "_toml", noted)
     builtin.cache_clear()
-    start = time.process_time()
-    builtin()
-    assert time.process_time() - start < 0.5  # about 0.02 s when nothing else runs
+    assert builtin() is builtin()
+    assert sorted(read) == ["models.toml", "offers.toml", "prices.toml", "prices_manual.toml"]

@@ -180,13 +180,14 @@ def _takes_no_prefill(request: Received, body: dict[str, Any]) -> Sequence[Step]
 
 def _settled(play: Theatre, request_id: str) -> dict[str, Any]:
     """The receipt of a request whose caller went away, as soon as there is one."""
-    until_s = time.monotonic() + 5
-    while True:
-        shown = play.caller.door.get(f"/api/receipts/{request_id}")
-        if shown.status == 200 or time.monotonic() > until_s:
-            receipt: dict[str, Any] = shown.json["receipt"]
-            return receipt
-        time.sleep(0.05)
+    door = play.caller.door
+    shown = until(lambda: _found(door.get(f"/api/receipts/{request_id}")), "the request is settled")
+    receipt: dict[str, Any] = shown.json["receipt"]
+    return receipt
+
+
+def _found(answer: Answer) -> Answer | None:
+    return answer if answer.status == 200 else None
 
 
 def _slowly(play: Theatre, ask: Any, headers: dict[str, str]) -> Answer:

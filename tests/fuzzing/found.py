@@ -126,4 +126,64 @@ FOUND: Final[tuple[tuple[str, bytes], ...]] = (
     # An event whose name is not UTF-8, in a stream that is kept.
     ("conversation/stream", b'data: {"ty\xf3pe":"response.created"}\n\n'),
     ("conversation/stream", b'data: {"type":"response.created","response":{"id":"a","x":"\xff"}}\n\n'),
+    # What is stored is what the watcher let pass: `output` of another event may be anything.
+    (
+        "conversation/stream",
+        b'data: {"type":"response.created","response":{"id":"a","output":{},"x":"\\"encrypted_content\\"","encrypted_content":1}}\n\n',
+    ),
+    # A schema's `format` that is an object, where a schema is fitted to Anthropic's subset and to Google's.
+    (
+        "openai_responses/request",
+        (
+            b'{"model":"m","input":"x","text":{"format":{"type":"json_schema","name":"a","schema":{"type":"object",'
+            b'"properties":{"a":{"type":"string","format":{}}}}}}}'
+        ),
+    ),
+    (
+        "openai_chat/request",
+        (
+            b'{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f",'
+            b'"parameters":{"type":"object","properties":{"a":{"type":"string","format":{"b":1}}}}}}]}'
+        ),
+    ),
+    # Numbers beyond all floats in a schema, and in a message's part, that a provider is not sent as they came.
+    (
+        "openai_chat/request",
+        (
+            b'{"model":"m","messages":[{"role":"user","content":"x"}],"response_format":{"type":"json_schema",'
+            b'"json_schema":{"name":"a","schema":{"type":"object","maximum":2e+308}}}}'
+        ),
+    ),
+    (
+        "openai_chat/request",
+        b'{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"x","a":2e+308}]}]}',
+    ),
+    # Steps of log probabilities that are none, said to Gemini's callers.
+    (
+        "openai_responses/answer",
+        (
+            b'{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"x","annotations":[],'
+            b'"logprobs":[1.5,{"token":"x","top_logprobs":[1]}]}]}],"usage":{"input_tokens":1,"output_tokens":1}}'
+        ),
+    ),
+    # A call whose arguments' beginning is no UTF-8 lost its name.
+    (
+        "anthropic/stream",
+        (
+            b'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":15}}}\n\n'
+            b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":'
+            b'{"type":"tool_use","id":"t","name":"f","input":{"a":"\xed\xa0\x80"}}}\n\nevent: message_delta\ndata: '
+            b'{"type":"message_delta","delta":{"stop_reason":"tool_use"},"usage":{"output_tokens":8}}\n\n'
+            b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+        ),
+    ),
+    # Vectors that would have been paid out for, and an image whose source is a number.
+    ("bedrock/embed/answer", b'[{"embedding":[0.1],"inputTextTokenCount":-1}]'),
+    (
+        "bedrock/answer",
+        (
+            b'{"output":{"message":{"role":"assistant","content":[{"image":{"format":"png","source":1}}]}},'
+            b'"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":1}}'
+        ),
+    ),
 )

@@ -36,13 +36,18 @@ def pieces(data: bytes) -> Iterator[list[bytes]]:
         yield [data[i : i + 1] for i in range(len(data))]
 
 
+def _integer(digits: str) -> int | float:
+    """A whole number of any length: JSON has no limit, and Python reads 4,300 digits."""
+    return int(digits) if len(digits) < 4_000 else float(digits)
+
+
 def check_json(body: bytes, asked: bytes, *, growth: int = GROWTH) -> Any:
     """`body` is JSON, in UTF-8, and no larger than `asked` explains."""
     check_size(body, asked, growth=growth)
     try:
         return msgspec.json.decode(body.decode())
     except msgspec.ValidationError:  # a number beyond all floats, which is JSON, and the caller's own
-        return json.loads(body)
+        return json.loads(body, parse_int=_integer)
 
 
 def check_size(said: bytes, asked: bytes, *, growth: int = GROWTH) -> None:

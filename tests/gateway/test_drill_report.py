@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from passerelle.core.plan import Rejection
 from passerelle.gateway.drill.html import html
 from passerelle.gateway.drill.markdown import markdown
+from passerelle.gateway.drill.pages import sections
 from passerelle.gateway.drill.proof import examine, signed_json, signed_page
 from passerelle.gateway.drill.report import (
     LIMITS,
@@ -27,6 +28,7 @@ from passerelle.gateway.drill.report import (
     Tenant,
     Totals,
 )
+from passerelle.gateway.drill.run import _findings
 from passerelle.store import check_signature
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -173,3 +175,19 @@ def test_the_page_says_every_figure_and_the_document_is_the_whole() -> None:
         assert wanted in said, wanted
     document = json.loads(FORMS["json"](report()))
     assert msgspec.convert(document["report"], Report) == report()
+
+
+def test_findings_say_where_to_look_and_count_one_request_as_one() -> None:
+    made = report()
+    totals = msgspec.structs.replace(made.totals, unserved=1, unpriced=2, last=1)
+    inputs = msgspec.structs.replace(made.inputs, revoked=1)
+    said = [finding.text for finding in _findings(inputs, totals, ())]
+    assert said == [
+        "4 of 9 requests have no legal alternative; the report's section `No alternative` says whose.",
+        "1 request would have one place left, and none after it.",
+        "1 request is served by nobody even with the supplier.",
+        "2 requests are in no sum of costs: a place that was judged has no price.",
+        "1 request is of keys revoked or expired since.",
+    ]
+    headings = [section.title for section in sections(made)]
+    assert "No alternative" in headings

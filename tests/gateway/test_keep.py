@@ -26,12 +26,12 @@ KEEPING = Keeping(
 )
 
 
-def passed(cuts: list[int], keeping: Keeping = KEEPING) -> tuple[bytes, Any]:
+def passed(cuts: list[int], keeping: Keeping = KEEPING, sent: bytes = STREAM) -> tuple[bytes, Any]:
     """What the caller gets of the stream cut there, and the trip it was on."""
     trip: Any = SimpleNamespace(turn=None, receipt_id="rcp_1")
     stream = KeptStream(trip, keeping, PROVIDER.stream_watcher(None))  # type: ignore[arg-type]
-    places = [0, *sorted(cuts), len(STREAM)]
-    out = b"".join(stream.feed(STREAM[a:b]) for a, b in pairwise(places))
+    places = [0, *sorted(cuts), len(sent)]
+    out = b"".join(stream.feed(sent[a:b]) for a, b in pairwise(places))
     out += stream.close()
     assert stream.done
     assert stream.failed is None
@@ -68,3 +68,11 @@ def test_a_conversation_grows_by_what_is_not_stored(monkeypatch: pytest.MonkeyPa
     out, trip = passed([], keeping)
     assert (trip.turn.kept, trip.turn.conversation_id) == (False, "conv_1")
     assert json.loads(talk.frames(out)[-1][0])["response"]["store"] is False
+
+
+def test_bytes_that_are_no_utf_8_are_told_as_they_came_and_kept_so_that_they_can_be_sent() -> None:
+    broken = STREAM.replace(b'"output": [{', b'"output": [{"note": "\xff", ')
+    assert broken != STREAM
+    out, trip = passed([], sent=broken)
+    assert b'"note": "\xff"' in out
+    assert json.loads(trip.turn.response)["output"][0]["note"] == "\N{REPLACEMENT CHARACTER}"

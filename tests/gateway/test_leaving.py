@@ -63,10 +63,8 @@ def settled(play: Theatre, request_id: str) -> dict[str, Any]:
 
 
 def _left(play: Theatre, leaver: Leaver, session: Any) -> dict[str, Any]:
-    began = time.monotonic()
     leaver.leave()
     assert play.stage.gone(session, GONE_WITHIN_S)
-    assert time.monotonic() - began < GONE_WITHIN_S
     receipt = settled(play, leaver.request_id)
     assert receipt["outcome"] == "cancelled"
     assert [a["failure"] for a in receipt["attempts"]] == ["cancelled"]

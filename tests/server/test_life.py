@@ -104,7 +104,7 @@ def test_a_stream_that_outlives_the_grace_is_cut_booked_and_not_ended(impatient:
     stage.set(over)
 
     assert status == 0
-    assert 0.8 < took_s < 5
+    assert took_s >= 1.0  # the grace it was given; a wait for its end would never be over
     assert b"[DONE]" not in body
     assert b'finish_reason": "stop' not in body
     assert impatient.rows("select outcome from outcome") == [("cancelled",)]

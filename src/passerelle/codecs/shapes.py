@@ -1,9 +1,12 @@
-"""Sizes of pictures: `1024x1536` as its sides, and as the nearest of the shapes that a model offers."""
+"""What callers say of a picture they want: its size, `1024x1536`, as its sides and as the nearest of the
+shapes that a model offers; and its other settings.
+"""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from passerelle.core.errors import invalid
+from passerelle.core.tasks import ImageRequest
 
 MOST_SIDE: Final = 16_384
 
@@ -29,3 +32,18 @@ def nearest(wide: int, high: int, ratios: Iterable[str]) -> tuple[str, bool]:
 
     found = min(ratios, key=off)
     return found, off(found) < 1.01
+
+
+def settings(request: ImageRequest) -> dict[str, Any]:
+    """What was said of how the picture is to be, besides its size, by the names OpenAI's callers say it with;
+    nothing for what was left unsaid.
+    """
+    said = {
+        "quality": request.quality,
+        "background": request.background,
+        "output_format": request.form,
+        "output_compression": request.compression,
+        "partial_images": request.partial_images or None,
+        "user": request.user,
+    }
+    return {name: value for name, value in said.items() if value is not None}

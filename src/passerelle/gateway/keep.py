@@ -303,12 +303,25 @@ def _fits(keeping: Keeping, response: bytes) -> bool:
     return len(response) + sum([len(item) for item in keeping.items]) <= MOST_BYTES
 
 
+def _readable(response: bytes) -> bytes:
+    """The answer as later turns will send it: what is no UTF-8 would have them refused, by us or a provider.
+
+    The caller of this turn is given the provider's own bytes all the same.
+    """
+    try:
+        response.decode()
+    except UnicodeDecodeError:
+        return response.decode(errors="replace").encode()
+    return response
+
+
 def _take(trip: Trip, keeping: Keeping, response: bytes, *, stored: bool) -> None:
     """Put the finished turn on the trip."""
     from passerelle.codecs.openai_responses import conversation as talk
 
     if not (stored or (keeping.conversation_id is not None and _fits(keeping, response))):
         return
+    response = _readable(response)
     trip.turn = Turn(
         items=b"[" + b",".join(keeping.items) + b"]",
         response=response,

@@ -19,9 +19,10 @@ from passerelle.codecs import registry
 from passerelle.codecs.base import Envelope, ReplyContext
 from passerelle.codecs.callers import listed
 from passerelle.core.clock import Clock
-from passerelle.core.errors import ProblemError
+from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.money import show
 from passerelle.core.plan import Plan
+from passerelle.core.principal import Principal, Priority
 from passerelle.core.request import TASKS
 from passerelle.gateway import going_on, keep, tasks
 from passerelle.gateway.admit import Admission, Refusal, admit, planned
@@ -81,6 +82,16 @@ class Road:
         """Requests on the road now."""
         return self._limits.in_flight
 
+    def no_room(self, wish: Priority | None, coming: int) -> Problem | None:
+        """See `Limits.no_room`."""
+        return self._limits.no_room(self.generations.current, wish, coming)
+
+    def look(self, principal: Principal, wish: Priority | None) -> None:
+        """Whether there is room for a caller's request. Raises `ProblemError` (`overloaded`), and nothing is
+        kept of it: of what is turned away before it is read, there is nothing to keep.
+        """
+        self._limits.look(principal, self.generations.current, wish)
+
     def on_leaving(self, told: Callable[[], None]) -> None:
         """Have `told()` called when the next request has left the road, once."""
         self._limits.on_leaving(told)
@@ -126,8 +137,8 @@ class Road:
             if not trip.streaming:
                 if trip.ticket is not None:
                     trip.ticket.leave(trip.attempts)
-                # Only an unexpected error comes here unsettled; its holds must not stay behind.
-                self._settler.settle(trip, "failed", problem="internal")
+                if not trip.settled:  # an unexpected error: its holds must not stay behind
+                    self._settler.settle(trip, "failed", problem="internal")
 
     def check(self, ask: Ask) -> None:
         """Raise what `travel` would before it does anything, leaving the same receipt of a refusal."""

@@ -56,6 +56,7 @@ async def patiently(
         await patience.fail(error.problem)
         return None
     except Exception as error:
+        # Any, because the head has gone out: nobody above can answer any more, and the caller must be told.
         if not patience.speaking:
             raise
         log.exception("unexpected failure", extra={"request_id": arrival.request_id})

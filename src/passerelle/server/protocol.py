@@ -18,11 +18,16 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from passerelle.server.door import Door, Refusal
 from passerelle.server.exchange import SCOPE_KEY, Exchange
+from passerelle.server.head import Head, learn
 
 HEAD_BYTES = 64 << 10
 HEAD_S = 30.0
 BODY_S = 60.0
+UNTAKEN_BYTES = 16 << 10
+"""Of an answer, what waits for its caller in this process before its sender does: a quarter of uvloop's
+bound, because whatever is in between is held for every stream whose caller reads slowly."""
 LATE = "passerelle.late"
 """Set in the scope of a request whose body did not come in time: what came of it is not all of it."""
 ARRIVED = "passerelle.arrived"
@@ -40,6 +45,10 @@ _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\ncontent-length: 39\r\n"
     b"connection: close\r\n\r\nThe request's head is larger than 64 KB"
 )
+
+
+_MOST_HEADS = 8
+"""So many heads of a connection are learned in the hope of meeting them again."""
 
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
@@ -61,13 +70,24 @@ class BoundedProtocol(HttpToolsProtocol):
     _refused = False
     _leaving = False
     """The worker ends: the next answer is the connection's last."""
+    _away: Refusal | None = None
+    """What the present request is told when it is whole, instead of being read."""
     _idle_from: float | None = None
     _timer: asyncio.TimerHandle | None = None
+    _known: Head | None = None
+    """The last head that came with all of its body."""
+    _to_learn = _MOST_HEADS
     cycle: Exchange
+
+    def __init__(self, *args: Any, door: Door | None = None, **more: Any) -> None:
+        """`door` may turn requests away unread."""
+        super().__init__(*args, **more)
+        self._door = door
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A peer has connected: its first head is awaited."""
         super().connection_made(cast("asyncio.Transport", transport))
+        self.transport.set_write_buffer_limits(high=UNTAKEN_BYTES)
         self._timer = self.loop.call_later(HEAD_S, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -93,6 +113,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._idle_from = None
+        before = self.cycle
+        between = not (self._in_head or self._in_body) and (before is None or before.response_complete)
+        if between and self._known is not None:
+            body = self._known.body_of(data)
+            if body is not None:
+                self._serve(self._known, body)
+                return
         self._suspect = self._head_bytes + len(data) > HEAD_BYTES
         try:
             self.parser.feed_data(data)
@@ -100,7 +127,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
             return
         except httptools.HttpParserUpgrade:  # nothing to upgrade to: it is served as the request it is
-            pass
+            self._known, self._to_learn = None, 0
+        # One that was turned away has no exchange: the last one's would be learned in its place.
+        taken = between and self.cycle is not before and not (self._in_head or self._in_body)
+        if taken and self._to_learn:
+            self._learn(data)
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
@@ -137,8 +168,15 @@ class BoundedProtocol(HttpToolsProtocol):
                 raise _HeadTooLarge
         self._stop_timer()
         self._in_body = True
-        version = self.parser.get_http_version()
         before = self.cycle
+        door = self._door
+        free = before is None or before.response_complete
+        # Whoever pipelines waits in turn; whoever expects `100` sends no body before it is told something.
+        if door is not None and free and not self.expect_100_continue and self.parser.get_method() == b"POST":
+            self._away = door.turns_away(self.loop, self.url, self.headers)
+            if self._away is not None:
+                return
+        version = self.parser.get_http_version()
         scope = self._new_scope(version)
         self.cycle = exchange = Exchange(
             scope,
@@ -151,7 +189,7 @@ class BoundedProtocol(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         scope[SCOPE_KEY] = exchange
-        if before is None or before.response_complete:
+        if free:
             self._start(exchange)
         else:  # pipelined
             self.flow.pause_reading()
@@ -160,7 +198,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         cycle = self.cycle
-        if cycle.response_complete:
+        if self._away is not None or cycle.response_complete:
             return
         cycle.body += body
         if len(cycle.body) > HIGH_WATER_LIMIT:
@@ -171,7 +209,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """The request is whole: its own deadlines take over."""
         self._in_body = False
         self._stop_timer()
-        if not self.cycle.response_complete:
+        if self._away is not None:
+            self._turn_away(self._away, keep=self.parser.should_keep_alive())
+        elif not self.cycle.response_complete:
             self.cycle.more_body = False
             self.cycle.ring()
 
@@ -202,9 +242,43 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # Inside
 
+    def _learn(self, data: bytes) -> None:
+        """Remember the head of a request that came whole, in one piece."""
+        exchange = self.cycle
+        if exchange is None or exchange.more_body or exchange.waiting_for_100_continue:
+            return
+        if exchange.keep_alive and exchange.scope["http_version"] == "1.1":
+            self._to_learn -= 1
+            self._known = learn(data, cast("dict[str, Any]", exchange.scope), len(exchange.body))
+
+    def _serve(self, head: Head, body: bytes) -> None:
+        """A request whose head is known, with all of its body: the parser is not asked."""
+        self._stop_timer()
+        self._to_learn = _MOST_HEADS
+        scope = head.scope(len(body))
+        door = self._door
+        if door is not None and scope["method"] == "POST":
+            away = door.turns_away(self.loop, scope["raw_path"], scope["headers"])
+            if away is not None:
+                self._turn_away(away, keep=True)
+                return
+        self.cycle = exchange = Exchange(
+            scope,
+            self.transport,
+            self.flow,
+            self.logger,
+            self.server_state.default_headers,
+            expects_100=False,
+            keep_alive=not self._leaving,
+            on_response=self.on_response_complete,
+            head=head,
+        )
+        scope[SCOPE_KEY] = exchange
+        exchange.arrived(body)
+        self._start(exchange)
+
     def _start(self, exchange: Exchange) -> None:
-        exchange.task = task = self.loop.create_task(exchange.run_asgi(self.app))
-        task.add_done_callback(self.tasks.discard)
+        exchange.task = task = self.loop.create_task(exchange.run(self.app, self.tasks))
         self.tasks.add(task)
 
     def _new_scope(self, version: str) -> dict[str, Any]:
@@ -243,6 +317,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """Give the request to its handler as it is, and end the connection after the answer."""
         self._timer = None
         cycle = self.cycle
+        if self._away is not None:
+            self._turn_away(self._away, keep=False)
+            return
         if cycle.response_complete:
             self.transport.close()
             return
@@ -256,6 +333,19 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle.keep_alive = False
         cycle.more_body = False
         cycle.ring()
+
+    def _turn_away(self, away: Refusal, *, keep: bool) -> None:
+        """Tell a request that it was not read; `keep` its connection."""
+        self._away = None
+        if self.flow.write_paused:  # it does not read what it is told
+            self.transport.close()
+            return
+        keep = keep and not self._leaving
+        words, request_id = away
+        self.transport.write(words.said(request_id, self.server_state.default_headers, keep=keep))
+        if not keep:
+            self.transport.close()
+        self.on_response_complete()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

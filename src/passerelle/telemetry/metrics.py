@@ -5,7 +5,9 @@ With several workers behind one port, prometheus-client's multiprocess mode gath
 """
 
 import os
-from bisect import bisect_left
+from bisect import bisect_right
+from collections import Counter as Counts
+from operator import attrgetter
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -26,6 +28,8 @@ _OVERHEAD = (0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
 _MOST_FRESH = 64
 """Receipts kept until they are counted. They are small, and the journal keeps them for as long anyway."""
 
+_kind_of = attrgetter("dialect", "operation", "outcome")
+
 
 class _Spread:
     """Observations not yet in a histogram, by its bounds."""
@@ -38,10 +42,17 @@ class _Spread:
         self._sum = 0.0
         self.count = 0
 
-    def add(self, value: float) -> None:
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
-        self.count += 1
+    def add(self, values: list[float]) -> None:
+        """Observe all of these at once."""
+        values.sort()
+        below = 0
+        for at, bound in enumerate(self._bounds):
+            upto = bisect_right(values, bound, below)
+            self._counts[at] += upto - below
+            below = upto
+        self._counts[-1] += len(values) - below
+        self._sum += sum(values)
+        self.count += len(values)
 
     def move(self, histogram: Histogram) -> None:
         """`histogram.observe` for each, in as many steps as there are buckets.
@@ -72,18 +83,21 @@ class _Place:
         self.input = 0
         self.output = 0
 
-    def add(self, attempt: Attempt) -> None:
-        result = attempt.failure or "ok"
-        self.results[result] = self.results.get(result, 0) + 1
-        if attempt.first_content_ns is not None:
-            self.first.add(attempt.first_content_ns / 1e9)
-        if attempt.cost_nanos:
-            self.costs[attempt.currency] = self.costs.get(attempt.currency, 0) + attempt.cost_nanos
-        usage = attempt.usage
-        if usage.source != "none":
-            self.counted = True
-            self.input += usage.total_input_tokens
-            self.output += usage.total_output_tokens
+    def add(self, attempts: list[Attempt]) -> None:
+        first: list[float] = []
+        for attempt in attempts:
+            result = attempt.failure or "ok"
+            self.results[result] = self.results.get(result, 0) + 1
+            if attempt.first_content_ns is not None:
+                first.append(attempt.first_content_ns / 1e9)
+            if attempt.cost_nanos:
+                self.costs[attempt.currency] = self.costs.get(attempt.currency, 0) + attempt.cost_nanos
+            usage = attempt.usage
+            if usage.source != "none":
+                self.counted = True
+                self.input += usage.total_input_tokens
+                self.output += usage.total_output_tokens
+        self.first.add(first)
 
 
 class Metrics:
@@ -115,6 +129,10 @@ class Metrics:
         self._edge = Counter(
             names.PROM_EDGE_ERRORS, "Requests refused at the edge", ["dialect", "kind"], registry=r
         )
+        self._away = Counter(
+            names.PROM_TURNED_AWAY, "Requests turned away unread for want of room", ["dialect"], registry=r
+        )
+        self.tasks = Gauge(names.PROM_TASKS, "Asyncio tasks, lately", registry=r, multiprocess_mode="livesum")
         self.in_flight = Gauge(
             names.PROM_IN_FLIGHT, "Requests on the road", registry=r, multiprocess_mode="livesum"
         )
@@ -145,6 +163,7 @@ class Metrics:
         self._took: dict[str, _Spread] = {}
         self._ours = _Spread(_OVERHEAD)
         self._places: dict[str, _Place] = {}
+        self._turned_away: dict[str, int] = {}
         self._fresh: list[Receipt] = []
         """Not counted yet."""
 
@@ -161,25 +180,29 @@ class Metrics:
 
     def _count_fresh(self) -> None:
         fresh, self._fresh = self._fresh, []
+        seen = self._seen
+        for kind, count in Counts(map(_kind_of, fresh)).items():
+            seen[kind] = seen.get(kind, 0) + count
+        took: dict[str, list[float]] = {}
+        attempts: dict[str, list[Attempt]] = {}
+        ours: list[float] = []
         for receipt in fresh:
-            self._count(receipt)
-
-    def _count(self, receipt: Receipt) -> None:
-        seen, key = self._seen, (receipt.dialect, receipt.operation, receipt.outcome)
-        seen[key] = seen.get(key, 0) + 1
-        took = self._took.get(receipt.operation)
-        if took is None:
-            took = self._took[receipt.operation] = _Spread(_SECONDS)
-        took.add(receipt.duration_ns / 1e9)
-        inside = 0
-        for attempt in receipt.attempts:
-            place = self._places.get(attempt.deployment)
-            if place is None:
-                place = self._places[attempt.deployment] = _Place()
-            place.add(attempt)
-            inside += attempt.duration_ns
-        if receipt.attempts:
-            self._ours.add(max(receipt.duration_ns - inside, 0) / 1e9)
+            taken_ns = outside_ns = receipt.duration_ns
+            took.setdefault(receipt.operation, []).append(taken_ns / 1e9)
+            for attempt in receipt.attempts:
+                attempts.setdefault(attempt.deployment, []).append(attempt)
+                outside_ns -= attempt.duration_ns
+            if receipt.attempts:
+                ours.append(max(outside_ns, 0) / 1e9)
+        for operation, seconds in took.items():
+            if operation not in self._took:
+                self._took[operation] = _Spread(_SECONDS)
+            self._took[operation].add(seconds)
+        for deployment, of_place in attempts.items():
+            if deployment not in self._places:
+                self._places[deployment] = _Place()
+            self._places[deployment].add(of_place)
+        self._ours.add(ours)
 
     def fold(self) -> None:
         """Move what was counted into the instruments."""
@@ -190,6 +213,9 @@ class Metrics:
         for operation, took in self._took.items():
             took.move(self._duration.labels(operation))
         self._ours.move(self._overhead)
+        away, self._turned_away = self._turned_away, {}
+        for dialect, count in away.items():
+            self._away.labels(dialect).inc(count)
         places, self._places = self._places, {}
         for deployment, place in places.items():
             for result, count in place.results.items():
@@ -206,11 +232,15 @@ class Metrics:
         """Count a request that never reached the road."""
         self._edge.labels(dialect, kind).inc()
 
+    def turned_away(self, dialect: str) -> None:
+        """Count a request that there was no room for, before it was read."""
+        self._turned_away[dialect] = self._turned_away.get(dialect, 0) + 1
+
     def exposition(self) -> bytes:
         """The text Prometheus scrapes; every worker's figures when there are several."""
         self.fold()
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
         gathered = CollectorRegistry()
-        MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]  # the package does not annotate it
         return generate_latest(gathered)

@@ -316,8 +316,9 @@ def _said_of(info: Mapping[str, Any]) -> dict[str, object]:
     if abilities and "capabilities" not in said:
         said["capabilities"] = [*abilities, "streaming"]
     context, output = info.get("max_input_tokens"), info.get("max_output_tokens") or info.get("max_tokens")
+    most = None
     if isinstance(context, int) and context > 0:
-        said["context_tokens"] = context
-    if isinstance(output, int) and 0 < output <= said.get("context_tokens", output):  # type: ignore[operator]
+        said["context_tokens"] = most = context
+    if isinstance(output, int) and output > 0 and (most is None or output <= most):
         said["max_output_tokens"] = output
     return said

@@ -23,8 +23,8 @@ from passerelle.codecs.fields import (
     take_str,
     wrong,
 )
+from passerelle.codecs.turns import messages_of, system_of
 from passerelle.core.errors import invalid
-from passerelle.core.message import Message, Part, Role, ToolCallPart, ToolResultPart
 from passerelle.core.request import (
     Effort,
     Operation,
@@ -50,7 +50,9 @@ def read_request(body: bytes, operation: Operation) -> Request:
         raise invalid("`max_tokens` is missing; say how many tokens the answer may have", "max_tokens")
     if max_tokens is not None and max_tokens < 0:
         raise invalid(f"`max_tokens` is {max_tokens}; make it 0 or more", "max_tokens")
-    messages = _system(fields.pop("system", None)) + _messages(fields.pop("messages", None))
+    messages = system_of(fields.pop("system", None), read_content) + messages_of(
+        fields.pop("messages", None), read_content
+    )
     tools = tuple(
         _tool(tool, f"tools.{i}") for i, tool in enumerate(array(fields.pop("tools", None) or [], "tools"))
     )
@@ -90,57 +92,6 @@ def read_request(body: bytes, operation: Operation) -> Request:
         service_tier=service_tier,
         extra=extra or None,
     )
-
-
-def _system(system: object) -> tuple[Message, ...]:
-    if system is None:
-        return ()
-    parts = read_content(system, "system")
-    return (Message("system", tuple(parts)),) if parts else ()
-
-
-def _messages(messages: object) -> tuple[Message, ...]:
-    if messages is None:
-        raise missing("messages")
-    turns = array(messages, "messages")
-    if not turns:
-        raise invalid("`messages` is empty; send at least one message", "messages")
-    read: list[Message] = []
-    tools: dict[str, str] = {}
-    for index, turn in enumerate(turns):
-        path = f"messages.{index}"
-        fields = obj(turn, path)
-        role = need_str(fields, "role", path)
-        if role not in ("user", "assistant", "system"):
-            raise invalid(
-                f"`{path}.role` is `{role}`; make it `user`, `assistant` or `system`", f"{path}.role"
-            )
-        parts = read_content(fields.pop("content", None), f"{path}.content")
-        read.extend(_split(cast("Role", role), parts, fields or None, tools))
-    return tuple(read)
-
-
-def _split(role: Role, parts: list[Part], extra: JsonObject | None, tools: dict[str, str]) -> list[Message]:
-    """One turn as messages: runs of tool results apart from the words around them, in their order."""
-    runs: list[tuple[Role, list[Part]]] = []
-    for part in parts:
-        if isinstance(part, ToolCallPart):
-            tools[part.id] = part.name
-        run_role: Role = role
-        if isinstance(part, ToolResultPart):
-            run_role = "tool"
-            name = tools.get(part.call_id)
-            if name is not None:
-                part = msgspec.structs.replace(part, name=name)
-        if not runs or runs[-1][0] != run_role:
-            runs.append((run_role, []))
-        runs[-1][1].append(part)
-    if not runs:
-        runs.append((role, []))
-    return [
-        Message(run_role, tuple(run), extra=extra if index == 0 else None)
-        for index, (run_role, run) in enumerate(runs)
-    ]
 
 
 def _tool(tool: object, path: str) -> Tool:

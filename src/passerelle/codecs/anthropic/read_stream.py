@@ -122,7 +122,8 @@ class Decoder:
         index = event.index
         part = self._parts
         self._parts += 1
-        kind = (event.content_block or BlockStart()).type
+        begun = event.content_block or BlockStart()
+        kind = begun.type
         block = _generic(frame, "content_block")
         if kind not in _PLAIN:
             self._open[index] = _Open(part, block)
@@ -139,7 +140,7 @@ class Decoder:
             given = block.get("input")
             opened.arguments = _encode(given).decode() if given else "{}"
             left = {name: value for name, value in block.items() if name not in _CALL_FIELDS}
-            id, name = str(block.get("id") or ""), str(block.get("name") or "")
+            id, name = str(block.get("id") or ""), str(begun.name or "")
             events.append(PartStarted(part, "tool_call", id=id or None, name=name, extra=_own(left)))
         else:
             events.append(PartStarted(part, "reasoning", origin="anthropic"))
@@ -216,8 +217,9 @@ class Decoder:
 def _generic(frame: Frame, name: str) -> JsonObject:
     """The event's `name` (or all of it) with every field it has: once a block, not once a delta."""
     try:
-        event: Any = msgspec.json.decode(frame.data)
-    except BAD_JSON:  # a string of a field nobody reads is not UTF-8
+        # A string of a field that nobody else reads may be no UTF-8.
+        event: Any = msgspec.json.decode(frame.data.decode(errors="replace"))
+    except BAD_JSON:  # or nested without end
         return {}
     found = event.get(name) if name else event
     return found if isinstance(found, dict) else {}

@@ -44,7 +44,9 @@ def fit(schema: dict[str, Any]) -> tuple[dict[str, Any], bool]:
             fitted["anyOf"] = [nested(item) for item in value]
         elif key == "items" and isinstance(value, dict):
             fitted[key] = nested(value)
-        elif (key == "format" and value in _FORMATS) or (key == "minItems" and value in (0, 1)):
+        elif (key == "format" and isinstance(value, str) and value in _FORMATS) or (
+            key == "minItems" and value in (0, 1)
+        ):
             fitted[key] = value
         elif key == "additionalProperties":
             lost = lost or value is not False

@@ -10,6 +10,7 @@ from passerelle.codecs.anthropic.read_blocks import kept_block
 from passerelle.codecs.call_ids import CallIds
 from passerelle.codecs.claude import ModelRules
 from passerelle.codecs.fields import BAD_JSON
+from passerelle.codecs.losses import Losses
 from passerelle.codecs.media import media_kind, parse_data_url, true_type
 from passerelle.codecs.names import fit_name
 from passerelle.core.message import (
@@ -33,21 +34,6 @@ _TEXT_TYPES: Final = frozenset(
 )
 _UNSAID: Final = frozenset({None, "", "application/octet-stream"})
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-class Losses:
-    """What a translation could not carry, each name once, in the order it was met."""
-
-    def __init__(self, before: tuple[str, ...] = ()) -> None:
-        self._names: dict[str, None] = dict.fromkeys(before)
-
-    def __call__(self, name: str) -> None:
-        """One more."""
-        self._names[name] = None
-
-    def names(self) -> tuple[str, ...]:
-        """All of them."""
-        return tuple(self._names)
 
 
 class BlockWriter:

@@ -11,12 +11,13 @@ import msgspec
 from passerelle.codecs.anthropic import write_settings
 from passerelle.codecs.anthropic.clouds import cloud_of, lost_betas, shape
 from passerelle.codecs.anthropic.schema import fit
-from passerelle.codecs.anthropic.write_blocks import Block, BlockWriter, Losses, cache_control, plain
+from passerelle.codecs.anthropic.write_blocks import Block, BlockWriter, cache_control, plain
 from passerelle.codecs.anthropic.write_settings import Ask
 from passerelle.codecs.anthropic.write_turns import Turns, check_pairs, trim_last
 from passerelle.codecs.base import NOTHING_RENAMED, Encoded, Target
 from passerelle.codecs.call_ids import CallIds
 from passerelle.codecs.claude import ModelRules, rules_for
+from passerelle.codecs.losses import Losses
 from passerelle.codecs.names import fit_names
 from passerelle.codecs.places import EmptyConversationError
 from passerelle.codecs.splice import join, split

@@ -5,9 +5,10 @@ from typing import Any, Final
 from passerelle.codecs.anthropic import thinking
 from passerelle.codecs.anthropic.schema import fit
 from passerelle.codecs.anthropic.thinking import Thought
-from passerelle.codecs.anthropic.write_blocks import Block, Losses
+from passerelle.codecs.anthropic.write_blocks import Block
 from passerelle.codecs.base import Target
 from passerelle.codecs.claude import ModelRules
+from passerelle.codecs.losses import Losses
 from passerelle.core.request import Reasoning, Request, Sampling
 
 _TIERS: Final = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}

@@ -16,7 +16,7 @@ answers. The count that Cohere tells in a header only is put into its answer the
 `inputTextTokenCount`.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -53,7 +53,7 @@ class _Floats(msgspec.Struct):
 class _Answer(msgspec.Struct, rename="camel"):
     embedding: tuple[float, ...] | None = None
     embeddings: msgspec.Raw = msgspec.Raw()
-    input_text_token_count: int | None = None
+    input_text_token_count: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 _answers: Final = msgspec.json.Decoder(list[_Answer])

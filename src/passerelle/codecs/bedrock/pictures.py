@@ -24,7 +24,7 @@ import msgspec
 from passerelle.codecs.base import Encoded, Target, Watched
 from passerelle.codecs.bedrock.models import base_model
 from passerelle.codecs.fields import BAD_JSON, number_in
-from passerelle.codecs.shapes import nearest, sides
+from passerelle.codecs.shapes import nearest, settings, sides
 from passerelle.core.errors import AnswerError, invalid
 from passerelle.core.request import Dialect
 from passerelle.core.tasks import ImageRequest, ImageResponse, MadeImage, Media
@@ -62,17 +62,7 @@ class PicturesProvider:
             raise invalid(f"`{target.model}` is not known to make pictures; name another model", "model")
         makes = any(name in model for name in _MAKES)
         _check(request, target.model, makes=makes, edits=not makes or "sd3" in model)
-        dropped = [
-            name
-            for name, value in (
-                ("quality", request.quality),
-                ("background", request.background),
-                ("output_compression", request.compression),
-                ("partial_images", request.partial_images or None),
-                ("user", request.user),
-            )
-            if value is not None
-        ]
+        dropped = [name for name in settings(request) if name != "output_format"]
         body: dict[str, Any] = {"prompt": request.prompt}
         if request.form in FORMS or (request.form == "webp" and not makes):
             body["output_format"] = request.form

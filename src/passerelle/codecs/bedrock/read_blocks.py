@@ -85,7 +85,8 @@ def _block(block: JsonObject, path: str, *, answer: bool) -> Part | Sealed:
         return opaque_part(block)
     value: Any = block[kind]
     where = f"{path}.{kind}"
-    if isinstance(value, dict) and "s3Location" in (value.get("source") or {}):
+    source = value.get("source") if isinstance(value, dict) else None
+    if isinstance(source, dict) and "s3Location" in source:
         return opaque_part(block)  # nobody but Amazon reads from there
     match kind:
         case "text":

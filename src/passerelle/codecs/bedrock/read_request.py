@@ -16,7 +16,6 @@ from passerelle.codecs.bedrock.read_blocks import read_content
 from passerelle.codecs.fields import (
     JsonObject,
     array,
-    missing,
     need_str,
     obj,
     parse_body,
@@ -26,8 +25,9 @@ from passerelle.codecs.fields import (
     take_str,
     wrong,
 )
+from passerelle.codecs.turns import messages_of, system_of
 from passerelle.core.errors import invalid
-from passerelle.core.message import CacheTtl, Message, Part, Role, ToolCallPart, ToolResultPart
+from passerelle.core.message import CacheTtl
 from passerelle.core.request import Effort, OutputFormat, Reasoning, Request, Sampling, Tool, ToolChoice
 
 EFFORTS: Final = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
@@ -42,7 +42,9 @@ def read_request(body: bytes, target: PathTarget) -> Request:
         fields = _counted(fields)
     extra: JsonObject = {}
     memo: JsonObject = {}
-    messages = _system(fields.pop("system", None)) + _messages(fields.pop("messages", None))
+    messages = system_of(fields.pop("system", None), read_content) + messages_of(
+        fields.pop("messages", None), read_content
+    )
     limit, sampling = _inference(fields.pop("inferenceConfig", None), extra)
     tools, choice = _tools(fields.pop("toolConfig", None), extra)
     output, effort = _output(fields.pop("outputConfig", None), extra)
@@ -84,56 +86,6 @@ def _counted(fields: JsonObject) -> JsonObject:
             "input.invokeModel",
         )
     return obj(given["converse"], "input.converse")
-
-
-def _system(system: object) -> tuple[Message, ...]:
-    if system is None:
-        return ()
-    parts = read_content(system, "system")
-    return (Message("system", tuple(parts)),) if parts else ()
-
-
-def _messages(messages: object) -> tuple[Message, ...]:
-    if messages is None:
-        raise missing("messages")
-    turns = array(messages, "messages")
-    if not turns:
-        raise invalid("`messages` is empty; send at least one message", "messages")
-    read: list[Message] = []
-    names: dict[str, str] = {}
-    for index, turn in enumerate(turns):
-        path = f"messages.{index}"
-        fields = obj(turn, path)
-        role = need_str(fields, "role", path)
-        if role not in ("user", "assistant", "system"):
-            raise invalid(
-                f"`{path}.role` is `{role}`; make it `user`, `assistant` or `system`", f"{path}.role"
-            )
-        parts = read_content(fields.pop("content", None), f"{path}.content")
-        read.extend(_split(cast("Role", role), parts, fields or None, names))
-    return tuple(read)
-
-
-def _split(role: Role, parts: list[Part], extra: JsonObject | None, names: dict[str, str]) -> list[Message]:
-    """One turn as messages: runs of tool results apart from the words around them, in their order."""
-    runs: list[tuple[Role, list[Part]]] = []
-    for part in parts:
-        run_role: Role = role
-        if isinstance(part, ToolCallPart):
-            names[part.id] = part.name
-        elif isinstance(part, ToolResultPart):
-            run_role = "tool"
-            if part.call_id in names:
-                part = msgspec.structs.replace(part, name=names[part.call_id])
-        if not runs or runs[-1][0] != run_role:
-            runs.append((run_role, []))
-        runs[-1][1].append(part)
-    if not runs:
-        runs.append((role, []))
-    return [
-        Message(run_role, tuple(run), extra=extra if index == 0 else None)
-        for index, (run_role, run) in enumerate(runs)
-    ]
 
 
 def _inference(config: object, extra: JsonObject) -> tuple[int | None, Sampling]:

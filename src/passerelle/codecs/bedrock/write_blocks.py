@@ -16,6 +16,7 @@ from passerelle.codecs.bedrock.read_blocks import whole_block
 from passerelle.codecs.bedrock.seals import thought
 from passerelle.codecs.call_ids import CallIds
 from passerelle.codecs.fields import BAD_JSON
+from passerelle.codecs.losses import Losses
 from passerelle.codecs.media import media_kind, parse_data_url
 from passerelle.codecs.names import fit_name
 from passerelle.core.message import (
@@ -35,21 +36,6 @@ from passerelle.core.message import (
 Block = dict[str, Any]
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-class Losses:
-    """What a translation could not carry, each name once, in the order it was met."""
-
-    def __init__(self, before: tuple[str, ...] = ()) -> None:
-        self._names: dict[str, None] = dict.fromkeys(before)
-
-    def __call__(self, name: str) -> None:
-        """One more."""
-        self._names[name] = None
-
-    def names(self) -> tuple[str, ...]:
-        """All of them."""
-        return tuple(self._names)
 
 
 class BlockWriter:

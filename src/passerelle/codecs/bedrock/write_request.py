@@ -12,9 +12,10 @@ from passerelle.codecs.base import NOTHING_RENAMED, Encoded, Target
 from passerelle.codecs.bedrock import write_settings
 from passerelle.codecs.bedrock.models import ModelRules, rules_for
 from passerelle.codecs.bedrock.stops import STOPPED_BY
-from passerelle.codecs.bedrock.write_blocks import Block, BlockWriter, Losses
+from passerelle.codecs.bedrock.write_blocks import Block, BlockWriter
 from passerelle.codecs.bedrock.write_turns import Turns, check_pairs
 from passerelle.codecs.call_ids import CallIds
+from passerelle.codecs.losses import Losses
 from passerelle.codecs.names import fit_names
 from passerelle.codecs.places import EmptyConversationError
 from passerelle.core.message import Message, ToolCallPart

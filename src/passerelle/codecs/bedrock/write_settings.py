@@ -7,7 +7,8 @@ import msgspec
 from passerelle.codecs.base import Target
 from passerelle.codecs.bedrock.models import ModelRules
 from passerelle.codecs.bedrock.read_request import ADDITIONAL
-from passerelle.codecs.bedrock.write_blocks import Block, Losses
+from passerelle.codecs.bedrock.write_blocks import Block
+from passerelle.codecs.losses import Losses
 from passerelle.core.request import Effort, Reasoning, Request
 
 _BUDGETS: Final[dict[str, int]] = {

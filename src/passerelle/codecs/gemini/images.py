@@ -12,7 +12,7 @@ import msgspec
 
 from passerelle.codecs.base import Encoded, Target, Watched
 from passerelle.codecs.gemini.response import decode_response as decode_answer
-from passerelle.codecs.shapes import nearest, sides
+from passerelle.codecs.shapes import nearest, settings, sides
 from passerelle.core.errors import AnswerError, invalid
 from passerelle.core.message import ImagePart, TextPart
 from passerelle.core.request import Dialect
@@ -35,18 +35,7 @@ class ImagesProvider:
             raise invalid(f"`n` is {request.n}; `{target.model}` makes one picture at a time.", "n")
         if request.mask is not None:
             raise invalid(f"`{target.model}` takes no `mask`; say in the prompt what to change.", "mask")
-        dropped = [
-            name
-            for name, value in (
-                ("quality", request.quality),
-                ("background", request.background),
-                ("output_format", request.form),
-                ("output_compression", request.compression),
-                ("partial_images", request.partial_images or None),
-                ("user", request.user),
-            )
-            if value is not None
-        ]
+        dropped = list(settings(request))
         dropped += request.extra or ()
         parts: list[dict[str, Any]] = [{"text": request.prompt}]
         parts += [_part(image) for image in request.images]

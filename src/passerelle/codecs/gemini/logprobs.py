@@ -27,7 +27,7 @@ def _read(one: LogprobsCandidate) -> dict[str, Any]:
 def write_logprobs(held: Any) -> dict[str, Any] | None:
     """Core's as Google's; None when there is none, or it has another form."""
     steps = held.get("content") if isinstance(held, dict) else None
-    if not isinstance(steps, list) or not steps:
+    if not isinstance(steps, list) or not steps or not all(map(_is_step, steps)):
         return None
     chosen = [_write(step) for step in steps]
     top = [{"candidates": [_write(one) for one in step.get("top_logprobs") or ()]} for step in steps]
@@ -35,6 +35,11 @@ def write_logprobs(held: Any) -> dict[str, Any] | None:
     if any(one["candidates"] for one in top):
         said["topCandidates"] = top
     return said
+
+
+def _is_step(step: Any) -> bool:
+    tops = step.get("top_logprobs") or [] if isinstance(step, dict) else None
+    return isinstance(tops, list) and all(isinstance(one, dict) for one in tops)
 
 
 def _write(step: dict[str, Any]) -> dict[str, Any]:

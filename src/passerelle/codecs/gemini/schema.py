@@ -165,7 +165,7 @@ def _google(schema: Any, definitions: Schema, lost: Loss, depth: int) -> Schema:
             case "exclusiveMaximum" if kind == "integer" and isinstance(value, int):
                 result["maximum"] = value - 1
             case "format":
-                if value in _FORMATS.get(kind, ()):
+                if isinstance(value, str) and value in _FORMATS.get(kind, ()):
                     result["format"] = value
                 else:
                     lost.add("format")

@@ -4,11 +4,13 @@ Usage in a stream is always asked for; when the caller did not ask, the chunk th
 again (`watch`). Quirks change what a server would refuse; `relay_losses` names what that takes away.
 """
 
-from typing import Any, Final
+import functools
+from typing import Final
 
 import msgspec
 
 from passerelle.codecs.base import Envelope, Target
+from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_chat.departures import (
     OWN_MESSAGES,
     OWN_SHAPES,
@@ -21,7 +23,17 @@ from passerelle.codecs.splice import join, quoted, split
 _json = msgspec.json.Encoder()
 _messages_decoder = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _options_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_any_decoder = msgspec.json.Decoder()
+
+
+class _Kind(msgspec.Struct):
+    """An object as far as its kind: what else is in it is skipped, and may be anything."""
+
+    type: str = ""
+    text: str | None = None
+
+
+_kind_decoder = msgspec.json.Decoder(_Kind)
+_kinds_decoder = msgspec.json.Decoder(list[_Kind])
 
 _IDENTITY: Final = ("metadata", "store", "user", "safety_identifier", "prompt_cache_key")
 _SAMPLING: Final = (
@@ -34,10 +46,16 @@ _NOT_HERE: Final = frozenset({"custom_tools"})
 Fields = dict[str, msgspec.Raw]
 
 
+@functools.lru_cache(maxsize=1024)
+def _named(model: str) -> msgspec.Raw:
+    """A model's name in JSON: the same few, again and again."""
+    return msgspec.Raw(quoted(model))
+
+
 def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
     """The caller's body for `target`. `body` has passed `read_envelope`."""
     fields = split(body)
-    fields["model"] = msgspec.Raw(quoted(target.model))
+    fields["model"] = _named(target.model)
     quirks = target.quirks
     if "no_stream_options" in quirks:
         fields.pop("stream_options", None)
@@ -116,8 +134,11 @@ def _adapt(fields: Fields, quirks: frozenset[str]) -> None:
 
 
 def _plain_json(fields: Fields) -> None:
-    wanted: Any = _any_decoder.decode(fields["response_format"])
-    if isinstance(wanted, dict) and wanted.get("type") == "json_schema":
+    try:
+        wanted = _kind_decoder.decode(fields["response_format"])
+    except BAD_JSON:
+        return  # the server will say what is wrong with it
+    if wanted.type == "json_schema":
         fields["response_format"] = msgspec.Raw(b'{"type":"json_object"}')
 
 
@@ -142,10 +163,13 @@ def _messages(fields: Fields, quirks: frozenset[str]) -> None:
 
 def _join(message: Fields, content: msgspec.Raw) -> bool:
     """Text parts as one string. With anything else among them the list stays, for the server to judge."""
-    parts: Any = _any_decoder.decode(content)
-    texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
-    if len(texts) != len(parts) or not all(isinstance(text, str) for text in texts):
+    try:
+        parts = _kinds_decoder.decode(content)
+    except BAD_JSON:
+        return False
+    texts = [part.text for part in parts if part.type == "text" and part.text is not None]
+    if len(texts) != len(parts):
         return False
     joint = "" if bytes(message.get("role", b"")) == b'"assistant"' else "\n\n"
-    message["content"] = msgspec.Raw(_json.encode(joint.join([str(text) for text in texts])))
+    message["content"] = msgspec.Raw(_json.encode(joint.join(texts)))
     return True

@@ -28,6 +28,7 @@ from passerelle.codecs.openai_reading import (
     wrong,
 )
 from passerelle.core.errors import invalid
+from passerelle.core.message import CacheTtl
 from passerelle.core.request import (
     Effort,
     OutputFormat,
@@ -146,7 +147,7 @@ def _function(function: Json, path: str, outer: Json, memo: Json | None = None) 
     description = take_text(function, "description", path)
     parameters = take_object(function, "parameters", path)
     strict = take_bool(function, "strict", path)
-    cache = None
+    cache: CacheTtl | None = None
     control = outer.get("cache_control")
     if control == {"type": "ephemeral"} or control == {"type": "ephemeral", "ttl": "5m"}:
         cache = "5m"
@@ -161,7 +162,7 @@ def _function(function: Json, path: str, outer: Json, memo: Json | None = None) 
         description=description,
         parameters=parameters,
         strict=strict,
-        cache=cache,  # type: ignore[arg-type]
+        cache=cache,
         extra=left(outer),
         memo=memo,
     )

@@ -8,7 +8,7 @@ response's own ULID.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import msgspec
 
@@ -204,7 +204,7 @@ class _Log:
         self._some = asyncio.Event()
         self._over = False
 
-    async def gather(self, chunks: AsyncIterator[bytes]) -> bytes:
+    async def gather(self, chunks: AsyncGenerator[bytes, None]) -> bytes:
         """Take the stream to its end; the response object it ended with. Raises `ProblemError` where it has
         none.
         """
@@ -216,7 +216,7 @@ class _Log:
         finally:
             self._over = True
             self._some.set()
-            await chunks.aclose()  # type: ignore[attr-defined]
+            await chunks.aclose()
             await teller
         if self._numbering.last is None:
             raise ProblemError(Problem("upstream_error", "The stream ended without an answer; ask again."))

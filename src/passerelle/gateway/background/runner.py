@@ -6,7 +6,6 @@ journal is recovered (at the next start, or within fifteen seconds by another wo
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from passerelle.config.sections import BackgroundSettings
 from passerelle.core.background import Background
 from passerelle.core.clock import Clock
 from passerelle.gateway.keep import Recall
+from passerelle.gateway.lookout import Lookout, ended
 from passerelle.gateway.road import Road
 from passerelle.store import Store, StoreUnavailable
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("passerelle.background")
 
 LEASE_S = 20.0
-LOOK_S = 1.0
-"""Between two looks for work, cancellations and leases to renew."""
 _REST_S = 30.0
 """How long one is left alone after it failed in a way nobody foresaw."""
 
@@ -56,52 +54,24 @@ class BackgroundRunner:
         self._most_of_one = settings.concurrency - settings.concurrency // 4  # room for the next tenant
         self._running: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._resting: dict[str, float] = {}
-        self._look = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._troubled = False
-        self._stopping = False
+        self._lookout = Lookout(self._turn, "background responses", log)
 
     def start(self) -> None:
         """Begin looking for work, unless this worker is to make no responses."""
         if self._settings.concurrency:
-            self._task = asyncio.create_task(self._follow())
+            self._lookout.start()
 
     def wake(self) -> None:
         """There is something new, or something was cancelled: look now."""
-        self._look.set()
+        self._lookout.wake()
 
     async def stop(self, grace_s: float) -> None:
         """Begin nothing more, let what is under way end for so long, and give the rest back."""
-        if self._task is None:
-            return
-        self._stopping = True
-        self._look.set()
-        await self._task  # not cancelled: a claim that its thread still makes would be nobody's
-        tasks = [task for _, task in self._running.values()]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._lookout.started:
+            await self._lookout.stop()
+            await ended([task for _, task in self._running.values()], grace_s)
 
-    async def _follow(self) -> None:
-        while not self._stopping:
-            self._look.clear()
-            try:
-                await self._turn()
-                self._troubled = False
-            except StoreUnavailable as error:
-                if not self._troubled:
-                    log.warning("background responses wait for the database: %s", error)
-                self._troubled = True
-            except Exception:
-                # Nobody awaits this task, and the rest must not stand still for what nobody foresaw.
-                log.exception("looking for background responses failed unexpectedly")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._look.wait()
-
-    async def _turn(self) -> None:
+    async def _turn(self, _woken: bool) -> None:
         if self._running:
             mine = await asyncio.to_thread(
                 self._store.backgrounds.renew, self._owner, list(self._running), ttl_s=LEASE_S
@@ -152,9 +122,9 @@ class BackgroundRunner:
             log.warning("a background response waits for the database: %s", error, extra={"response": name})
             self._resting[name] = self._clock.monotonic_s() + LEASE_S
         except Exception:
-            # Nobody awaits this task: what nobody foresaw is told, and the response taken up again later.
+            # Any, for nobody awaits this task: what nobody foresaw is told, and the response taken up again.
             log.exception("a background response failed unexpectedly", extra={"response": name})
             self._resting[name] = self._clock.monotonic_s() + _REST_S
         finally:
             self._running.pop(name, None)
-            self._look.set()
+            self._lookout.wake()

@@ -20,6 +20,7 @@ from passerelle.gateway.batch.ask import Asker
 from passerelle.gateway.batch.native.carry import Carrier
 from passerelle.gateway.batch.pace import Pace
 from passerelle.gateway.batch.run import Rules, Run
+from passerelle.gateway.lookout import LOOK_S, Lookout, ended
 from passerelle.gateway.road import Road
 from passerelle.gateway.settle import Settler
 from passerelle.store import Store, StoreUnavailable
@@ -28,8 +29,6 @@ from passerelle.store.batch_runs import LeaseLost
 log = logging.getLogger("passerelle.batches")
 
 LEASE_S = 20.0
-LOOK_S = 1.0
-"""Between two looks for work, cancellations and leases to renew."""
 _RENEW_EVERY_S = 1.0
 _AFTER_S = 0.01
 """A batch that rests is looked at so long after its time: not before it by any rounding."""
@@ -71,56 +70,28 @@ class Runner:
         self._heavy = ThreadPoolExecutor(1, "passerelle-batches")
         self._running: dict[str, tuple[Run, asyncio.Task[None]]] = {}
         self._resting: dict[str, float] = {}
-        self._look = asyncio.Event()
+        self._lookout = Lookout(self._turn, "batches", log)
         self._renewed_s = 0.0
-        self._task: asyncio.Task[None] | None = None
-        self._troubled = False
-        self._stopping = False
 
     def start(self) -> None:
         """Begin looking for work, unless this worker is to run no batches."""
         if self._rules.batches.concurrency:
-            self._task = asyncio.create_task(self._follow())
+            self._lookout.start()
 
     def wake(self) -> None:
         """There is something new: look now."""
-        self._look.set()
+        self._lookout.wake()
 
     async def stop(self, grace_s: float) -> None:
         """Begin nothing more, let lines under way end for so long, and give the leases back."""
-        if self._task is None:
+        if not self._lookout.started:
             return
-        self._stopping = True
-        self._look.set()
-        await self._task  # not cancelled: a claim that its thread still makes would be nobody's
+        await self._lookout.stop()
         for run, _ in self._running.values():
             run.leave()
-        tasks = [task for _, task in self._running.values()]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace_s)
-            for task in late:  # each settles as cancelled; whoever goes on asks its line again
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        # A line that is late settles as cancelled; whoever goes on asks it again.
+        await ended([task for _, task in self._running.values()], grace_s)
         self._heavy.shutdown(cancel_futures=True)
-
-    async def _follow(self) -> None:
-        while not self._stopping:
-            woken = self._look.is_set()
-            self._look.clear()
-            try:
-                await self._turn(woken)
-                self._troubled = False
-            except StoreUnavailable as error:
-                if not self._troubled:
-                    log.warning("batches wait for the database: %s", error)
-                self._troubled = True
-            except Exception:
-                # Any, because this is the last frame: nobody awaits the task, an error that left it would be
-                # told at the worker's end only, and until then no batch of any tenant would be taken up.
-                log.exception("looking for batches failed unexpectedly")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._look.wait()
 
     async def _turn(self, woken: bool) -> None:
         if self._draining():
@@ -190,14 +161,14 @@ class Runner:
                 "the batch waits for the database: %s", errors.exceptions[0], extra={"batch": batch.id}
             )
         except* Exception:
-            # Any, for the same reason: what nobody foresaw is told, and the batch taken up again later.
+            # Any, for nobody awaits this task: what nobody foresaw is told, and the batch taken up again.
             log.exception("a batch failed unexpectedly", extra={"batch": batch.id})
             self._resting[batch.id] = self._clock.monotonic_s() + _REST_S
         finally:
             self._running.pop(batch.id, None)
-            self._look.set()
+            self._lookout.wake()
             if run.rests_s is not None and run.rests_s < LOOK_S:
-                asyncio.get_running_loop().call_later(run.rests_s + _AFTER_S, self._look.set)
+                asyncio.get_running_loop().call_later(run.rests_s + _AFTER_S, self._lookout.wake)
             with contextlib.suppress(StoreUnavailable):  # the lease ends by itself
                 await asyncio.shield(
                     asyncio.to_thread(self._store.batch_runs.release, self._owner, [batch.id])

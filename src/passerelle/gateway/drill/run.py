@@ -188,11 +188,17 @@ def active(store: Store, org_ids: tuple[str, ...]) -> list[Principal]:
     ]
 
 
+def _requests(number: int, one: str = "", many: str = "") -> str:
+    """So many of them, and the verb that goes with as many."""
+    return f"{number} request {one}".rstrip() if number == 1 else f"{number} requests {many}".rstrip()
+
+
 def _findings(inputs: Inputs, totals: Totals, shares: Iterable[Share]) -> Iterator[Finding]:
     if totals.lost:
         yield Finding(
             "failed",
-            f"{totals.lost} of {totals.requests} requests have no legal alternative: see `No alternative`.",
+            f"{totals.lost} of {totals.requests} requests have no legal alternative; the report's section "
+            "`No alternative` says whose.",
         )
     for share in shares:
         if share.exceeded and share.ceiling is not None:
@@ -203,13 +209,13 @@ def _findings(inputs: Inputs, totals: Totals, shares: Iterable[Share]) -> Iterat
                 f"ceiling is {share.ceiling:.0%}.",
             )
     if totals.last:
-        yield Finding("note", f"{totals.last} requests would have one place left, and none after it.")
+        yield Finding("note", f"{_requests(totals.last)} would have one place left, and none after it.")
     if totals.unserved:
-        yield Finding("note", f"{totals.unserved} requests are served by nobody even with the supplier.")
+        who = _requests(totals.unserved, "is", "are")
+        yield Finding("note", f"{who} served by nobody even with the supplier.")
     if totals.unpriced:
-        yield Finding(
-            "note", f"{totals.unpriced} requests are in no sum of costs: a place of theirs has no price."
-        )
+        who = _requests(totals.unpriced, "is", "are")
+        yield Finding("note", f"{who} in no sum of costs: a place that was judged has no price.")
     if inputs.unknown_keys or inputs.unplanned:
         yield Finding(
             "note",
@@ -217,7 +223,8 @@ def _findings(inputs: Inputs, totals: Totals, shares: Iterable[Share]) -> Iterat
             f"of keys that are not known any more, {inputs.unplanned} that never reached a decision.",
         )
     if inputs.revoked:
-        yield Finding("note", f"{inputs.revoked} requests are of keys revoked or expired since.")
+        who = _requests(inputs.revoked, "is", "are")
+        yield Finding("note", f"{who} of keys revoked or expired since.")
     if inputs.without_shape:
         yield Finding(
             "note",

@@ -16,8 +16,8 @@ All read 2026-11-22. Lists are searched newest first, as far back as they matter
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Final, Generic, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -87,11 +87,6 @@ class _File(msgspec.Struct):
     status: str = "processed"
 
 
-class _Files(msgspec.Struct):
-    data: list[_File]
-    has_more: bool = False
-
-
 class _Error(msgspec.Struct):
     code: str | None = None
     message: str | None = None
@@ -111,8 +106,11 @@ class _Batch(msgspec.Struct):
     errors: _Errors | None = None
 
 
-class _Batches(msgspec.Struct):
-    data: list[_Batch]
+_One = TypeVar("_One", _File, _Batch)
+
+
+class _Page(msgspec.Struct, Generic[_One]):
+    data: list[_One]
     has_more: bool = False
 
 
@@ -158,17 +156,8 @@ class OpenAiBatches:
 
     async def uploaded(self, mark: str, since_s: int) -> str | None:
         """See the protocol."""
-        after, wanted = "", file_name(mark)
-        for _ in range(_MOST_PAGES):
-            query = f"?purpose=batch&order=desc&limit=1000{_after(after)}" if self._copy.pages else ""
-            page = decoded(await self._errands.ask("GET", f"/files{query}"), _Files, "list of files")
-            for file in page.data:
-                if file.filename == wanted:
-                    return name_of(file.id)
-            if not page.has_more or not page.data or 0 < page.data[-1].created_at < since_s:
-                return None
-            after = page.data[-1].id
-        return None
+        asked, wanted = "purpose=batch&order=desc&limit=1000", file_name(mark)
+        return await self._newest("files", asked, _Page[_File], since_s, lambda one: one.filename == wanted)
 
     async def create(
         self, mark: str, endpoint: str, model: str, input_id: str, content: Content | None
@@ -189,17 +178,10 @@ class OpenAiBatches:
 
     async def created(self, mark: str, input_id: str, since_s: int, lines: int) -> str | None:
         """See the protocol."""
-        after = ""
-        for _ in range(_MOST_PAGES):
-            query = f"?limit=100{_after(after)}" if self._copy.pages else ""
-            page = decoded(await self._errands.ask("GET", f"/batches{query}"), _Batches, "list of batches")
-            for batch in page.data:
-                if batch.input_file_id == input_id:
-                    return name_of(batch.id)
-            if not page.has_more or not page.data or 0 < page.data[-1].created_at < since_s:
-                return None
-            after = page.data[-1].id
-        return None
+        asked = "limit=100"
+        return await self._newest(
+            "batches", asked, _Page[_Batch], since_s, lambda one: one.input_file_id == input_id
+        )
 
     async def look(self, batch_id: str) -> Progress:
         """See the protocol."""
@@ -232,6 +214,22 @@ class OpenAiBatches:
     async def clean(self, batch_id: str, input_id: str, files: tuple[str, ...]) -> None:
         """See the protocol. The batch itself, which holds no content, cannot be deleted."""
         await delete(self._errands, *(f"/files/{file}" for file in (*files, input_id) if file))
+
+    async def _newest(
+        self, kind: str, asked: str, shape: "type[_Page[_One]]", since_s: int, ours: Callable[[_One], bool]
+    ) -> str | None:
+        """The name of the newest that is ours, in a list that is searched back to `since_s`."""
+        after = ""
+        for _ in range(_MOST_PAGES):
+            query = f"?{asked}{_after(after)}" if self._copy.pages else ""
+            page = decoded(await self._errands.ask("GET", f"/{kind}{query}"), shape, f"list of {kind}")
+            for one in page.data:
+                if ours(one):
+                    return name_of(one.id)
+            if not page.has_more or not page.data or 0 < page.data[-1].created_at < since_s:
+                return None
+            after = page.data[-1].id
+        return None
 
     def _endpoint(self, endpoint: str) -> str:
         return self._copy.endpoints.get(endpoint, endpoint)

@@ -22,6 +22,7 @@ from passerelle.server.route import Arrival, Handler, Route
 from passerelle.server.v1.files import life_s
 from passerelle.server.v1.gemini_batches import GeminiBatches
 from passerelle.server.v1.keeping import Query, absent, may_keep, named, within_bounds
+from passerelle.server.v1.lists import listing
 from passerelle.server.wishes import forwarded, read_wishes
 from passerelle.store import Store
 
@@ -194,16 +195,7 @@ class _Batches:
             after=query.text("after"),
         )
         page = [shown(batch) for batch in found[:limit]]
-        await _send(
-            arrival,
-            {
-                "object": "list",
-                "data": page,
-                "first_id": page[0]["id"] if page else None,
-                "last_id": page[-1]["id"] if page else None,
-                "has_more": len(found) > limit,
-            },
-        )
+        await send_whole(arrival, 200, listing(page, more=len(found) > limit), [])
 
     async def get(self, arrival: Arrival) -> None:
         """One batch."""

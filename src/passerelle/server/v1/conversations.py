@@ -19,7 +19,8 @@ from passerelle.gateway.keep import days, no_conversation
 from passerelle.server.answer import send_whole
 from passerelle.server.body import read_body
 from passerelle.server.route import Arrival, Route
-from passerelle.server.v1.kept import DELETE, DIALECT, GET, POST, Query, listing, named, no_such, read
+from passerelle.server.v1.kept import DELETE, DIALECT, GET, POST, Query, named, no_such, read
+from passerelle.server.v1.lists import listing
 from passerelle.store import Store
 
 T = TypeVar("T")

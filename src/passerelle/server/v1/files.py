@@ -17,6 +17,7 @@ from passerelle.server.answer import send_whole
 from passerelle.server.multipart import Form, Sink, read_form
 from passerelle.server.route import Arrival, Route
 from passerelle.server.v1.keeping import Query, absent, may_keep, named, within_bounds
+from passerelle.server.v1.lists import listing
 from passerelle.store import Store
 from passerelle.store.kept_files import FileInUse
 from passerelle.store.vault import ContentGone, Draft
@@ -123,16 +124,7 @@ class _Files:
             ascending=order == "asc",
         )
         page = [shown(file) for file in found[:limit]]
-        await _send(
-            arrival,
-            {
-                "object": "list",
-                "data": page,
-                "first_id": page[0]["id"] if page else None,
-                "last_id": page[-1]["id"] if page else None,
-                "has_more": len(found) > limit,
-            },
-        )
+        await send_whole(arrival, 200, listing(page, more=len(found) > limit), [])
 
     async def get(self, arrival: Arrival) -> None:
         """A file, or with `/content` at the end what is in it."""

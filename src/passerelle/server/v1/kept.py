@@ -2,10 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import parse_qs
-
-import msgspec
 
 from passerelle.core.errors import Problem, ProblemError, invalid
 from passerelle.core.ids import plausible
@@ -90,19 +88,6 @@ def named(arrival: Arrival) -> tuple[str, str]:
     if not plausible(identifier) or not (below == "" or plausible(below)):
         raise no_such(arrival)
     return identifier, below
-
-
-def listing(items: list[dict[str, Any]], *, more: bool) -> bytes:
-    """A page of a list."""
-    return msgspec.json.encode(
-        {
-            "object": "list",
-            "data": items,
-            "first_id": items[0]["id"] if items else None,
-            "last_id": items[-1]["id"] if items else None,
-            "has_more": more,
-        }
-    )
 
 
 def no_such(arrival: Arrival) -> ProblemError:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from passerelle.codecs.base import Encoded, Target
-from passerelle.codecs.shapes import sides
+from passerelle.codecs.shapes import settings, sides
 from passerelle.core.errors import invalid
 from passerelle.core.tasks import ImageRequest, Media
 
@@ -29,17 +29,7 @@ def encode_job(request: ImageRequest, target: Target) -> Encoded:
     if request.mask is not None:
         raise invalid(f"`{target.model}` takes no `mask`; say in the prompt what to change.", "mask")
     body: dict[str, Any] = {"prompt": request.prompt}
-    dropped = [
-        name
-        for name, value in (
-            ("quality", request.quality),
-            ("background", request.background),
-            ("output_compression", request.compression),
-            ("partial_images", request.partial_images or None),
-            ("user", request.user),
-        )
-        if value is not None
-    ]
+    dropped = [name for name in settings(request) if name != "output_format"]
     if request.size is not None:
         width, height = sides(request.size)
         body["width"], body["height"] = _fitting(width), _fitting(height)

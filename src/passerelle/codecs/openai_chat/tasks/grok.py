@@ -13,7 +13,7 @@ import msgspec
 
 from passerelle.codecs.base import Encoded, Target
 from passerelle.codecs.media import to_data_url
-from passerelle.codecs.shapes import nearest, sides
+from passerelle.codecs.shapes import nearest, settings, sides
 from passerelle.core.errors import invalid
 from passerelle.core.tasks import ImageRequest, Media
 
@@ -29,16 +29,7 @@ def encode_grok(request: ImageRequest, target: Target) -> Encoded:
     """Raises `ProblemError` for what would make another picture than the one asked for."""
     if request.mask is not None:
         raise invalid(f"`{target.model}` takes no `mask`; say in the prompt what to change.", "mask")
-    dropped = [
-        name
-        for name, value in (
-            ("background", request.background),
-            ("output_format", request.form),
-            ("output_compression", request.compression),
-            ("partial_images", request.partial_images or None),
-        )
-        if value is not None
-    ]
+    dropped = [name for name in settings(request) if name not in ("quality", "user")]
     said = {
         "n": request.n if request.n > 1 else None,
         "quality": request.quality,
