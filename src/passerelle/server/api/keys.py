@@ -8,7 +8,7 @@ from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from passerelle.core.errors import Problem, ProblemError
-from passerelle.core.plan import OnContextLength, OnRefusal
+from passerelle.core.plan import Affinity, OnContextLength, OnRefusal, SmartMode
 from passerelle.core.principal import ROLE_PERMISSIONS, Key, Principal, Priority, Rights
 from passerelle.server.api.guard import Guarded, caller
 from passerelle.store import Store
@@ -29,6 +29,8 @@ class NewKey(BaseModel):
     requests_per_minute: int | None = Field(default=None, ge=1)
     concurrency: int | None = Field(default=None, ge=1)
     priority: Priority | None = None
+    mode: SmartMode | None = None
+    affinity: Affinity | None = None
     on_context_length: OnContextLength | None = None
     on_refusal: OnRefusal | None = None
 
@@ -91,6 +93,8 @@ def _narrowed(maker: Rights, new: NewKey) -> Rights:
         priority=both.priority,
         on_context_length=both.on_context_length,
         on_refusal=both.on_refusal,
+        mode=new.mode or maker.mode,
+        affinity=new.affinity or maker.affinity,
     )
 
 
