@@ -20,7 +20,7 @@ LEVELS = 5
 """Linear, lexical, memory, carried, kin: the order everywhere."""
 _ROWS_LEAST = 60
 _NEAR_ODDS = 1.1  # three to one: most requests are like those before
-_HINT = 0.15
+_HINT = 0.25
 NEAR_WIDTH, FAR_WIDTH = 0.5, 0.15
 """How far weights are expected from their start. The errors of one task are not so many independent ones, so
 the far ones are held closer."""
@@ -130,8 +130,14 @@ def doubted(weights: Weights, levels: list[F64], left: F64, group: NDArray[np.in
         by_task = np.array([gain[group == one].sum() for one in np.unique(group)])
         error = by_task.std(ddof=1) / np.sqrt(len(by_task)) + 1e-12
         t = float(by_task.mean() / error)
-        shares.append(max(_HINT, 1 - 2 / t**2) if t > 0 else _HINT)
-    return Weights(tuple(w * shares[0] for w in weights.shared), tuple(w * shares[1] for w in weights.apart))
+        shares.append(max(0.0, 1 - 2 / t**2) if t > 0 else 0.0)
+    return Weights(
+        _hinted(weights.shared, shares[0], TIMID.shared), _hinted(weights.apart, shares[1], TIMID.apart)
+    )
+
+
+def _hinted(weights: tuple[float, ...], share: float, hint: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(share * w + (1 - share) * _HINT * h for w, h in zip(weights, hint, strict=True))
 
 
 def spread_between(wrong: F64, group: NDArray[np.int64]) -> float:

@@ -19,6 +19,7 @@ FIGURES = len(NAMES)
 BUCKETS_KEPT = 768
 """Of one request; a longer one keeps the commonest."""
 _FORMAT = 1
+_SHOUT_CHARS = 400
 _HEAD = 3 + 2 * FIGURES + STATIC_DIMS
 
 F32 = NDArray[np.float32]
@@ -59,6 +60,8 @@ class View(msgspec.Struct, frozen=True, gc=False):
 
 def pack(sight: Sight, static: Static | None) -> bytes:
     """A request's words in about 800 bytes."""
+    if sight.words[:_SHOUT_CHARS].isupper():  # the same request shouted: cased vocabularies know none of it
+        sight = msgspec.structs.replace(sight, words=sight.words.lower())
     figures = np.asarray(features(sight), np.float16)
     if static is None:
         vector = np.zeros(STATIC_DIMS, np.int8)

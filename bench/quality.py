@@ -1,0 +1,124 @@
+"""How long a prediction of quality takes, and how much memory: `python -m bench.quality`.
+
+CPU time of one process on one core, from the words of a request to an estimate for each of nine models, words
+and vectors included. Prompts are made up here, of 60 to 2,000 characters.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+LEARNED, ASKED, MODELS = 4000, 1000, 9
+WORDS = [
+    "river",
+    "castle",
+    "engine",
+    "planet",
+    "market",
+    "violin",
+    "harbour",
+    "forest",
+    "winter",
+    "letter",
+    "contract",
+    "total",
+    "price",
+    "why",
+    "how",
+    "many",
+    "compute",
+    "the",
+    "following",
+    "derivative",
+    "of",
+    "function",
+    "return",
+    "list",
+    "class",
+    "print",
+    "translate",
+    "summarise",
+    "which",
+    "statement",
+    "is",
+    "true",
+    "notre",
+    "rapport",
+    "client",
+    "facture",
+    "montant",
+    "semaine",
+    "réunion",
+    "budget",
+    "résumé",
+    "traduire",
+    "combien",
+    "pourquoi",
+    "if",
+    "when",
+    "given",
+]
+
+
+def resident_mib() -> float:
+    """Memory in use by this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def main() -> None:
+    """Fit, then time."""
+    before = resident_mib()
+    import numpy as np
+
+    from passerelle.catalog.language import static_vectors
+    from passerelle.router.embed import Static
+    from passerelle.router.quality.base import Sight
+    from passerelle.router.quality.learner import StackedLearner
+
+    found = static_vectors()
+    static = Static(*found) if found else None
+    rng = np.random.default_rng(5)
+
+    def sight(tagged: bool) -> Sight:
+        words = " ".join(rng.choice(WORDS, int(rng.integers(8, 250) ** 1.0 * rng.random()) + 8))
+        task = f"task {int(rng.integers(12))}" if tagged else None
+        return Sight(f"{words}? {int(rng.integers(10_000))}", task=task)
+
+    sights = [sight(k % 2 == 0) for k in range(LEARNED)]
+    models = [f"model {k}" for k in range(MODELS)]
+    learner = StackedLearner(static)
+    started = time.process_time()
+    learner.fit(sights, models, (rng.random((LEARNED, MODELS)) < 0.6).astype(float))
+    fitted_s = time.process_time() - started
+    state = learner.state()
+    del learner
+    learner = StackedLearner.from_state(state, static)
+    for k in range(MODELS):
+        learner.update(sights[k], models[k], 1.0)
+
+    def timed(name: str, act: Callable[[Sight], object], asked: list[Sight]) -> None:
+        took = []
+        for one in asked:
+            begun = time.process_time_ns()
+            act(one)
+            took.append((time.process_time_ns() - begun) / 1e6)
+        p50, p99 = np.percentile(took, [50, 99])
+        print(f"{name:28} p50 {p50:.3f} ms   p99 {p99:.3f} ms")
+
+    asked = [sight(False) for _ in range(ASKED)]
+    timed("words to estimates", lambda one: learner.estimate(one, models), asked)
+    packed = [Sight("", features=learner.pack(one)) for one in asked]
+    timed("packed features to estimates", lambda one: learner.estimate(one, models), packed)
+    timed("one outcome learned", lambda one: learner.update(one, models[0], 1.0), packed[:300])
+    print(f"fit of {LEARNED} × {MODELS}: {fitted_s:.1f} s CPU; state {len(state) / 2**20:.1f} MiB")
+    print(f"memory: {resident_mib() - before:.0f} MiB more than before (numpy, tokeniser and fit included)")
+
+
+if __name__ == "__main__":
+    main()
