@@ -43,6 +43,7 @@ from passerelle.gateway.keep import Recall
 from passerelle.gateway.limits import Limits
 from passerelle.gateway.road import Road
 from passerelle.gateway.settle import Settler
+from passerelle.gateway.smart import RouterRules
 from passerelle.gateway.vitals import Vitals
 from passerelle.policy.rules import Demands, Policy, compile_policy
 from passerelle.providers.base import Deadlines, Provider
@@ -245,7 +246,7 @@ class App:
         # FastAPI costs half a second and 17 MiB to import: nobody pays who does not use it.
         from passerelle.server.api import Context, build
 
-        return build(Context(self.store, self.generations, self.vitals, self.reload, self.clock))
+        return build(Context(self.store, self.generations, self.vitals, self.reload, self.clock, self.road))
 
 
 async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | None = None) -> None:
@@ -295,6 +296,7 @@ async def _follow(app: App, hangup: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(hangup.wait(), _LOOK_EVERY_S)
         app.measure()
+        await app.road.tend()
         now = None if app.source.config is None else stamp(app.source.config)
         today = datetime.now(UTC).date()
         if not hangup.is_set() and now == seen and today == day:
@@ -340,7 +342,7 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         policy=policy,
         providers=providers,
         deadlines={name: _deadlines(settings, name) for name in settings.providers},
-        smart_mode=settings.router.smart_mode,
+        router=_router(settings),
         onward=_onward(settings.router),
         default_rights=msgspec.convert(settings.limits.model_dump(), Rights),
         health=msgspec.convert(settings.health.model_dump(), HealthRules),
@@ -355,6 +357,20 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
             settings.server.max_in_flight_per_tenant,
         ),
     )
+
+
+def _router(settings: Settings) -> RouterRules:
+    """How a choice is made, as the gateway reads it: names are compared without their case."""
+    said = settings.router.model_dump(exclude={"names", "on_context_length", "on_refusal"})
+    said["aliases"] = _folded(said["aliases"])
+    for tenant in said["organisations"].values():
+        tenant["aliases"] = _folded(tenant["aliases"])
+    said["commitments"] = [one.model_dump() for one in settings.commitments]
+    return msgspec.convert(said, RouterRules)
+
+
+def _folded(said: Mapping[str, object]) -> dict[str, object]:
+    return {name.casefold(): value for name, value in said.items()}
 
 
 def _onward(router: RouterSettings) -> dict[str, Onward]:

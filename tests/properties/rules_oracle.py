@@ -6,7 +6,7 @@ written twice, and the random cases compare them.
 
 from fnmatch import fnmatchcase
 
-from tests.properties.rules_worlds import Ask, Place, Question, World
+from tests.properties.rules_worlds import Ask, Named, Place, Question, World
 
 ORDER = (
     "public", "internal", "confidential", "personal", "financial", "health", "special_category", "secret",
@@ -25,7 +25,37 @@ def eligible(world: World, question: Question) -> set[str]:
         ORDER.index(question.who.data_class or world.default_class),
         ORDER.index(question.declared or "public"),
     )
+    if not all(_known(world, question, word) for word in question.only):
+        return set()
     return {place.id for place in _named(world, question.model) if _may(world, question, place, level)}
+
+
+def _known(world: World, question: Question, word: str) -> bool:
+    """A request may narrow itself to what its key may know of, and to nothing else."""
+    for place in world.places:
+        names = (place.kind.id, place.id, f"{place.provider}/{place.kind.id}")
+        if not all(_fits(patterns, names) for patterns in question.who.patterns):
+            continue
+        if _fits((word,), names):
+            return True
+    return False
+
+
+def _fits(patterns: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+def _chosen(world: World, said: Named) -> list[Place]:
+    """What an alias for a choice leads to."""
+    return [
+        place
+        for place in world.places
+        if not place.retired
+        and said.family in (None, place.kind.family)
+        and (
+            not said.only or _fits(said.only, (place.kind.id, place.id, f"{place.provider}/{place.kind.id}"))
+        )
+    ]
 
 
 def _named(world: World, name: str) -> list[Place]:
@@ -35,6 +65,10 @@ def _named(world: World, name: str) -> list[Place]:
     if name.startswith("smart/"):
         family = name.removeprefix("smart/")
         return [p for p in world.places if p.kind.family == family and not p.retired]
+    if name in world.own_choices:
+        return _chosen(world, world.own_choices[name])
+    if name in world.choices:
+        return _chosen(world, world.choices[name])
     if name in world.aliases:
         return [place for target in world.aliases[name] for place in _named(world, target)]
     return [place for place in world.places if name in (place.id, place.kind.id)]
@@ -91,10 +125,10 @@ def _able(question: Question, place: Place) -> bool:
             return False
     if question.picture and ("image" in place.without or "image" not in kind.takes):
         return False
-    return _fits(question, place)
+    return _has_room(question, place)
 
 
-def _fits(question: Question, place: Place) -> bool:
+def _has_room(question: Question, place: Place) -> bool:
     """A prompt of surely more tokens than the window holds is not sent: a token has at most a dozen bytes,
     rounded down to a power of two.
     """

@@ -20,6 +20,7 @@ from tests.properties.rules_worlds import (
     deployments_of,
     models_of,
     principal_of,
+    rules_of,
 )
 
 from passerelle.app import App, Source
@@ -169,6 +170,7 @@ class RulesRoad:
             providers=self._providers,
             deadlines={},
             onward=world.onward,
+            router=rules_of(world),
         )
 
     async def ask(self, question: Question, body: bytes) -> tuple[list[str], str | None]:
@@ -208,6 +210,8 @@ class RulesRoad:
                 mode=question.mode,  # type: ignore[arg-type]
                 models=question.only,
                 data_class=question.declared,  # type: ignore[arg-type]
+                affinity=question.affinity,  # type: ignore[arg-type]
+                session=question.session,
                 explain=explain,
             ),
         )

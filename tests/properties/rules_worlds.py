@@ -12,6 +12,7 @@ from typing import Any
 from passerelle.core.model import DATA_CLASSES, Attributes, Deployment, Limits, Model, Price
 from passerelle.core.plan import Onward
 from passerelle.core.principal import ROLE_PERMISSIONS, Principal, Rights
+from passerelle.gateway.smart import RouterRules, Smart, Tenant
 from passerelle.policy.rules import Demands
 
 REGIONS = ("eu", "eu-west-3", "eu-central-1", "eu-west-2", "us", "us-east-1", "global", "local")
@@ -23,6 +24,8 @@ DAYS = (0, 7, 30, 400)
 WINDOWS = (None, 1_500, 3_000, 200_000)
 CAPABILITIES = ("tools", "json_schema", "reasoning")
 FAMILIES = ("fam-a", "fam-b")
+MODES = ("quality", "balanced", "cost", "fast")
+AFFINITIES = ("adaptive", "sticky", "none")
 TROUBLES = (
     "rate_limited", "quota", "auth", "server_error", "overloaded", "not_found", "reset", "timeout", "html",
     "malformed", "too_long", "refused", "bad_request", "empty", "cut",
@@ -96,6 +99,17 @@ class Who:
 
 
 @dataclass(frozen=True)
+class Named:
+    """An alias for a choice, in facts."""
+
+    family: str | None
+    only: tuple[str, ...]
+    mode: str | None
+    default: str | None
+    affinity: str | None
+
+
+@dataclass(frozen=True)
 class Question:
     """A request, in facts."""
 
@@ -110,6 +124,8 @@ class Question:
     schema: bool
     picture: bool
     words: int
+    affinity: str | None = None
+    session: str | None = None
 
 
 @dataclass
@@ -122,6 +138,11 @@ class World:
     default_class: str
     classes: dict[str, Ask]
     onward: dict[str, Onward]
+    choices: dict[str, Named] = field(default_factory=dict)
+    """Everybody's aliases for a choice."""
+    own_choices: dict[str, Named] = field(default_factory=dict)
+    """Those of the organisation that asks; they go first."""
+    default: str | None = None
     down: dict[str, str] = field(default_factory=dict)
     """Place → what every call to it meets; the others answer."""
 
@@ -151,9 +172,24 @@ def a_world(draw: Random) -> World:
     if draw.random() < 0.3:
         onward["smart"] = Onward("larger", "next")
     world = World(kinds, places, aliases, draw.choice(DATA_CLASSES[:4]), classes, onward)
+    _choices(draw, world)
     lost = draw.choice((0.0, 0.3, 0.7, 1.0))
     world.down = {place.id: draw.choice(TROUBLES) for place in places if draw.random() < lost}
     return world
+
+
+def _choices(draw: Random, world: World) -> None:
+    known = [kind.id for kind in world.kinds] + [place.id for place in world.places]
+    for mine in (world.choices, world.own_choices):
+        for n in range(draw.randint(0, 2)):
+            mine[f"choice-{n}"] = Named(
+                family=maybe(draw, 0.3, draw.choice(FAMILIES)),
+                only=some(draw, ("model-*", "prov-[02]/*", "*-0", *known), 4) if draw.random() < 0.6 else (),
+                mode=maybe(draw, 0.5, draw.choice(MODES)),
+                default=maybe(draw, 0.3, draw.choice(known)),
+                affinity=maybe(draw, 0.3, draw.choice(AFFINITIES)),
+            )
+    world.default = maybe(draw, 0.3, draw.choice(known))
 
 
 def _kind(draw: Random, number: int) -> Kind:
@@ -228,6 +264,7 @@ def a_question(draw: Random, world: World, who: Who) -> Question:
     """A request of that key's: any name, wishes that narrow, and what it needs of a model."""
     names = [*world.aliases, *(kind.id for kind in world.kinds), *(place.id for place in world.places)]
     common = ["smart", "smart", "smart/fam-a", draw.choice(("SMART", "nobody-knows-it"))]
+    common += [*world.choices, *world.own_choices, "choice-0"]
     return Question(
         who=who,
         model=draw.choice([*names, *world.aliases, "smart", *common]),
@@ -235,11 +272,13 @@ def a_question(draw: Random, world: World, who: Who) -> Question:
         stream=draw.random() < 0.5,
         declared=maybe(draw, 0.2, draw.choice(DATA_CLASSES)),
         only=_patterns(draw, world) if draw.random() < 0.15 else (),
-        mode=maybe(draw, 0.3, draw.choice(("quality", "balanced", "cost", "fast"))),
+        mode=maybe(draw, 0.3, draw.choice(MODES)),
         tools=draw.random() < 0.2,
         schema=draw.random() < 0.15,
         picture=draw.random() < 0.1,
         words=draw.choice((1, 1, 1, 1, 1, 5_000)),
+        affinity=maybe(draw, 0.3, draw.choice(AFFINITIES)),
+        session=maybe(draw, 0.4, draw.choice(("talk-1", "talk-2"))),
     )
 
 
@@ -263,6 +302,19 @@ def models_of(world: World) -> dict[str, Model]:
         )
         for kind in world.kinds
     }
+
+
+def rules_of(world: World) -> RouterRules:
+    """How it chooses."""
+    return RouterRules(
+        default_model=world.default,
+        aliases={name: _smart(said) for name, said in world.choices.items()},
+        organisations={"org_1": Tenant(aliases={n: _smart(said) for n, said in world.own_choices.items()})},
+    )
+
+
+def _smart(said: Named) -> Smart:
+    return Smart(said.family, said.mode, said.only, said.default, said.affinity)  # type: ignore[arg-type]
 
 
 def deployments_of(world: World, models: dict[str, Model]) -> list[Deployment]:

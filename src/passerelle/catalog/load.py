@@ -8,10 +8,12 @@ import msgspec
 
 from passerelle.catalog.builtin import Builtin, builtin
 from passerelle.catalog.capabilities import contradictions
+from passerelle.catalog.choices import choice_findings
 from passerelle.catalog.lookup import Catalog
 from passerelle.catalog.merge import deployments_of, follows_maker, models_of
 from passerelle.catalog.prices import PriceBook, price_book
 from passerelle.catalog.references import model_finding, reference_findings
+from passerelle.config.crosscheck import smart_aliases
 from passerelle.config.findings import ConfigError, Finding, errors_in, in_order
 from passerelle.config.load import NO_OVERRIDES, inspect
 from passerelle.config.settings import Settings
@@ -87,8 +89,12 @@ def _findings(settings: Settings, catalog: Catalog, known: Builtin) -> Iterator[
                 severity="warning",
                 code="no_price",
             )
+    yield from choice_findings(settings, catalog)
+    smart = {path[-1] for path in smart_aliases(origin.data)}
     for name in settings.router.names:
-        if not (catalog.resolve(name) or name in settings.aliases or name.partition("/")[0] == "smart"):
+        if name not in smart and not (
+            catalog.resolve(name) or name in settings.aliases or name.partition("/")[0] == "smart"
+        ):
             yield origin.finding(
                 ("router", "names", name),
                 f"nothing is called `{name}` here, so this is said of no request",

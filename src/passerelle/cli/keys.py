@@ -24,7 +24,7 @@ from passerelle.cli.common import (
 from passerelle.core.model import DATA_CLASSES
 from passerelle.core.money import nanos_from_decimal
 from passerelle.core.money import show as show_money
-from passerelle.core.plan import OnContextLength, OnRefusal
+from passerelle.core.plan import Affinity, OnContextLength, OnRefusal, SmartMode
 from passerelle.core.principal import PRIORITIES, Key, Organisation, Project, Rights, Role, Workspace
 
 if TYPE_CHECKING:
@@ -91,6 +91,12 @@ def command() -> None:
     type=click.Choice(get_args(OnRefusal)),
     help="Whether a prompt that one provider refuses by policy goes on to the next.",
 )
+@click.option("--mode", type=click.Choice(get_args(SmartMode)), help="How `smart` chooses for it.")
+@click.option(
+    "--affinity",
+    type=click.Choice(get_args(Affinity)),
+    help="Whether its conversations stay at one place; see docs/routing.md.",
+)
 @click.option("--expires-days", type=click.IntRange(1), help="Days until it ends.")
 @json_option
 def create(
@@ -116,6 +122,8 @@ def create(
     hedge: bool,
     on_context_length: OnContextLength | None,
     on_refusal: OnRefusal | None,
+    mode: SmartMode | None,
+    affinity: Affinity | None,
     expires_days: int | None,
     as_json: bool,
 ) -> None:
@@ -143,6 +151,8 @@ def create(
             "hedge": hedge or None,
             "on_context_length": on_context_length,
             "on_refusal": on_refusal,
+            "mode": mode,
+            "affinity": affinity,
         },
         Rights,
     )

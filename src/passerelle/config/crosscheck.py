@@ -42,6 +42,7 @@ def cross_findings(origin: Origin) -> Iterator[Finding]:
     yield from _ids(data, "models", origin)
     yield from _reserved(data, origin)
     yield from _alias_loops(table(data, "aliases"), origin)
+    yield from _twice(data, origin)
 
 
 def is_reserved(name: str) -> bool:
@@ -256,6 +257,7 @@ def _ids(data: Mapping[str, Any], section: str, origin: Origin) -> Iterator[Find
 def _reserved(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
     named: list[tuple[tuple[str | int, ...], object]] = [
         *((("aliases", name), name) for name in table(data, "aliases")),
+        *((path, path[-1]) for path in smart_aliases(data)),
         *((("models", index, "id"), row.get("id")) for index, row in rows(data, "models")),
         *((("deployments", index, "id"), row.get("id")) for index, row in rows(data, "deployments")),
     ]
@@ -266,6 +268,31 @@ def _reserved(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
                 f"`{name}` is the router's own name for choosing by itself",
                 "Choose another name; set `router.smart_mode` to change what `smart` does",
                 code="reserved_name",
+            )
+
+
+def smart_aliases(data: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Where aliases for a choice stand: everybody's, and those of organisations."""
+    router = table(data, "router")
+    paths: list[tuple[str, ...]] = [("router", "aliases", name) for name in table(router, "aliases")]
+    for organisation, said in table(router, "organisations").items():
+        if isinstance(said, dict):
+            paths += [
+                ("router", "organisations", organisation, "aliases", name) for name in table(said, "aliases")
+            ]
+    return paths
+
+
+def _twice(data: Mapping[str, Any], origin: Origin) -> Iterator[Finding]:
+    """Names that are an alias of models and an alias for a choice."""
+    plain = {name.casefold() for name in table(data, "aliases")}
+    for path in smart_aliases(data):
+        if path[-1].casefold() in plain:
+            yield origin.finding(
+                path,
+                f"`{path[-1]}` is an alias in `[aliases]` too, so that it would mean two things",
+                "Remove one of them",
+                code="conflict",
             )
 
 

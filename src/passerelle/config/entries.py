@@ -1,7 +1,7 @@
 """`[[models]]` and `[[deployments]]`: what the operator adds to the built-in catalog, or corrects in it."""
 
 from decimal import Decimal, InvalidOperation
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -42,6 +42,35 @@ PerMillion = Annotated[int, BeforeValidator(read_amount)]
 
 Amount = Annotated[int, BeforeValidator(read_amount)]
 """Written in currency units; held in nanos."""
+
+
+def read_sum(value: object) -> int:
+    """As `read_amount`, for sums that firms commit to: up to a milliard."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError("a sum is a number of currency units, such as 20000")
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError("a sum is a number of currency units, such as 20000") from None
+    if not amount.is_finite() or amount <= 0 or amount > 1_000_000_000:
+        raise ValueError("a sum lies above 0 and is at most 1000000000 currency units")
+    return nanos_from_decimal(amount)
+
+
+Sum = Annotated[int, BeforeValidator(read_sum)]
+"""Written in currency units; held in nanos."""
+
+
+class CommitmentSettings(Section):
+    """`[[commitments]]`: capacity that is paid for whether it is used or not. Same names as
+    `gateway.smart.Committed`.
+    """
+
+    provider: Name
+    amount: Sum
+    deployment: Name | None = None
+    period: Literal["day", "month", "total"] = "month"
+    currency: Text = "USD"
 
 
 class PriceTier(Section):

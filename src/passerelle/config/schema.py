@@ -13,7 +13,7 @@ import msgspec
 from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
-from passerelle.config.entries import read_amount
+from passerelle.config.entries import read_amount, read_sum
 from passerelle.config.locate import Path
 from passerelle.config.settings import Settings
 
@@ -26,7 +26,13 @@ _SHORT = {
 }
 """Names that are shorter than their path; `[server]` settings leave their section out too."""
 
-_KEY_NAMES = {"providers": "NAME", "classes": "CLASS", "aliases": "NAME", "names": "NAME"}
+_KEY_NAMES = {
+    "providers": "NAME",
+    "classes": "CLASS",
+    "aliases": "NAME",
+    "names": "NAME",
+    "organisations": "NAME",
+}
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -146,7 +152,9 @@ _WORDS = {"str": "text", "int": "integer", "float": "number", "bool": "boolean",
 
 
 def _words_for(field: FieldInfo) -> str:
-    if any(isinstance(mark, BeforeValidator) and mark.func is read_amount for mark in _marks(field)):
+    if any(
+        isinstance(mark, BeforeValidator) and mark.func in (read_amount, read_sum) for mark in _marks(field)
+    ):
         return "amount"
     return _words(field.annotation)
 

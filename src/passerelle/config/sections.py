@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, Strict
 
 from passerelle.config.types import Count, Flag, Name, Positive, Seconds, Section, Share, Text, Whole
-from passerelle.core.plan import OnContextLength, OnRefusal
+from passerelle.core.plan import Affinity, OnContextLength, OnRefusal, SmartMode
 
 
 class ServerSettings(Section):
@@ -86,10 +86,35 @@ class NameSettings(Section):
     on_refusal: OnRefusal | None = None
 
 
+class SmartSettings(Section):
+    """`[router.aliases.NAME]`: a name for a choice. Same names as `gateway.smart.Smart`."""
+
+    family: Text | None = None
+    mode: SmartMode | None = None
+    models: tuple[Text, ...] = ()
+    default_model: Name | None = None
+    affinity: Affinity | None = None
+
+
+class OrganisationSettings(Section):
+    """`[router.organisations.NAME]`: what differs for one organisation, by its name or id."""
+
+    mode: SmartMode | None = None
+    default_model: Name | None = None
+    affinity: Affinity | None = None
+    aliases: Mapping[Name, SmartSettings] = Field(default_factory=dict)
+
+
 class RouterSettings(Section):
     """`[router]`: how `smart` chooses when the caller does not say, and when another model is asked."""
 
-    smart_mode: Literal["quality", "balanced", "cost", "fast"] = "balanced"
+    smart_mode: SmartMode = "balanced"
+    default_model: Name | None = None
+    affinity: Affinity = "adaptive"
+    pacing: Flag = True
+    second_points: Annotated[float, Strict(), Field(ge=0, le=100)] = 0.0
+    aliases: Mapping[Name, SmartSettings] = Field(default_factory=dict)
+    organisations: Mapping[Text, OrganisationSettings] = Field(default_factory=dict)
     on_context_length: OnContextLength = "fail"
     on_refusal: OnRefusal = "fail"
     names: Mapping[Name, NameSettings] = Field(default_factory=dict)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 
-from passerelle.config.entries import DeploymentSettings, ModelSettings
+from passerelle.config.entries import CommitmentSettings, DeploymentSettings, ModelSettings
 from passerelle.config.origin import Origin, Place
 from passerelle.config.policy import PolicySettings
 from passerelle.config.providers import ProviderSettings
@@ -68,6 +68,7 @@ class Settings(Section):
     models: tuple[ModelSettings, ...] = ()
     deployments: tuple[DeploymentSettings, ...] = ()
     aliases: Mapping[Name, Targets] = Field(default_factory=dict)
+    commitments: tuple[CommitmentSettings, ...] = ()
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 

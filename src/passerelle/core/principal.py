@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from passerelle.core.model import DataClass
-from passerelle.core.plan import OnContextLength, OnRefusal
+from passerelle.core.plan import Affinity, OnContextLength, OnRefusal, SmartMode
 
 Permission = Literal[
     "model:call", "model:list", "receipt:read", "usage:read", "key:read", "key:write",
@@ -79,6 +79,10 @@ class Rights(msgspec.Struct, frozen=True, omit_defaults=True):
     above."""
     priority: Priority | None = None
     """The highest its requests may have, and what they have unless they ask for less."""
+    mode: SmartMode | None = None
+    """How `smart` chooses for requests that do not say; the nearest level's word counts."""
+    affinity: Affinity | None = None
+    """Whether conversations stay where they are, likewise."""
 
 
 class Organisation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -141,6 +145,8 @@ class Principal(msgspec.Struct, frozen=True):
     """Each level's model patterns; a model must match every level."""
     budgets: tuple[str, ...] = ()
     """Ids of every budget a request of this key draws on, sorted."""
+    org_name: str = ""
+    """What configuration may call the organisation by, beside its id."""
 
     @property
     def tenant(self) -> str:

@@ -12,13 +12,14 @@ from difflib import get_close_matches
 import msgspec
 
 from passerelle.codecs.base import Envelope
-from passerelle.core.errors import Problem, ProblemError
+from passerelle.core.errors import Problem, ProblemError, invalid
 from passerelle.core.model import Deployment
-from passerelle.core.plan import Mode, Onward, Plan, Rejection
+from passerelle.core.plan import Affinity, Mode, Onward, Plan, Rejection
 from passerelle.core.principal import Principal
 from passerelle.core.request import TASKS
 from passerelle.gateway.estimate import expected_cost
 from passerelle.gateway.generation import MEMO_BOUND, Evaluated, Generation
+from passerelle.gateway.smart import Smart, affinity_of, default_of, meant, mode_of
 from passerelle.gateway.trip import Wishes
 from passerelle.policy.eligible import (
     CONTEXT_RULE,
@@ -27,13 +28,13 @@ from passerelle.policy.eligible import (
     eligible,
     is_about_ability,
     least_tokens,
+    matches,
 )
 from passerelle.policy.removal import RULE as REMOVED_RULE
 from passerelle.policy.removal import Removal, takes_out
-from passerelle.router.plan import Scene, plan
+from passerelle.router.plan import Scene, Thought, plan
 from passerelle.router.standing import Standings
 
-SMART = "smart"
 _HIDDEN = "key.models"
 """The rule of rejections that must not be told: the deployment is not for this key to know of."""
 
@@ -49,6 +50,10 @@ class Admission(msgspec.Struct, eq=False):
     tiers: Mapping[str, int]
     """An alias's targets are tried in order: the place of each deployment's target, 0 the first."""
     onward: Onward = Onward()
+    default: str | None = None
+    """The model taken first where nothing is known of a request whose model is to be chosen."""
+    affinity: Affinity = "none"
+    """Whether its conversation stays where it is."""
     plan: Plan | None = None
     """The plan, where it leaves nothing to choose: kept with the answer it rests on."""
 
@@ -84,7 +89,8 @@ def admit(
         )
     key = (
         principal.key_id, rights_revision, envelope.model, envelope.operation, envelope.features,
-        wishes.data_class, wishes.models, wishes.mode, least_tokens(_prompt_bytes(envelope)), removed,
+        wishes.data_class, wishes.models, wishes.mode, wishes.affinity,
+        least_tokens(_prompt_bytes(envelope)), removed,
     )  # fmt: skip
     known = generation.admitted.get(key)
     if known is None:
@@ -106,19 +112,20 @@ def _admit(
     wishes: Wishes,
     removed: tuple[Removal, ...],
 ) -> Admission:
+    smart = meant(generation.router, principal, envelope.model)
     request_class = classify(
         generation.policy,
         principal,
         envelope.operation,
         declared=wishes.data_class,
         features=envelope.features,
-        allowed_models=wishes.models,
+        allowed_models=_allowed(generation, principal, wishes.models) if wishes.models else (),
         text_bytes=_prompt_bytes(envelope),
     )
     memo_key = (principal.key_id, rights_revision, envelope.model, request_class, removed)
     found = generation.memo.get(memo_key)
     if found is None:
-        found = _evaluate(generation, principal, request_class, envelope.model, removed)
+        found = _evaluate(generation, principal, request_class, envelope.model, smart, removed)
         if len(generation.memo) >= MEMO_BOUND:
             generation.memo.clear()
             generation.admitted.clear()
@@ -126,14 +133,46 @@ def _admit(
     deployments, rejections, tiers = found
     if not deployments:
         raise Refusal(
-            _refusal(envelope.model, request_class, rejections), request_class.data_class, rejections
+            _refusal(envelope.model, request_class, rejections, chosen=smart is not None),
+            request_class.data_class,
+            rejections,
         )
-    if is_smart(envelope.model):
-        mode: Mode = wishes.mode or generation.smart_mode
-    else:
-        mode = "named"
     onward = _onward(generation, principal, envelope.model)
-    return Admission(deployments, rejections, mode, request_class.data_class, tiers, onward)
+    if smart is None:
+        return Admission(deployments, rejections, "named", request_class.data_class, tiers, onward)
+    rules = generation.router
+    return Admission(
+        deployments,
+        rejections,
+        mode_of(rules, principal, smart, wishes.mode),
+        request_class.data_class,
+        tiers,
+        onward,
+        default_of(rules, principal, smart),
+        affinity_of(rules, principal, smart, wishes.affinity),
+    )
+
+
+def _allowed(generation: Generation, principal: Principal, said: tuple[str, ...]) -> tuple[str, ...]:
+    """The caller's own list with aliases of models as the deployments they mean. Raises `ProblemError` for a
+    name or pattern that means nothing this key may know of.
+    """
+    visible = visible_models(generation, principal)
+    known = {deployment.id for deployment in visible}
+    allowed: list[str] = []
+    for word in said:
+        if any(matches(deployment, (word,)) for deployment in visible):
+            allowed.append(word)
+            continue
+        named = [d.id for d in generation.catalog.resolve(word) if d.id in known]
+        if not named:
+            raise invalid(
+                f"`x-passerelle-models` names `{word}`, which is no model here that this key may use; "
+                "list yours with `GET /v1/models`.",
+                param="x-passerelle-models",
+            )
+        allowed += named
+    return tuple(allowed)
 
 
 def _onward(generation: Generation, principal: Principal, model: str) -> Onward:
@@ -151,8 +190,9 @@ def planned(
     standings: Standings,
     latencies: Mapping[str, float],
     draw: float,
+    thought: Thought | None = None,
 ) -> Plan:
-    """The order in which the admitted are tried."""
+    """The order in which the admitted are tried. `thought`: what is predicted, where a model is chosen."""
     return plan(
         admission.deployments,
         Scene(
@@ -169,13 +209,9 @@ def planned(
             catalog_version=generation.catalog.version,
             tiers=admission.tiers,
             onward=admission.onward,
+            thought=thought,
         ),
     )
-
-
-def is_smart(model: str) -> bool:
-    """Whether the choice of model is left to us: `smart`, or `smart/{family}`."""
-    return model == SMART or model.startswith("smart/")
 
 
 def _evaluate(
@@ -183,14 +219,13 @@ def _evaluate(
     principal: Principal,
     request_class: RequestClass,
     model: str,
+    smart: Smart | None,
     removed: tuple[Removal, ...],
 ) -> Evaluated:
     catalog = generation.catalog
     tiers: tuple[tuple[Deployment, ...], ...]
-    smart = is_smart(model)
-    if smart:
-        family = model.partition("/")[2]
-        tiers = (tuple(d for d in catalog.deployments if not family or d.model.family == family),)
+    if smart is not None:
+        tiers = (tuple(d for d in catalog.deployments if _among(generation, d, smart)),)
     else:
         tiers = catalog.tiers(model)
     places: dict[str, int] = {}
@@ -227,7 +262,7 @@ def _evaluate(
                     "it has no price, and this key spends under a budget; give it a price (0 if it is free)",
                 )
             )
-        elif deployment.retired and smart:
+        elif deployment.retired and smart is not None:
             rejections.append(
                 Rejection(
                     deployment.id,
@@ -242,6 +277,17 @@ def _evaluate(
             else:
                 rejections.append(Rejection(deployment.id, REMOVED_RULE, removal.reason))
     return tuple(usable), tuple(rejections), places if len(tiers) > 1 else {}
+
+
+def _among(generation: Generation, deployment: Deployment, smart: Smart) -> bool:
+    """Whether it is one of those that the choice is made among."""
+    if smart.family is not None and deployment.model.family != smart.family:
+        return False
+    return (
+        not smart.models
+        or matches(deployment, smart.models)
+        or any(deployment in generation.catalog.resolve(name) for name in smart.models)
+    )
 
 
 def visible_models(generation: Generation, principal: Principal) -> list[Deployment]:
@@ -267,11 +313,13 @@ def _unknown_model(generation: Generation, principal: Principal, model: str) -> 
     )
 
 
-def _refusal(model: str, request_class: RequestClass, rejections: tuple[Rejection, ...]) -> Problem:
+def _refusal(
+    model: str, request_class: RequestClass, rejections: tuple[Rejection, ...], *, chosen: bool
+) -> Problem:
     told = "; ".join(f"`{r.deployment}`: {r.rule}, {r.reason}" for r in rejections[:5])
     if len(rejections) > 5:
         told += f"; and {len(rejections) - 5} more"
-    if not is_smart(model) and all(is_about_ability(r) for r in rejections):
+    if not chosen and all(is_about_ability(r) for r in rejections):
         return _unable(model, rejections, told)
     return Problem(
         "no_eligible_deployment",

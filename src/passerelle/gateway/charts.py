@@ -7,6 +7,7 @@ All of it is 8-byte words, made by the parent without a name and inherited by it
     worker 0  per deployment: answers and failures in all, and by bucket of time; only worker 0 writes here
               per (tenant, deployment): requests and retries by bucket of time
     worker 1  …
+    talks     where conversations are: see `whereabouts`
 
 A worker counts its successes for itself and adds them to its own words once a second: that needs no lock.
 What changes a `Vital` (a failure, or the success after one) is rare: the record is locked by one byte of the
@@ -42,6 +43,10 @@ _CELL_BUCKETS = 5
 _CELL = _CELL_BUCKETS * 3
 _RECORDS_END = _HEAD + _SLOTS * _RECORD
 _WORKER = _SLOTS * _TALLY + _CELLS * _CELL
+TALKS = 1 << 15
+TALK = 4
+"""Words of one conversation: its name, its place's, when, and how much of a prompt it had."""
+_TALKS = TALKS * TALK
 _SMOOTHING = 0.2
 Pace = Literal["first", "whole", "speed"]
 _PACES: dict[Pace, int] = {"first": _FIRST, "whole": _WHOLE, "speed": _SPEED}
@@ -55,12 +60,15 @@ class Charts:
     def __init__(self, fd: int | None = None, place: int = 0) -> None:
         """`fd` is what `create` gave, `place` counts this parent's workers from 0. Without: one worker."""
         self._fd = fd
-        size = (_RECORDS_END + _WORKER) * 8 if fd is None else os.fstat(fd).st_size
+        size = (_RECORDS_END + _WORKER + _TALKS) * 8 if fd is None else os.fstat(fd).st_size
         memory = memoryview(mmap.mmap(-1 if fd is None else fd, size))
         self.words = memory.cast("Q")
         """For reading: word 0 is different after every change of a `Vital`, whichever worker made it."""
         self._reals = memory.cast("d")
-        workers = (size // 8 - _RECORDS_END) // _WORKER
+        talks = size // 8 - _TALKS
+        self.talks = self.words[talks:], self._reals[talks:]
+        """The same words, as whole numbers and as reals."""
+        workers = (talks - _RECORDS_END) // _WORKER
         self._workers = [_RECORDS_END + worker * _WORKER for worker in range(workers)]
         self._mine = self._workers[place]
         self._slots: dict[str, int] = {}
@@ -182,15 +190,15 @@ class Charts:
         """The name's slot, or one that it takes: a fresh one, else the one whose last failure is the longest
         ago and put right.
         """
-        fingerprint, words = _fingerprint(name), self.words
+        mark, words = fingerprint(name), self.words
         with self._locked(_SLOTS):  # one lock for all that take a slot
             used = words[_USED]
             known = list(words[_HEAD : _HEAD + used * _RECORD : _RECORD])
-            if fingerprint in known:
-                return known.index(fingerprint)
+            if mark in known:
+                return known.index(mark)
             if used < _SLOTS:
                 words[_USED] = used + 1
-                words[_HEAD + used * _RECORD] = fingerprint
+                words[_HEAD + used * _RECORD] = mark
                 return used
             slot = min(range(used), key=lambda s: (words[self.troubled_at(s)] != 0, self.last_failure_s(s)))
             starts = [
@@ -200,7 +208,7 @@ class Charts:
             for start, length in starts:
                 for word in range(start, start + length):
                     words[word] = 0
-            words[_HEAD + slot * _RECORD] = fingerprint
+            words[_HEAD + slot * _RECORD] = mark
             return slot
 
     @contextmanager
@@ -263,7 +271,7 @@ def _kind(number: float) -> FailureKind | None:
 
 def cell_of(name: str) -> int:
     """The cell in which retries of a (tenant, deployment) are counted."""
-    return _fingerprint(name) % _CELLS
+    return fingerprint(name) % _CELLS
 
 
 def create(workers: int) -> int:
@@ -275,9 +283,10 @@ def create(workers: int) -> int:
     else:  # not Linux: a file that is deleted at once
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
-    os.ftruncate(fd, (_RECORDS_END + workers * _WORKER) * 8)
+    os.ftruncate(fd, (_RECORDS_END + workers * _WORKER + _TALKS) * 8)
     return fd
 
 
-def _fingerprint(name: str) -> int:
+def fingerprint(name: str) -> int:
+    """A name as a word that is not 0."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest()) or 1

@@ -16,9 +16,10 @@ import msgspec
 from passerelle.catalog import Catalog
 from passerelle.codecs.base import Target
 from passerelle.core.model import Deployment
-from passerelle.core.plan import Mode, Onward, Rejection
+from passerelle.core.plan import Onward, Rejection
 from passerelle.core.principal import Rights, Way
 from passerelle.core.request import Dialect, Operation
+from passerelle.gateway.smart import RouterRules
 from passerelle.policy.rules import Policy
 from passerelle.providers.base import Deadlines, Provider
 from passerelle.router.health import Rules as HealthRules
@@ -64,8 +65,8 @@ class Generation(msgspec.Struct, frozen=True, eq=False):
     providers: Mapping[str, Provider]
     deadlines: Mapping[str, Deadlines]
     """By provider name."""
-    smart_mode: Mode = "balanced"
-    """What `smart` means when nobody says."""
+    router: RouterRules = RouterRules()
+    """How `smart` chooses, and what is an alias for it."""
     onward: Mapping[str, Onward] = {}
     """What may follow a prompt too long or refused, by the name asked for, casefolded; `""`: any other."""
     default_rights: Rights = Rights()

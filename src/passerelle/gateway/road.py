@@ -12,6 +12,7 @@ The road speaks no HTTP and no SQL. It is given an `Ask` and gives a `Delivery`,
 import asyncio
 import functools
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -36,6 +37,10 @@ from passerelle.gateway.trip import Ask, Delivery, Trip, way_of
 from passerelle.gateway.vitals import Vitals
 from passerelle.router.plan import in_words
 from passerelle.store import Store
+
+if TYPE_CHECKING:
+    from passerelle.gateway.choosing import Chooser, Deliberation
+    from passerelle.gateway.judgement import Judgement
 
 _LONGEST_VALUE = 1024
 
@@ -64,8 +69,11 @@ class Road:
         clock: Clock,
         draw: Callable[[], float],
         attacher: Attacher | None = None,
+        judging: "Callable[[], Judgement] | None" = None,
     ) -> None:
-        """`draw()` gives numbers in [0, 1). Without an `attacher`, names of files go on as they are."""
+        """`draw()` gives numbers in [0, 1). Without an `attacher`, names of files go on as they are.
+        `judging()` is called when the choice of model is first left to us; without it, the catalog judges.
+        """
         self.generations = generations
         self.vitals = vitals
         self._store = store
@@ -75,6 +83,8 @@ class Road:
         self._clock = clock
         self._draw = draw
         self._attacher = attacher
+        self._judging = judging
+        self._choosing: Chooser | None = None
 
     @property
     def in_flight(self) -> int:
@@ -93,10 +103,16 @@ class Road:
             ask = await self._attacher.attach(ask, most_bytes=generation.intake.max_body_bytes)
             envelope = read(ask)
         admission = self._admitted(ask, envelope, generation)
+        deliberation = None
+        if admission.mode != "named" and envelope.operation == "chat":
+            deliberation = self._chooser().think(ask, envelope, generation, admission)
         if ask.wishes.explain:
-            return _explained(ask, generation, self._plan(envelope, generation, admission, told=True))
-        made = self._plan_or_known(envelope, generation, admission)
+            plan = self._plan(envelope, generation, admission, deliberation, told=True)
+            return _explained(ask, generation, plan)
+        made = self._plan_or_known(envelope, generation, admission, deliberation)
         trip = Trip(ask, envelope, generation, made, ask.receipt_id)
+        if deliberation is not None:
+            trip.deliberation, trip.request = deliberation, deliberation.seen.request
         trip.way = way_of(ask, generation)
         if ask.wishes.continues or ask.principal.rights.continues:
             trip.continues = going_on.wanted(ask) and going_on.possible(trip)
@@ -151,13 +167,38 @@ class Road:
         generation = self.generations.current
         envelope = read(ask)
         admission = self._admit(ask, envelope, generation)
-        made = self._plan(envelope, generation, admission, told=True)
+        deliberation = None
+        if admission.mode != "named" and envelope.operation == "chat":
+            deliberation = self._chooser().think(ask, envelope, generation, admission)
+        made = self._plan(envelope, generation, admission, deliberation, told=True)
         return Explanation(made, in_words(made), ask.request_id, generation.label)
 
-    def _plan_or_known(self, envelope: Envelope, generation: Generation, admission: Admission) -> Plan:
+    def _chooser(self) -> "Chooser":
+        """Made when a choice is first left to us."""
+        if self._choosing is None:
+            from passerelle.gateway.choosing import Chooser
+            from passerelle.gateway.judgement import ByPrior
+            from passerelle.gateway.pacing import Pacer
+
+            judgement = ByPrior() if self._judging is None else self._judging()
+            self._choosing = Chooser(self._clock, judgement, self.vitals, Pacer(self._store, self._clock))
+        return self._choosing
+
+    async def tend(self) -> None:
+        """Look after what choices rest on: once a second; most of the time there is nothing to do."""
+        if self._choosing is not None:
+            await self._choosing.pacer.look(self.generations.current.router.commitments)
+
+    def _plan_or_known(
+        self,
+        envelope: Envelope,
+        generation: Generation,
+        admission: Admission,
+        deliberation: "Deliberation | None" = None,
+    ) -> Plan:
         """A named model at one place leaves nothing to choose: no cost is estimated, and the plan is kept."""
         if admission.mode != "named" or len(admission.deployments) > 1:
-            return self._plan(envelope, generation, admission)
+            return self._plan(envelope, generation, admission, deliberation)
         if admission.plan is None:
             full = self._plan(envelope, generation, admission)
             only = msgspec.structs.replace(full.candidates[0], cost_nanos=None, latency_s=None)
@@ -165,7 +206,13 @@ class Road:
         return admission.plan
 
     def _plan(
-        self, envelope: Envelope, generation: Generation, admission: Admission, *, told: bool = False
+        self,
+        envelope: Envelope,
+        generation: Generation,
+        admission: Admission,
+        deliberation: "Deliberation | None" = None,
+        *,
+        told: bool = False,
     ) -> Plan:
         """`told`: nothing is sent by it."""
         draw = self._draw()
@@ -179,6 +226,7 @@ class Road:
             standings=found,
             latencies=self.vitals.latencies,
             draw=draw,
+            thought=None if deliberation is None else deliberation.thought,
         )
 
     async def _whole(self, trip: Trip) -> Delivery:
@@ -223,21 +271,31 @@ class Road:
             200, headers, trip.generation.label_bytes, content_type.encode(), chunks=held.pieces()
         )
 
+    def explain_refusal(self, ask: Ask, refusal: Refusal) -> Explanation:
+        """The plan of a request that nobody may serve: no candidate, and every rule."""
+        generation = self.generations.current
+        made = _nobody(read(ask), generation, refusal)
+        return Explanation(made, in_words(made), ask.request_id, generation.label)
+
     def _refuse(self, ask: Ask, envelope: Envelope, generation: Generation, refusal: Refusal) -> None:
         """A refusal by rule leaves a receipt that names every rule."""
-        made = Plan(
-            requested=envelope.model,
-            mode="named",
-            data_class=refusal.data_class,
-            candidates=(),
-            rejections=refusal.rejections,
-            generation=generation.number,
-            policy_version=generation.policy.version,
-            catalog_version=generation.catalog.version,
-        )
+        made = _nobody(envelope, generation, refusal)
         trip = Trip(ask, envelope, generation, made, ask.receipt_id)
         self._settler.settle(trip, "refused", problem=refusal.problem.kind)
         refusal.receipt_id = trip.receipt_id
+
+
+def _nobody(envelope: Envelope, generation: Generation, refusal: Refusal) -> Plan:
+    return Plan(
+        requested=envelope.model,
+        mode="named",
+        data_class=refusal.data_class,
+        candidates=(),
+        rejections=refusal.rejections,
+        generation=generation.number,
+        policy_version=generation.policy.version,
+        catalog_version=generation.catalog.version,
+    )
 
 
 def read(ask: Ask) -> Envelope:

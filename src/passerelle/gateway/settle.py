@@ -50,6 +50,8 @@ class Settler:
             return None
         trip.settled = True
         receipt = self._receipt(trip, outcome, problem)
+        if trip.deliberation is not None:
+            trip.deliberation.settled(receipt)
         if trip.turn is not None and outcome == "answered":
             turn = replace(trip.turn, provider=receipt.attempts[-1].provider)
             settlement = Settlement(receipt, settled(trip), _content(trip), turn)
@@ -68,7 +70,10 @@ class Settler:
     def settlement(self, trip: Trip, outcome: OutcomeKind, *, problem: str | None = None) -> Settlement:
         """What a trip leaves behind, for one that is booked together with its result: see `tell`."""
         trip.settled = True
-        return Settlement(self._receipt(trip, outcome, problem), settled(trip), _content(trip))
+        receipt = self._receipt(trip, outcome, problem)
+        if trip.deliberation is not None:
+            trip.deliberation.settled(receipt)
+        return Settlement(receipt, settled(trip), _content(trip))
 
     def tell(self, receipt: Receipt) -> None:
         """Metrics and the log line of a receipt that was booked."""

@@ -9,7 +9,7 @@ import msgspec
 from passerelle.codecs.base import Envelope, PathTarget
 from passerelle.core.conversation import Turn
 from passerelle.core.model import DataClass
-from passerelle.core.plan import Mode, Plan, Rejection
+from passerelle.core.plan import Affinity, Mode, Plan, Rejection
 from passerelle.core.principal import Principal, Priority, Way
 from passerelle.core.receipt import Attempt, HoldSettled
 from passerelle.core.request import Dialect, Request
@@ -27,6 +27,10 @@ class Wishes(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     strict: bool = False
     """Refuse rather than drop what a translation cannot carry."""
     session: str | None = None
+    """The conversation's name, as its client says it."""
+    affinity: Affinity | None = None
+    task: str | None = None
+    """What kind of work it is, as somebody says who knows."""
     keep_name: bool = False
     """Call the model in the answer what the caller called it: see `server.wishes`."""
     explain: bool = False
@@ -139,6 +143,8 @@ class Trip(msgspec.Struct):
     """How the answer is delivered."""
     ticket: Ticket | None = None
     """Its place among the requests under way."""
+    deliberation: Any = None
+    """What its plan was made from, where the choice of model was ours: see `gateway.choosing`."""
 
 
 def pass_over(trip: Trip, rejection: Rejection) -> None:

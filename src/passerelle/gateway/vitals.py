@@ -66,6 +66,8 @@ class Vitals:
         """`draw()` gives numbers in [0, 1). Without `charts` it is the only worker."""
         self.latencies: dict[str, float] = {}
         """Seconds to first content by deployment, where known: of all workers, as of a second ago."""
+        self.speeds: dict[str, float] = {}
+        """Output tokens a second by deployment, likewise."""
         self._metrics = metrics
         self._clock = clock
         self._draw = draw
@@ -86,6 +88,11 @@ class Vitals:
         self.rules = rules
         self._buckets_per_s = _WINDOW_BUCKETS / rules.window_s
         self._retry_buckets_per_s = _RETRY_BUCKETS / rules.retry_window_s
+
+    @property
+    def charts(self) -> Charts:
+        """The memory that this host's workers share."""
+        return self._charts
 
     # --- before the call
 
@@ -274,6 +281,8 @@ class Vitals:
             if first_s or whole_s:
                 self.latencies[place] = first_s or whole_s
                 self._metrics.speed.labels(place).set(speed)
+            if speed:
+                self.speeds[place] = speed
             if charts.last_failure_s(slot):
                 for circuit, breaker in charts.read(slot).breakers.items():
                     if breaker.last is not None:

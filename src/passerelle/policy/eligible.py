@@ -119,14 +119,14 @@ def _first_objection(
     deployment: Deployment, principal: Principal, request: RequestClass, rules: tuple[Rule, ...]
 ) -> Rejection | None:
     for patterns in principal.model_patterns:
-        if not _matches(deployment, patterns):
+        if not matches(deployment, patterns):
             return Rejection(
                 deployment.id,
                 "key.models",
                 f"this key may use {', '.join(f'`{p}`' for p in patterns) or 'no model'}",
             )
     deployment = _as_kept(deployment, request.features)
-    if request.allowed_models and not _matches(deployment, request.allowed_models):
+    if request.allowed_models and not matches(deployment, request.allowed_models):
         return Rejection(deployment.id, "request.models", "not in the request's own `x-passerelle-models`")
     for rule in rules:
         reason = rule.test(deployment)
@@ -149,7 +149,8 @@ def _as_kept(deployment: Deployment, features: frozenset[str]) -> Deployment:
     return replace(deployment, attributes=attributes)
 
 
-def _matches(deployment: Deployment, patterns: tuple[str, ...]) -> bool:
+def matches(deployment: Deployment, patterns: tuple[str, ...]) -> bool:
+    """Whether one of the patterns fits its model's id, its own, or `provider/model`."""
     names = (deployment.model.id, deployment.id, f"{deployment.provider}/{deployment.model.id}")
     return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 

@@ -4,39 +4,58 @@ Two questions, one shape of answer:
 
 - a *named* model: its deployments, by weight drawn with the request's own number, ailing ones last; an
   alias with several targets tries them in order;
-- `smart`: every eligible model, by a rule simple enough to say in a sentence per mode:
+- `smart`: every eligible model, by what is predicted of it: see `rank`.
 
-    quality    the best catalog quality, then the cheaper
-    balanced   the cheapest within 1.5 points of the best quality, then the others by quality
-    cost       the cheapest within 5.5 points of the best quality, then the others by quality
-    fast       the shortest measured time to first content, unmeasured ones after, then the cheaper
-
-Quality is the catalog's prior in points of 100, not a measurement. Models without one come after those
-with one; demo models after everything real; deployments that are put last for their health (see `standing`)
-after the rest. The same arguments always give the same plan. The windows of 1.5 and 5.5 points follow the
-modes that Azure Foundry's model router documents (learn.microsoft.com, "model router", read 2026-11-22).
+Demo models come after everything real; deployments that are put last for their health (see `standing`)
+after the rest. The same arguments always give the same plan.
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from passerelle.core.model import Deployment
-from passerelle.core.money import show
-from passerelle.core.plan import Candidate, Mode, Onward, Plan, Rejection
+from passerelle.core.plan import Candidate, Choice, Mode, Onward, Plan, Rejection
 from passerelle.router.standing import ALL_WELL, Standings
 
-WINDOW_POINTS: dict[Mode, float] = {"balanced": 1.5, "cost": 5.5}
+if TYPE_CHECKING:  # a named model needs none of it
+    from passerelle.router.quality.base import Estimate
+    from passerelle.router.utility import Prices
+
 MODE_WORDS: dict[Mode, str] = {
     "named": "the model was named",
     "quality": "the best quality first",
     "balanced": "the cheapest within 1.5 points of the best quality first",
     "cost": "the cheapest within 5.5 points of the best quality first",
-    "fast": "the quickest to first content first",
+    "fast": "the quickest to its whole answer first",
 }
 LAST = "put last: "
 """How the reason for that begins, at the end of a candidate's words."""
-_UNPRICED = 1 << 62
+
+
+class Figure(msgspec.Struct, frozen=True, gc=False):
+    """What a request will probably use at one deployment."""
+
+    cost_nanos: int | None
+    """None where no price is known."""
+    weighed_nanos: int | None
+    """What is weighed for it: see `core.plan.Candidate`."""
+    output_tokens: int | None = None
+    cached_tokens: int = 0
+    whole_s: float | None = None
+
+
+class Thought(msgspec.Struct, frozen=True, gc=False):
+    """What is predicted of a request whose model is to be chosen."""
+
+    choice: Choice
+    estimates: Mapping[str, "Estimate"]
+    """Predicted quality by model id. For a model without, the catalog's prior."""
+    figures: Mapping[str, Figure]
+    """By deployment id. For one without, `costs` is all that is known."""
+    prices: "Prices"
+    """What money and time are worth now."""
 
 
 class Scene(msgspec.Struct, frozen=True, gc=False):
@@ -60,27 +79,20 @@ class Scene(msgspec.Struct, frozen=True, gc=False):
     latencies: Mapping[str, float] = {}
     """Measured seconds to first content, by deployment id."""
     onward: Onward = Onward()
+    thought: Thought | None = None
+    """What is predicted, where a model is to be chosen; None: the catalog and `costs` are all there is."""
 
 
 def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
     """The order of trying. Never adds to `deployments`, never leaves one out."""
+    choice: Choice | None = None
     if scene.mode == "named":
-        ordered = _spread(deployments, scene)
+        candidates = _named(deployments, scene)
     else:
-        ordered = _rank(deployments, scene)
-    top = len(ordered)
-    candidates = tuple(
-        Candidate(
-            deployment=d.id,
-            model=d.model.id,
-            score=float(top - place),
-            quality=d.model.quality,
-            cost_nanos=scene.costs.get(d.id),
-            latency_s=scene.latencies.get(d.id),
-            because=_because(d, scene),
-        )
-        for place, d in enumerate(ordered)
-    )
+        # A gateway that is never asked for a choice does not load what choosing takes.
+        from passerelle.router.rank import ranked
+
+        candidates, choice = ranked(deployments, scene)
     return Plan(
         requested=scene.requested,
         mode=scene.mode,
@@ -92,6 +104,24 @@ def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
         catalog_version=scene.catalog_version,
         on_context_length=scene.onward.on_context_length,
         on_refusal=scene.onward.on_refusal,
+        choice=choice,
+    )
+
+
+def _named(deployments: tuple[Deployment, ...], scene: Scene) -> tuple[Candidate, ...]:
+    ordered = _spread(deployments, scene)
+    top = len(ordered)
+    return tuple(
+        Candidate(
+            deployment=d.id,
+            model=d.model.id,
+            score=float(top - place),
+            quality=d.model.quality,
+            cost_nanos=scene.costs.get(d.id),
+            latency_s=scene.latencies.get(d.id),
+            because=", ".join(said_of_place(d, scene)),
+        )
+        for place, d in enumerate(ordered)
     )
 
 
@@ -105,6 +135,8 @@ def in_words(plan: Plan) -> str:
         head = f"`{plan.requested}` goes to `{first.deployment}`: {MODE_WORDS[plan.mode]}"
         if first.because:
             head += f" ({first.because})"
+        if plan.choice is not None:
+            head += _choice_in_words(plan.choice, first)
         if eligible > 1:
             then = ", then ".join(f"`{c.deployment}`" for c in plan.candidates[1:4])
             head += f"; if it fails, {then}" + ("…" if eligible > 4 else "")
@@ -122,7 +154,27 @@ def in_words(plan: Plan) -> str:
     return f"{head}. {tail}."
 
 
-def _ailing(deployment: Deployment, scene: Scene) -> bool:
+def _choice_in_words(choice: Choice, first: Candidate) -> str:
+    said = ""
+    if not choice.known and choice.router_version:
+        said += "; of requests like this nothing is learned yet"
+        if choice.default is not None:
+            said += f", and the default is `{choice.default}`"
+    if choice.bound:
+        said += "; the request carries sealed reasoning of " + ", ".join(f"`{p}`" for p in choice.bound)
+    if choice.moved:
+        said += f"; the conversation leaves `{choice.stay}`: {choice.moved}"
+    elif choice.stay is not None and choice.stay == first.deployment:
+        said += "; the conversation stays where it is"
+    if choice.money_points:
+        said += f"; a budget is running short: a usual request is worth {choice.money_points:.1f} points"
+    if choice.explored:
+        said += "; tried to learn how it does"
+    return said
+
+
+def ailing(deployment: Deployment, scene: Scene) -> bool:
+    """Whether its health puts it last."""
     standing = scene.standings.get(deployment.id)
     return standing is not None and standing.last
 
@@ -147,47 +199,13 @@ def _spread(deployments: tuple[Deployment, ...], scene: Scene) -> list[Deploymen
         share = min(max(1 - (passed - mark) / chosen.weight, 0.0), 1 - 2**-53) if chosen.weight else 0.0
         drawn.append(chosen)
         left.remove(chosen)
-    return sorted(drawn, key=lambda d: (_ailing(d, scene), scene.tiers.get(d.id, 0), d.demo, d.retired))
+    return sorted(drawn, key=lambda d: (ailing(d, scene), scene.tiers.get(d.id, 0), d.demo, d.retired))
 
 
-def _rank(deployments: tuple[Deployment, ...], scene: Scene) -> list[Deployment]:
-    known = [
-        d.model.quality
-        for d in deployments
-        if d.model.quality is not None and not d.demo and not _ailing(d, scene)
-    ]
-    best = max(known, default=0.0)
-    window = WINDOW_POINTS.get(scene.mode, 0.0) / 100
-
-    def key(d: Deployment) -> tuple[bool, bool, float, float, str]:
-        quality = d.model.quality
-        cost = scene.costs.get(d.id)
-        price = float(_UNPRICED if cost is None else cost)
-        if scene.mode == "fast":
-            first = scene.latencies.get(d.id)
-            major, minor = (float("inf") if first is None else first), price
-        elif quality is not None and quality >= best - window and scene.mode != "quality":
-            major, minor = -2.0, price  # inside the window: price decides
-        else:
-            major, minor = (1.0 if quality is None else -quality), price
-        return (_ailing(d, scene), d.demo, major, minor, d.id)
-
-    return sorted(deployments, key=key)
-
-
-def _because(deployment: Deployment, scene: Scene) -> str:
-    said: list[str] = []
-    if scene.mode != "named":
-        quality = deployment.model.quality
-        said.append("quality unknown" if quality is None else f"quality {quality * 100:.1f}")
-        cost = scene.costs.get(deployment.id)
-        said.append("price unknown" if cost is None else f"about {show(cost)}")
-        first = scene.latencies.get(deployment.id)
-        if first is not None:
-            said.append(f"first content in {first:.2f} s")
-    if deployment.demo:
-        said.append("demo model")
+def said_of_place(deployment: Deployment, scene: Scene) -> list[str]:
+    """What a deployment's own state has to do with its place, in words."""
+    said = ["demo model"] if deployment.demo else []
     standing = scene.standings.get(deployment.id)
     if standing is not None:
         said.append(f"{LAST}{standing.why}" if standing.last else standing.why)
-    return ", ".join(said)
+    return said

@@ -7,8 +7,9 @@ import msgspec
 
 from passerelle.core.model import Model
 from passerelle.core.principal import Principal
-from passerelle.gateway.admit import SMART, visible_models
+from passerelle.gateway.admit import visible_models
 from passerelle.gateway.generation import Generations
+from passerelle.gateway.smart import SMART, aliases_of, meant
 
 _LONG_AGO = "2023-01-01"
 """Said where the catalog knows no release date, because SDKs want one."""
@@ -34,7 +35,8 @@ class ModelList:
         self._generations = generations
 
     def visible(self, principal: Principal) -> list[Listing]:
-        """Every model with a deployment this key may use, by id; `smart` first when there is a choice."""
+        """Every model with a deployment this key may use, by id; `smart` and the
+        aliases for it first when there is a choice."""
         generation = self._generations.current
         models = {d.model.id: d.model for d in visible_models(generation, principal)}
         listings = [_listing(models[name]) for name in sorted(models)]
@@ -42,14 +44,16 @@ class ModelList:
             smart = Listing(
                 SMART, "passerelle", "Chosen per request", _released(_LONG_AGO), None, None, False
             )
-            listings.insert(0, smart)
+            aliases = aliases_of(generation.router, principal)
+            listings[:0] = [smart, *(msgspec.structs.replace(smart, id=name) for name in aliases)]
         return listings
 
     def find(self, principal: Principal, name: str) -> Listing | None:
         """The model that `name` (an id, alias or cloud id) means, if this key may know of it."""
-        if name == SMART:
-            return next((m for m in self.visible(principal) if m.id == SMART), None)
         generation = self._generations.current
+        if meant(generation.router, principal, name) is not None:
+            asked = name if name == SMART else name.casefold()
+            return next((m for m in self.visible(principal) if m.id == asked), None)
         visible = {d.id for d in visible_models(generation, principal)}
         for deployment in generation.catalog.resolve(name):
             if deployment.id in visible:

@@ -96,6 +96,9 @@ WANTED = frozenset(
         b"x-api-key",
         b"x-goog-api-key",
         b"x-claude-code-session-id",
+        b"session-id",
+        b"session_id",
+        b"x-passerelle-affinity",
         b"x-passerelle-continue",
         b"x-passerelle-data-class",
         b"x-passerelle-delivery",
@@ -107,7 +110,9 @@ WANTED = frozenset(
         b"x-passerelle-session",
         b"x-passerelle-strict",
         b"x-passerelle-tags",
+        b"x-passerelle-task",
         b"x-request-id",
+        b"x-session-affinity",
         b"x-session-id",
     }
 )

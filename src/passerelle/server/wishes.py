@@ -4,19 +4,30 @@ from typing import get_args
 
 from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.model import DATA_CLASSES, DataClass
-from passerelle.core.plan import Mode
+from passerelle.core.plan import Affinity, Mode
 from passerelle.core.principal import PRIORITIES, Priority, Way
 from passerelle.gateway.trip import NO_WISHES, Wishes
 from passerelle.server.route import WANTED
 
 _MODES: tuple[Mode, ...] = tuple(m for m in get_args(Mode) if m != "named")
 _WAYS: tuple[Way, ...] = get_args(Way)
+_AFFINITIES: tuple[Affinity, ...] = get_args(Affinity)
 _PREFIX = b"x-passerelle-"
 _CLAUDE_CODE = b"x-claude-code-session-id"
 """Claude Code sends it, and leaves out of its next request every thought of an answer whose `model` is not
 the name it asked for (2.1.197, read and seen 2026-11-22): with an alias, or another maker's model, no thought
 and no thought signature would ever come back. It alone is answered under the name it used."""
-_SESSIONS = (b"x-passerelle-session", _CLAUDE_CODE, b"x-session-id")
+_SESSIONS = (
+    b"x-passerelle-session",
+    _CLAUDE_CODE,
+    b"x-session-id",
+    b"session-id",
+    b"x-session-affinity",
+    b"session_id",
+)
+"""What names a conversation, the surest first. opencode sends `x-session-id` and `x-session-affinity`
+(coder/coder, pull request 26140), Codex CLI `session-id` (0.169, seen), and `session_id` before; read
+2026-11-22. Gemini CLI sends none: there the opening of the conversation tells."""
 _FORWARDED = (b"anthropic-beta", b"anthropic-version", b"openai-beta")
 _READ = frozenset({*_SESSIONS, *(name for name in WANTED if name.startswith(_PREFIX))})
 _LIST_BOUND = 32
@@ -45,6 +56,8 @@ def read_wishes(headers: dict[bytes, bytes], path_tags: str = "") -> Wishes:
         tags=_words(headers, "x-passerelle-tags"),
         strict=_flag(headers, "x-passerelle-strict"),
         session=session,
+        affinity=_affinity(headers),
+        task=_task(headers),
         keep_name=_CLAUDE_CODE in headers,
         explain=_flag(headers, "x-passerelle-plan"),
         delivery=_delivery(headers),
@@ -77,6 +90,26 @@ def _mode(headers: dict[bytes, bytes]) -> Mode | None:
         if raw == mode.encode():
             return mode
     raise _bad("x-passerelle-mode", _text(raw), "one of " + ", ".join(f"`{m}`" for m in _MODES))
+
+
+def _affinity(headers: dict[bytes, bytes]) -> Affinity | None:
+    raw = headers.get(b"x-passerelle-affinity")
+    if raw is None:
+        return None
+    for affinity in _AFFINITIES:
+        if raw == affinity.encode():
+            return affinity
+    raise _bad("x-passerelle-affinity", _text(raw), "one of " + ", ".join(f"`{a}`" for a in _AFFINITIES))
+
+
+def _task(headers: dict[bytes, bytes]) -> str | None:
+    raw = headers.get(b"x-passerelle-task")
+    if raw is None:
+        return None
+    task = _text(raw).strip()
+    if not task or len(task) > _WORD_BOUND:
+        raise _bad("x-passerelle-task", task, f"a word of at most {_WORD_BOUND} characters, such as `code`")
+    return task
 
 
 def _delivery(headers: dict[bytes, bytes]) -> Way | None:

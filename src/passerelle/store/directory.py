@@ -164,6 +164,7 @@ class Directory(msgspec.Struct, frozen=True):
                 rights=rights.intersect(levels),
                 model_patterns=rights.model_patterns(levels),
                 budgets=self._budgets_of(row),
+                org_name=organisation.name,
             ),
             state="revoked" if off else "active",
         )

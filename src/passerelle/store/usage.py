@@ -71,7 +71,7 @@ class LedgerRow(msgspec.Struct, frozen=True):
 
 
 class UsageBook:
-    """Reading usage. Every query names its organisation."""
+    """Reading usage. Every query names its organisation, but for `spent_at`."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -106,6 +106,19 @@ class UsageBook:
         with self._database.read() as connection:
             rows = connection.execute(query).mappings().all()
         return reports.roll_up([_row(row, models) for row in rows if row["attempts"]], by)
+
+    def spent_at(self, provider: str, deployment: str | None, currency: str, *, since: int) -> int:
+        """Nanos spent at a provider, or at one deployment of it, since the hour of `since` (Unix
+        nanoseconds), by every organisation: what counts towards a commitment of the installation.
+        """
+        table = usage_hour
+        query = select(func.coalesce(func.sum(table.c.amount_nanos), 0)).where(
+            table.c.provider == provider, table.c.currency == currency, table.c.hour >= since // _HOUR_NS
+        )
+        if deployment is not None:
+            query = query.where(table.c.deployment == deployment)
+        with self._database.read() as connection:
+            return int(connection.scalar(query) or 0)
 
     def rows(
         self, org_id: str, *, limit: int = 100, before: str | None = None, receipt_id: str | None = None

@@ -12,8 +12,9 @@ from passerelle import __version__
 from passerelle.core.clock import Clock
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.gateway.generation import Generations, ReloadOutcome
+from passerelle.gateway.road import Road
 from passerelle.gateway.vitals import Vitals
-from passerelle.server.api import config, drill, keys, me, models, receipts, usage
+from passerelle.server.api import config, drill, keys, me, models, plan, receipts, usage
 from passerelle.server.api.guard import Guarded
 from passerelle.server.route import Management
 from passerelle.store import Store, StoreUnavailable
@@ -27,6 +28,7 @@ class Context(msgspec.Struct, frozen=True, eq=False):
     vitals: Vitals
     reload: Callable[[], Awaitable[ReloadOutcome]]
     clock: Clock
+    road: Road
 
 
 def build(context: Context) -> Management:
@@ -48,6 +50,7 @@ def build(context: Context) -> Management:
     config.add(guarded, context.store, context.generations, context.reload)
 
     drill.add(guarded, context.store, context.generations, context.clock)
+    plan.add(guarded, context.road, context.clock)
 
     @guarded.route("GET", "/openapi.json", "model:list", include_in_schema=False)
     async def describe() -> dict[str, object]:

@@ -8,6 +8,7 @@ from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from passerelle.core.errors import Problem, ProblemError
+from passerelle.core.plan import Affinity, SmartMode
 from passerelle.core.principal import ROLE_PERMISSIONS, Key, Principal, Priority, Rights
 from passerelle.server.api.guard import Guarded, caller
 from passerelle.store import Store
@@ -28,6 +29,8 @@ class NewKey(BaseModel):
     requests_per_minute: int | None = Field(default=None, ge=1)
     concurrency: int | None = Field(default=None, ge=1)
     priority: Priority | None = None
+    mode: SmartMode | None = None
+    affinity: Affinity | None = None
 
 
 def add(guarded: Guarded, store: Store) -> None:
@@ -84,6 +87,8 @@ def _narrowed(maker: Rights, new: NewKey) -> Rights:
         requests_per_minute=_least(maker.requests_per_minute, new.requests_per_minute),
         concurrency=_least(maker.concurrency, new.concurrency),
         priority=intersect([maker, Rights(priority=new.priority)]).priority,
+        mode=new.mode or maker.mode,
+        affinity=new.affinity or maker.affinity,
     )
 
 

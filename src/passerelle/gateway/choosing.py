@@ -1,0 +1,277 @@
+"""What a choice rests on: everything that is predicted of a request, gathered before its plan is made.
+
+Loaded when a request leaves the choice of model to us for the first time: who names models never pays for it.
+
+    see         the request, once: what is asked, which conversation it is, what it is bound to
+    estimates   the quality of each eligible model (`judgement`)
+    figures     the cost, the length and the time at each eligible place
+    prices      what money and time are worth now (`pacing`)
+
+The order itself is made from these by `router.rank`, and is made from nothing else. What settles teaches the
+lengths of answers, how well caches keep, and where the conversation is now.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from passerelle.codecs.base import Envelope
+from passerelle.core.clock import Clock
+from passerelle.core.model import Deployment, Price
+from passerelle.core.plan import Choice
+from passerelle.core.receipt import Receipt
+from passerelle.core.usage import Usage
+from passerelle.gateway.admit import Admission
+from passerelle.gateway.charts import fingerprint
+from passerelle.gateway.generation import Generation
+from passerelle.gateway.judgement import Judgement
+from passerelle.gateway.pacing import Pacer
+from passerelle.gateway.sighting import Seen, see
+from passerelle.gateway.trip import Ask
+from passerelle.gateway.vitals import Vitals
+from passerelle.gateway.whereabouts import Turn, Whereabouts
+from passerelle.ledger.price import cost
+from passerelle.router.cost import CACHE_S, Caches, Lengths, a_turn, marginal, turns_ahead
+from passerelle.router.plan import Figure, Thought
+from passerelle.router.quality.base import Estimate
+from passerelle.router.utility import Prices
+
+_USUAL_SHARE = 0.02
+_MOST_TENANTS = 4096
+
+
+class Chooser:
+    """One per worker. Its state is what settled here, and what the host's workers share."""
+
+    def __init__(self, clock: Clock, judgement: Judgement, vitals: Vitals, pacer: Pacer) -> None:
+        self.judgement = judgement
+        self.lengths = Lengths()
+        self.caches = Caches()
+        self.pacer = pacer
+        self._clock = clock
+        self._vitals = vitals
+        self._whereabouts = Whereabouts(vitals.charts)
+        self._usual: dict[str, float] = {}
+        """What a usual request of an organisation costs at the best place for it, in nanos."""
+        self._places: tuple[Generation, Mapping[int, Deployment]] | None = None
+
+    def think(
+        self, ask: Ask, envelope: Envelope, generation: Generation, admission: Admission
+    ) -> "Deliberation":
+        """All that the plan of this request rests on."""
+        org, rules, principal = ask.principal.org_id, generation.router, ask.principal
+        seen = see(ask, envelope)
+        sight, judgement = seen.sight, self.judgement
+        found = self._found(seen, generation)
+        stay = found.place if found is not None and found.goes_on else None
+        priors = {d.model.id: d.model.quality for d in admission.deployments}
+        estimates = judgement.estimates(org, sight, priors)
+        turns = turns_ahead(seen.turn, tools=bool(sight.tools), conversation=admission.affinity != "none")
+        if rules.pacing:
+            self.pacer.watch(principal)
+        prices = Prices(
+            second=rules.second_points,
+            money=self.pacer.points(principal) if rules.pacing else 0.0,
+            usual_nanos=int(self._usual.get(org, 0.0)),
+        )
+        choice = Choice(
+            router_version=judgement.version(org),
+            known=any(estimate.known for estimate in estimates.values()),
+            task=sight.task,
+            features=judgement.pack(org, sight),
+            default=admission.default,
+            affinity=admission.affinity,
+            stay=None if stay is None else stay.id,
+            warm=stay is not None and found is not None and found.warm,
+            bound=_bound(ask, seen, stay, admission.deployments),
+            turns=turns,
+            money_points=round(prices.money, 6),
+            usual_nanos=prices.usual_nanos if prices.money else None,
+            second_points=prices.second,
+            explore=judgement.explores(org),
+        )
+        warm = _warm(found, seen, admission.affinity)
+        figures = self._figures(envelope, seen, admission, warm, turns)
+        return Deliberation(
+            self,
+            Thought(choice, estimates, figures, prices),
+            seen,
+            generation,
+            envelope.answers,
+            warm,
+            _best_nanos(admission.deployments, estimates, figures),
+        )
+
+    def _found(self, seen: Seen, generation: Generation) -> "_Found | None":
+        """Where the conversation is."""
+        for name in (seen.opened, seen.called):
+            turn = None if name is None else self._whereabouts.find(name)
+            place = None if turn is None else self._place_of(turn.place, generation)
+            if turn is not None and place is not None:
+                warm = self._clock.monotonic_s() - turn.at_s < CACHE_S
+                # Who asks the same first question again begins anew, though the place may have its prompt.
+                goes_on = seen.turn > 1 or name is seen.called
+                return _Found(place, turn, warm, goes_on)
+        return None
+
+    def _place_of(self, name: int, generation: Generation) -> Deployment | None:
+        if self._places is None or self._places[0] is not generation:
+            self._places = generation, {fingerprint(d.id): d for d in generation.catalog.deployments}
+        return self._places[1].get(name)
+
+    def _figures(
+        self,
+        envelope: Envelope,
+        seen: Seen,
+        admission: Admission,
+        warm: tuple[str, float] | None,
+        turns: int,
+    ) -> dict[str, Figure]:
+        figures: dict[str, Figure] = {}
+        lengths: dict[str, int] = {}
+        tokens, task, commitments = seen.sight.input_tokens, seen.sight.task or "", self.pacer.commitments
+        for deployment in admission.deployments:
+            place, model, price = deployment.id, deployment.model.id, deployment.effective_price
+            answer = lengths.get(model)
+            if answer is None:
+                answer = self.lengths.expected(model, task, most=envelope.max_output_tokens)
+                answer = lengths[model] = answer * envelope.answers
+            now = weighed = None
+            cached = 0
+            if price is not None:
+                share = warm[1] if warm is not None and warm[0] == place else 0.0
+                now, cached = self._cost(place, price, tokens, answer, share, writes=turns > 1 or share > 0)
+                weighed = marginal(now, deployment.provider, place, commitments)
+                if turns > 1:
+                    later, _ = self._cost(place, price, tokens, answer, 1.0, writes=True)
+                    later = marginal(later, deployment.provider, place, commitments)
+                    weighed = a_turn(weighed, later, turns)
+            figures[place] = Figure(now, weighed, answer, cached, self._whole_s(place, answer))
+        return figures
+
+    def _cost(
+        self, place: str, price: Price, tokens: int, answer: int, share: float, *, writes: bool
+    ) -> tuple[int, int]:
+        """What a turn costs there when so large a share of its prompt was there before, and how many tokens
+        of it are read from the cache. A price that has no figure for a cache has none.
+        """
+        cached = written = 0
+        if share and price.cache_read is not None:
+            cached = int(tokens * share * self.caches.read_share(place))
+        if writes and price.cache_write_5m is not None:
+            written = int((tokens - cached) * self.caches.write_share(place))
+        usage = Usage(
+            input_tokens=tokens - cached - written,
+            cache_read_tokens=cached,
+            cache_write_5m_tokens=written,
+            output_tokens=answer,
+        )
+        return cost(usage, price), cached
+
+    def _whole_s(self, place: str, answer: int) -> float | None:
+        """Seconds to the whole answer: as long as its tokens take, and at least as the first of them does."""
+        first, speed = self._vitals.latencies.get(place), self._vitals.speeds.get(place)
+        if first is None:
+            return None
+        return first if speed is None else max(first, answer / speed)
+
+    def settled(self, deliberation: "Deliberation", receipt: Receipt) -> None:
+        """Learn from a request that was answered."""
+        attempt = receipt.attempts[-1]
+        place = deliberation.generation.catalog.by_id.get(attempt.deployment)
+        if place is None:
+            return
+        seen, usage = deliberation.seen, attempt.usage
+        if usage.source == "provider":
+            output = usage.total_output_tokens // deliberation.answers
+            self.lengths.add(place.model.id, seen.sight.task or "", output)
+            warm = deliberation.warm
+            had = warm[1] * usage.total_input_tokens if warm is not None and warm[0] == place.id else 0
+            self.caches.add(
+                place.id,
+                fresh=usage.input_tokens,
+                read=usage.cache_read_tokens,
+                written=usage.cache_write_tokens,
+                had=int(had),
+            )
+        turn = Turn(fingerprint(place.id), self._clock.monotonic_s(), seen.sight.input_tokens)
+        for name in (seen.opened, seen.called):
+            if name is not None:
+                self._whereabouts.keep(name, turn)
+        self._note_usual(receipt.org_id, deliberation.best_nanos)
+
+    def _note_usual(self, org: str, nanos: int | None) -> None:
+        """What the best place would have cost: not what was chosen, or the price of money, which is told in
+        usual requests, would fall with every saving that it brings.
+        """
+        if not nanos:
+            return
+        before = self._usual.pop(org, None)
+        if before is None and len(self._usual) >= _MOST_TENANTS:
+            del self._usual[next(iter(self._usual))]
+        self._usual[org] = nanos if before is None else before + _USUAL_SHARE * (nanos - before)
+
+
+class _Found(msgspec.Struct, frozen=True, gc=False):
+    """Where a conversation had its last turn."""
+
+    place: Deployment
+    turn: Turn
+    warm: bool
+    """It is so short a time ago that its prompt should still be cached."""
+    goes_on: bool
+    """This request is its next turn."""
+
+
+class Deliberation(msgspec.Struct, frozen=True, gc=False):
+    """What a plan was made from, kept until the request settles."""
+
+    chooser: Chooser
+    thought: Thought
+    seen: Seen
+    generation: Generation
+    answers: int
+    warm: tuple[str, float] | None
+    """The place whose cache should have the conversation, and the share of this prompt that it has seen."""
+    best_nanos: int | None
+    """What the request costs where its quality is the best."""
+
+    def settled(self, receipt: Receipt) -> None:
+        """The request is over."""
+        if receipt.outcome == "answered" and receipt.attempts:
+            self.chooser.settled(self, receipt)
+
+
+def _warm(found: "_Found | None", seen: Seen, affinity: str) -> tuple[str, float] | None:
+    if found is None or affinity == "none" or not found.warm:
+        return None
+    return found.place.id, min(1.0, found.turn.tokens / max(seen.sight.input_tokens, 1))
+
+
+def _bound(
+    ask: Ask, seen: Seen, stay: Deployment | None, deployments: Sequence[Deployment]
+) -> tuple[str, ...]:
+    """The providers that can read the sealed reasoning of the request: the one that had the last turn, or,
+    where that is not remembered, those that speak the dialect it was sealed in.
+    """
+    kept = ask.keeping.opaque if ask.keeping is not None else ()
+    if kept:
+        return tuple(sorted({provider for _, provider in kept}))
+    if not seen.sealed:
+        return ()
+    if stay is not None:
+        return (stay.provider,)
+    return tuple(
+        sorted({d.provider for d in deployments if not seen.sealed.isdisjoint({d.dialect, *d.also})})
+    )
+
+
+def _best_nanos(
+    deployments: Sequence[Deployment], estimates: Mapping[str, Estimate], figures: Mapping[str, Figure]
+) -> int | None:
+    best: tuple[float, str] | None = None
+    for deployment in deployments:
+        estimate = estimates.get(deployment.model.id)
+        if estimate is not None and (best is None or (estimate.mean, deployment.id) > best):
+            best = estimate.mean, deployment.id
+    return None if best is None else figures[best[1]].cost_nanos

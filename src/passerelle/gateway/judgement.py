@@ -1,0 +1,57 @@
+"""Who predicts quality: what is learned of an organisation's requests, or the catalog where nothing is."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from passerelle.router.quality.base import Estimate, Sight
+
+PRIOR_WIDTH = 0.15
+"""The catalog's figures are coarse tiers: two models of one may well be so far apart on one tenant's work."""
+
+
+class Judgement(Protocol):
+    """Predicts the quality of models on an organisation's requests. Deterministic, quick, without I/O."""
+
+    def version(self, org_id: str) -> str:
+        """Names the state that speaks: receipts keep it."""
+
+    def estimates(
+        self, org_id: str, sight: Sight, priors: Mapping[str, float | None]
+    ) -> Mapping[str, Estimate]:
+        """The quality of the models that `priors` names, with what the catalog says of each. A model may be
+        left out: then the catalog's figure stands.
+        """
+
+    def pack(self, org_id: str, sight: Sight) -> bytes | None:
+        """What a receipt keeps of the request, to predict and to learn from it later; None: nothing."""
+
+    def explores(self, org_id: str) -> float:
+        """The share of its requests that the organisation lets be tried at another place near the best."""
+
+
+class ByPrior:
+    """The catalog alone: nothing is learned, and nothing is known."""
+
+    def version(self, org_id: str) -> str:
+        """There is one state."""
+        return "prior"
+
+    def estimates(
+        self, org_id: str, sight: Sight, priors: Mapping[str, float | None]
+    ) -> Mapping[str, Estimate]:
+        """The catalog's figure, give or take a tier."""
+        return {
+            model: Estimate(
+                mean, max(mean - PRIOR_WIDTH, 0.0), min(mean + PRIOR_WIDTH, 1.0), outcomes=0, known=False
+            )
+            for model, mean in priors.items()
+            if mean is not None
+        }
+
+    def pack(self, org_id: str, sight: Sight) -> bytes | None:
+        """Nothing can be learned from it without its features."""
+        return None
+
+    def explores(self, org_id: str) -> float:
+        """There is nobody to learn."""
+        return 0.0

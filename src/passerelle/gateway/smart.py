@@ -1,0 +1,116 @@
+"""What `smart` and the aliases for it mean for a caller, as the configuration says it.
+
+The nearest word counts: the request's own, the alias's, the key's, the organisation's, everybody's.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from passerelle.core.plan import Affinity, Mode, SmartMode
+from passerelle.core.principal import Principal
+from passerelle.ledger.periods import PeriodKind
+
+SMART = "smart"
+
+
+class Smart(msgspec.Struct, frozen=True):
+    """`[router.aliases.NAME]`: a choice among these models, in this way."""
+
+    family: str | None = None
+    mode: SmartMode | None = None
+    models: tuple[str, ...] = ()
+    """Names and patterns; empty: all."""
+    default_model: str | None = None
+    affinity: Affinity | None = None
+
+
+PLAIN = Smart()
+NO_ALIASES: Mapping[str, Smart] = {}
+
+
+class Tenant(msgspec.Struct, frozen=True):
+    """`[router.organisations.NAME]`: what differs for one organisation."""
+
+    mode: SmartMode | None = None
+    default_model: str | None = None
+    affinity: Affinity | None = None
+    aliases: Mapping[str, Smart] = {}
+    """By their names, casefolded."""
+
+
+NOBODY = Tenant()
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """`[[commitments]]`: what is paid for whether it is used or not."""
+
+    provider: str
+    amount: int
+    """Nanos."""
+    deployment: str | None = None
+    period: PeriodKind = "month"
+    currency: str = "USD"
+
+
+class RouterRules(msgspec.Struct, frozen=True):
+    """What of `[router]` a choice goes by."""
+
+    smart_mode: SmartMode = "balanced"
+    default_model: str | None = None
+    affinity: Affinity = "adaptive"
+    pacing: bool = True
+    second_points: float = 0.0
+    aliases: Mapping[str, Smart] = {}
+    """By their names, casefolded."""
+    organisations: Mapping[str, Tenant] = {}
+    """By id or name."""
+    commitments: tuple[Committed, ...] = ()
+
+    def tenant(self, principal: Principal) -> Tenant:
+        """What differs for the caller's organisation."""
+        if not self.organisations:
+            return NOBODY
+        found = self.organisations.get(principal.org_id) or self.organisations.get(principal.org_name)
+        return found or NOBODY
+
+
+def meant(rules: RouterRules, principal: Principal, model: str) -> Smart | None:
+    """The choice that a name asks for; None where it names a model."""
+    if is_smart(model):
+        return Smart(family=model.partition("/")[2] or None) if model != SMART else PLAIN
+    if not (rules.aliases or rules.organisations):
+        return None
+    name = model.casefold()
+    return rules.tenant(principal).aliases.get(name) or rules.aliases.get(name)
+
+
+def aliases_of(rules: RouterRules, principal: Principal) -> list[str]:
+    """The aliases that the caller may ask for, sorted."""
+    return sorted({*rules.aliases, *rules.tenant(principal).aliases})
+
+
+def mode_of(rules: RouterRules, principal: Principal, smart: Smart, wish: Mode | None) -> Mode:
+    """How it chooses for this caller."""
+    return wish or smart.mode or principal.rights.mode or rules.tenant(principal).mode or rules.smart_mode
+
+
+def default_of(rules: RouterRules, principal: Principal, smart: Smart) -> str | None:
+    """What is taken first where nothing is known of a request."""
+    return smart.default_model or rules.tenant(principal).default_model or rules.default_model
+
+
+def affinity_of(rules: RouterRules, principal: Principal, smart: Smart, wish: Affinity | None) -> Affinity:
+    """Whether its conversations stay where they are."""
+    return (
+        wish
+        or smart.affinity
+        or principal.rights.affinity
+        or rules.tenant(principal).affinity
+        or rules.affinity
+    )
+
+
+def is_smart(model: str) -> bool:
+    """Whether the choice of model is left to us by the router's own name: `smart`, or `smart/{family}`."""
+    return model == SMART or model.startswith("smart/")
