@@ -1,0 +1,254 @@
+"""The learner: all levels together. Fitted from a table of outcomes, then changed by one outcome at a time.
+
+    catalog prior → mean of the task → linear heads → words → memory of neighbours → calibration
+
+Each level corrects what the ones before left, and is trusted as far as it has shown (`stack`). Fitting is a
+matter of seconds, an update of a millisecond, an estimate of half of one. No clock, no chance: randomness is
+drawn from the seed given to `fit`.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from passerelle.router.embed import STATIC_DIMS, Static
+from passerelle.router.quality import calibrate, lexical, memory, state
+from passerelle.router.quality.base import Estimate, Estimates, Floats, Sight
+from passerelle.router.quality.drift import RECENT, Watch
+from passerelle.router.quality.fit import LEXICAL_PENALTY, Ints, clusters, fit, nearest
+from passerelle.router.quality.linear import DIMS, F64, Head, Space, ridge
+from passerelle.router.quality.mind import Mind, Newcomer
+from passerelle.router.quality.tally import Tally
+from passerelle.router.quality.view import Seen, View, pack, see, together
+
+KEEP = 0.9995
+"""What an outcome leaves of the weight of those before it: half after 1,400 outcomes of the model."""
+_GUESS_PENALTY = 3.0
+_AFTER_CHANGE = 0.03
+_KNOWN_LEAST = 30
+
+
+class StackedLearner:
+    """See `base.Learner`. `static` gives vectors of words; without it the words themselves must do."""
+
+    def __init__(self, static: Static | None = None, *, keep: float = KEEP) -> None:
+        self._static = static
+        self._keep = keep
+        self._mind = Mind()
+
+    @property
+    def version(self) -> str:
+        """A digest of all that was learned, in order."""
+        return f"q{state.FORMAT}-{self._mind.digest.hex()[:12] or 'prior'}"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those of which there were outcomes."""
+        return tuple(self._mind.models)
+
+    def set_priors(self, priors: Mapping[str, float]) -> None:
+        """See `base.Learner`."""
+        mind = self._mind
+        mind.priors = dict(sorted(priors.items()))
+        mind.digest = _digest(mind.digest, repr(mind.priors).encode())
+
+    def pack(self, sight: Sight) -> bytes:
+        """See `base.Learner`."""
+        return sight.features if sight.features is not None else pack(sight, self._static)
+
+    def estimate(self, sight: Sight, models: Sequence[str]) -> dict[str, Estimate]:
+        """See `base.Learner`."""
+        mind = self._mind
+        said = self.estimates([sight], models)
+        counts = dict(zip(mind.models, mind.outcomes, strict=True))
+        return {
+            name: Estimate(
+                mean=float(said.mean[0, k]),
+                low=float(said.low[0, k]),
+                high=float(said.high[0, k]),
+                outcomes=counts.get(name, 0),
+                known=bool(said.known[0]) and counts.get(name, 0) >= _KNOWN_LEAST,
+            )
+            for k, name in enumerate(models)
+        }
+
+    def estimates(self, sights: Sequence[Sight], models: Sequence[str]) -> Estimates:
+        """See `base.Learner`."""
+        view = together([see(sight, self._static) for sight in sights])
+        return self._mind.estimates(view, list(sights), list(models))
+
+    def fit(self, sights: Sequence[Sight], models: Sequence[str], scores: Floats, seed: int = 0) -> None:
+        """See `base.Learner`. ValueError when `scores` is of another shape than requests × models."""
+        if scores.shape != (len(sights), len(models)):
+            raise ValueError(
+                f"`scores` is {scores.shape} for {len(sights)} requests and {len(models)} models; give one row "
+                "per request and one column per model"
+            )
+        mind = Mind()
+        mind.priors = self._mind.priors
+        mind.digest = _digest(repr((list(models), seed, mind.priors)).encode(), np.asarray(scores).tobytes())
+        if not len(sights):
+            self._mind = mind
+            return
+        packed = [self.pack(sight) for sight in sights]
+        for sight, one in zip(sights, packed, strict=True):
+            mind.digest = _digest(mind.digest, one + (sight.task or "\0").encode())
+        view = together([see(Sight("", features=one), None) for one in packed])
+        mind.space = Space.around(view.figures, view.static)
+        points = mind.space.of(view.figures, view.static)
+        task = _tasks(mind, sights, points, seed)
+        mind.models = list(models)
+        mind.tally = Tally(len(mind.tasks) + len(mind.kinds), len(models))
+        _take(mind, view, points, task, np.clip(np.asarray(scores, np.float64), 0.0, 1.0), seed)
+        self._mind = mind
+
+    def update(self, sight: Sight, model: str, score: float, weight: float = 1.0) -> None:
+        """See `base.Learner`."""
+        mind = self._mind
+        packed = self.pack(sight)
+        note = f"{model}\0{score!r}\0{weight!r}\0{sight.task!r}".encode()
+        mind.digest = _digest(mind.digest, packed + note)
+        score = min(max(score, 0.0), 1.0)
+        seen = see(Sight("", features=packed), None)
+        view = together([seen])
+        points = mind.space.of(view.figures, view.static)
+        own = _place(mind, model)
+        _name(mind, sight.task)
+        self._learn(sight, view, points, own, score, weight)
+
+    def _learn(self, sight: Sight, view: View, points: F64, own: int, score: float, weight: float) -> None:
+        mind = self._mind
+        point = points[0]
+        levels, _ = mind.levels(view, points)
+        level = mind.tally.levels(mind.prior())
+        share = mind.task_of([sight], points)[0]
+        base = share @ mind.tally.base(level) + (1 - share.sum()) * level
+        said = base + mind.near.of(levels)[0]
+        if own in mind.newcomers:
+            newcomer = mind.newcomers[own]
+            newcomer.outcomes += weight
+            guess = said - level + level[own]
+            newcomer.wrong += weight * (score - guess) ** 2
+        changed = mind.watches[own].note(weight * (score - min(max(float(said[own]), 0.0), 1.0)))
+        left = score - float(base[own])
+        _count(mind.tally, share, own, score, weight, self._keep)
+        mind.heads[own].learn(point, left, weight=weight, keep=self._keep)
+        mind.shared.learn(point, float(np.mean(left)), weight=weight / len(mind.models), keep=1.0)
+        value = view.weighed(mind.scale)
+        step = weight * (left - float(levels[0][0, own]) - float(levels[1][0, own])) / (3 * LEXICAL_PENALTY)
+        mind.words[view.bucket, own] += np.float32(step) * value
+        row = np.full(len(mind.models), np.nan, np.float32)
+        row[own] = left
+        mind.memory.put(np.asarray(point[-STATIC_DIMS:], np.float32), row)
+        mind.outcomes[own] += 1
+        if changed:
+            _begin_anew(mind, own)
+
+    def state(self) -> bytes:
+        """See `base.Learner`."""
+        return state.save(self._mind)
+
+    @classmethod
+    def from_state(cls, data: bytes, static: Static | None = None, *, keep: float = KEEP) -> "StackedLearner":
+        """The learner that gave this state. ValueError for anything else."""
+        learner = cls(static, keep=keep)
+        learner._mind = state.load(data)
+        return learner
+
+
+def _tasks(mind: Mind, sights: Sequence[Sight], points: F64, seed: int) -> Ints:
+    """The row of the tally of each request, and in `mind` what gives later ones theirs."""
+    names = sorted({sight.task for sight in sights if sight.task is not None})
+    mind.tasks = {name: row for row, name in enumerate(names)}
+    task = np.array([mind.tasks.get(s.task, -1) if s.task is not None else -1 for s in sights], np.int64)
+    named = task >= 0
+    if named.any():
+        hot = np.zeros((len(sights), len(names)))
+        hot[np.flatnonzero(named), task[named]] = 1.0
+        mind.guess = ridge(points[named], hot[named], _GUESS_PENALTY)
+        mind.guessed = list(range(len(names)))
+        if not named.all():
+            task[~named] = np.argmax(points[~named] @ mind.guess, axis=1)
+        return task
+    mind.middles = clusters(points, seed)
+    mind.kinds = list(range(len(mind.middles)))
+    return nearest(np.asarray(points[:, 1:], np.float32), mind.middles)
+
+
+def _take(mind: Mind, view: View, points: F64, task: Ints, scores: F64, seed: int) -> None:
+    """Fit every level into `mind`."""
+    found = fit(view, points, task, mind.tally, scores, mind.prior(), seed)
+    mind.penalty = found.penalty
+    seen = np.isfinite(scores)
+    spreads: dict[bytes, F64] = {}
+    mind.heads = []
+    for column in range(len(mind.models)):
+        rows = seen[:, column]
+        key = rows.tobytes()
+        if key not in spreads:
+            gram = found.gram if rows.all() else points[rows].T @ points[rows]
+            spreads[key] = np.linalg.inv(gram + found.penalty * np.eye(DIMS))
+        mind.heads.append(Head(found.coefficients[:, column].copy(), spreads[key]))
+    mean = found.coefficients.mean(axis=1)
+    mind.shared = Head(mean, np.linalg.inv(found.gram + found.penalty * np.eye(DIMS)))
+    mind.scale, mind.words = found.scale, found.words
+    mind.near, mind.far, mind.gate, mind.maps = found.near, found.far, found.gate, found.maps
+    mind.noise, mind.unknown = found.noise, found.unknown
+    mind.memory = memory.Memory(len(mind.models), STATIC_DIMS)
+    kept = slice(max(0, len(points) - memory.CAPACITY), len(points))
+    mind.memory.vectors = np.asarray(points[kept, -STATIC_DIMS:], np.float32)
+    mind.memory.left = found.left[kept].copy()
+    mind.watches = [Watch() for _ in mind.models]
+    mind.outcomes = [int(n) for n in seen.sum(axis=0)]
+
+
+def _place(mind: Mind, model: str) -> int:
+    """The model's column; a new one begins as what all models have in common."""
+    if model in mind.models:
+        return mind.models.index(model)
+    mind.models.append(model)
+    mind.tally.widen()
+    mind.heads.append(Head.blank(DIMS, mind.penalty, mind.shared.coefficients))
+    mind.words = np.concatenate(
+        [mind.words, mind.words.mean(axis=1, keepdims=True) if mind.words.shape[1] else mind.words[:, :0].sum(axis=1, keepdims=True)], axis=1
+    )
+    mind.memory.widen()
+    mind.maps = np.concatenate([mind.maps[:-2], mind.maps[-2:-1], mind.maps[-2:]])
+    mind.watches.append(Watch())
+    mind.outcomes.append(0)
+    for newcomer in mind.newcomers.values():
+        newcomer.wrong = np.append(newcomer.wrong, 0.0)
+    mind.newcomers[len(mind.models) - 1] = Newcomer(len(mind.models))
+    return len(mind.models) - 1
+
+
+def _name(mind: Mind, task: str | None) -> None:
+    """Give a task that was never named a row of the tally."""
+    if task is not None and task not in mind.tasks:
+        mind.tasks[task] = len(mind.tally.rows)
+        mind.tally.lengthen()
+
+
+def _count(tally: Tally, share: F64, own: int, score: float, weight: float, keep: float) -> None:
+    tally.count[:, own] *= keep
+    tally.total[:, own] *= keep
+    tally.count[:, own] += weight * share
+    tally.total[:, own] += weight * share * score
+    tally.rows += weight * share
+
+
+def _begin_anew(mind: Mind, own: int) -> None:
+    """The model is no longer what it was: what was learned of it counts for little from here."""
+    mind.tally.count[:, own] *= _AFTER_CHANGE
+    mind.tally.total[:, own] *= _AFTER_CHANGE
+    mind.heads[own].loosen(RECENT, mind.penalty)
+    mind.words[:, own] *= np.float32(0.5)
+    mind.memory.left[:, own] = np.nan
+
+
+def _digest(before: bytes, more: bytes) -> bytes:
+    return hashlib.blake2b(before + more, digest_size=16).digest()
+
+
+__all__ = ["KEEP", "Seen", "StackedLearner", "calibrate", "lexical"]

@@ -1,0 +1,59 @@
+"""The lexical level: which words and pieces of words go with better or worse outcomes.
+
+A ridge over 8,192 hashed buckets weighted by rarity. In batch it is solved by conjugate gradients, a few steps,
+which is a shrinkage of its own; online each outcome moves the weights by one step of the same kernel's mean,
+which is the ridge's limit for a strong penalty, and a strong one is what outcomes ask for.
+"""
+
+import numpy as np
+
+from passerelle.router.embed import BUCKETS
+from passerelle.router.quality.base import Bools
+from passerelle.router.quality.linear import F64
+from passerelle.router.quality.view import F32, View
+
+_STEPS = 8
+
+
+def rarity(view: View) -> F32:
+    """What a bucket weighs: the rarer the more; one that was seen less than twice, nothing."""
+    rows = len(view)
+    often = np.bincount(view.bucket, minlength=BUCKETS)
+    weight = np.log((1 + rows) / (1 + often)) + 1
+    return np.where(often >= 2, weight, 0.0).astype(np.float32)
+
+
+def say(view: View, value: F32, weights: F32) -> F64:
+    """n×m: what the words say. `value` is `view.weighed(…)`."""
+    running = np.zeros((len(value) + 1, weights.shape[1]))
+    np.cumsum(value[:, None] * weights[view.bucket], axis=0, out=running[1:], dtype=np.float64)
+    return np.asarray(running[view.start[1:]] - running[view.start[:-1]])
+
+
+def solve(view: View, value: F32, targets: F64, rows: Bools, penalty: float) -> F32:
+    """Weights, `BUCKETS`×m, of a ridge on the `rows` marked; NaN targets are left out."""
+    used = np.isfinite(targets) & rows[:, None]
+    goal = np.where(used, targets, 0.0)
+    bucket = view.bucket.astype(np.int64)
+    row = np.repeat(np.arange(len(view)), np.diff(view.start))
+
+    def back(left: F64) -> F64:
+        """Xᵀ·left."""
+        columns = [
+            np.bincount(bucket, value * left[row, c], minlength=BUCKETS) for c in range(left.shape[1])
+        ]
+        return np.stack(columns, axis=1)
+
+    found = np.zeros((BUCKETS, goal.shape[1]))
+    rest = back(goal)
+    along = rest.copy()
+    size = np.einsum("ij,ij->j", rest, rest)
+    for _ in range(_STEPS):
+        turned = back(say(view, value, along.astype(np.float32)) * used) + penalty * along
+        length = size / (np.einsum("ij,ij->j", along, turned) + 1e-12)
+        found += along * length
+        rest -= turned * length
+        fresh = np.einsum("ij,ij->j", rest, rest)
+        along = rest + along * (fresh / (size + 1e-12))
+        size = fresh
+    return found.astype(np.float32)

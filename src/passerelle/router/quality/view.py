@@ -1,0 +1,115 @@
+"""A request as the levels of prediction see it: figures, a static vector and counted buckets, all rounded.
+
+The rounding happens before anything is predicted or learned, and `pack` keeps exactly what is left: a receipt's
+decision is made again to the last bit from `Sight.features`, without the prompt. What is kept is no text, but it
+is not nothing either: whoever guesses a word can tell whether its bucket is set.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from passerelle.router.embed import BUCKETS, STATIC_DIMS, Static, buckets
+from passerelle.router.features import NAMES, features
+from passerelle.router.quality.base import Sight
+
+FIGURES = len(NAMES)
+BUCKETS_KEPT = 768
+"""Of one request; a longer one keeps the commonest."""
+_FORMAT = 1
+_HEAD = 3 + 2 * FIGURES + STATIC_DIMS
+
+F32 = NDArray[np.float32]
+
+
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """One request."""
+
+    figures: F32
+    static: F32
+    bucket: NDArray[np.int64]
+    """Numbers of the buckets that occur."""
+    count: F32
+    """Of each of them: the logarithm of how often, plus one."""
+
+
+class View(msgspec.Struct, frozen=True, gc=False):
+    """Many requests: row by row."""
+
+    figures: F32
+    static: F32
+    bucket: NDArray[np.uint16]
+    """The buckets of all rows, one row after the other."""
+    count: F32
+    start: NDArray[np.int64]
+    """Where each row begins in `bucket`, and the end of the last."""
+
+    def __len__(self) -> int:
+        return len(self.figures)
+
+    def weighed(self, scale: F32) -> F32:
+        """`count` multiplied by `scale` per bucket, each row of length 1."""
+        value = self.count * scale[self.bucket]
+        rows = np.repeat(np.arange(len(self)), np.diff(self.start))
+        norm = np.sqrt(np.bincount(rows, value * value, minlength=len(self))) + 1e-9
+        return np.asarray(value / norm[rows], np.float32)
+
+
+def pack(sight: Sight, static: Static | None) -> bytes:
+    """A request's words in about 800 bytes."""
+    figures = np.asarray(features(sight), np.float16)
+    if static is None:
+        vector = np.zeros(STATIC_DIMS, np.int8)
+    else:
+        raw = static.of(sight.words)
+        vector = np.rint(raw * (127 / (np.abs(raw).max() + 1e-9))).astype(np.int8)
+    counts = buckets(sight.words)
+    which = np.flatnonzero(counts)
+    if len(which) > BUCKETS_KEPT:
+        which = np.sort(which[np.argsort(-counts[which].astype(np.int64), kind="stable")[:BUCKETS_KEPT]])
+    many = len(which)
+    head = bytes((_FORMAT, many & 255, many >> 8))
+    return b"".join(
+        (head, figures.tobytes(), vector.tobytes(), which.astype("<u2").tobytes(), counts[which].tobytes())
+    )
+
+
+def unpack(packed: bytes) -> Seen:
+    """What `pack` kept. ValueError for what it did not make."""
+    if len(packed) < _HEAD or packed[0] != _FORMAT:
+        raise ValueError("these are no packed features of this version; predict from the words instead")
+    many = packed[1] | packed[2] << 8
+    if len(packed) != _HEAD + 3 * many:
+        raise ValueError("these packed features are cut short; predict from the words instead")
+    figures = np.frombuffer(packed, np.float16, FIGURES, 3).astype(np.float32)
+    static = np.frombuffer(packed, np.int8, STATIC_DIMS, 3 + 2 * FIGURES).astype(np.float32)
+    static /= np.sqrt(static @ static) + np.float32(1e-9)
+    bucket = np.frombuffer(packed, "<u2", many, _HEAD).astype(np.int64)
+    count = np.frombuffer(packed, np.uint8, many, _HEAD + 2 * many).astype(np.float32)
+    if many and bucket.max() >= BUCKETS:
+        raise ValueError("these packed features name a bucket that is not there; predict from the words instead")
+    return Seen(figures, static, bucket, np.log1p(count))
+
+
+def see(sight: Sight, static: Static | None) -> Seen:
+    """One request, from its packed features or its words."""
+    return unpack(sight.features if sight.features is not None else pack(sight, static))
+
+
+def together(seen: Sequence[Seen]) -> View:
+    """Many requests as one."""
+    start = np.zeros(len(seen) + 1, np.int64)
+    np.cumsum([len(s.bucket) for s in seen], out=start[1:])
+    if not seen:
+        empty = np.zeros(0, np.float32)
+        figures, static = np.zeros((0, FIGURES), np.float32), np.zeros((0, STATIC_DIMS), np.float32)
+        return View(figures, static, empty.astype(np.uint16), empty, start)
+    return View(
+        np.stack([s.figures for s in seen]),
+        np.stack([s.static for s in seen]),
+        np.concatenate([s.bucket for s in seen]).astype(np.uint16),
+        np.concatenate([s.count for s in seen]),
+        start,
+    )
