@@ -28,7 +28,8 @@ def main() -> None:
     build = locks / "build.in"
     build.write_text(BUILD)
     try:
-        dev = [*uv, "pyproject.toml", "locks/build.in", *extras, "--group", "dev", "-o", "locks/dev.txt"]
+        more = ["--extra", "eval", "--group", "dev"]
+        dev = [*uv, "pyproject.toml", "locks/build.in", *extras, *more, "-o", "locks/dev.txt"]
         subprocess.run(dev, cwd=ROOT, check=True)  # noqa: S603 - a fixed command line
         run = [*uv, "pyproject.toml", "locks/build.in", *extras, "-c", "locks/dev.txt", "-o", "locks/run.txt"]
         subprocess.run(run, cwd=ROOT, check=True)  # noqa: S603
