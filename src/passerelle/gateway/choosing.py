@@ -156,7 +156,11 @@ class Chooser:
         """
         cached = cached_of(price, tokens, share * self.caches.read_share(place))
         return turn_nanos(
-            price, tokens, answer, cached=cached, write_share=self.caches.write_share(place) if writes else 0.0
+            price,
+            tokens,
+            answer,
+            cached=cached,
+            write_share=self.caches.write_share(place) if writes else 0.0,
         ), cached
 
     def _whole_s(self, place: str, answer: int) -> float | None:
