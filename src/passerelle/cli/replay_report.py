@@ -100,8 +100,9 @@ def html(result: Result, charts: dict[str, str]) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta http-equiv="Content-Security-Policy"'
         " content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{escape(title(result))}</title>\n<style>{page.STYLE}svg {{ max-width: 100%; height: auto; }}\n"
-        f"</style>\n</head>\n<body>\n<h1>{escape(title(result))}</h1>\n"
+        f"<title>{escape(title(result))}</title>\n<style>{page.STYLE}"
+        "svg { max-width: 100%; height: auto; }\n</style>\n</head>\n<body>\n"
+        f"<h1>{escape(title(result))}</h1>\n"
         f'<p class="verdict">{escape(verdict(result))}</p>\n'
         + "".join(f"<figure>\n{drawn}</figure>\n" for drawn in charts.values())
         + "".join(page.shown(section) for section in (*sections(result), how(result)))

@@ -57,7 +57,7 @@ def generation_of_files(
             path = config_path(config)
             own = Document("settings") if path is None else read(path)
 
-            def read_as(document: Document) -> Settings:
+            def read_as(document: Document) -> "Settings":
                 said = inspect_document(document, os.environ, overrides(data), has_file=path is not None)
                 if said.settings is None:
                     raise ConfigError(said.findings)

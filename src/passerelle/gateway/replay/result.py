@@ -187,12 +187,9 @@ class Result(msgspec.Struct, frozen=True):
 
 
 LIMITS = (
-    "Health, drills in earnest, the price of money by budgets and every request's own draw are as recorded: "
-    "what other decisions would have done to them is not simulated.",
-    "A request that goes elsewhere is priced with what it used, its answer as much longer or shorter as was "
-    "predicted, and its prompt in the cache as far as was predicted.",
+    "Health, drills in earnest, the price of money and each request's draw are taken as recorded.",
+    "What goes elsewhere is priced with what it used, scaled as its answer and its cache are predicted.",
     "The rights are those that the keys have now.",
-    "Quality and times are predictions. Those of places and models that were no candidates then come from "
-    "the catalog and from what was measured in the period.",
-    "What callers would have asked after another answer is unknown: the requests are those recorded.",
+    "Of a place or a model that was no candidate then, the catalog and the period's measurements speak.",
+    "The requests are those recorded: what callers would have asked after another answer is unknown.",
 )

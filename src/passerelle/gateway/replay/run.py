@@ -36,7 +36,9 @@ def replay(
     """
     latencies = Latencies()
     for body in _bodies(store, org_ids, since_ns, until_ns):
-        latencies.add(read_times(body))
+        timed = read_times(body)
+        if since_ns <= timed.at_ns < until_ns:
+            latencies.add(timed)
     first_content, durations = latencies.first_content(), latencies.duration()
     reckoner = Reckoner(rules, judgement or ByPrior(), durations)
     _spend_before(store, rules, reckoner, org_ids, since_ns)
