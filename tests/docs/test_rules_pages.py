@@ -6,11 +6,15 @@ import tomllib
 from tests.docs.pages import ROOT, code_blocks, column, page, rows, section
 
 from passerelle.core.model import DATA_CLASSES
+from passerelle.gateway.charts import TALKS
 from passerelle.gateway.estimate import BYTES_PER_TOKEN, EXPECTED_OUTPUT_TOKENS
+from passerelle.gateway.judgement import PRIOR_WIDTH
 from passerelle.gateway.tour import LONGEST_PAUSE_S, MOST_ATTEMPTS
 from passerelle.policy.rules import Demands
+from passerelle.router import affinity, cost
 from passerelle.router.health import CIRCUIT_OF, CIRCUITS, LONGEST_TOLD_S, Rules
-from passerelle.router.plan import MODE_WORDS, WINDOW_POINTS
+from passerelle.router.plan import MODE_WORDS
+from passerelle.router.utility import ANY_QUALITY, TRADES
 
 COMPLIANCE, ROUTING, RESILIENCE = page("compliance.md"), page("routing.md"), page("resilience.md")
 
@@ -42,11 +46,25 @@ def test_examples_of_rules_are_toml() -> None:
 
 
 def test_each_mode_is_told_in_the_words_of_the_plan() -> None:
-    told = {row[0]: row[1] for row in rows(section(ROUTING, "## `smart`"))}
+    told = {row[0]: row[1] for row in rows(section(ROUTING, "## `smart`").partition("\n### ")[0])}
     assert set(told) == set(MODE_WORDS) - {"named"}
-    for mode, points in WINDOW_POINTS.items():
-        assert told[mode].startswith(f"the cheapest within {points} points of the best quality")
-        assert told[mode].split(", then")[0] in MODE_WORDS[mode]
+    for mode, said in told.items():
+        trade = TRADES[mode]
+        if 0 < trade.within_points < ANY_QUALITY:
+            assert said.startswith(f"the cheapest within {trade.within_points} points of the best quality")
+        assert said.split(", then")[0] in MODE_WORDS[mode]
+
+
+def test_the_figures_of_choosing_are_those_of_the_code() -> None:
+    text = " ".join(ROUTING.split())
+    assert f"{cost.PRIOR_TOKENS} tokens for a model nobody has seen" in text
+    assert cost.CACHE_S == 300
+    assert "within five minutes" in text
+    assert f"give or take {PRIOR_WIDTH * 100:g} points" in text
+    assert f"{affinity.CLEAR_SAVING:.0%}".replace("%", " %") + " of what a turn costs" in text
+    assert f"{TALKS:,} of them" in text
+    assert cost.FIRST_TURNS_OF_AN_AGENT == 8
+    assert "an agent's first one over eight" in text
 
 
 def test_the_figures_of_takeover_are_those_of_the_code() -> None:
@@ -83,4 +101,5 @@ def test_the_figures_of_the_estimate_are_those_of_the_code() -> None:
     text = " ".join(section(ROUTING, "## `smart`").split())
     assert BYTES_PER_TOKEN == 4
     assert "at four bytes a token" in text
-    assert f"at most {EXPECTED_OUTPUT_TOKENS} tokens" in text
+    assert f"{EXPECTED_OUTPUT_TOKENS} tokens for a model nobody has seen" in text
+    assert cost.PRIOR_TOKENS == EXPECTED_OUTPUT_TOKENS

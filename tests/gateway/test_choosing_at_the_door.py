@@ -4,11 +4,12 @@ where they are, and the record that says why.
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.gateway.door import DIALECTS, Asked, asked, error_type, names_field, read_error, status_of
-from tests.gateway.house import Caller, House, running
+from tests.gateway.house import Caller, House, running, until
 from tests.gateway.stage import ENV, Catalogue, Stage
 
 from passerelle.core.request import Dialect
@@ -327,3 +328,26 @@ def test_a_preview_changes_nothing(house: House, caller: Caller) -> None:
     ask = Asked("/api/plan", json.dumps(body).encode())
     one, two = caller.door.send(ask).json, caller.door.send(ask).json
     assert one["plan"] == two["plan"]
+
+
+def test_what_is_committed_is_used_first(stage: Stage, tmp_path: Path) -> None:
+    catalogue = Catalogue()
+    catalogue.provider("paid", "openai_chat", stage.url)
+    catalogue.provider("spot", "openai_chat", stage.url)
+    for name, price in (("paid", 9), ("spot", 1)):
+        said = f"{{ input = {price}, output = {price} }}"
+        catalogue.model(name, name, price=said, more=("quality = 0.8",))
+    catalogue.lines += ["[[commitments]]", 'provider = "paid"', "amount = 20000"]
+    with running(tmp_path, catalogue.text, **ENV) as house:
+        caller = house.caller()
+        ask = asked("openai_chat", "smart")
+        caller.door.send(ask)  # the ledger is looked at from the first choice on
+
+        found = until(
+            lambda: (a := caller.door.send(ask)).headers["x-passerelle-deployment"].startswith("paid") and a,
+            "the commitment is known",
+        )
+        first = house.receipt(caller, found)["plan"]["candidates"][0]
+        assert first["weighed_nanos"] == 0
+        assert first["cost_nanos"] > 0
+        assert "not committed yet" in first["because"]

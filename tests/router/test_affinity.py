@@ -31,15 +31,15 @@ def test_two_places_do_not_send_a_conversation_to_each_other(
 
 
 def test_a_little_better_is_not_better() -> None:
-    here, there = Offer(90.0, 1_000, None), Offer(90.4, 1_000, None)
+    here, there = Offer(90.0, 1_000, None), Offer(90.9, 1_000, None)
     assert moves(here, there, TRADES["quality"]) == ""
-    assert moves(here, Offer(91.0, 1_000, None), TRADES["quality"]) == "1.0 points more"
+    assert moves(here, Offer(91.5, 1_000, None), TRADES["quality"]) == "1.5 points more"
 
 
 def test_what_the_cache_saves_is_weighed_against_the_gain() -> None:
     here = Offer(88.0, 1_000, None)
     assert moves(here, Offer(90.0, 5_000, None), TRADES["quality"]) == ""
-    assert moves(here, Offer(90.0, 1_500, None), TRADES["quality"])
+    assert moves(here, Offer(90.5, 1_500, None), TRADES["quality"])
 
 
 def test_a_saving_must_be_clear_too() -> None:

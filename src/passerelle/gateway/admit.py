@@ -214,6 +214,7 @@ def planned(
             catalog_version=generation.catalog.version,
             tiers=admission.tiers,
             onward=admission.onward,
+            default=admission.default,
             thought=thought,
         ),
     )

@@ -18,8 +18,9 @@ import msgspec
 from passerelle.codecs.base import Envelope
 from passerelle.core.clock import Clock
 from passerelle.core.model import Deployment, Price
-from passerelle.core.plan import Choice
+from passerelle.core.plan import Choice, Plan
 from passerelle.core.receipt import Receipt
+from passerelle.core.request import Request
 from passerelle.gateway.admit import Admission
 from passerelle.gateway.charts import fingerprint
 from passerelle.gateway.generation import Generation
@@ -59,12 +60,14 @@ class Chooser:
     ) -> "Deliberation":
         """All that the plan of this request rests on."""
         org, rules, principal = ask.principal.org_id, generation.router, ask.principal
-        seen = see(ask, envelope)
+        seen, request = see(ask, envelope)
         sight, judgement = seen.sight, self.judgement
         found = self._found(seen, generation)
         stay = found.place if found is not None and found.goes_on else None
         priors = {d.model.id: d.model.quality for d in admission.deployments}
-        estimates = judgement.estimates(org, sight, priors)
+        features = judgement.pack(org, sight)
+        packed = sight if features is None else msgspec.structs.replace(sight, features=features)
+        estimates = judgement.estimates(org, packed, priors)
         turns = turns_ahead(seen.turn, tools=bool(sight.tools), conversation=admission.affinity != "none")
         if rules.pacing:
             self.pacer.watch(principal)
@@ -77,7 +80,7 @@ class Chooser:
             router_version=judgement.version(org),
             known=any(estimate.known for estimate in estimates.values()),
             task=sight.task,
-            features=judgement.pack(org, sight),
+            features=features,
             default=admission.default,
             affinity=admission.affinity,
             stay=None if stay is None else stay.id,
@@ -99,6 +102,7 @@ class Chooser:
             envelope.answers,
             warm,
             _best_nanos(admission.deployments, estimates, figures),
+            request,
         )
 
     def _found(self, seen: Seen, generation: Generation) -> "_Found | None":
@@ -168,7 +172,7 @@ class Chooser:
         first, speed = self._vitals.latencies.get(place), self._vitals.speeds.get(place)
         if first is None:
             return None
-        return first if speed is None else max(first, answer / speed)
+        return round(first if speed is None else max(first, answer / speed), 4)
 
     def settled(self, deliberation: "Deliberation", receipt: Receipt) -> None:
         """Learn from a request that was answered."""
@@ -218,7 +222,7 @@ class _Found(msgspec.Struct, frozen=True, gc=False):
     """This request is its next turn."""
 
 
-class Deliberation(msgspec.Struct, frozen=True, gc=False):
+class Deliberation(msgspec.Struct):
     """What a plan was made from, kept until the request settles."""
 
     chooser: Chooser
@@ -230,6 +234,16 @@ class Deliberation(msgspec.Struct, frozen=True, gc=False):
     """The place whose cache should have the conversation, and the share of this prompt that it has seen."""
     best_nanos: int | None
     """What the request costs where its quality is the best."""
+    request: Request | None
+    """Decoded, until it is taken."""
+
+    def taken(self, ask: Ask, plan: Plan) -> Request | None:
+        """The decoded request, if the first place needs it. Elsewhere it is let go: a long conversation takes
+        several times its bytes, for as long as its answer takes.
+        """
+        request, self.request = self.request, None
+        first = self.generation.catalog.by_id[plan.candidates[0].deployment]
+        return None if ask.dialect in (first.dialect, *first.also) else request
 
     def settled(self, receipt: Receipt) -> None:
         """The request is over."""

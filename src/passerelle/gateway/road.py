@@ -112,7 +112,7 @@ class Road:
         made = self._plan_or_known(envelope, generation, admission, deliberation)
         trip = Trip(ask, envelope, generation, made, ask.receipt_id)
         if deliberation is not None:
-            trip.deliberation, trip.request = deliberation, deliberation.seen.request
+            trip.deliberation, trip.request = deliberation, deliberation.taken(ask, made)
         trip.way = way_of(ask, generation)
         if ask.wishes.continues or ask.principal.rights.continues:
             trip.continues = going_on.wanted(ask) and going_on.possible(trip)

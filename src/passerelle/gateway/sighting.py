@@ -30,12 +30,12 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     """And the name its caller gave it, which outlives an opening that is rewritten."""
     sealed: frozenset[Dialect] = frozenset()
     """Whose sealed reasoning it carries."""
-    request: Request | None = None
-    """Decoded; None where it cannot be: a provider of its own dialect may still know better."""
 
 
-def see(ask: Ask, envelope: Envelope) -> Seen:
-    """Reads the whole request once. What is decoded serves a translation too."""
+def see(ask: Ask, envelope: Envelope) -> tuple[Seen, Request | None]:
+    """Reads the whole request once. Gives it decoded, too, for a translation; None where it cannot be: a
+    provider of its own dialect may still know better.
+    """
     wishes = ask.wishes
     task = wishes.task or next(
         (tag[len(_TASK) :] for tag in wishes.tags if tag.startswith(_TASK) and len(tag) > len(_TASK)), None
@@ -48,7 +48,7 @@ def see(ask: Ask, envelope: Envelope) -> Seen:
         request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
     except (ProblemError, RecursionError):
         sight = Sight(words="", task=task, images=envelope.images, schema=schema, input_tokens=tokens)
-        return Seen(sight, called=called)
+        return Seen(sight, called=called), None
     system: list[str] = []
     first = last = ""
     turns, turn = 0, 1
@@ -90,4 +90,4 @@ def see(ask: Ask, envelope: Envelope) -> Seen:
         schema=schema,
         input_tokens=tokens,
     )
-    return Seen(sight, turn, opened, called, frozenset(sealed), request)
+    return Seen(sight, turn, opened, called, frozenset(sealed)), request

@@ -20,7 +20,7 @@ from passerelle.router.utility import Trade
 
 _CLEAR_POINTS = 1.0
 _POINTS_A_TURN = 2.0
-_CLEAR_SAVING = 0.15
+CLEAR_SAVING = 0.15
 _CLEAR_TIME = 1 / 3
 
 
@@ -48,6 +48,6 @@ def moves(here: Offer, there: Offer, trade: Trade) -> str:
         gained = there.utility - (here.utility or 0.0)
         if gained > trade.within_points + _CLEAR_POINTS + _POINTS_A_TURN * max(lost, 0.0):
             return f"{gained:.1f} points more"
-    if trade.by == "money" and -lost > _CLEAR_SAVING:
+    if trade.by == "money" and -lost > CLEAR_SAVING:
         return f"{-lost:.0%} less a turn"
     return ""

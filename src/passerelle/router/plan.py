@@ -79,6 +79,8 @@ class Scene(msgspec.Struct, frozen=True, gc=False):
     latencies: Mapping[str, float] = {}
     """Measured seconds to first content, by deployment id."""
     onward: Onward = Onward()
+    default: str | None = None
+    """The model taken first where nothing is known of a request whose model is to be chosen."""
     thought: Thought | None = None
     """What is predicted, where a model is to be chosen; None: the catalog and `costs` are all there is."""
 

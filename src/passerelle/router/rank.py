@@ -45,7 +45,12 @@ class _Entry(msgspec.Struct, gc=False):
 
 def ranked(deployments: Sequence[Deployment], scene: Scene) -> tuple[tuple[Candidate, ...], Choice]:
     """The candidates in order, and what the order rests on."""
-    thought = scene.thought or _NO_THOUGHT
+    thought = scene.thought
+    if thought is None:
+        thought = _NO_THOUGHT
+        if scene.default is not None:
+            unknown = msgspec.structs.replace(thought.choice, default=scene.default)
+            thought = msgspec.structs.replace(thought, choice=unknown)
     choice, trade = thought.choice, TRADES[scene.mode]
     entries = _ordered([_entry(d, thought, scene) for d in deployments], choice, trade, scene)
     entries, choice = _kept(entries, choice, trade)
@@ -172,14 +177,14 @@ def _candidate(entry: _Entry, score: float, propensity: float, scene: Scene) -> 
         cost_nanos=figure.cost_nanos,
         latency_s=scene.latencies.get(deployment.id),
         because=_because(entry, thought, scene),
-        low=None if estimate is None else estimate.low,
-        high=None if estimate is None else estimate.high,
+        low=None if estimate is None else round(estimate.low, 4),
+        high=None if estimate is None else round(estimate.high, 4),
         outcomes=0 if estimate is None else estimate.outcomes,
         output_tokens=figure.output_tokens,
         cached_tokens=figure.cached_tokens,
         weighed_nanos=None if weighed == figure.cost_nanos else weighed,
         whole_s=figure.whole_s,
-        utility=points,
+        utility=None if points is None else round(points, 4),
         propensity=propensity,
     )
 
