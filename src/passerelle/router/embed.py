@@ -21,7 +21,7 @@ STATIC_DIMS = 128
 WORD_BUCKETS = 4096
 PIECE_BUCKETS = 4096
 BUCKETS = WORD_BUCKETS + PIECE_BUCKETS
-READ_CHARS = 1200
+READ_CHARS = 800
 """Of a longer text the beginning and the end are averaged, in so many characters: tokenising is what costs."""
 
 Encode = Callable[[str], Sequence[int]]

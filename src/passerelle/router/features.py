@@ -16,7 +16,20 @@ READ_CHARS = 2000
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _CHOICE = re.compile(r"^[(]?[A-Ha-h1-8][.):] (.*)$", re.MULTILINE)
 _WORD = re.compile(r"[^\W\d_]+")
-_CODE = ("def ", "return", "import ", "class ", "function", "const ", "SELECT ", "```", "=>", "{\n", ";\n", "print")
+_CODE = (
+    "def ",
+    "return",
+    "import ",
+    "class ",
+    "function",
+    "const ",
+    "SELECT ",
+    "```",
+    "=>",
+    "{\n",
+    ";\n",
+    "print",
+)
 _ASKED = frozenset("many much far long old tall often combien".split())
 _RECKON = frozenset(
     "calculate compute find solve evaluate simplify determine prove derive calcule calculer calculez résous résoudre "
@@ -27,7 +40,9 @@ _IF = frozenset("if suppose assume given let when si supposons soit lorsque".spl
 _RANK = frozenset("best most least mostly likely main mainly primary meilleur meilleure plus".split())
 _WHY = frozenset("why because explain reason therefore pourquoi expliquer explique expliquez".split())
 _SELF = frozenset("i my me we our us je mon ma mes nous notre nos".split())
-_WHICH = frozenset("which following statement statements true lequel laquelle suivant suivante suivantes".split())
+_WHICH = frozenset(
+    "which following statement statements true lequel laquelle suivant suivante suivantes".split()
+)
 
 NAMES: Final = (
     "characters", "words", "word_length", "numbers", "number_share", "number_digits", "operators", "backslashes",

@@ -9,7 +9,9 @@ import numpy as np
 
 from passerelle.router.quality.linear import F64
 
-KNOTS = 17
+_BINS = 15
+GRID = 65
+"""A map is its values at so many even steps from 0 to 1."""
 OWN_LEAST = 200
 """Outcomes of a model from which it has a map of its own; below, all models share one."""
 _PULL = 60.0
@@ -17,8 +19,8 @@ _PULL = 60.0
 
 
 def plain() -> F64:
-    """The map that changes nothing: 2×`KNOTS`, from and to."""
-    return np.tile(np.linspace(0.0, 1.0, KNOTS), (2, 1))
+    """The map that changes nothing."""
+    return np.linspace(0.0, 1.0, GRID)
 
 
 def fitted(said: F64, came: F64) -> F64:
@@ -26,7 +28,7 @@ def fitted(said: F64, came: F64) -> F64:
     if len(said) < 50:
         return plain()
     order = np.argsort(said, kind="stable")
-    bins = np.array_split(order, min(KNOTS - 2, max(2, len(said) // 40)))
+    bins = np.array_split(order, min(_BINS, max(2, len(said) // 40)))
     at = np.array([said[b].mean() for b in bins])
     size = np.array([float(len(b)) for b in bins])
     truth = np.array([came[b].sum() for b in bins])
@@ -36,17 +38,21 @@ def fitted(said: F64, came: F64) -> F64:
     first, last = max(0.0, at[0] - 0.15), min(1.0, at[-1] + 0.15)
     source = np.concatenate([[first], at, [last]])
     goal = np.concatenate([[value[0] + first - at[0]], value, [value[-1] + last - at[-1]]])
-    out = np.empty((2, KNOTS))
-    out[0] = np.interp(np.linspace(0, len(source) - 1, KNOTS), np.arange(len(source)), source)
-    out[1] = np.clip(np.interp(out[0], source, goal), 0.0, 1.0)
-    return out
+    grid = plain()
+    inside = np.interp(grid, source, goal)
+    beyond = grid - np.clip(grid, source[0], source[-1])
+    # A slope of a hundredth everywhere keeps what differs from tying.
+    return np.asarray(0.99 * np.clip(inside + beyond, 0.0, 1.0) + 0.01 * grid)
 
 
-def mapped(said: F64, knots: F64) -> F64:
-    """`said` through the map, with a slope of a hundredth kept so that order never ties."""
-    value = np.interp(said, knots[0], knots[1])
-    beyond = said - np.clip(said, knots[0, 0], knots[0, -1])
-    return np.asarray(np.clip(0.99 * (value + beyond) + 0.01 * np.clip(said, 0, 1), 0.0, 1.0))
+def mapped(said: F64, maps: F64) -> F64:
+    """n×m scores, each column through its row of `maps`, into [0, 1]."""
+    at = np.minimum(np.maximum(said, 0.0), 1.0) * (GRID - 1)
+    low = np.minimum(at.astype(np.int64), GRID - 2)
+    flat = low + np.arange(0, len(maps) * GRID, GRID)
+    values = maps.reshape(-1)
+    first = values[flat]
+    return np.asarray(first + (values[flat + 1] - first) * (at - low))
 
 
 def _rising(value: F64, size: F64) -> F64:

@@ -1,5 +1,6 @@
 """Learning from scratch: every level in turn, each tried on what it has not seen."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -7,31 +8,40 @@ from numpy.typing import NDArray
 
 from passerelle.router.embed import STATIC_DIMS
 from passerelle.router.quality import calibrate, lexical, memory
-from passerelle.router.quality.base import Bools
-from passerelle.router.quality.linear import DIMS, F64, Space, ridge
-from passerelle.router.quality.stack import TIMID, Gate, Weights, gate, spread_between, weigh
-from passerelle.router.quality.tally import Tally
+from passerelle.router.quality.linear import CARRIED, DIMS, F64, Ints, Space, ridges
+from passerelle.router.quality.stack import (
+    FAR_WIDTH,
+    TIMID,
+    Gate,
+    Weights,
+    doubted,
+    gate,
+    spread_between,
+    weigh,
+)
+from passerelle.router.quality.tally import Shrink, Tally
 from passerelle.router.quality.view import F32, View
 
 PENALTIES = (10.0, 30.0, 100.0, 300.0)
 LEXICAL_PENALTY = 12.0
-NEAR_FOLDS = 5
-LEXICAL_FOLDS = 3
+GUESS_PENALTY = 3.0
+NEAR_FOLDS = 4
 FAR_FOLDS = 4
 STACK_LEAST = 80
 """Requests from which the weights of the levels are found; below, they are given."""
 _KMEANS_STEPS = 8
-
-Ints = NDArray[np.int64]
 
 
 class Fitted(NamedTuple):
     """What `fit` finds, beside the tally it fills."""
 
     coefficients: F64
+    carried: F64
+    """Coefficients of the heads that see no subject and no task."""
     gram: F64
     """Of all rows: what the shared spread is the inverse of, without the penalty."""
     penalty: float
+    carried_penalty: float
     scale: F32
     words: F32
     left: F32
@@ -39,7 +49,7 @@ class Fitted(NamedTuple):
     far: Weights
     gate: Gate
     maps: F64
-    """m+2 maps: one per model, the pooled one, and the one for far requests."""
+    """m+2 maps: near, one per model and the pooled one; then that of a request's mean over models, far."""
     noise: float
     unknown: float
     """Variance of whole tasks' errors, far from everything."""
@@ -66,6 +76,30 @@ def nearest(sample: F32, middles: F32) -> Ints:
     return np.asarray(np.argmax(sample @ middles.T - half, axis=1))
 
 
+def guess(points: F64, task: Ints, tasks: int) -> F64:
+    """Coefficients that tell a request's task from how it is written: `DIMS`×tasks."""
+    return ridges(points, np.eye(tasks)[task], (GUESS_PENALTY,))[0]
+
+
+def belonging(points: F64, coefficients: F64) -> F64:
+    """n×tasks: the shares in which requests belong to tasks. They sum to less than one where it is vague."""
+    said = np.maximum(points @ coefficients - 0.05, 0.0) ** 2
+    return np.asarray(said / (said.sum(axis=1, keepdims=True) + 0.01))
+
+
+def vectors_of(points: F64) -> F32:
+    """Points without their constant, as kinds are made of."""
+    return np.asarray(points[:, 1:], np.float32)
+
+
+def distance(sample: F32, middles: F32) -> F64:
+    """From each row to the nearest middle."""
+    half = 0.5 * np.einsum("ij,ij->i", middles, middles)
+    own = 0.5 * np.einsum("ij,ij->i", sample, sample)
+    least = own - (sample @ middles.T - half).max(axis=1)
+    return np.sqrt(2 * np.maximum(least.astype(np.float64), 0.0))
+
+
 def folds(count: int, many: int, rng: np.random.Generator) -> Ints:
     """A fold for each of `count`, as even as can be."""
     return np.asarray(rng.permutation(count) % many)
@@ -76,9 +110,7 @@ def fit(view: View, points: F64, task: Ints, tally: Tally, scores: F64, prior: F
     rows, models = scores.shape
     rng = np.random.Generator(np.random.PCG64(seed))
     seen = np.isfinite(scores)
-    np.add.at(tally.count, task, seen.astype(float))
-    np.add.at(tally.total, task, np.where(seen, scores, 0.0))
-    np.add.at(tally.rows, task, 1.0)
+    tally.add(task, scores)
     level = tally.levels(prior)
     tally.choose(task, scores, level)
     base = tally.without_own(task, scores, level, tally.shrink)
@@ -86,73 +118,119 @@ def fit(view: View, points: F64, task: Ints, tally: Tally, scores: F64, prior: F
 
     scale = lexical.rarity(view)
     value = view.weighed(scale)
-    vectors = np.asarray(points[:, -STATIC_DIMS:], np.float32)
-    everything = np.ones(rows, np.bool_)
-    near_fold = folds(rows, NEAR_FOLDS, rng)
-    penalty, said = _linear_out(points, left, near_fold)
+    form, over = points[:, :CARRIED], scores - level
+    group = _groups(task, points, seed)
+    penalty = carried_penalty = PENALTIES[1]
     weights, far_weights, map_gate = Weights(), TIMID, Gate()
-    maps = np.repeat(calibrate.plain()[None], models + 2, axis=0)
+    far_map = calibrate.plain()
+    near_maps = np.repeat(far_map[None], models + 1, axis=0)
     noise, unknown = float(np.nanmean(left**2)) if seen.any() else 0.25, 0.02
+    table = Table(view, value, points, task, scores, prior)
     if rows >= STACK_LEAST:
-        word_fold = folds(rows, LEXICAL_FOLDS, rng)
-        words_said = _words_out(view, value, left, word_fold)
-        neighbours, close = memory.near(
-            vectors, vectors, left.astype(np.float32), apart=np.arange(rows), groups=np.arange(rows)
-        )
-        levels = [said, words_said, neighbours]
-        weights = weigh(levels, left, weights)
-        near_score = base + weights.of(levels)
+        near = _without(table, folds(rows, NEAR_FOLDS, rng), tally.shrink, PENALTIES, PENALTIES)
+        penalty, carried_penalty = near.penalty, near.carried_penalty
+        weights = weigh(near.levels, scores - near.base, weights)
+        near_score = near.base + weights.of(near.levels)
         noise = float(np.nanmean((scores - near_score) ** 2))
-        _calibrate(maps, near_score, scores)
-        group = _groups(task, points, seed)
+        near_maps = _maps(near_score, scores)
         if group is not None:
-            far_fold = folds(int(group.max()) + 1, FAR_FOLDS, rng)[group]
-            far_base = _level_without(far_fold, tally, scores, prior)
-            # The heads correct what the task leaves; far from every task they correct the level instead.
-            _, far_said = _linear_out(points, left, far_fold, (penalty,))
-            far_words = _words_out(view, value, left, far_fold)
-            far_neighbours, far_close = memory.near(
-                vectors, vectors, left.astype(np.float32), apart=far_fold, groups=far_fold
-            )
-            far_levels = [far_said, far_words, far_neighbours]
-            far_weights = weigh(far_levels, scores - far_base, far_weights)
-            far_score = far_base + far_weights.of(far_levels)
+            fold = folds(int(group.max()) + 1, FAR_FOLDS, rng)[group]
+            far = _without(table, fold, tally.shrink, (penalty,), PENALTIES)
+            levels = [*far.levels[:3], *(one + far.base - far.level for one in far.levels[3:])]
+            far_left = scores - far.level
+            far_weights = doubted(weigh(levels, far_left, far_weights, FAR_WIDTH), levels, far_left, group)
+            far_score = far.level + far_weights.of(levels)
             unknown = spread_between(scores - far_score, group)
-            map_gate = gate(close, far_close)
+            far_map = _map(far_score, scores)
+            map_gate = gate(near.close, far.close)
     full = points.T @ points
     return Fitted(
-        coefficients=ridge(points, left, penalty) if seen.any() else np.zeros((DIMS, models)),
+        coefficients=ridges(points, left, (penalty,))[0] if seen.any() else np.zeros((DIMS, models)),
+        carried=ridges(form, over, (carried_penalty,))[0] if seen.any() else np.zeros((CARRIED, models)),
         gram=full,
         penalty=penalty,
+        carried_penalty=carried_penalty,
         scale=scale,
-        words=lexical.solve(view, value, left, everything, LEXICAL_PENALTY),
+        words=lexical.solve(view, value, left, np.ones(rows, np.bool_), LEXICAL_PENALTY),
         left=left.astype(np.float32),
         near=weights,
         far=far_weights,
         gate=map_gate,
-        maps=maps,
+        maps=np.concatenate([near_maps, far_map[None]]),
         noise=noise,
         unknown=unknown,
     )
 
 
-def _linear_out(
-    points: F64, left: F64, fold: Ints, penalties: tuple[float, ...] = PENALTIES
-) -> tuple[float, F64]:
-    """The best of `penalties`, and what each row is said to be by heads that did not see its fold."""
-    best, least, kept = penalties[0], np.inf, np.zeros_like(left)
-    for penalty in penalties:
-        said = np.zeros_like(left)
-        for one in np.unique(fold):
-            out = fold == one
-            said[out] = points[out] @ ridge(points[~out], left[~out], penalty)
-        wrong = left - said
-        if left.shape[1] > 1:
-            wrong = wrong - _row_mean(wrong)
-        error = float(np.nansum(wrong**2))
-        if error < least:
-            best, least, kept = penalty, error, said
-    return best, kept
+class Table(NamedTuple):
+    """What is learned from."""
+
+    view: View
+    value: F32
+    points: F64
+    task: Ints
+    scores: F64
+    prior: F64
+
+
+class Without(NamedTuple):
+    """What was said of each row by levels that had not seen its fold."""
+
+    level: F64
+    base: F64
+    levels: list[F64]
+    """As `Weights` wants them: linear, lexical, memory, carried and kin over `base`."""
+    close: F64
+    penalty: float
+    carried_penalty: float
+
+
+def _without(
+    table: Table, fold: Ints, shrink: Shrink, penalties: Sequence[float], carried: Sequence[float]
+) -> Without:
+    """Everything anew for each fold, from the tasks' means up: were these to know a row's own outcome, all that
+    is learned from what they leave would point away from it.
+    """
+    view, value, points, task, scores, prior = table
+    shape = scores.shape
+    linear, form = [np.zeros(shape) for _ in penalties], [np.zeros(shape) for _ in carried]
+    words, memories, base, levels, kin = (np.zeros(shape) for _ in range(5))
+    close = np.zeros((len(scores), 2))
+    vectors, places = np.asarray(points[:, -STATIC_DIMS:], np.float32), vectors_of(points)
+    for one in np.unique(fold):
+        out, kept = fold == one, fold != one
+        tally = Tally(int(task.max()) + 1, shape[1])
+        tally.shrink = shrink
+        tally.add(task[kept], scores[kept])
+        level = tally.levels(prior)
+        left = np.full(shape, np.nan)
+        left[kept] = scores[kept] - tally.without_own(task[kept], scores[kept], level, shrink)
+        means = tally.base(level)
+        levels[out], base[out] = level, means[task[out]]
+        share = belonging(points[out], guess(points[kept], task[kept], len(means)))
+        kin[out] = share @ means + (1 - share.sum(axis=1, keepdims=True)) * level
+        for said, found in zip(linear, ridges(points[kept], left[kept], penalties), strict=True):
+            said[out] = points[out] @ found
+        over = scores[kept] - level
+        for said, found in zip(form, ridges(points[kept, :CARRIED], over, carried), strict=True):
+            said[out] = points[out, :CARRIED] @ found
+        weights = lexical.solve(view, value, left, kept, LEXICAL_PENALTY)
+        words[out] = lexical.say(view, value, weights)[out]
+        memories[out], close[out, 0] = memory.near(vectors[out], vectors[kept], left[kept].astype(np.float32))
+        close[out, 1] = -distance(places[out], clusters(points[kept], 0))
+    at = _best(linear, scores - base)
+    over_at = _best(form, scores - levels)
+    said = [linear[at], words, memories, form[over_at] + levels - base, kin - base]
+    return Without(levels, base, said, close, penalties[at], carried[over_at])
+
+
+def _best(said: list[F64], came: F64) -> int:
+    """Which of the attempts is nearest: in how models differ, where that can be seen."""
+    errors = []
+    for one in said:
+        wrong = came - one
+        errors.append(float(np.nansum((wrong - _row_mean(wrong)) ** 2)))
+    return int(np.argmin(errors))
 
 
 def _row_mean(values: F64) -> F64:
@@ -161,15 +239,6 @@ def _row_mean(values: F64) -> F64:
     many = seen.sum(axis=1, keepdims=True)
     mean = np.where(seen, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(many, 1)
     return np.asarray(np.where(many > 1, mean, 0.0))
-
-
-def _words_out(view: View, value: F32, left: F64, fold: Ints) -> F64:
-    said = np.zeros_like(left)
-    for one in np.unique(fold):
-        out = fold == one
-        weights = lexical.solve(view, value, left, ~out, LEXICAL_PENALTY)
-        said[out] = lexical.say(view, value, weights)[out]
-    return said
 
 
 def _groups(task: Ints, points: F64, seed: int) -> Ints | None:
@@ -183,24 +252,22 @@ def _groups(task: Ints, points: F64, seed: int) -> Ints | None:
     return nearest(np.asarray(points[:, 1:], np.float32), middles)
 
 
-def _level_without(fold: Ints, tally: Tally, scores: F64, prior: F64) -> F64:
-    """n×m: each model's level over the tasks of the other folds."""
-    out = np.zeros_like(scores)
-    for one in np.unique(fold):
-        others = Tally(1, scores.shape[1])
-        kept = scores[fold != one]
-        others.count[0] = np.isfinite(kept).sum(axis=0)
-        others.total[0] = np.nansum(kept, axis=0)
-        out[fold == one] = others.levels(prior)
-    return out
+def _map(said: F64, scores: F64) -> F64:
+    """The map for the mean over models of a request, as far as they were seen."""
+    seen = np.isfinite(scores)
+    many = seen.sum(axis=1)
+    rows = many > 0
+    kept = np.where(seen, said, 0.0).sum(axis=1)[rows] / many[rows]
+    return calibrate.fitted(kept, np.nansum(scores[rows], axis=1) / many[rows])
 
 
-def _calibrate(maps: F64, said: F64, scores: F64) -> None:
-    """Fill the maps: each model's own where it has enough outcomes, the pooled one for the others."""
+def _maps(said: F64, scores: F64) -> F64:
+    """A map for each model with enough outcomes, the pooled one for the others, and the pooled one."""
     seen = np.isfinite(scores)
     pooled = calibrate.fitted(said[seen], scores[seen])
-    maps[-2] = pooled
+    maps = np.repeat(pooled[None], scores.shape[1] + 1, axis=0)
     for column in range(scores.shape[1]):
         mine = seen[:, column]
-        own = mine.sum() >= calibrate.OWN_LEAST
-        maps[column] = calibrate.fitted(said[mine, column], scores[mine, column]) if own else pooled
+        if mine.sum() >= calibrate.OWN_LEAST:
+            maps[column] = calibrate.fitted(said[mine, column], scores[mine, column])
+    return maps

@@ -16,15 +16,14 @@ from passerelle.router.embed import STATIC_DIMS, Static
 from passerelle.router.quality import calibrate, lexical, memory, state
 from passerelle.router.quality.base import Estimate, Estimates, Floats, Sight
 from passerelle.router.quality.drift import RECENT, Watch
-from passerelle.router.quality.fit import LEXICAL_PENALTY, Ints, clusters, fit, nearest
-from passerelle.router.quality.linear import DIMS, F64, Head, Space, ridge
+from passerelle.router.quality.fit import LEXICAL_PENALTY, Ints, clusters, fit, guess, nearest
+from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Space
 from passerelle.router.quality.mind import Mind, Newcomer
 from passerelle.router.quality.tally import Tally
 from passerelle.router.quality.view import Seen, View, pack, see, together
 
 KEEP = 0.9995
 """What an outcome leaves of the weight of those before it: half after 1,400 outcomes of the model."""
-_GUESS_PENALTY = 3.0
 _AFTER_CHANGE = 0.03
 _KNOWN_LEAST = 30
 
@@ -52,6 +51,7 @@ class StackedLearner:
         mind = self._mind
         mind.priors = dict(sorted(priors.items()))
         mind.digest = _digest(mind.digest, repr(mind.priors).encode())
+        mind.changed()
 
     def pack(self, sight: Sight) -> bytes:
         """See `base.Learner`."""
@@ -115,16 +115,18 @@ class StackedLearner:
         points = mind.space.of(view.figures, view.static)
         own = _place(mind, model)
         _name(mind, sight.task)
+        mind.changed()
         self._learn(sight, view, points, own, score, weight)
 
     def _learn(self, sight: Sight, view: View, points: F64, own: int, score: float, weight: float) -> None:
         mind = self._mind
         point = points[0]
         levels, _ = mind.levels(view, points)
-        level = mind.tally.levels(mind.prior())
+        level, means = mind.tables().level, mind.tables().means
         share = mind.task_of([sight], points)[0]
-        base = share @ mind.tally.base(level) + (1 - share.sum()) * level
-        said = base + mind.near.of(levels)[0]
+        base = share @ means + (1 - share.sum()) * level
+        kin = mind.kin(points, means, level)
+        said = base + mind.near.of([*levels[:3], levels[3] + level - base, kin - base])[0]
         if own in mind.newcomers:
             newcomer = mind.newcomers[own]
             newcomer.outcomes += weight
@@ -134,16 +136,17 @@ class StackedLearner:
         left = score - float(base[own])
         _count(mind.tally, share, own, score, weight, self._keep)
         mind.heads[own].learn(point, left, weight=weight, keep=self._keep)
+        over = score - float(level[own])
+        mind.carried[own].learn(point[:CARRIED], over, weight=weight, keep=self._keep)
         mind.shared.learn(point, float(np.mean(left)), weight=weight / len(mind.models), keep=1.0)
         value = view.weighed(mind.scale)
         step = weight * (left - float(levels[0][0, own]) - float(levels[1][0, own])) / (3 * LEXICAL_PENALTY)
         mind.words[view.bucket, own] += np.float32(step) * value
-        row = np.full(len(mind.models), np.nan, np.float32)
-        row[own] = left
-        mind.memory.put(np.asarray(point[-STATIC_DIMS:], np.float32), row)
+        mind.memory.put(np.asarray(point[-STATIC_DIMS:], np.float32), own, left)
         mind.outcomes[own] += 1
         if changed:
             _begin_anew(mind, own)
+        mind.changed()
 
     def state(self) -> bytes:
         """See `base.Learner`."""
@@ -160,20 +163,19 @@ class StackedLearner:
 def _tasks(mind: Mind, sights: Sequence[Sight], points: F64, seed: int) -> Ints:
     """The row of the tally of each request, and in `mind` what gives later ones theirs."""
     names = sorted({sight.task for sight in sights if sight.task is not None})
+    mind.middles = clusters(points, seed)
     mind.tasks = {name: row for row, name in enumerate(names)}
     task = np.array([mind.tasks.get(s.task, -1) if s.task is not None else -1 for s in sights], np.int64)
     named = task >= 0
     if named.any():
-        hot = np.zeros((len(sights), len(names)))
-        hot[np.flatnonzero(named), task[named]] = 1.0
-        mind.guess = ridge(points[named], hot[named], _GUESS_PENALTY)
-        mind.guessed = list(range(len(names)))
+        mind.guess = guess(points[named], task[named], len(names))
         if not named.all():
             task[~named] = np.argmax(points[~named] @ mind.guess, axis=1)
         return task
-    mind.middles = clusters(points, seed)
     mind.kinds = list(range(len(mind.middles)))
-    return nearest(np.asarray(points[:, 1:], np.float32), mind.middles)
+    kind = nearest(np.asarray(points[:, 1:], np.float32), mind.middles)
+    mind.guess = guess(points, kind, len(mind.kinds))
+    return kind
 
 
 def _take(mind: Mind, view: View, points: F64, task: Ints, scores: F64, seed: int) -> None:
@@ -182,23 +184,25 @@ def _take(mind: Mind, view: View, points: F64, task: Ints, scores: F64, seed: in
     mind.penalty = found.penalty
     seen = np.isfinite(scores)
     spreads: dict[bytes, F64] = {}
-    mind.heads = []
+    mind.carried_penalty = found.carried_penalty
+    mind.heads, mind.carried = [], []
+    forms: dict[bytes, F64] = {}
     for column in range(len(mind.models)):
         rows = seen[:, column]
         key = rows.tobytes()
         if key not in spreads:
             gram = found.gram if rows.all() else points[rows].T @ points[rows]
             spreads[key] = np.linalg.inv(gram + found.penalty * np.eye(DIMS))
+            forms[key] = np.linalg.inv(gram[:CARRIED, :CARRIED] + found.carried_penalty * np.eye(CARRIED))
         mind.heads.append(Head(found.coefficients[:, column].copy(), spreads[key]))
+        mind.carried.append(Head(found.carried[:, column].copy(), forms[key]))
     mean = found.coefficients.mean(axis=1)
     mind.shared = Head(mean, np.linalg.inv(found.gram + found.penalty * np.eye(DIMS)))
     mind.scale, mind.words = found.scale, found.words
     mind.near, mind.far, mind.gate, mind.maps = found.near, found.far, found.gate, found.maps
     mind.noise, mind.unknown = found.noise, found.unknown
-    mind.memory = memory.Memory(len(mind.models), STATIC_DIMS)
     kept = slice(max(0, len(points) - memory.CAPACITY), len(points))
-    mind.memory.vectors = np.asarray(points[kept, -STATIC_DIMS:], np.float32)
-    mind.memory.left = found.left[kept].copy()
+    mind.memory = memory.Memory(np.asarray(points[kept, -STATIC_DIMS:], np.float32), found.left[kept])
     mind.watches = [Watch() for _ in mind.models]
     mind.outcomes = [int(n) for n in seen.sum(axis=0)]
 
@@ -209,9 +213,17 @@ def _place(mind: Mind, model: str) -> int:
         return mind.models.index(model)
     mind.models.append(model)
     mind.tally.widen()
+    common = np.mean([h.coefficients for h in mind.carried], axis=0) if mind.carried else None
+    mind.carried.append(Head.blank(CARRIED, mind.carried_penalty, common))
     mind.heads.append(Head.blank(DIMS, mind.penalty, mind.shared.coefficients))
     mind.words = np.concatenate(
-        [mind.words, mind.words.mean(axis=1, keepdims=True) if mind.words.shape[1] else mind.words[:, :0].sum(axis=1, keepdims=True)], axis=1
+        [
+            mind.words,
+            mind.words.mean(axis=1, keepdims=True)
+            if mind.words.shape[1]
+            else mind.words[:, :0].sum(axis=1, keepdims=True),
+        ],
+        axis=1,
     )
     mind.memory.widen()
     mind.maps = np.concatenate([mind.maps[:-2], mind.maps[-2:-1], mind.maps[-2:]])
@@ -243,8 +255,9 @@ def _begin_anew(mind: Mind, own: int) -> None:
     mind.tally.count[:, own] *= _AFTER_CHANGE
     mind.tally.total[:, own] *= _AFTER_CHANGE
     mind.heads[own].loosen(RECENT, mind.penalty)
+    mind.carried[own].loosen(RECENT, mind.carried_penalty)
     mind.words[:, own] *= np.float32(0.5)
-    mind.memory.left[:, own] = np.nan
+    mind.memory.forget(own)
 
 
 def _digest(before: bytes, more: bytes) -> bytes:

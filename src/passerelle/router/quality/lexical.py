@@ -12,7 +12,7 @@ from passerelle.router.quality.base import Bools
 from passerelle.router.quality.linear import F64
 from passerelle.router.quality.view import F32, View
 
-_STEPS = 8
+_STEPS = 6
 
 
 def rarity(view: View) -> F32:
@@ -39,9 +39,7 @@ def solve(view: View, value: F32, targets: F64, rows: Bools, penalty: float) -> 
 
     def back(left: F64) -> F64:
         """Xᵀ·left."""
-        columns = [
-            np.bincount(bucket, value * left[row, c], minlength=BUCKETS) for c in range(left.shape[1])
-        ]
+        columns = [np.bincount(bucket, value * left[row, c], minlength=BUCKETS) for c in range(left.shape[1])]
         return np.stack(columns, axis=1)
 
     found = np.zeros((BUCKETS, goal.shape[1]))

@@ -8,6 +8,8 @@ the bent figures alone ranked two models as well as TF-IDF over all words did.
 solution with the same weights, and forgetting multiplies the weight of the past.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +17,11 @@ from passerelle.router.embed import STATIC_DIMS
 from passerelle.router.quality.view import F32, FIGURES
 
 F64 = NDArray[np.float64]
+Ints = NDArray[np.int64]
 BENT = 128
-DIMS = 1 + FIGURES + BENT + STATIC_DIMS
+CARRIED = 1 + FIGURES + BENT
+"""The first of the dimensions, which know the form of a request and not its subject."""
+DIMS = CARRIED + STATIC_DIMS
 _FIGURE_SHARE = 0.3
 _WIDEST = 4.0  # standard deviations: one odd prompt must not pull a line
 
@@ -40,32 +45,31 @@ class Space:
         """n×`DIMS`."""
         plain = np.clip((figures - self.mean) / self.scale, -_WIDEST, _WIDEST)
         vector = static - self.centre
-        vector /= np.sqrt(np.einsum("ij,ij->i", vector, vector))[:, None] + np.float32(1e-9)
+        vector /= np.sqrt((vector * vector).sum(axis=1, keepdims=True)) + np.float32(1e-9)
         out = np.empty((len(figures), DIMS))
         out[:, 0] = 1.0
         out[:, 1 : 1 + FIGURES] = plain * np.float32(np.sqrt(_FIGURE_SHARE / FIGURES))
-        out[:, 1 + FIGURES : 1 + FIGURES + BENT] = np.cos(plain @ self._waves + self._phase) * np.float32(
+        out[:, 1 + FIGURES : CARRIED] = np.cos(plain @ self._waves + self._phase) * np.float32(
             np.sqrt(2 / BENT)
         )
-        out[:, 1 + FIGURES + BENT :] = vector
+        out[:, CARRIED:] = vector
         return out
 
 
-def ridge(points: F64, targets: F64, penalty: float) -> F64:
-    """Coefficients for each column of `targets`; NaN is what was not seen."""
+def ridges(points: F64, targets: F64, penalties: Sequence[float]) -> list[F64]:
+    """For each penalty, coefficients for each column of `targets`; NaN is what was not seen."""
+    out = [np.zeros((points.shape[1], targets.shape[1])) for _ in penalties]
     seen = np.isfinite(targets)
-    out = np.zeros((points.shape[1], targets.shape[1]))
     done = np.zeros(targets.shape[1], np.bool_)
     for column in range(targets.shape[1]):
         if done[column]:
             continue
-        rows = seen[:, column]
-        alike = ~done & (seen == rows[:, None]).all(axis=0)
-        used = points[rows]
-        gram = used.T @ used
-        gram[np.diag_indices_from(gram)] += penalty
-        out[:, alike] = np.linalg.solve(gram, used.T @ targets[rows][:, alike])
+        alike = ~done & (seen == seen[:, column, None]).all(axis=0)
         done |= alike
+        used = points[seen[:, column]]
+        gram, aim = used.T @ used, used.T @ targets[seen[:, column]][:, alike]
+        for found, penalty in zip(out, penalties, strict=True):
+            found[:, alike] = np.linalg.solve(gram + penalty * np.eye(len(gram)), aim)
     return out
 
 
@@ -95,9 +99,11 @@ class Head:
 
     def leverage(self, points: F64) -> F64:
         """xᵀA⁻¹x for each row: how little was learned in its direction."""
-        return np.asarray(np.einsum("ij,jk,ik->i", points, self.spread, points, optimize=True))
+        return np.asarray(((points @ self.spread) * points).sum(axis=1))
 
     def loosen(self, share: float, penalty: float) -> None:
         """Keep this share of what it rests on: after a change, new outcomes count for more."""
-        self.spread = np.minimum(share, 1.0) * np.eye(len(self.coefficients)) / penalty + (1 - share) * self.spread
+        self.spread = (
+            np.minimum(share, 1.0) * np.eye(len(self.coefficients)) / penalty + (1 - share) * self.spread
+        )
         self._own = True

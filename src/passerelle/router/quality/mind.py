@@ -1,14 +1,17 @@
 """What a learner knows, all of it: arrays and counts by model and by task. It predicts; `learner` changes it."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from passerelle.router.embed import BUCKETS, STATIC_DIMS
-from passerelle.router.quality import calibrate, lexical, memory
+from passerelle.router.quality import calibrate, lexical
 from passerelle.router.quality.base import Bools, Estimates, Sight
 from passerelle.router.quality.drift import Watch
-from passerelle.router.quality.fit import PENALTIES, nearest
-from passerelle.router.quality.linear import DIMS, F64, Head, Space
+from passerelle.router.quality.fit import PENALTIES, belonging, distance, nearest, vectors_of
+from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Space
+from passerelle.router.quality.memory import Memory
 from passerelle.router.quality.stack import TIMID, Gate, Weights
 from passerelle.router.quality.tally import Tally
 from passerelle.router.quality.view import F32, FIGURES, View
@@ -16,6 +19,9 @@ from passerelle.router.quality.view import F32, FIGURES, View
 NINETY = 1.645
 FEW = 30.0
 """Outcomes at which a new model's own head counts as much as its nearest sibling's."""
+_MOST = 0.995
+_NAMED_ROWS = 3.0
+"""Requests of a task at which it counts as half known."""
 KNOWN_BELOW = 0.75
 """Share of far above which a request is said to be unknown."""
 UNSEEN = -1
@@ -30,6 +36,16 @@ class Newcomer:
         self.wrong: F64 = np.zeros(models)
 
 
+class Tables(NamedTuple):
+    """What estimates are made from, put together once between two outcomes."""
+
+    heads: F64
+    carried: F64
+    level: F64
+    means: F64
+    place: dict[str, int]
+
+
 class Mind:
     """The state behind the estimates."""
 
@@ -42,31 +58,52 @@ class Mind:
         self.kinds: list[int] = []
         """The tally's row of each middle."""
         self.guess: F64 = np.zeros((DIMS, 0))
-        """Of each named task: how a request without a name is given to it."""
-        self.guessed: list[int] = []
+        """Of each row of the tally at the last fit: how a request is told to belong there."""
         self.space = Space(
             np.zeros(FIGURES, np.float32), np.ones(FIGURES, np.float32), np.zeros(STATIC_DIMS, np.float32)
         )
         self.tally = Tally(0, 0)
         self.priors: dict[str, float] = {}
         self.penalty = PENALTIES[1]
+        self.carried_penalty = PENALTIES[1]
         self.heads: list[Head] = []
+        self.carried: list[Head] = []
+        """Heads that see neither task nor subject: what they say holds furthest out."""
         self.shared = Head.blank(DIMS, self.penalty)
         """What all models have in common: the difficulty, and the ground that was covered."""
         self.scale: F32 = np.ones(BUCKETS, np.float32)
         self.words: F32 = np.zeros((BUCKETS, 0), np.float32)
-        self.memory = memory.Memory(0, STATIC_DIMS)
+        self.memory = Memory(np.zeros((0, STATIC_DIMS), np.float32), np.zeros((0, 0), np.float32))
         self.near, self.far, self.gate = Weights(), TIMID, Gate()
         self.maps: F64 = np.repeat(calibrate.plain()[None], 2, axis=0)
+        """Of each model, then the pooled one; then that of a request's mean over models, far."""
         self.noise, self.unknown = 0.2, 0.03
         self.watches: list[Watch] = []
         self.newcomers: dict[int, Newcomer] = {}
         self.outcomes: list[int] = []
         self.digest = b""
+        self._tables: Tables | None = None
 
     def prior(self) -> F64:
         """Of each model: the catalog's, NaN where it says nothing."""
         return np.array([self.priors.get(name, np.nan) for name in self.models])
+
+    def changed(self) -> None:
+        """To be called after anything was."""
+        self._tables = None
+
+    def tables(self) -> Tables:
+        """The same until the next change."""
+        if self._tables is None:
+            level = self.tally.levels(self.prior())
+            self._tables = Tables(
+                np.stack([h.coefficients for h in self.heads], axis=1),
+                np.stack([h.coefficients for h in self.carried], axis=1),
+                level,
+                self.tally.base(level),
+                {name: place for place, name in enumerate(self.models)},
+            )
+        return self._tables
 
     def task_of(self, sights: list[Sight], points: F64) -> NDArray[np.float64]:
         """n×tasks: how much each request belongs to each row of the tally. All zero: to none known."""
@@ -77,22 +114,32 @@ class Mind:
                 blank.append(row)
             elif (found := self.tasks.get(sight.task)) is not None:
                 share[row, found] = 1.0
-        if blank and len(self.middles):
+        if blank and self.kinds:
             kind = nearest(np.asarray(points[blank, 1:], np.float32), self.middles)
             share[blank, np.array(self.kinds)[kind]] = 1.0
-        elif blank and self.guessed:
-            said = np.maximum(points[blank] @ self.guess - 0.1, 0.0) ** 2
-            said /= said.sum(axis=1, keepdims=True) + 1e-6
-            share[np.ix_(blank, self.guessed)] = said
+        elif blank and len(self.tasks):
+            share[blank, : self.guess.shape[1]] = belonging(points[blank], self.guess)
         return share
 
     def levels(self, view: View, points: F64) -> tuple[list[F64], F64]:
-        """What the linear, lexical and remembered levels say (n×m each), and the nearest cosine."""
-        linear = points @ np.stack([h.coefficients for h in self.heads], axis=1)
+        """What the linear, lexical, remembered and carried levels say (n×m each, the last of them over the
+        model's level), and how close the request is (n×2: see `Gate`).
+        """
+        tables = self.tables()
+        linear = points @ tables.heads
         words = lexical.say(view, view.weighed(self.scale), self.words)
         vectors = np.asarray(points[:, -STATIC_DIMS:], np.float32)
-        remembered, close = memory.near(vectors, self.memory.vectors, self.memory.left)
-        return [linear, words, remembered], close
+        remembered, cosine = self.memory.near(vectors)
+        carried = points[:, :CARRIED] @ tables.carried
+        if not len(self.middles):
+            return [linear, words, remembered, carried], np.stack([cosine, np.zeros(len(points))], axis=1)
+        close = np.stack([cosine, -distance(vectors_of(points), self.middles)], axis=1)
+        return [linear, words, remembered, carried], close
+
+    def kin(self, points: F64, means: F64, level: F64) -> F64:
+        """n×m: the expected quality by the tasks that a request is written like, whatever its name."""
+        share = belonging(points, self.guess)
+        return np.asarray(share @ means[: share.shape[1]] + (1 - share.sum(axis=1, keepdims=True)) * level)
 
     def estimates(self, view: View, sights: list[Sight], models: list[str]) -> Estimates:
         """See `Learner.estimates`."""
@@ -102,52 +149,47 @@ class Mind:
         points = self.space.of(view.figures, view.static)
         levels, close = self.levels(view, points)
         share = self.task_of(sights, points)
-        level = self.tally.levels(self.prior())
+        tables = self.tables()
+        level, means = tables.level, tables.means
         belongs = share.sum(axis=1)
-        # A name that is known is near, whatever the words; one that is not is far; without one, the words say.
+        # A name that is known is near, whatever the words; a new one is far; without one, the words say.
         named = np.array([sight.task is not None for sight in sights])
         distance = self.gate.far(close)
-        distance = np.where(named, np.where(belongs > 0, distance * 0.0, 1.0), distance)
-        base = share @ self.tally.base(level) + (1 - belongs)[:, None] * level
-        near = base + self.near.of(levels)
-        far = level + self.far.of(levels)
+        distance = np.where(named, _NAMED_ROWS / (_NAMED_ROWS + share @ self.tally.rows), distance)
+        base = share @ means + (1 - belongs)[:, None] * level
+        kin = self.kin(points, means, level)
+        near = base + self.near.of([*levels[:3], levels[3] + level - base, kin - base])
+        far = level + self.far.of([*levels, kin - level])
         far_part = distance[:, None]
-        raw = (1 - far_part) * near + far_part * far
+        raw = (1 - far_part) * calibrate.mapped(near, self.maps[:-2]) + far_part * _calibrated(
+            far, self.maps[-1]
+        )
         self._lean_on_siblings(raw, level)
         count = self.tally.count
         thin = self.noise / (share @ count + self.tally.shrink.own)
         reach = self.shared.leverage(points)[:, None] * max(self._usual(), 1.0)
         lean = self.noise * np.minimum(reach / (count.sum(axis=0) + 1.0), 1.0 / self.penalty)
         variance = (1 - far_part) * thin + lean + far_part * self.unknown
-        return self._as_asked(raw, near, far, far_part, variance, distance, models, level)
+        return self._as_asked(raw, variance, distance, models, level)
 
     def _usual(self) -> float:
         return float(self.tally.count.sum() / max(len(self.models), 1))
 
-    def _as_asked(
-        self,
-        raw: F64,
-        near: F64,
-        far: F64,
-        far_part: F64,
-        variance: F64,
-        distance: F64,
-        models: list[str],
-        level: F64,
-    ) -> Estimates:
-        """Calibrated, and for the models asked for, known or not."""
+    def _as_asked(self, raw: F64, variance: F64, distance: F64, models: list[str], level: F64) -> Estimates:
+        """For the models asked for, known or not, and inside [0, 1]."""
         rows = len(raw)
-        mean, half = np.empty((rows, len(models))), np.empty((rows, len(models)))
-        easier = (raw - level).mean(axis=1)
-        for column, name in enumerate(models):
-            if name in self.models:
-                own = self.models.index(name)
-                mean[:, column] = calibrate.mapped(raw[:, own], self.maps[own])
-                half[:, column] = NINETY * np.sqrt(variance[:, own])
-            else:
-                prior = self.priors.get(name, float(level.mean()))
-                mean[:, column] = np.clip(prior + easier, 0.0, 1.0)
-                half[:, column] = NINETY * np.sqrt(self.unknown + self.noise / 4)
+        places = [self.tables().place.get(name, -1) for name in models]
+        half = NINETY * np.sqrt(variance)
+        if -1 not in places:
+            mean, half = raw[:, places], half[:, places]
+        else:
+            easier = (raw - level).sum(axis=1, keepdims=True) / len(self.models)
+            prior = np.array([self.priors.get(name, float(level.mean())) for name in models])
+            new = np.array(places) < 0
+            mean = np.where(new, np.clip(prior + easier, 0.0, 1.0), raw[:, places])
+            half = np.where(new, NINETY * np.sqrt(self.unknown + self.noise / 4), half[:, places])
+        # What would rise above one is lowered with all its row: cut alone, the best would look like the second.
+        mean = np.clip(mean - np.maximum(mean.max(axis=1, keepdims=True, initial=0.0) - _MOST, 0.0), 0.0, 1.0)
         known: Bools = distance < KNOWN_BELOW
         return Estimates(mean, np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1), known)
 
@@ -171,3 +213,9 @@ class Mind:
             else:
                 others = (raw[:, old] - level[old]).mean(axis=1)
             raw[:, own] = trust * raw[:, own] + (1 - trust) * (level[own] + others)
+
+
+def _calibrated(scores: F64, knots: F64) -> F64:
+    """Each request's mean over models through the map; the differences stay."""
+    mean = scores.sum(axis=1, keepdims=True) / scores.shape[1]
+    return np.asarray(scores + (calibrate.mapped(mean, knots[None]) - mean))

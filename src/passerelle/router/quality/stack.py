@@ -16,42 +16,51 @@ from numpy.typing import NDArray
 from passerelle.router.quality.base import Floats
 from passerelle.router.quality.linear import F64
 
-LEVELS = 3
-"""Linear, lexical, memory: the order everywhere."""
+LEVELS = 5
+"""Linear, lexical, memory, carried, kin: the order everywhere."""
 _ROWS_LEAST = 60
+_NEAR_ODDS = 1.1  # three to one: most requests are like those before
+_HINT = 0.15
+NEAR_WIDTH, FAR_WIDTH = 0.5, 0.15
+"""How far weights are expected from their start. The errors of one task are not a hundred independent ones, so
+the far ones are held closer."""
 
 
 class Weights(msgspec.Struct, frozen=True):
     """One weight per level, for the part that all models share and for their differences."""
 
-    shared: tuple[float, ...] = (0.7, 0.3, 0.1)
-    apart: tuple[float, ...] = (0.7, 0.3, 0.1)
+    shared: tuple[float, ...] = (0.7, 0.4, 0.1, 0.1, 0.0)
+    apart: tuple[float, ...] = (0.7, 0.5, 0.2, 0.1, 0.0)
 
     def of(self, levels: list[F64]) -> F64:
         """n×m: what the levels together add to the expected quality."""
-        total = np.zeros_like(levels[0])
-        for level, shared, apart in zip(levels, self.shared, self.apart, strict=True):
-            mean = level.mean(axis=1, keepdims=True)
-            total += apart * level + (shared - apart) * mean
-        return total
+        together = np.array(levels)
+        rows, models = levels[0].shape
+        flat = together.reshape(len(levels), -1)
+        apart = np.array(self.apart)
+        common = (np.array(self.shared) - apart) @ flat
+        shared = common.reshape(rows, models).sum(axis=1, keepdims=True) / max(models, 1)
+        return np.asarray((apart @ flat).reshape(rows, models) + shared)
 
 
-TIMID = Weights((0.3, 0.1, 0.05), (0.2, 0.0, 0.0))
+TIMID = Weights((0.1, 0.1, 0.1, 0.5, 0.2), (0.1, 0.2, 0.1, 0.4, 0.2))
 """Far from everything, when there was no second task to try it on."""
 
 
 class Gate(msgspec.Struct, frozen=True):
-    """How far a request is, from the cosine to its nearest neighbour: 0 near, 1 far."""
+    """How far a request is, from how near its nearest neighbour and the nearest kind are: 0 near, 1 far."""
 
-    middle: float = 0.35
-    steepness: float = 12.0
+    offset: float = 2.0
+    slopes: tuple[float, float] = (-12.0, -2.0)
 
-    def far(self, cosine: F64) -> F64:
-        """A share in [0, 1] for each request."""
-        return np.asarray(1.0 / (1.0 + np.exp(np.clip(self.steepness * (cosine - self.middle), -30, 30))))
+    def far(self, close: F64) -> F64:
+        """A share in [0, 1] for each request. `close` is n×2: the cosine, and minus the distance."""
+        return np.asarray(
+            1.0 / (1.0 + np.exp(-np.clip(self.offset + close @ np.array(self.slopes), -30, 30)))
+        )
 
 
-def weigh(levels: list[F64], left: F64, start: Weights) -> Weights:
+def weigh(levels: list[F64], left: F64, start: Weights, width: float = NEAR_WIDTH) -> Weights:
     """The weights, none below zero, that explain best what the base left. Drawn towards `start`."""
     seen = np.isfinite(left)
     many = seen.sum(axis=1)
@@ -60,7 +69,7 @@ def weigh(levels: list[F64], left: F64, start: Weights) -> Weights:
         usable = many >= 1
         if usable.sum() < _ROWS_LEAST:
             return start
-        found = _least([level[seen] for level in levels], left[seen], start.shared)
+        found = _least([level[seen] for level in levels], left[seen], start.shared, width)
         return Weights(found, found)
     held = seen[full]
     count = many[full]
@@ -73,28 +82,54 @@ def weigh(levels: list[F64], left: F64, start: Weights) -> Weights:
     goals = split(np.nan_to_num(left))
     parts = [split(level) for level in levels]
     return Weights(
-        _least([p[0] for p in parts], goals[0], start.shared),
-        _least([p[1] for p in parts], goals[1], start.apart),
+        _least([p[0] for p in parts], goals[0], start.shared, width),
+        _least([p[1] for p in parts], goals[1], start.apart, width),
     )
 
 
 def gate(near: F64, far: F64) -> Gate:
-    """Where cosines of requests of known tasks and of unknown ones part: a logistic regression on one number."""
+    """Where requests of known tasks part from those of unknown ones: a logistic regression on `close`."""
     if len(near) < _ROWS_LEAST or len(far) < _ROWS_LEAST:
         return Gate()
     both = np.concatenate([near, far])
     label = np.concatenate([np.zeros(len(near)), np.ones(len(far))])
     weight = np.concatenate([np.full(len(near), 1 / len(near)), np.full(len(far), 1 / len(far))])
-    centre, width = float(both.mean()), float(both.std()) + 1e-6
-    x = np.stack([np.ones(len(both)), (both - centre) / width], axis=1)
-    beta = np.zeros(2)
+    centre, width = both.mean(axis=0), both.std(axis=0) + 1e-6
+    x = np.concatenate([np.ones((len(both), 1)), (both - centre) / width], axis=1)
+    beta = np.zeros(3)
     for _ in range(12):
         p = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
         slope = x.T @ (weight * (label - p)) - 0.02 * beta
-        bend = (x * (weight * p * (1 - p))[:, None]).T @ x + 0.02 * np.eye(2)
+        bend = (x * (weight * p * (1 - p))[:, None]).T @ x + 0.02 * np.eye(3)
         beta += np.linalg.solve(bend, slope)
-    steepness = max(float(-beta[1] / width), 1e-3)
-    return Gate(middle=centre + float(beta[0]) / steepness, steepness=steepness)
+    slopes = np.minimum(beta[1:] / width, 0.0)
+    return Gate(float(beta[0] - centre @ slopes) - _NEAR_ODDS, (float(slopes[0]), float(slopes[1])))
+
+
+def doubted(weights: Weights, levels: list[F64], left: F64, group: NDArray[np.int64]) -> Weights:
+    """Far weights, less what whole tasks disagree about: a gain on a few tasks is luck until more confirm it.
+
+    Each task gives one figure, the gain in squared error; the share kept is 1 − 2/t² of their mean. A little is
+    always kept: where models stand equal, any hint is better than none.
+    """
+    seen = np.isfinite(left)
+    many = np.maximum(seen.sum(axis=1, keepdims=True), 1)
+
+    def parts(values: F64) -> tuple[F64, F64]:
+        kept = np.where(seen, values, 0.0)
+        mean = kept.sum(axis=1, keepdims=True) / many
+        return mean, np.where(seen, values - mean, 0.0)
+
+    said, came = parts(weights.of(levels)), parts(left)
+    shares: list[float] = []
+    for a, b in zip(said, came, strict=True):
+        # Twice the covariance less the square: how much smaller the squared error is than without.
+        gain = (2 * a * b - a * a).sum(axis=1)
+        by_task = np.array([gain[group == one].sum() for one in np.unique(group)])
+        error = by_task.std(ddof=1) / np.sqrt(len(by_task)) + 1e-12
+        t = float(by_task.mean() / error)
+        shares.append(max(_HINT, 1 - 2 / t**2) if t > 0 else _HINT)
+    return Weights(tuple(w * shares[0] for w in weights.shared), tuple(w * shares[1] for w in weights.apart))
 
 
 def spread_between(wrong: F64, group: NDArray[np.int64]) -> float:
@@ -109,11 +144,11 @@ def spread_between(wrong: F64, group: NDArray[np.int64]) -> float:
     return max(float(np.mean(found)), 0.0) if found else 0.02
 
 
-def _least(columns: list[F64], goal: F64, start: tuple[float, ...]) -> tuple[float, ...]:
+def _least(columns: list[F64], goal: F64, start: tuple[float, ...], width: float) -> tuple[float, ...]:
     """Least squares with no negative weight, by coordinate descent."""
     x = np.stack(columns, axis=1)
     gram = x.T @ x
-    pull = 0.02 * float(np.trace(gram)) / len(columns) + 1e-9
+    pull = float(goal.var()) / width**2
     aim = x.T @ goal + pull * np.array(start)
     gram[np.diag_indices_from(gram)] += pull
     weights: Floats = np.array(start)

@@ -30,9 +30,9 @@ class _Saved(msgspec.Struct, array_like=True):
     outcomes: list[int]
     tasks: dict[str, int]
     kinds: list[int]
-    guessed: list[int]
     priors: dict[str, float]
     penalty: float
+    carried_penalty: float
     shrink: Shrink
     near: Weights
     far: Weights
@@ -51,7 +51,7 @@ def save(mind: Mind) -> bytes:
     """Everything, in MessagePack."""
     spreads: list[NDArray[Any]] = []
     spread_of: list[int] = []
-    for head in (mind.shared, *mind.heads):
+    for head in (mind.shared, *mind.heads, *mind.carried):
         place = next((k for k, s in enumerate(spreads) if s is head.spread), None)
         if place is None:
             place = len(spreads)
@@ -68,6 +68,7 @@ def save(mind: Mind) -> bytes:
         "rows": mind.tally.rows,
         "shared": mind.shared.coefficients,
         "heads": np.stack([h.coefficients for h in mind.heads]) if mind.heads else np.zeros((0, 0)),
+        "carried": np.stack([h.coefficients for h in mind.carried]) if mind.carried else np.zeros((0, 0)),
         "rarity": mind.scale,
         "words": mind.words,
         "vectors": mind.memory.vectors,
@@ -75,8 +76,8 @@ def save(mind: Mind) -> bytes:
         "maps": mind.maps,
     }
     saved = _Saved(
-        FORMAT, mind.digest, mind.models, mind.outcomes, mind.tasks, mind.kinds, mind.guessed, mind.priors,
-        mind.penalty, mind.tally.shrink, mind.near, mind.far, mind.gate, mind.noise, mind.unknown, mind.watches,
+        FORMAT, mind.digest, mind.models, mind.outcomes, mind.tasks, mind.kinds, mind.priors,
+        mind.penalty, mind.carried_penalty, mind.tally.shrink, mind.near, mind.far, mind.gate, mind.noise, mind.unknown, mind.watches,
         {k: (n.outcomes, _array(n.wrong)) for k, n in mind.newcomers.items()}, spread_of, mind.memory.next,
         {name: _array(value) for name, value in arrays.items()}, [_array(s) for s in spreads],
     )  # fmt: skip
@@ -94,7 +95,8 @@ def load(data: bytes) -> Mind:
     arrays = {name: _plain(value) for name, value in saved.arrays.items()}
     mind = Mind()
     mind.digest, mind.models, mind.outcomes = saved.digest, saved.models, saved.outcomes
-    mind.tasks, mind.kinds, mind.guessed, mind.priors = saved.tasks, saved.kinds, saved.guessed, saved.priors
+    mind.tasks, mind.kinds, mind.priors = saved.tasks, saved.kinds, saved.priors
+    mind.carried_penalty = saved.carried_penalty
     mind.penalty, mind.near, mind.far, mind.gate = saved.penalty, saved.near, saved.far, saved.gate
     mind.noise, mind.unknown, mind.watches = saved.noise, saved.unknown, saved.watches
     mind.middles, mind.guess = arrays["middles"], arrays["guess"]
@@ -104,12 +106,12 @@ def load(data: bytes) -> Mind:
     mind.tally.shrink = saved.shrink
     spreads = [_plain(s) for s in saved.spreads]
     mind.shared = Head(arrays["shared"], spreads[saved.spread_of[0]])
-    mind.heads = [
-        Head(arrays["heads"][k].copy(), spreads[place]) for k, place in enumerate(saved.spread_of[1:])
-    ]
+    many = len(saved.models)
+    of_heads, of_carried = saved.spread_of[1 : 1 + many], saved.spread_of[1 + many :]
+    mind.heads = [Head(arrays["heads"][k].copy(), spreads[place]) for k, place in enumerate(of_heads)]
+    mind.carried = [Head(arrays["carried"][k].copy(), spreads[place]) for k, place in enumerate(of_carried)]
     mind.scale, mind.words, mind.maps = arrays["rarity"], arrays["words"], arrays["maps"]
-    mind.memory = Memory(0, 0)
-    mind.memory.vectors, mind.memory.left, mind.memory.next = arrays["vectors"], arrays["left"], saved.next
+    mind.memory = Memory(arrays["vectors"], arrays["left"], saved.next)
     for place, (outcomes, wrong) in saved.newcomers.items():
         newcomer = Newcomer(0)
         newcomer.outcomes, newcomer.wrong = outcomes, _plain(wrong)

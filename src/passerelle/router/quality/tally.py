@@ -34,6 +34,13 @@ class Tally:
         """Requests, of which each may have outcomes of several models."""
         self.shrink = Shrink()
 
+    def add(self, task: NDArray[np.int64], scores: F64) -> None:
+        """Count a row of outcomes for each of `task`; NaN is what was not seen."""
+        seen = np.isfinite(scores)
+        np.add.at(self.count, task, seen.astype(np.float64))
+        np.add.at(self.total, task, np.where(seen, scores, 0.0))
+        np.add.at(self.rows, task, 1.0)
+
     def levels(self, prior: F64) -> F64:
         """Each model's mean over all tasks. `prior` is NaN where the catalog says nothing."""
         count, total = self.count.sum(axis=0), self.total.sum(axis=0)

@@ -89,7 +89,9 @@ def unpack(packed: bytes) -> Seen:
     bucket = np.frombuffer(packed, "<u2", many, _HEAD).astype(np.int64)
     count = np.frombuffer(packed, np.uint8, many, _HEAD + 2 * many).astype(np.float32)
     if many and bucket.max() >= BUCKETS:
-        raise ValueError("these packed features name a bucket that is not there; predict from the words instead")
+        raise ValueError(
+            "these packed features name a bucket that is not there; predict from the words instead"
+        )
     return Seen(figures, static, bucket, np.log1p(count))
 
 

@@ -1,0 +1,74 @@
+"""Static vectors of words, from the package that brings them: WordLlama's `l2_supercat_256`.
+
+32,000 tokens × 256 half floats and the tokeniser, 16 MB and 2 MB, MIT (pypi.org/project/wordllama, version
+0.4.0.post1, read 2026-11-22). The files are read where pip put them. The package itself is not imported: that
+would bring `requests`, a hub client and compiled helpers, and its own loader asks a hub on the network.
+"""
+
+import importlib.util
+import json
+import mmap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_WEIGHTS = "weights/l2_supercat_256.safetensors"
+_TOKENISER = "tokenizers/l2_supercat_tokenizer_config.json"
+
+
+def static_vectors() -> "tuple[NDArray[np.float16], Callable[[str], list[int]]] | None":
+    """The table (tokens × 256) and what gives the token numbers of a text; None without the extra `router`."""
+    folder = _folder()
+    if folder is None or not all(importlib.util.find_spec(name) for name in ("numpy", "tokenizers")):
+        return None
+    from tokenizers import Tokenizer
+
+    tokeniser = Tokenizer.from_file(str(folder / _TOKENISER))
+    tokeniser.no_padding()
+    tokeniser.no_truncation()
+
+    def encode(text: str) -> list[int]:
+        return list(tokeniser.encode(text, add_special_tokens=False).ids)
+
+    return _table(folder / _WEIGHTS), encode
+
+
+def _folder() -> Path | None:
+    found = importlib.util.find_spec("wordllama")
+    if found is None or found.origin is None:
+        return None
+    folder = Path(found.origin).parent
+    return folder if (folder / _WEIGHTS).exists() and (folder / _TOKENISER).exists() else None
+
+
+def _table(path: Path) -> "NDArray[np.float16]":
+    """The one tensor of a safetensors file, mapped: pages come in as words are met, and workers share them.
+
+    A safetensors file is a length of eight bytes, a JSON header of that length and the raw tensors
+    (huggingface.co/docs/safetensors, "Format", read 2026-11-22).
+    """
+    import numpy as np
+
+    with path.open("rb") as file:
+        raw = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    header.pop("__metadata__", None)
+    if len(header) != 1:
+        raise ValueError(
+            f"`{path.name}` holds {len(header)} tensors where one is known; reinstall wordllama 0.4"
+        )
+    (tensor,) = header.values()
+    if tensor["dtype"] != "F16":
+        raise ValueError(
+            f"`{path.name}` holds `{tensor['dtype']}` where F16 is known; reinstall wordllama 0.4"
+        )
+    first, last = tensor["data_offsets"]
+    count = (last - first) // 2
+    return np.frombuffer(raw, np.float16, count, 8 + length + first).reshape(tensor["shape"])
