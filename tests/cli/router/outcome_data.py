@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.router.evaluate.made import outcomes
 
-QUICK = ("--seeds", "2", "--folds", "3", "--resamples", "30")
+QUICK = ("--seeds", "1", "--folds", "2", "--resamples", "30")
 
 
 def rows(count: int = 150, *, costs: bool = True, models: int = 3, **changed: Any) -> list[dict[str, Any]]:

@@ -53,7 +53,7 @@ def test_json_alone_stands_on_standard_output(two: Path) -> None:
     assert found["data"]["models"] == ["big", "small"]
     assert (found["data"]["rows"], found["data"]["costs"], found["data"]["tasks"]) == (150, "none", 3)
     assert found["measured"][0]["strong"] == "big"
-    assert found["robustness"]["prompts"] == 50
+    assert found["robustness"]["prompts"] == 75
     assert found["decision"]["p99_ms"] >= found["decision"]["p50_ms"] > 0
 
 
@@ -89,15 +89,15 @@ def test_only_the_rows_asked_for_are_judged(three: Path) -> None:
 
 def test_a_stream_learns_from_what_it_chose_and_tells_of_the_drift(three: Path, tmp_path: Path) -> None:
     said = call(
-        "router", "eval", str(three), "--stream", "--warm", "30", "--requests", "400", "--seeds", "2",
-        "--drift", "best:0.2@150", "--report", str(tmp_path),
+        "router", "eval", str(three), "--stream", "--warm", "30", "--requests", "200", "--seeds", "1",
+        "--drift", "best:0.2@100", "--report", str(tmp_path),
     )  # fmt: skip
     assert said.code == 0, said.err
-    assert "`big` is worse from request 150 on" in said.out
-    assert "280 requests had been asked before" in said.out
+    assert "`big` is worse from request 100 on" in said.out
+    assert "80 requests had been asked before" in said.out
     assert (tmp_path / "stream.svg").exists()
     found = json.loads((tmp_path / "report.json").read_text())["stream"]
-    assert (found["drift"], found["drift_at"], found["warm"]) == ("big", 150, 30)
+    assert (found["drift"], found["drift_at"], found["warm"]) == ("big", 100, 30)
 
 
 def test_prices_stand_in_for_costs(two: Path, tmp_path: Path) -> None:
