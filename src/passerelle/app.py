@@ -67,6 +67,7 @@ from passerelle.telemetry.metrics import Metrics
 
 log = logging.getLogger("passerelle.app")
 _LOOK_EVERY_S = 1.0
+_COUNT_TASKS_EVERY_S = 10.0
 _AT_THE_START = (
     "data_dir", "store.url", "files", "batches", "background", "server.host", "server.port", "server.workers",
     "server.allow_public_bind", "server.public_url", "server.tls_cert", "server.tls_key", "server.drain_s",
@@ -160,6 +161,7 @@ class App:
             random.random,
             draining=lambda: self.draining(),
         )
+        self._count_tasks_at_s = 0.0
         self._api: Management | None = None
         self._building_api = asyncio.Lock()
         self.entrance = self._entrance()
@@ -179,6 +181,10 @@ class App:
         """Bring this worker's gauges up to date: once a second, since any worker may be the one scraped."""
         self.metrics.in_flight.set(self.road.in_flight)
         self.metrics.writer_queue.set(self.store.journal.backlog)
+        now_s = self.clock.monotonic_s()
+        if now_s >= self._count_tasks_at_s:  # some milliseconds where there are 10,000
+            self._count_tasks_at_s = now_s + _COUNT_TASKS_EVERY_S
+            self.metrics.tasks.set(len(asyncio.all_tasks()))
         generation = self.generations.current
         self.metrics.generation.set(generation.number)
         if self.vitals.rules != generation.health:
@@ -195,7 +201,7 @@ class App:
             await asyncio.to_thread(self._exporter[1])
 
     def _entrance(self) -> Entrance:
-        calls = ModelCalls(self.road, self.clock, self.repeats)
+        calls = ModelCalls(self.road, self.clock, self.repeats, self.metrics)
         models = ModelList(self.generations)
         wake, rules = self.batches.wake, self.batch_rules
         geminis = GeminiBatches(self.store, self.clock, rules, wake, self.generations)
@@ -232,6 +238,7 @@ class App:
             self.store,
             self.metrics,
             self.generations,
+            self.road,
         )
 
     async def _management(self) -> Management:

@@ -1,7 +1,10 @@
 """Who is turned away first when there is not room for all, in which words, and who is not."""
 
+import contextlib
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 from tests.faultd import Send, Until, answer
@@ -131,3 +134,107 @@ def test_work_in_the_background_goes_last(house: House, crowd: Crowd) -> None:
         "it is made once there is room",
         within_s=20,
     )
+
+
+# Turned away unread
+
+
+def turned_away(house: House) -> float:
+    said = house.caller("operator", role="operator").door.get("/metrics").body.decode()
+    lines = [line for line in said.splitlines() if line.startswith("passerelle_turned_away_requests_total{")]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def raw(house: House, request: bytes, answers: int = 1) -> bytes:
+    """What comes on one connection, up to so many answers, or its end."""
+    parts = urlsplit(house.gateway.base_url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as peer:
+        peer.sendall(request)
+        came = b""
+        while came.count(b"HTTP/1.1 ") < answers or not came.endswith(b"}"):
+            piece = peer.recv(65536)
+            if not piece:
+                break
+            came += piece
+        return came
+
+
+def chat(caller: Caller, *more: str, size: int = 0) -> bytes:
+    body = b'{"model":"m-chat","messages":[{"role":"user","content":"%b"}]}' % (b"x" * size)
+    lines = ["POST /v1/chat/completions HTTP/1.1", "host: g", f"authorization: Bearer {caller.token}", *more]
+    return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
+
+
+@pytest.fixture
+def full(house: House, crowd: Crowd) -> Caller:
+    """All places are taken."""
+    crowd.join(house.caller(org="one"), 5)
+    crowd.join(house.caller(org="two"), 5)
+    return house.caller(org="four")
+
+
+def test_what_there_is_no_room_for_leaves_no_receipt_and_is_counted(house: House, full: Caller) -> None:
+    before = turned_away(house)
+    told = [says(full, priority) for priority in (None, "interactive", "agent", "batch")]
+    assert [answer.status for answer in told] == [503] * 4
+    assert [answer.headers["retry-after"] for answer in told] == ["1", "1", "2", "5"]
+    assert not any("x-passerelle-receipt" in answer.headers for answer in told)
+    assert all("x-passerelle-generation" in answer.headers for answer in told)
+    assert turned_away(house) == before + 4
+    house.booked(full)
+    assert house.rows("select count(*) from outcome where org_id = ?", full.tenant.org_id) == [(0,)]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_everybody_is_told_in_the_dialect_that_all_places_are_taken(
+    house: House, full: Caller, dialect: Dialect
+) -> None:
+    told = full.door.send(asked(dialect, f"m-{short(dialect)}"), x_request_id="mine-7")
+    assert (told.status, told.headers["retry-after"]) == (503, "1")
+    assert told.headers["x-request-id"] == "mine-7"
+    error = read_error(dialect, told)
+    assert error.type == error_type(dialect, 503)
+    assert f"already has {PLACES} requests under way" in error.message
+    assert b"turned_away" not in told.body  # what stands in for the request's id until it is known
+
+
+def test_a_connection_goes_on_after_a_request_was_turned_away_on_it(house: House, full: Caller) -> None:
+    """A body is read to its end and dropped, however long; what follows it is the next request."""
+    came = raw(house, chat(full, size=300_000) + chat(full) + chat(full, "connection: close"), 3)
+    assert came.count(b"HTTP/1.1 503 ") == 3
+    assert came.count(b"connection: close\r\n") == 1
+
+
+def test_whoever_may_need_no_place_is_not_turned_away_unread(house: House, full: Caller) -> None:
+    assert says(full, None).status == 503
+    plan = full.door.send(asked("openai_chat", "m-chat"), x_passerelle_plan="1")
+    assert plan.status == 200
+    assert full.door.get("/v1/models").status == 200
+    assert b"HTTP/1.1 503 " in raw(house, chat(full, "expect: 100-continue"))
+
+
+def test_a_rush_finds_no_more_places_than_there_are(house: House, stage: Stage, crowd: Crowd) -> None:
+    """Requests that come together are let in up to the places that are free, before the first has taken its
+    own.
+    """
+    crowd.join(house.caller(org="one"), 5)
+    caller = house.caller(org="two")
+    parts = urlsplit(house.gateway.base_url)
+    with contextlib.ExitStack() as stack:
+        peers = []
+        for _ in range(40):
+            peer = stack.enter_context(socket.create_connection((parts.hostname, parts.port), timeout=10))
+            peers.append(peer)
+        for peer in peers:
+            peer.sendall(chat(caller))
+        told = [peer.recv(65536).split(b" ", 2)[1] for peer in peers]
+    assert set(told) <= {b"200", b"503"}
+    assert told.count(b"200") >= 1
+    assert says(caller, None).status == 200
+
+
+def test_a_number_of_requests_that_are_refused_for_another_reason_do_not_close_the_door(house: House) -> None:
+    stranger = house.caller(org="two")
+    forged = Caller(stranger.key_id, "psk_" + "x" * 40, stranger.tenant, stranger.door, None)
+    raw(house, chat(forged) * (3 * PLACES), 3 * PLACES)
+    assert says(stranger, None).status == 200

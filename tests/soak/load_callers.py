@@ -27,33 +27,65 @@ def length(own_s: float) -> float:
 
 
 @contextlib.contextmanager
+def paced() -> Iterator[str]:
+    """The port of a paced provider."""
+    script = Path(__file__).with_name("paced.py")
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
 def paced_house(folder: Path, *server: str, workers: int = 1) -> Iterator[House]:
-    """A gateway before the paced provider."""
+    """A gateway before paced providers. Floods have one of their own: a provider that writes flat out would
+    keep the others' words waiting, and those are timed from where they are written.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    script = Path(__file__).with_name("paced.py")
-    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as provider:
-        assert provider.stdout is not None
-        port = provider.stdout.readline().strip()
-        lines = [
-            *server, "providers_from_environment = false", "[local]", "enabled = false",
-            "[providers.paced]",
-            'kind = "openai_like"', 'dialect = "openai_chat"', f'base_url = "http://127.0.0.1:{port}/v1"',
-            'credential = "env:PACED"', "allow_private_network = true", "models = []",
-        ]  # fmt: skip
-        for model in ("whole", "slow", "stream", "flood"):
-            lines += ["[[models]]", f'id = "{model}"', 'price = { input = "1", output = "1" }']
+    lines = [*server, "providers_from_environment = false", "[local]", "enabled = false"]
+    with contextlib.ExitStack() as stack:
+        for provider, models in (
+            ("paced", ("now", "whole", "slow", "stream", "quick")),
+            ("floods", ("flood",)),
+        ):
+            port = stack.enter_context(paced())
             lines += [
-                "[[deployments]]",
-                'provider = "paced"',
-                f'model = "{model}"',
-                f'upstream_model = "{model}"',
-            ]
-        try:
-            with installed(folder, "\n".join(lines), workers=workers, PACED="none") as house:
-                yield house
-        finally:
-            provider.kill()
+                f"[providers.{provider}]",
+                'kind = "openai_like"', 'dialect = "openai_chat"', f'base_url = "http://127.0.0.1:{port}/v1"',
+                'credential = "env:PACED"', "allow_private_network = true", "models = []",
+            ]  # fmt: skip
+            for model in models:
+                lines += ["[[models]]", f'id = "{model}"', 'price = { input = "1", output = "1" }']
+                lines += ["[[deployments]]", f'provider = "{provider}"']
+                lines += [f'model = "{model}"', f'upstream_model = "{model}"']
+        yield stack.enter_context(installed(folder, "\n".join(lines), workers=workers, PACED="none"))
+
+
+@contextlib.contextmanager
+def apart(house: House) -> Iterator[None]:
+    """The started gateway has the first core to itself meanwhile, and callers and providers the others: what
+    is measured is the gateway, and not which of them was let to run.
+    """
+    mine = os.sched_getaffinity(0)
+    cores, serving = sorted(mine), workers_of(house)
+    if len(cores) > 1:
+        for pid in serving:
+            _pin(pid, cores[:1])
+        for pid in {os.getpid(), *children(os.getpid())} - {*serving, house.gateway.process.pid}:
+            _pin(pid, cores[1:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, mine)
+
+
+def _pin(pid: int, cores: list[int]) -> None:
+    """All of its threads."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
 
 
 @dataclass
@@ -192,6 +224,15 @@ def workers_of(house: House) -> list[int]:
     """The processes that serve."""
     pid = house.gateway.process.pid
     return children(pid) or [pid]
+
+
+def cpu_s(pids: list[int]) -> float:
+    """The processor's time that they have had."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def rss_mib(pids: list[int]) -> float:

@@ -1,18 +1,22 @@
 """A provider for soaks, in a process of its own: whole answers after a while, streams at a pace, floods.
 
 Run as a script; it prints its port. It speaks OpenAI's chat dialect, and does what the model's name says:
-`whole` and `slow` answer after a while, `stream` says `PIECES` words `EVERY_S` apart, `flood` writes as fast
-and for as long as it is read.
+`whole` and `slow` answer after a while, `now` at once, `stream` says `PIECES` words `EVERY_S` apart, `quick`
+ten times as fast, `flood` writes as fast and for as long as it is read.
 """
 
 import asyncio
 import json
+import socket
 import time
 
-WAITS_S = {"whole": 0.2, "slow": 1.0}
+WAITS_S = {"now": 0.0, "whole": 0.2, "slow": 1.0}
 PIECES = 20
 EVERY_S = 0.1
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
+UNSENT_BYTES = 64 << 10
+"""What the kernel takes of an answer beyond what is under way. On loopback it takes megabytes, which no real
+network does, and filling them for hundreds of streams would keep a machine busy for a minute."""
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -32,6 +36,14 @@ def _piece(words: str, finish: str | None = None) -> bytes:
     return _event(_body("chat.completion.chunk", choices=[choice]))
 
 
+_WORD = _piece("word ")
+_END = b"".join([
+    _piece("", "stop"), _event(_body("chat.completion.chunk", choices=[], usage=USAGE)), _event(b"[DONE]"),
+    b"0\r\n\r\n",
+])  # fmt: skip
+_FLOOD = _piece("x" * 4096) * 4
+
+
 def _whole() -> bytes:
     message = {"role": "assistant", "content": "The bridge stands."}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
@@ -40,6 +52,9 @@ def _whole() -> bytes:
         len(body),
         body,
     )
+
+
+_WHOLE = _whole()
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -51,18 +66,23 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             asked = json.loads(await reader.readexactly(length))
             if asked["model"] in WAITS_S:
                 await asyncio.sleep(WAITS_S[asked["model"]])
-                writer.write(_whole())
+                writer.write(_WHOLE)
                 continue
             writer.write(_HEAD)
             if asked["model"] == "flood":
                 while True:
-                    writer.write(_piece("x" * 4096))
+                    writer.write(_FLOOD)
                     await writer.drain()
+            if asked["model"] == "quick":
+                for _ in range(PIECES):
+                    writer.write(_WORD)
+                    await asyncio.sleep(EVERY_S / 10)
+                writer.write(_END)
+                continue
             for _ in range(PIECES):
                 writer.write(_piece(f"{time.monotonic_ns()} "))
                 await asyncio.sleep(EVERY_S)
-            writer.write(_piece("", "stop") + _event(_body("chat.completion.chunk", choices=[], usage=USAGE)))
-            writer.write(_event(b"[DONE]") + b"0\r\n\r\n")
+            writer.write(_END)
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
     finally:
@@ -71,7 +91,10 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def main() -> None:
     """Serve until killed."""
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=4096)
+    sock = socket.create_server(("127.0.0.1", 0), backlog=4096)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    server = await asyncio.start_server(serve, sock=sock, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

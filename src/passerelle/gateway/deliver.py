@@ -158,6 +158,7 @@ class Deliverer:
             else:
                 patience.spend(len(data))
             if out:
+                data = b""  # a caller that does not read keeps us here: one copy is enough
                 yield out
         out = watcher.close()
         if watcher.done and not trip.settled:

@@ -32,6 +32,7 @@ _WAIT_FOR_A_PLACE_S = 1.0
 _RANK: dict[Priority | None, int] = {None: 0, "interactive": 0, "agent": 1, "batch": 2}
 _PERCENT = (100, 90, 70)
 """By rank: of all places, those that may be taken when a request of that priority still comes in."""
+_FULL_BOUND = 16
 _COME_AGAIN_S = (1, 2, 5)
 """By rank: whoever goes last comes back last."""
 
@@ -49,6 +50,8 @@ class Limits:
         self._of_tenants: dict[str, int] = {}
         """Under way, by organisation, where that is bounded."""
         self._leaving: list[Callable[[], None]] = []
+        self._full: dict[tuple[int, int], Problem] = {}
+        """What is told where no place is left, by their number and the rank."""
         self._requests: dict[int, Gcra] = {}
         self._tokens: dict[int, Gcra] = {}
 
@@ -61,27 +64,43 @@ class Limits:
         """Have `told()` called when the next request is over, once."""
         self._leaving.append(told)
 
+    def no_room(self, generation: Generation, wish: Priority | None, coming: int) -> Problem | None:
+        """What any request that wants at most the priority `wish` is told, whoever sends it, when `coming`
+        others are about to `enter`; None when there may be room for it.
+        """
+        most, rank = generation.intake.max_in_flight, _RANK[wish]
+        if self._in_flight + coming < _share(most, rank):
+            return None
+        full = self._full.get((most, rank))
+        if full is None:
+            if len(self._full) >= _FULL_BOUND:
+                self._full.clear()
+            full = self._full[most, rank] = _no_room("This worker", most, rank)
+        return full
+
+    def look(self, principal: Principal, generation: Generation, wish: Priority | None = None) -> None:
+        """Find a place for a request, without taking it. Raises `ProblemError` (`overloaded`)."""
+        rank = max(_RANK[principal.rights.priority or generation.default_rights.priority], _RANK[wish])
+        most = generation.intake.max_in_flight
+        if self._in_flight >= (_share(most, rank) if rank else most):
+            raise ProblemError(_no_room("This worker", most, rank))
+        most_of_one = generation.intake.max_in_flight_per_tenant
+        if most_of_one is not None:
+            of_this = self._of_tenants.get(principal.org_id, 0)
+            if of_this >= _share(most_of_one, rank):
+                raise ProblemError(_no_room("Your organisation", most_of_one, rank))
+
     def enter(
         self, principal: Principal, generation: Generation, tokens: int, wish: Priority | None = None
     ) -> "Ticket":
         """A place on the road for a request of probably `tokens` tokens, whose caller wants it to have at
         most the priority `wish`. Raises `ProblemError` (`overloaded`, `rate_limited`).
         """
-        rank = max(_RANK[principal.rights.priority or generation.default_rights.priority], _RANK[wish])
-        most = generation.intake.max_in_flight
-        if self._in_flight >= (_share(most, rank) if rank else most):
-            raise _no_room("This worker", most, rank)
-        most_of_one = generation.intake.max_in_flight_per_tenant
-        if most_of_one is None:
-            ticket = self._ticket(principal, generation, tokens)
-        else:
-            tenant = principal.org_id
-            of_this = self._of_tenants.get(tenant, 0)
-            if of_this >= _share(most_of_one, rank):
-                raise _no_room("Your organisation", most_of_one, rank)
-            ticket = self._ticket(principal, generation, tokens)
-            ticket.tenant = tenant
-            self._of_tenants[tenant] = of_this + 1
+        self.look(principal, generation, wish)
+        ticket = self._ticket(principal, generation, tokens)
+        if generation.intake.max_in_flight_per_tenant is not None:
+            ticket.tenant = tenant = principal.org_id
+            self._of_tenants[tenant] = self._of_tenants.get(tenant, 0) + 1
         self._in_flight += 1
         return ticket
 
@@ -275,17 +294,13 @@ def _share(most: int, rank: int) -> int:
     return max(1, most * _PERCENT[rank] // 100)
 
 
-def _no_room(who: str, most: int, rank: int) -> ProblemError:
+def _no_room(who: str, most: int, rank: int) -> Problem:
     if rank:
         said = f"{who} may have {most} requests under way, and what is left is kept for higher priorities"
     else:
         said = f"{who} already has {most} requests under way"
-    return ProblemError(
-        Problem(
-            "overloaded",
-            f"{said}; try again when `retry-after` says.",
-            retry_after_s=_COME_AGAIN_S[rank],
-        )
+    return Problem(
+        "overloaded", f"{said}; try again when `retry-after` says.", retry_after_s=_COME_AGAIN_S[rank]
     )
 
 

@@ -20,9 +20,10 @@ from passerelle.codecs import registry
 from passerelle.codecs.base import Envelope, ReplyContext
 from passerelle.codecs.callers import listed
 from passerelle.core.clock import Clock
-from passerelle.core.errors import ProblemError
+from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.money import show
 from passerelle.core.plan import Plan
+from passerelle.core.principal import Principal, Priority
 from passerelle.core.request import TASKS
 from passerelle.gateway import going_on, keep, tasks
 from passerelle.gateway.admit import Admission, Refusal, admit, planned
@@ -90,6 +91,16 @@ class Road:
     def in_flight(self) -> int:
         """Requests on the road now."""
         return self._limits.in_flight
+
+    def no_room(self, wish: Priority | None, coming: int) -> Problem | None:
+        """See `Limits.no_room`."""
+        return self._limits.no_room(self.generations.current, wish, coming)
+
+    def look(self, principal: Principal, wish: Priority | None) -> None:
+        """Whether there is room for a caller's request. Raises `ProblemError` (`overloaded`), and nothing is
+        kept of it: of what is turned away before it is read, there is nothing to keep.
+        """
+        self._limits.look(principal, self.generations.current, wish)
 
     def on_leaving(self, told: Callable[[], None]) -> None:
         """Have `told()` called when the next request has left the road, once."""

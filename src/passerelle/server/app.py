@@ -18,6 +18,7 @@ from passerelle.gateway.generation import Generations
 from passerelle.server.answer import send_problem
 from passerelle.server.auth import authenticate, authorise
 from passerelle.server.body import CallerGone
+from passerelle.server.door import REQUEST_ID, Door, Room
 from passerelle.server.exchange import SCOPE_KEY
 from passerelle.server.route import PUBLIC, WANTED, Arrival, Management, Receive, Route, Scope, Send
 from passerelle.server.where import straight
@@ -25,7 +26,6 @@ from passerelle.store import Store, StoreUnavailable
 from passerelle.telemetry.metrics import Metrics
 
 log = logging.getLogger("passerelle.server")
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _PORT = re.compile(rb":\d*\Z")
 
 
@@ -39,9 +39,13 @@ class Entrance:
         store: Store,
         metrics: Metrics,
         generations: Generations,
+        room: Room | None = None,
     ) -> None:
-        """`management()` gives the application for `/api`, building it the first time."""
+        """`management()` gives the application for `/api`, building it the first time. Model calls are turned
+        away unread when there is no `room` for them.
+        """
         self.routes = tuple(routes)
+        self.door = None if room is None else Door(self.routes, room, metrics, generations)
         self._exact: dict[str, list[Route]] = {}
         self._prefixed = [route for route in self.routes if route.prefix]
         for route in self.routes:
@@ -171,7 +175,7 @@ def _arrive(scope: Scope, receive: Receive, send: Send, generation: bytes) -> Ar
     minted = mint("req")
     said = headers.get(b"x-request-id")
     # A caller may name its request, but never the receipt: two requests must not share one.
-    request_id = said.decode() if said is not None and _REQUEST_ID.fullmatch(said) else minted
+    request_id = said.decode() if said is not None and REQUEST_ID.fullmatch(said) else minted
     receipt_id = same("rcp", minted)
     arrival = Arrival(scope, receive, send, request_id, receipt_id, generation, headers)
     arrival.exchange = scope.pop(SCOPE_KEY, None)  # it holds the scope: no circle for the collector

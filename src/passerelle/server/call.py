@@ -14,8 +14,9 @@ from passerelle.server.answer import Watch, Watches, send_delivery
 from passerelle.server.body import read_body
 from passerelle.server.repeats import HEADER, Repeats
 from passerelle.server.route import Arrival, Handler
-from passerelle.server.wishes import forwarded, read_wishes
+from passerelle.server.wishes import forwarded, priority_of, read_wishes
 from passerelle.store import StoreUnavailable
+from passerelle.telemetry.metrics import Metrics
 
 TargetOf = Callable[[Arrival], PathTarget]
 Before = Callable[[Ask], Awaitable[Ask]]
@@ -25,8 +26,9 @@ Before = Callable[[Ask], Awaitable[Ask]]
 class ModelCalls:
     """Makes the handlers of model routes."""
 
-    def __init__(self, road: Road, clock: Clock, repeats: Repeats) -> None:
+    def __init__(self, road: Road, clock: Clock, repeats: Repeats, metrics: Metrics) -> None:
         self._road = road
+        self._metrics = metrics
         self._repeats = repeats
         self._clock = clock
         self._watches = Watches()
@@ -35,6 +37,7 @@ class ModelCalls:
         """A handler that reads the body, asks the road and sends what it gives."""
 
         async def handle(arrival: Arrival) -> None:
+            self.look(arrival, dialect)
             ask = await self.ask(arrival, dialect, target_of(arrival))
             await self.carry(arrival, ask, before)
 
@@ -50,6 +53,18 @@ class ModelCalls:
                 await handler(arrival)
 
         return handle
+
+    def look(self, arrival: Arrival, dialect: Dialect) -> None:
+        """Turn a caller away for whose request there is no room now, before more is spent on it. Raises
+        `ProblemError`.
+        """
+        if b"x-passerelle-plan" not in arrival.headers:  # which takes no place
+            try:
+                self._road.look(arrival.caller, priority_of(arrival.headers))
+            except ProblemError as error:
+                if error.problem.kind == "overloaded":
+                    self._metrics.turned_away(dialect)
+                raise
 
     async def travel(self, arrival: Arrival, ask: Ask, before: Before | None = None) -> Delivery:
         """What the road gives, for as long as the caller is there. Raises `ProblemError`."""

@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 
@@ -16,6 +17,10 @@ log = logging.getLogger("passerelle.server")
 STALLED_PEER_S = 120
 """A peer that acknowledges nothing, or keeps its window shut, for this long has its connection broken by the
 kernel: so an answer whose sending is over for us, but not for the peer, is not kept for ever."""
+UNSENT_BYTES = 64 << 10
+"""Of an answer, what the kernel takes beyond what is under way to the peer. Without a bound it takes whatever
+its send buffer holds, megabytes on a fast network, all of it work done for a caller that may not be reading
+at all, and none of it to be had back when the caller leaves."""
 _SETTLE_S = 5.0
 """How long requests that were cut off at the end may take to settle."""
 _TELL_EVERY_S = 0.05
@@ -74,7 +79,7 @@ class Listener:
         self._server = _Quiet(
             uvicorn.Config(
                 entrance,
-                http=BoundedProtocol,
+                http=partial(BoundedProtocol, door=entrance.door),  # type: ignore[arg-type]
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -129,6 +134,8 @@ def bind(host: str, port: int) -> socket.socket:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; accepted sockets inherit it (tcp(7), read 2026-11-22)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_PEER_S * 1000)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # the same; and the same inheritance
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     try:
         sock.bind((host, port))
     except OSError:

@@ -18,11 +18,15 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from passerelle.server.door import Door, Refusal
 from passerelle.server.exchange import SCOPE_KEY, Exchange
 
 HEAD_BYTES = 64 << 10
 HEAD_S = 30.0
 BODY_S = 60.0
+UNTAKEN_BYTES = 16 << 10
+"""Of an answer, what waits for its caller in this process before its sender does: a quarter of uvloop's
+bound, because whatever is in between is held for every stream whose caller reads slowly."""
 LATE = "passerelle.late"
 """Set in the scope of a request whose body did not come in time: what came of it is not all of it."""
 ARRIVED = "passerelle.arrived"
@@ -61,13 +65,21 @@ class BoundedProtocol(HttpToolsProtocol):
     _refused = False
     _leaving = False
     """The worker ends: the next answer is the connection's last."""
+    _away: Refusal | None = None
+    """What the present request is told when it is whole, instead of being read."""
     _idle_from: float | None = None
     _timer: asyncio.TimerHandle | None = None
     cycle: Exchange
 
+    def __init__(self, *args: Any, door: Door | None = None, **more: Any) -> None:
+        """`door` may turn requests away unread."""
+        super().__init__(*args, **more)
+        self._door = door
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A peer has connected: its first head is awaited."""
         super().connection_made(cast("asyncio.Transport", transport))
+        self.transport.set_write_buffer_limits(high=UNTAKEN_BYTES)
         self._timer = self.loop.call_later(HEAD_S, transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -137,8 +149,15 @@ class BoundedProtocol(HttpToolsProtocol):
                 raise _HeadTooLarge
         self._stop_timer()
         self._in_body = True
-        version = self.parser.get_http_version()
         before = self.cycle
+        door = self._door
+        free = before is None or before.response_complete
+        # Whoever pipelines waits in turn; whoever expects `100` sends no body before it is told something.
+        if door is not None and free and not self.expect_100_continue and self.parser.get_method() == b"POST":
+            self._away = door.turns_away(self.loop, self.url, self.headers)
+            if self._away is not None:
+                return
+        version = self.parser.get_http_version()
         scope = self._new_scope(version)
         self.cycle = exchange = Exchange(
             scope,
@@ -151,7 +170,7 @@ class BoundedProtocol(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         scope[SCOPE_KEY] = exchange
-        if before is None or before.response_complete:
+        if free:
             self._start(exchange)
         else:  # pipelined
             self.flow.pause_reading()
@@ -160,7 +179,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         cycle = self.cycle
-        if cycle.response_complete:
+        if self._away is not None or cycle.response_complete:
             return
         cycle.body += body
         if len(cycle.body) > HIGH_WATER_LIMIT:
@@ -171,7 +190,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """The request is whole: its own deadlines take over."""
         self._in_body = False
         self._stop_timer()
-        if not self.cycle.response_complete:
+        if self._away is not None:
+            self._turn_away(self._away, keep=self.parser.should_keep_alive())
+        elif not self.cycle.response_complete:
             self.cycle.more_body = False
             self.cycle.ring()
 
@@ -243,6 +264,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """Give the request to its handler as it is, and end the connection after the answer."""
         self._timer = None
         cycle = self.cycle
+        if self._away is not None:
+            self._turn_away(self._away, keep=False)
+            return
         if cycle.response_complete:
             self.transport.close()
             return
@@ -256,6 +280,19 @@ class BoundedProtocol(HttpToolsProtocol):
         cycle.keep_alive = False
         cycle.more_body = False
         cycle.ring()
+
+    def _turn_away(self, away: Refusal, *, keep: bool) -> None:
+        """Tell a request that it was not read; `keep` its connection."""
+        self._away = None
+        if self.flow.write_paused:  # it does not read what it is told
+            self.transport.close()
+            return
+        keep = keep and not self._leaving
+        words, request_id = away
+        self.transport.write(words.said(request_id, self.server_state.default_headers, keep=keep))
+        if not keep:
+            self.transport.close()
+        self.on_response_complete()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

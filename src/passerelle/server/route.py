@@ -77,6 +77,8 @@ class Route(msgspec.Struct, frozen=True):
     dialect: Dialect | None = None
     """Whose errors are told here; None where every dialect comes, and the request's own look decides."""
     prefix: bool = False
+    takes_place: bool = False
+    """Whatever is asked here takes a place on the road, so that it may be turned away unread: see `door`."""
 
 
 WANTED = frozenset(

@@ -63,7 +63,7 @@ def read_wishes(headers: dict[bytes, bytes], path_tags: str = "") -> Wishes:
         delivery=_delivery(headers),
         continues=_flag(headers, "x-passerelle-continue"),
         hedge=_flag(headers, "x-passerelle-hedge"),
-        priority=_priority(headers),
+        priority=priority_of(headers),
     )
 
 
@@ -133,7 +133,8 @@ def _data_class(headers: dict[bytes, bytes]) -> DataClass | None:
     raise _bad("x-passerelle-data-class", _text(raw), allowed)
 
 
-def _priority(headers: dict[bytes, bytes]) -> Priority | None:
+def priority_of(headers: dict[bytes, bytes]) -> Priority | None:
+    """What `x-passerelle-priority` says. Raises `ProblemError`."""
     raw = headers.get(b"x-passerelle-priority")
     if raw is None:
         return None

@@ -115,6 +115,10 @@ class Metrics:
         self._edge = Counter(
             names.PROM_EDGE_ERRORS, "Requests refused at the edge", ["dialect", "kind"], registry=r
         )
+        self._away = Counter(
+            names.PROM_TURNED_AWAY, "Requests turned away unread for want of room", ["dialect"], registry=r
+        )
+        self.tasks = Gauge(names.PROM_TASKS, "Asyncio tasks, lately", registry=r, multiprocess_mode="livesum")
         self.in_flight = Gauge(
             names.PROM_IN_FLIGHT, "Requests on the road", registry=r, multiprocess_mode="livesum"
         )
@@ -145,6 +149,7 @@ class Metrics:
         self._took: dict[str, _Spread] = {}
         self._ours = _Spread(_OVERHEAD)
         self._places: dict[str, _Place] = {}
+        self._turned_away: dict[str, int] = {}
         self._fresh: list[Receipt] = []
         """Not counted yet."""
 
@@ -190,6 +195,9 @@ class Metrics:
         for operation, took in self._took.items():
             took.move(self._duration.labels(operation))
         self._ours.move(self._overhead)
+        away, self._turned_away = self._turned_away, {}
+        for dialect, count in away.items():
+            self._away.labels(dialect).inc(count)
         places, self._places = self._places, {}
         for deployment, place in places.items():
             for result, count in place.results.items():
@@ -205,6 +213,10 @@ class Metrics:
     def refused_at_edge(self, dialect: str, kind: str) -> None:
         """Count a request that never reached the road."""
         self._edge.labels(dialect, kind).inc()
+
+    def turned_away(self, dialect: str) -> None:
+        """Count a request that there was no room for, before it was read."""
+        self._turned_away[dialect] = self._turned_away.get(dialect, 0) + 1
 
     def exposition(self) -> bytes:
         """The text Prometheus scrapes; every worker's figures when there are several."""

@@ -5,7 +5,7 @@ import asyncio
 from tests.faultd import LAST_CHUNK, Flood, Send, Upstream, chunk, chunked_head
 from tests.providers.http.asking import MakeClient, ask
 
-from passerelle.providers.http.limits import UNREAD_HIGH_BYTES
+from passerelle.providers.http.limits import ONE_READ_BYTES, UNREAD_HIGH_BYTES
 
 PIECE = b"a" * 16_000
 TIMES = 4_000  # 64 MB in all, more than the kernel keeps
@@ -21,10 +21,10 @@ async def test_an_unread_stream_blocks_its_sender_and_then_comes_whole(
     for _ in range(50):
         await asyncio.sleep(0)
     assert session.sent_bytes < 40_000_000
-    assert reply.unread <= UNREAD_HIGH_BYTES + (256 << 10)  # and what one read may bring
+    assert reply.unread <= UNREAD_HIGH_BYTES + ONE_READ_BYTES
     total = 0
     async for piece in reply:
-        assert len(piece) <= UNREAD_HIGH_BYTES + (256 << 10)
+        assert len(piece) <= UNREAD_HIGH_BYTES + ONE_READ_BYTES
         total += len(piece)
     assert total == len(PIECE) * TIMES
 

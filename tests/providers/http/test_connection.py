@@ -49,7 +49,9 @@ async def exchange(unsent: int) -> tuple[Wire, Keeper, HttpReply]:
     reply = HttpReply(connection, loop, cap=4096, deadline=loop.time() + 5, total_at=loop.time() + 5)
     connection.start(reply, b"GET / HTTP/1.1\r\n\r\n")
     wire.unsent = unsent
-    connection.data_received(answer(b"x", status=408))
+    came = answer(b"x", status=408)
+    connection.get_buffer(-1)[: len(came)] = came
+    connection.buffer_updated(len(came))
     connection.connection_lost(None)
     return wire, keeper, reply
 

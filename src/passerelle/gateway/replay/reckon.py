@@ -79,7 +79,8 @@ class Reckoner:
         estimates, predicted = self._estimates(seen, plan, by_model, admission)
         if case.envelope.operation != "chat":
             figures, reckoned = self._of_a_task(plan, case, admission, recorded)
-            return Ground(Thought(_ALONE, estimates, figures, NO_PRICES), predicted, reckoned)
+            choice = Choice(router_version=_ALONE.router_version, default=admission.default)
+            return Ground(Thought(choice, estimates, figures, NO_PRICES), predicted, reckoned)
         old = plan.choice or _ALONE
         stay = self._stay(seen, old) if admission.affinity != "none" else None
         moved = stay is not None and stay.place != old.stay

@@ -12,11 +12,14 @@ from typing import Protocol, cast
 from passerelle.core.errors import FailureKind
 from passerelle.providers.base import Content, SendError
 from passerelle.providers.http.framing import Framing, RefusedError
-from passerelle.providers.http.limits import SLICE_BYTES, UNREAD_HIGH_BYTES
+from passerelle.providers.http.limits import ONE_READ_BYTES, SLICE_BYTES, UNREAD_HIGH_BYTES
 from passerelle.providers.http.response import HttpReply
 
 _NEVER = float("inf")
 _TIMEOUT = re.compile(r"timeout\s*=\s*([0-9]{1,6})")
+_incoming = memoryview(bytearray(ONE_READ_BYTES))
+"""Where every socket is read into. One is enough: a loop fills it and has it parsed in one step, parsing
+copies what is kept, and a process has one loop that reads from providers."""
 
 
 class Owner(Protocol):
@@ -35,7 +38,7 @@ class Owner(Protocol):
         ...
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A socket to one origin. Made by `dial`, kept by `pool`, driven by `client`."""
 
     def __init__(
@@ -190,7 +193,11 @@ class Connection(asyncio.Protocol):
         """The socket (and TLS, when there is any) is ready."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes go."""
+        return _incoming
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Bytes of the present answer; if there is none, nobody asked, and the connection is dropped."""
         reply = self._reply
         if reply is None:
@@ -198,7 +205,7 @@ class Connection(asyncio.Protocol):
             return
         headed = reply.headed
         try:
-            self._framing.feed(data)
+            self._framing.feed(_incoming[:nbytes])
         except RefusedError as error:
             self.refuse(reply, str(error))
             return

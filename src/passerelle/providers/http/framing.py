@@ -58,10 +58,10 @@ class Framing:
         """At least one byte of the answer has arrived."""
         return self._matched > 0
 
-    def feed(self, data: bytes) -> None:
-        """Raises `RefusedError`; the connection is then good for nothing."""
+    def feed(self, data: bytes | memoryview) -> None:
+        """Raises `RefusedError`; the connection is then good for nothing. `data` is not kept."""
         if self._matched < 7:
-            part = data[: 7 - self._matched]
+            part = bytes(data[: 7 - self._matched])
             fits = _PREFIX.startswith(part, self._matched)
             self._matched += len(part)
             if not fits:

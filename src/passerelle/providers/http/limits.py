@@ -11,8 +11,14 @@ MAX_INTERIM = 16
 MAX_SILENT_BYTES = 64 << 10
 """Bytes in a row that frame a body without being body: chunk extensions, zero-padded sizes, trailers."""
 
-UNREAD_HIGH_BYTES = 256 << 10
-"""Once this much body waits unread, the socket is read no more until the reader has taken it."""
+UNREAD_HIGH_BYTES = 8 << 10
+"""Once more body than this waits unread, the socket is read no more until the reader has taken it. A stream
+of words never has so much at once, unless its caller has stopped reading: then this, one read and what the
+server's side holds of the answer are all that it keeps."""
+
+ONE_READ_BYTES = 16 << 10
+"""What one read of a socket brings at most. uvloop's own reads are sixteen times as large: whatever the bound
+above, each stalled stream would keep that much."""
 
 ONE_WRITE_BYTES = 64 << 10
 """A request up to this size goes out in one write; a larger one in slices, waiting for the socket."""

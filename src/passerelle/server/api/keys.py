@@ -8,7 +8,7 @@ from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from passerelle.core.errors import Problem, ProblemError
-from passerelle.core.plan import Affinity, SmartMode
+from passerelle.core.plan import Affinity, OnContextLength, OnRefusal, SmartMode
 from passerelle.core.principal import ROLE_PERMISSIONS, Key, Principal, Priority, Rights
 from passerelle.server.api.guard import Guarded, caller
 from passerelle.store import Store
@@ -31,6 +31,8 @@ class NewKey(BaseModel):
     priority: Priority | None = None
     mode: SmartMode | None = None
     affinity: Affinity | None = None
+    on_context_length: OnContextLength | None = None
+    on_refusal: OnRefusal | None = None
 
 
 def add(guarded: Guarded, store: Store) -> None:
@@ -81,12 +83,16 @@ def add(guarded: Guarded, store: Store) -> None:
 
 def _narrowed(maker: Rights, new: NewKey) -> Rights:
     """The new key's own rights: its maker's, with numbers and lists at most as wide."""
+    wanted = Rights(priority=new.priority, on_context_length=new.on_context_length, on_refusal=new.on_refusal)
+    both = intersect([maker, wanted])
     return msgspec.structs.replace(
         maker,
         models=maker.models if new.models is None else _narrower_models(maker.models, tuple(new.models)),
         requests_per_minute=_least(maker.requests_per_minute, new.requests_per_minute),
         concurrency=_least(maker.concurrency, new.concurrency),
-        priority=intersect([maker, Rights(priority=new.priority)]).priority,
+        priority=both.priority,
+        on_context_length=both.on_context_length,
+        on_refusal=both.on_refusal,
         mode=new.mode or maker.mode,
         affinity=new.affinity or maker.affinity,
     )

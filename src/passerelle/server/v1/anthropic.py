@@ -12,6 +12,6 @@ def routes(calls: ModelCalls) -> tuple[Route, ...]:
     messages = calls.handler("anthropic", fixed(PathTarget("chat")))
     count_tokens = calls.handler("anthropic", fixed(PathTarget("count_tokens")))
     return (
-        Route("/v1/messages", _POST, "model:call", messages, "anthropic"),
-        Route("/v1/messages/count_tokens", _POST, "model:call", count_tokens, "anthropic"),
+        Route("/v1/messages", _POST, "model:call", messages, "anthropic", takes_place=True),
+        Route("/v1/messages/count_tokens", _POST, "model:call", count_tokens, "anthropic", takes_place=True),
     )

@@ -82,6 +82,7 @@ class Responses:
                 else:
                     await send_whole(arrival, 200, bytes(one.said.response), [])
                 return
+        self._calls.look(arrival, DIALECT)
         await self._calls.carry(arrival, ask, self._recall)
 
     async def _compact(self, arrival: Arrival) -> None:
@@ -89,6 +90,7 @@ class Responses:
         from passerelle.codecs.openai_responses import compaction
         from passerelle.codecs.openai_responses import conversation as talk
 
+        self._calls.look(arrival, DIALECT)
         ask = await self._calls.ask(arrival, DIALECT, _WHOLE)
         ask = await self._recall(msgspec.structs.replace(ask, body=compaction.unstored(ask.body)))
         whole = ask.body
