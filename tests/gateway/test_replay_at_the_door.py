@@ -71,7 +71,7 @@ def caller(house: House, stage: Stage) -> Caller:
         said += [{"role": "assistant", "content": "Well."}, {"role": "user", "content": "And?"}] * (turn - 1)
         ask = asked("openai_chat", "smart")
         body = json.dumps({**json.loads(ask.body), "messages": said}).encode()
-        narrowed = {"x_passerelle_models": "fair"} if turn == 1 else {}
+        narrowed = {"x_passerelle_models": "fair,plain"} if turn == 1 else {}
         answer = caller.door.send(type(ask)(ask.path, body), x_passerelle_affinity="sticky", **narrowed)
         assert answer.headers["x-passerelle-deployment"] == "north/fair.north"
     stage.always("good.north", *failing(500)("openai_chat"))
@@ -97,7 +97,7 @@ def command(house: House, *args: str) -> Said:
 
 
 def result(house: House, *args: str) -> Any:
-    said = command(house, "--since", "1d", "--json", *args)
+    said = command(house, "--since", "1d", "--json", *(args if "--org" in args else ("--org", "acme", *args)))
     assert said.code == 0, said.err
     return said.json
 
@@ -149,6 +149,15 @@ def test_another_mode_costs_less_at_a_lower_predicted_quality(house: House, call
     span = cheap["quality"]["replayed"]
     assert span["low"] < span["mean"] < span["high"]
     assert ("good", "fair") in {(c["before"], c["after"]) for c in cheap["models"]}
+
+
+def test_a_conversation_that_begins_elsewhere_goes_on_elsewhere(house: House, caller: Caller) -> None:
+    """Its later turns, which were free to go to `good`, stay with the first one."""
+    found = result(house, "--models", "plain,good,grand")
+    changes = {(c["before"], c["after"]): c["requests"] for c in found["models"]}
+    assert changes["fair", "plain"] == 3
+    assert found["basis"]["elsewhere"] == 2
+    assert any("elsewhere by now" in note for note in found["notes"])
 
 
 def test_a_stricter_policy_names_what_it_would_have_forbidden(
@@ -284,6 +293,16 @@ def test_the_table_the_report_and_the_json_say_the_same_and_nothing_is_fetched(
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert command(house, *period, "--without", "south", "--report", str(folder)).code == 0
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_one_organisations_replay_is_of_its_own_requests(house: House, caller: Caller) -> None:
+    other = house.caller(org="globex")
+    assert other.door.send(asked("openai_chat", "fair")).status == 200
+    house.booked(other)
+    found = result(house, "--org", "globex")
+    assert found["totals"]["requests"] == found["totals"]["same_order"] == 1
+    assert found["inputs"]["organisations"] == [other.tenant.org_id]
+    assert result(house)["totals"]["requests"] == NAMED + SMART
 
 
 def test_a_replay_calls_nobody_and_leaves_no_trace(house: House, caller: Caller, stage: Stage) -> None:

@@ -139,7 +139,9 @@ def _quality(found: Qualities) -> tuple[str, str, str]:
         if span is None:
             return "–"
         form = "{:+.1f}" if sign else "{:.1f}"
-        mean, low, high = (form.format(value * 100 + 0.0) for value in (span.mean, span.low, span.high))
+        # 0 is added for the sake of what rounds to it from below: -0.0 says nothing more.
+        points = (round(value * 100, 1) + 0.0 for value in (span.mean, span.low, span.high))
+        mean, low, high = (form.format(value) for value in points)
         return f"{mean} [{low}, {high}]"
 
     return said(found.recorded), said(found.replayed), said(found.difference, sign=True)
@@ -148,8 +150,10 @@ def _quality(found: Qualities) -> tuple[str, str, str]:
 def _times(found: Times) -> tuple[str, str, str]:
     if found.recorded_s is None or found.replayed_s is None:
         return "–", "–", "–"
-    gap = found.replayed_s - found.recorded_s
-    return f"{found.recorded_s:.2f} s", f"{found.replayed_s:.2f} s", f"{gap:+.2f} s"
+    before, after = found.recorded_s, found.replayed_s
+    if max(before, after) < 1:
+        return f"{before * 1e3:.1f} ms", f"{after * 1e3:.1f} ms", f"{(after - before) * 1e3:+.1f} ms"
+    return f"{before:.2f} s", f"{after:.2f} s", f"{after - before:+.2f} s"
 
 
 def _changes(changes: tuple[Change, ...]) -> Table:
