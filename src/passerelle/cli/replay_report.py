@@ -81,6 +81,7 @@ def trade(result: Result, currency: str) -> Chart | None:
             for number, (name, x, span) in enumerate(reversed(dots))
         ),
         dots=tuple(Dot(name, x, span.mean * 100) for name, x, span in dots),
+        x_range=(0.0, max(x for _, x, _ in dots) * 1.15 or 1.0),
     )
 
 
