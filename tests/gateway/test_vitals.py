@@ -198,11 +198,13 @@ def test_a_place_that_another_tries_out_is_come_back_to_after_the_others() -> No
     tour = Tour(Plan("m", "named", "internal", candidates, (), 1, "p", "c"), lambda: 0.5)
     stops = []
     for _ in range(5):
-        stop = tour.next(None, lambda _: 1.0)
+        ahead = tour.ahead(None)
+        assert ahead is not None
+        stop = tour.next(ahead, None, 1.0)
         assert stop is not None
         if stop.deployment != "c" and tour.others:
             tour.defer()
             continue
         stops.append(stop.deployment)
     assert stops == ["c", "a", "b"]
-    assert tour.next(None, lambda _: 1.0) is None
+    assert tour.ahead(None) is None

@@ -139,16 +139,17 @@ async def test_a_watch_whose_request_is_over_early_never_begins(
 ) -> None:
     monkeypatch.setattr(answer, "_WATCH_AFTER_S", 0.01)
     watches = Watches()
-    over, slow = Watch(caller.arrival()), Watch(caller.arrival())
-    watches.begin_soon(over)
+    over, slow = caller.arrival(), caller.arrival()
+    over.receipt_id, slow.receipt_id = "rcp_1", "rcp_2"
+    watches.begin_soon(over, None)
     watches.over(over)
     caller.gone.set()
 
     async def request() -> None:
-        watches.begin_soon(slow)
+        watches.begin_soon(slow, None)
         await asyncio.Event().wait()  # for ever
 
-    slow._task = task = asyncio.create_task(request())
+    task = asyncio.create_task(request())
     with pytest.raises(asyncio.CancelledError):
         async with asyncio.timeout(1):
             await task

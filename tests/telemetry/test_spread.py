@@ -27,7 +27,7 @@ def test_moving_a_spread_is_observing_each(folds: list[list[float]]) -> None:
     for values in folds:
         for value in values:
             each.observe(value)
-            spread.add(value)
+        spread.add(values)
         spread.move(gathered)
 
     def lines(registry: CollectorRegistry) -> list[bytes]:

@@ -32,8 +32,8 @@ def same(prefix: str, identifier: str, number: int | None = None) -> str:
 
     A request, its receipt, its attempts and its hold share one ULID, so each leads to the others.
     """
-    ulid_part = identifier.partition("_")[2]
-    return f"{prefix}_{ulid_part}" if number is None else f"{prefix}_{ulid_part}-{number}"
+    ulid_part = identifier[identifier.find("_") :]
+    return f"{prefix}{ulid_part}" if number is None else f"{prefix}{ulid_part}-{number}"
 
 
 def unix_ms(identifier: str) -> int:

@@ -11,6 +11,8 @@ character, sound by its length, searches by number. A provider that tells tokens
 instead, and a price names either, so that nothing is paid twice.
 """
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -65,21 +67,12 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def total_input_tokens(self) -> int:
         """Everything that went in: uncached, cached, audio and images."""
-        return (
-            self.input_tokens
-            + self.cache_read_tokens
-            + self.cache_write_5m_tokens
-            + self.cache_write_1h_tokens
-            + self.input_audio_tokens
-            + self.input_image_tokens
-        )
+        return sum(_into(self))
 
     @property
     def total_output_tokens(self) -> int:
         """Everything that came out, reasoning included."""
-        return (
-            self.output_tokens + self.reasoning_tokens + self.output_audio_tokens + self.output_image_tokens
-        )
+        return sum(_out_of(self))
 
     @property
     def explains_silence(self) -> bool:
@@ -91,7 +84,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     @property
     def total_tokens(self) -> int:
         """The sum of all buckets that count tokens."""
-        return self.total_input_tokens + self.total_output_tokens
+        return sum(_into(self)) + sum(_out_of(self))
 
     def __add__(self, other: "Usage") -> "Usage":
         """Bucket by bucket; the sum is `estimated` as soon as one side is."""
@@ -102,6 +95,15 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
             source = "none"
         return Usage(**{b: getattr(self, b) + getattr(other, b) for b in BUCKETS}, source=source)
 
+
+_into: Callable[[Usage], tuple[int, ...]] = attrgetter(
+    "input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens",
+    "input_audio_tokens", "input_image_tokens",
+)  # fmt: skip
+_out_of: Callable[[Usage], tuple[int, ...]] = attrgetter(
+    "output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens"
+)
+# Totals are asked for several times a request: this takes them in two steps instead of a dozen.
 
 BUCKETS = tuple(name for name in Usage.__struct_fields__ if name != "source")
 """The names of the disjoint buckets, in the order of `Usage`'s fields: first those that count tokens."""

@@ -90,18 +90,13 @@ def admit(
     key = (
         principal.key_id, rights_revision, envelope.model, envelope.operation, envelope.features,
         wishes.data_class, wishes.models, wishes.mode, wishes.affinity,
-        least_tokens(_prompt_bytes(envelope)), removed,
+        least_tokens(0 if envelope.operation in TASKS else envelope.text_bytes), removed,
     )  # fmt: skip
     known = generation.admitted.get(key)
     if known is None:
         known = _admit(generation, principal, rights_revision, envelope, wishes, removed)
         generation.admitted[key] = known
     return known
-
-
-def _prompt_bytes(envelope: Envelope) -> int:
-    """What must fit into one context window. A task's texts are read one by one: their sum says nothing."""
-    return 0 if envelope.operation in TASKS else envelope.text_bytes
 
 
 def _admit(
@@ -120,7 +115,8 @@ def _admit(
         declared=wishes.data_class,
         features=envelope.features,
         allowed_models=_allowed(generation, principal, wishes.models) if wishes.models else (),
-        text_bytes=_prompt_bytes(envelope),
+        # A task's texts are read one by one: their sum says nothing of what fits into a context window.
+        text_bytes=0 if envelope.operation in TASKS else envelope.text_bytes,
     )
     memo_key = (principal.key_id, rights_revision, envelope.model, request_class, removed)
     found = generation.memo.get(memo_key)

@@ -8,6 +8,7 @@ engine serves every dialect and operation.
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from passerelle.codecs.base import ReplyContext, StreamWatcher
 from passerelle.codecs.fitting import UnfitError
@@ -18,6 +19,7 @@ from passerelle.core.plan import Rejection
 from passerelle.gateway import hedge
 from passerelle.gateway import leg as legs
 from passerelle.gateway.deliver import Deliverer, Opened
+from passerelle.gateway.estimate import most_it_can_cost
 from passerelle.gateway.going_on import Continuable, plan_of
 from passerelle.gateway.held import Held
 from passerelle.gateway.holds import Holds
@@ -143,8 +145,10 @@ class Engine:
             return None
 
     def _tour(self, trip: Trip, most: int = MOST_ATTEMPTS) -> Tour:
-        tenant = trip.ask.principal.tenant
-        return Tour(trip.plan, self._jitter, lambda place: self._vitals.again(place, tenant), most=most)
+        return Tour(trip.plan, self._jitter, partial(self._again, trip), most=most)
+
+    def _again(self, trip: Trip, place: str) -> bool:
+        return self._vitals.again(place, trip.ask.principal.tenant)
 
     async def _next(self, trip: Trip, tour: Tour, failure: Failure | None) -> Leg:
         """The next attempt, held for and announced. Raises `ProblemError` when the tour is over."""
@@ -159,10 +163,11 @@ class Engine:
         full: Full | None = None
         unfit: UnfitError | None = None
         while True:
-            stop = tour.next(
-                failure,
-                lambda place: legs.deadlines_of(trip, by_id[place]).total_s - now_s + trip.ask.started_s,
-            )
+            ahead = tour.ahead(failure)
+            stop = None
+            if ahead is not None:
+                until_s = trip.ask.started_s + legs.deadlines_of(trip, by_id[ahead]).total_s
+                stop = tour.next(ahead, failure, until_s - now_s)
             if stop is None:
                 raise ProblemError(_nowhere(trip, failure, full, unfit))
             if stop.pause_s:
@@ -209,8 +214,10 @@ class Engine:
     async def _begin(self, trip: Trip, deployment: Deployment, outbound: Outbound, *, probing: bool) -> Leg:
         """An attempt, held for and announced."""
         generation = trip.generation
-        until_s = trip.ask.started_s + legs.deadlines_of(trip, deployment).total_s
-        estimate = await self._holds.reserve(trip, deployment, until_s - self._clock.monotonic_s())
+        estimate = most_it_can_cost(trip.envelope, deployment)
+        if not self._holds.reserve(trip, estimate):
+            until_s = trip.ask.started_s + legs.deadlines_of(trip, deployment).total_s
+            await self._holds.reserve_slow(trip, estimate, until_s - self._clock.monotonic_s())
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
         leg.probing = probing
         if trip.ask.presence is not None:
@@ -235,7 +242,8 @@ class Engine:
         try:
             reply = await self._send(trip, leg, stream=False)
             try:
-                self._bound_body(trip, leg, reply)
+                if expect_size(reply, trip.envelope.operation):
+                    self._bound_body(leg, reply)
                 data = await reply.read()
             finally:
                 await reply.aclose()
@@ -343,7 +351,7 @@ class Engine:
             dialect=outbound.dialect,
             deadlines=leg.deadlines,
             headers=trip.ask.headers if outbound.relayed else (),
-            remaining_s=self._outcomes.remaining_s(leg),
+            remaining_s=leg.until_s - self._clock.monotonic_s(),
             content_type=outbound.content_type,
         )
         leg.sent = True
@@ -354,10 +362,8 @@ class Engine:
             raise
         leg.status = reply.status
         said = reply.headers
-        for name in _REQUEST_ID_HEADERS:
-            if name in said:
-                leg.upstream_request_id = said[name][:120]
-                break
+        if not said.keys().isdisjoint(_REQUEST_ID_HEADERS):
+            leg.upstream_request_id = next(said[n][:120] for n in _REQUEST_ID_HEADERS if n in said)
         if 200 <= reply.status < 300:
             self._vitals.told(leg.deployment.id, said)
             return reply
@@ -386,7 +392,7 @@ class Engine:
         self._outcomes.failed(trip, leg, failure)
         return _Setback(onward(trip.plan, failure))
 
-    def _bound_body(self, trip: Trip, leg: Leg, reply: Reply) -> None:
+    def _bound_body(self, leg: Leg, reply: Reply) -> None:
         """Bound the wait for a whole answer's body: as for first content from the request, and at least as
         between contents from the head, which some providers send at once and fill up with blanks.
         """
@@ -394,7 +400,6 @@ class Engine:
         waited_s = self._clock.monotonic_s() - leg.started_s
         limit_s = max(deadlines.first_content_s - waited_s, deadlines.between_s)
         reply.set_deadline(asyncio.get_running_loop().time() + limit_s)
-        expect_size(reply, trip.envelope.operation)
 
 
 def _nowhere(trip: Trip, failure: Failure | None, full: Full | None, unfit: UnfitError | None) -> Problem:

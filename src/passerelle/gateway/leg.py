@@ -6,7 +6,7 @@ from passerelle.core.clock import Clock
 from passerelle.core.errors import FailureKind
 from passerelle.core.ids import same
 from passerelle.core.model import Deployment, Price
-from passerelle.core.receipt import Attempt, Held, Intent
+from passerelle.core.receipt import Attempt, Intent
 from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.estimate import FREE, usage_from_bytes, with_what_came
 from passerelle.gateway.outbound import Outbound
@@ -72,25 +72,26 @@ def deadlines_of(trip: Trip, deployment: Deployment) -> Deadlines:
 
 def intent_of(trip: Trip, leg: Leg, estimate_nanos: int) -> Intent:
     """What is said before the provider is called."""
-    principal, generation = trip.ask.principal, trip.generation
+    ask, generation, deployment = trip.ask, trip.generation, leg.deployment
+    principal = ask.principal
     return Intent(
         attempt_id=leg.id,
         receipt_id=trip.receipt_id,
-        request_id=trip.ask.request_id,
+        request_id=ask.request_id,
         at_ns=leg.started_at_ns,
         org_id=principal.org_id,
         workspace_id=principal.workspace_id,
         project_id=principal.project_id,
         key_id=principal.key_id,
-        deployment=leg.deployment.id,
-        provider=leg.deployment.provider,
-        model=leg.deployment.model.id,
+        deployment=deployment.id,
+        provider=deployment.provider,
+        model=deployment.model.id,
         data_class=trip.plan.data_class,
         policy_version=generation.policy.version,
         generation=generation.number,
         estimate_nanos=estimate_nanos,
-        holds=tuple([Held(h.hold_id, h.budget_id, h.held_nanos) for h in trip.holds]),
-        currency=_currency(leg.deployment.effective_price),
+        holds=trip.holds,
+        currency=_currency(deployment.effective_price),
     )
 
 
@@ -103,21 +104,20 @@ def end(
         usage = usage_from_bytes(trip.envelope, leg.answered_bytes)
     elif failure is not None and leg.answered_bytes:
         usage = with_what_came(usage, leg.answered_bytes)
-    price = leg.deployment.effective_price
+    deployment, started_s, first_s = leg.deployment, leg.started_s, leg.first_content_s
+    price = deployment.effective_price
     attempt = Attempt(
         id=leg.id,
-        deployment=leg.deployment.id,
-        provider=leg.deployment.provider,
-        model=leg.model or leg.deployment.upstream_model,
+        deployment=deployment.id,
+        provider=deployment.provider,
+        model=leg.model or deployment.upstream_model,
         started_at_ns=leg.started_at_ns,
-        duration_ns=int((clock.monotonic_s() - leg.started_s) * 1e9),
+        duration_ns=int((clock.monotonic_s() - started_s) * 1e9),
         ok=failure is None,
         failure=failure,
         status=leg.status,
         detail=None if detail is None else detail[:_DETAIL_BOUND],
-        first_content_ns=(
-            None if leg.first_content_s is None else int((leg.first_content_s - leg.started_s) * 1e9)
-        ),
+        first_content_ns=None if first_s is None else int((first_s - started_s) * 1e9),
         usage=usage,
         cost_nanos=0 if price is None or usage.source == "none" else cost(usage, price),
         currency=_currency(price),

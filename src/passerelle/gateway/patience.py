@@ -20,10 +20,15 @@ _LARGE: frozenset[Operation] = frozenset({"embed", "generate_image", "edit_image
 """What is answered with vectors, pictures or sound, which words do not bound."""
 
 
-def expect_size(reply: Reply, operation: Operation) -> None:
-    """Have a whole answer that is to be words given up long before the cap of any answer."""
-    if operation not in _LARGE and isinstance(reply, HttpReply):
+def expect_size(reply: Reply, operation: Operation) -> bool:
+    """Have a whole answer that is to be words given up long before the cap of any answer. False when all of
+    it is here already.
+    """
+    if not isinstance(reply, HttpReply):
+        return True
+    if operation not in _LARGE:
         reply.expect_words()
+    return not reply.done
 
 
 class Patience:

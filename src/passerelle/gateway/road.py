@@ -153,8 +153,8 @@ class Road:
             if not trip.streaming:
                 if trip.ticket is not None:
                     trip.ticket.leave(trip.attempts)
-                # Only an unexpected error comes here unsettled; its holds must not stay behind.
-                self._settler.settle(trip, "failed", problem="internal")
+                if not trip.settled:  # an unexpected error: its holds must not stay behind
+                    self._settler.settle(trip, "failed", problem="internal")
 
     def check(self, ask: Ask) -> None:
         """Raise what `travel` would before it does anything, leaving the same receipt of a refusal."""

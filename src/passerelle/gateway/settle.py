@@ -61,7 +61,8 @@ class Settler:
             settlement = Settlement(receipt, settled(trip), _content(trip), turn)
             trip.booked = self._store.journal.settle_durable(settlement)
         else:
-            self._store.journal.settle(Settlement(receipt, settled(trip), _content(trip)))
+            content = None if trip.answer is None else _content(trip)
+            self._store.journal.settle(Settlement(receipt, settled(trip), content))
         if self.watched and receipt.id in self.watched:
             self.watched[receipt.id] = outcome
         self._metrics.settled(receipt)
@@ -86,24 +87,25 @@ class Settler:
             log.info("settled", extra={"receipt": receipt})
 
     def _receipt(self, trip: Trip, outcome: OutcomeKind, problem: str | None) -> Receipt:
-        ask, attempts = trip.ask, trip.attempts
+        ask, envelope, attempts = trip.ask, trip.envelope, trip.attempts
+        principal, wishes = ask.principal, ask.wishes
         usage: Usage = attempts[0].usage if len(attempts) == 1 else sum((a.usage for a in attempts), NO_USAGE)
         return Receipt(
             id=trip.receipt_id,
             request_id=ask.request_id,
             at_ns=ask.at_ns,
-            org_id=ask.principal.org_id,
-            workspace_id=ask.principal.workspace_id,
-            project_id=ask.principal.project_id,
-            key_id=ask.principal.key_id,
+            org_id=principal.org_id,
+            workspace_id=principal.workspace_id,
+            project_id=principal.project_id,
+            key_id=principal.key_id,
             dialect=ask.dialect,
-            operation=trip.envelope.operation,
-            stream=trip.envelope.stream,
+            operation=envelope.operation,
+            stream=envelope.stream,
             outcome=outcome,
             plan=trip.plan,
             attempts=tuple(attempts),
             usage=usage,
-            cost_nanos=sum([a.cost_nanos for a in attempts]),
+            cost_nanos=attempts[0].cost_nanos if len(attempts) == 1 else sum(a.cost_nanos for a in attempts),
             currency=attempts[-1].currency if attempts else "USD",
             duration_ns=int((self._clock.monotonic_s() - ask.started_s) * 1e9),
             generation=trip.generation.number,
@@ -112,24 +114,22 @@ class Settler:
             relayed=trip.relayed,
             dropped=trip.dropped,
             problem=problem,
-            tags=ask.wishes.tags,
+            tags=wishes.tags,
             delivery=trip.way,
             request_digest=self._mac.digest(_sent(ask)).hex(),
-            shape=self._shape(trip),
-        )
-
-    def _shape(self, trip: Trip) -> Shape:
-        envelope, wishes = trip.envelope, trip.ask.wishes
-        return Shape(
-            features=_in_order(envelope.features),
-            text_bytes=envelope.text_bytes,
-            images=envelope.images,
-            max_output_tokens=envelope.max_output_tokens,
-            data_class=wishes.data_class,
-            mode=wishes.mode,
-            models=wishes.models,
-            affinity=wishes.affinity,
-            conversation=None if trip.deliberation is None else self._conversation(trip.deliberation.seen),
+            shape=Shape(
+                features=_in_order(envelope.features),
+                text_bytes=envelope.text_bytes,
+                images=envelope.images,
+                max_output_tokens=envelope.max_output_tokens,
+                data_class=wishes.data_class,
+                mode=wishes.mode,
+                models=wishes.models,
+                affinity=wishes.affinity,
+                conversation=None
+                if trip.deliberation is None
+                else self._conversation(trip.deliberation.seen),
+            ),
         )
 
     def _conversation(self, seen: "Seen") -> str | None:

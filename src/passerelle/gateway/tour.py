@@ -31,6 +31,12 @@ class Stop(msgspec.Struct, frozen=True):
 class Tour:
     """Walks a plan's candidates."""
 
+    _made = 0
+    _repeats = 0
+    _last: str | None = None
+    _before: str | None = None
+    _deferred: frozenset[str] = frozenset()
+
     def __init__(
         self,
         plan: Plan,
@@ -46,28 +52,22 @@ class Tour:
         self._again = again
         self._waiting = [candidate.deployment for candidate in plan.candidates]
         self._jitter = jitter
-        self._made = 0
-        self._last: str | None = None
-        self._before: str | None = None
-        self._repeats = 0
-        self._deferred: set[str] = set()
 
     @property
     def others(self) -> bool:
         """Whether there is somewhere else to go than to the stop just given, should it be put off."""
         return bool(self._waiting) and self._last not in self._deferred
 
-    def next(self, failure: Failure | None, remaining_s: Callable[[str], float]) -> Stop | None:
-        """Where to go after `failure` (None at the start), or None when the tour is over.
-
-        `remaining_s(deployment)` is what is left of the request's deadline if it goes there.
-        """
+    def ahead(self, failure: Failure | None) -> str | None:
+        """The place that is next after `failure` (None at the start), or None when the tour is over."""
         if self._made >= self._most or (failure is not None and not failure.retryable):
             return None
-        ahead = self._waiting[0] if self._waiting else self._last
-        if ahead is None:
-            return None
-        left_s = remaining_s(ahead)
+        return self._waiting[0] if self._waiting else self._last
+
+    def next(self, ahead: str, failure: Failure | None, left_s: float) -> Stop | None:
+        """Go to the place `ahead`, or None when that may not be. `left_s` is what is left of the request's
+        deadline if it goes there.
+        """
         if left_s <= 0:
             return None
         if self._waiting:
@@ -88,7 +88,7 @@ class Tour:
     def defer(self) -> None:
         """The stop just given was not called: it counts for nothing, and is come back to after the others."""
         if self._last is not None:
-            self._deferred.add(self._last)
+            self._deferred |= {self._last}
             self._waiting.append(self._last)
         self.skip()
 

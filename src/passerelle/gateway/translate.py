@@ -126,13 +126,15 @@ _STORELESS: Final = frozenset({"no_metadata", "no_store"})
 
 def _must_change(envelope: Envelope, dialect: Dialect, target: Target) -> bool:
     """Whether the caller's body holds something of its own dialect that only translation makes fit there."""
+    if not (envelope.features or target.quirks):  # nearly always
+        return False
     if "agent_api" in target.quirks:
         return not envelope.features.isdisjoint(_OPENAIS_TOOLS)
     if dialect != "openai_chat":
         return False
     if "no_image_url" in target.quirks and "images" in envelope.features:
         return True
-    return "custom_tools" in envelope.features - target.quirks
+    return "custom_tools" in envelope.features and "custom_tools" not in target.quirks
 
 
 _OPENAIS_TOOLS: Final = frozenset({"custom_tools", "namespaces"})
@@ -143,11 +145,11 @@ def _fitted(trip: Trip, body: bytes, target: Target, dialect: Dialect) -> tuple[
     sets and two numbers were compared.
     """
     envelope = trip.envelope
+    if envelope.operation != "chat" or target.accepts is None:
+        return body, ()
     ceiling = target.max_output_tokens
     if ceiling is not None and (envelope.max_output_tokens or 0) <= ceiling:
         ceiling = None
-    if envelope.operation != "chat" or target.accepts is None:
-        return body, ()
     if ceiling is None and target.watched.isdisjoint(envelope.settings):  # nearly always
         return body, ()
     return fit_body(body, dialect, target.accepts, envelope.settings, most_output_tokens=ceiling)

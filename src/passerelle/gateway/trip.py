@@ -11,7 +11,7 @@ from passerelle.core.conversation import Turn
 from passerelle.core.model import DataClass
 from passerelle.core.plan import Affinity, Mode, Plan, Rejection
 from passerelle.core.principal import Principal, Priority, Way
-from passerelle.core.receipt import Attempt, HoldSettled
+from passerelle.core.receipt import Attempt, Held
 from passerelle.core.request import Dialect, Request
 from passerelle.gateway.generation import Generation
 from passerelle.gateway.limits import Ticket
@@ -110,8 +110,8 @@ class Trip(msgspec.Struct):
     plan: Plan
     receipt_id: str
     attempts: list[Attempt] = []
-    holds: tuple[HoldSettled, ...] = ()
-    """Open holds; settled with what was really spent."""
+    holds: tuple[Held, ...] = ()
+    """Open holds."""
     hold_id: str = ""
     estimate_nanos: int = 0
     request: Request | None = None

@@ -15,7 +15,7 @@ from passerelle.core.clock import Clock
 from passerelle.core.model import Deployment
 from passerelle.gateway.charts import Charts, cell_of
 from passerelle.providers.failures import Failure
-from passerelle.providers.failures.wait import spent
+from passerelle.providers.failures.wait import SAID_LEFT, spent
 from passerelle.router.health import ANSWERED, CIRCUIT_OF, NOTHING, Rules, State, Tally, Vital
 from passerelle.router.standing import ALL_WELL, Standings, standings
 from passerelle.telemetry.metrics import Metrics
@@ -168,6 +168,8 @@ class Vitals:
 
     def told(self, deployment: str, headers: Mapping[str, str]) -> None:
         """Read what an accepted request's answer says of what is left there."""
+        if headers.keys().isdisjoint(SAID_LEFT):
+            return
         found = spent(headers, self._clock.unix_ns)
         if found is not None:
             what, wait_s = found

@@ -38,14 +38,15 @@ class Gcra(msgspec.Struct, frozen=True):
         whole, so the rate holds over time. Waiting the seconds returned, with nobody else drawing,
         always suffices.
         """
-        now = now_ns * self.limit
+        now, period_ns = now_ns * self.limit, self.period_ns
         start = max(now, state)
-        room = (self.burst - cost if cost < self.burst else 0) * self.period_ns
-        late = start - now - room
-        if late > 0:
-            wait_ns = -(-late // self.limit)
-            return state, wait_ns / 1_000_000_000
-        return start + cost * self.period_ns, None
+        if start > now:  # otherwise the bucket is full, and anything passes
+            room = (self.burst - cost if cost < self.burst else 0) * period_ns
+            late = start - now - room
+            if late > 0:
+                wait_ns = -(-late // self.limit)
+                return state, wait_ns / 1_000_000_000
+        return start + cost * period_ns, None
 
     def correct(self, state: int, now_ns: int, difference: int) -> int:
         """The state after an admitted cost proved `difference` units larger (or, negative, smaller)."""

@@ -5,12 +5,14 @@ A cost is one sum divided once and rounded up (`core.money`), so splitting a usa
 """
 
 import functools
+from operator import attrgetter
 from typing import overload
 
 from passerelle.core.model import Price
 from passerelle.core.money import PER_MILLION, ceil_per_million
-from passerelle.core.usage import Usage
+from passerelle.core.usage import UNITS, Usage
 
+_counted = attrgetter(*UNITS)
 _HOUR_MS = 3_600_000
 
 
@@ -44,7 +46,7 @@ def cost(usage: Usage, price: Price | None, *, percent: int = 100) -> int | None
         return None
     row = price if price.long_context is None else tier(price, usage.total_input_tokens)
     into, out = row.input, row.output
-    units = _units(usage, price)
+    units = _units(usage, price) if any(_counted(usage)) else 0
     if usage.total_tokens == usage.input_tokens + usage.output_tokens:  # nothing in any other bucket
         plain = usage.input_tokens * into + usage.output_tokens * out + units
         return ceil_per_million(plain) if percent == 100 else part_of(plain, percent, PER_MILLION)

@@ -1,6 +1,7 @@
 """Sending answers: whole bodies, streams, and problems in the caller's dialect."""
 
 import asyncio
+from typing import Any
 
 from passerelle.codecs import registry
 from passerelle.core.errors import Problem
@@ -26,12 +27,15 @@ async def send_whole(
     generation: bytes | None = None,
 ) -> None:
     """One body, with its length. `generation` is what it was decided by, if not the one at arrival."""
-    headers.append((b"content-type", content_type))
-    headers.append((b"content-length", b"%d" % len(body)))
-    headers.append((b"x-request-id", arrival.request_id.encode()))
-    headers.append((b"x-passerelle-generation", generation or arrival.generation))
+    headers += (
+        (b"content-type", content_type),
+        (b"content-length", b"%d" % len(body)),
+        (b"x-request-id", arrival.request_id.encode()),
+        (b"x-passerelle-generation", generation or arrival.generation),
+    )
     arrival.answered = True
-    if arrival.exchange is not None and arrival.exchange.answer(status, headers, body):
+    exchange = arrival.exchange
+    if exchange is not None and exchange.answer(status, headers, body):
         return
     await arrival.send({"type": "http.response.start", "status": status, "headers": headers})
     if arrival.scope["method"] == "HEAD":
@@ -111,8 +115,14 @@ class Watch:
     )
 
     def __init__(
-        self, arrival: Arrival, *, stalled_after_s: float | None = None, presence: Presence | None = None
+        self,
+        arrival: Arrival,
+        *,
+        stalled_after_s: float | None = None,
+        presence: Presence | None = None,
+        task: "asyncio.Task[Any] | None" = None,
     ) -> None:
+        """`task` is what it may cancel: the one that answers the request, unless said."""
         self.pulse = 0
         """Grows with every chunk."""
         self.sending = False
@@ -121,7 +131,7 @@ class Watch:
         self._stalled_after_s = stalled_after_s
         self._presence = presence
         self._unread = 0
-        self._task = arrival.task or asyncio.current_task()
+        self._task = task or arrival.task or asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -165,27 +175,36 @@ class Watches:
     """Watches that begin in a moment, because most whole answers are over before: one timer for all."""
 
     def __init__(self) -> None:
-        self._young: dict[Watch, None] = {}
-        self._old: dict[Watch, None] = {}
+        self._young: dict[str, _Watched] = {}
+        self._old: dict[str, _Watched] = {}
+        """By receipt; those that are over before their turn leave nothing else behind."""
+        self._begun: dict[str, Watch] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin_soon(self, watch: Watch) -> None:
-        """Have it begin, unless it is `over` before."""
-        self._young[watch] = None
+    def begin_soon(self, arrival: Arrival, presence: Presence | None) -> None:
+        """Have a watch on the caller begin, unless its request is `over` before."""
+        exchange = arrival.exchange
+        task = asyncio.current_task() if exchange is None else exchange.task
+        self._young[arrival.receipt_id] = arrival, presence, task
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._look)
 
-    def over(self, watch: Watch) -> None:
-        """Its request is over."""
-        if watch in self._young:
-            del self._young[watch]
-        else:
-            self._old.pop(watch, None)
-            watch.stop()
+    def over(self, arrival: Arrival) -> None:
+        """The request is over."""
+        name = arrival.receipt_id
+        if self._young.pop(name, None) is None and self._old.pop(name, None) is None:
+            watch = self._begun.pop(name, None)
+            if watch is not None:
+                watch.stop()
 
     def _look(self) -> None:
-        for watch in self._old:
+        for name, (arrival, presence, task) in self._old.items():
+            watch = self._begun[name] = Watch(arrival, presence=presence, task=task)
             watch.start()
         self._old, self._young = self._young, {}
         again = bool(self._old)
         self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._look) if again else None
+
+
+_Watched = tuple[Arrival, Presence | None, "asyncio.Task[Any] | None"]
+"""Whose watch is to begin, what it must know of the attempt under way, and what it is to cancel."""

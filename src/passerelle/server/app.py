@@ -16,10 +16,11 @@ from passerelle.core.ids import same
 from passerelle.core.request import Dialect
 from passerelle.gateway.generation import Generations
 from passerelle.server.answer import send_problem
-from passerelle.server.auth import authenticate, authorise
+from passerelle.server.auth import authenticate, authorise, known_caller
 from passerelle.server.body import CallerGone
 from passerelle.server.door import REQUEST_ID, Door, Room
-from passerelle.server.exchange import SCOPE_KEY
+from passerelle.server.exchange import SCOPE_KEY, Exchange
+from passerelle.server.head import Head
 from passerelle.server.route import PUBLIC, WANTED, Arrival, Management, Receive, Route, Scope, Send
 from passerelle.server.where import straight
 from passerelle.store import Store, StoreUnavailable
@@ -64,15 +65,18 @@ class Entrance:
         arrival = _arrive(scope, receive, send, self._generations.current.label_bytes)
         dialect: Dialect | None = None
         try:
-            self._check_host(scope)
+            allowed = self._generations.current.intake.allowed_hosts
+            if allowed:
+                _check_host(scope, allowed)
             if path.startswith("/api/") and path not in self._exact:
                 await self._manage(arrival)
                 return
-            route = self._find(path, scope["method"], arrival)
+            route = self._found(path, scope["method"], arrival)
             dialect = route.dialect
             if route.permission != PUBLIC:
-                arrival.principal = await authenticate(self._store, arrival)
-                authorise(arrival.principal, route.permission)
+                known = known_caller(self._store, arrival)
+                arrival.principal = principal = known or await authenticate(self._store, arrival)
+                authorise(principal, route.permission)
             await route.handler(arrival)
         except ProblemError as error:
             told = dialect or _looks_like(arrival.path or path, arrival)
@@ -121,6 +125,18 @@ class Entrance:
 
         await application(arrival.scope, arrival.receive, send)
 
+    def _found(self, path: str, method: str, arrival: Arrival) -> Route:
+        """The route; for a head that was here before, the one found then. Raises `ProblemError`."""
+        head = arrival.head
+        if head is not None and head.route is not None:
+            arrival.path = path
+            known: Route = head.route
+            return known
+        route = self._find(path, method, arrival)
+        if head is not None and not route.prefix and arrival.path == path:
+            head.route = route
+        return route
+
     def _find(self, path: str, method: str, arrival: Arrival) -> Route:
         """The route for a path and method. Raises `ProblemError` (`not_found`, `method_not_allowed`)."""
         candidates = self._at(path)
@@ -156,30 +172,43 @@ class Entrance:
             found = [r for r in self._prefixed if path.startswith(r.path) and len(path) > len(r.path)]
         return found
 
-    def _check_host(self, scope: Scope) -> None:
-        """Refuse foreign Host headers when the operator named the hosts that are served."""
-        allowed = self._generations.current.intake.allowed_hosts
-        if not allowed:
-            return
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1 or _PORT.sub(b"", hosts[0].lower()) not in allowed:
-            raise ProblemError(
-                Problem(
-                    "invalid_request", "The `host` header is not one this gateway serves; check the base URL."
-                )
+
+def _check_host(scope: Scope, allowed: frozenset[bytes]) -> None:
+    """Refuse foreign Host headers where the operator named the hosts that are served."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) != 1 or _PORT.sub(b"", hosts[0].lower()) not in allowed:
+        raise ProblemError(
+            Problem(
+                "invalid_request", "The `host` header is not one this gateway serves; check the base URL."
             )
+        )
 
 
 def _arrive(scope: Scope, receive: Receive, send: Send, generation: bytes) -> Arrival:
-    headers = {name: value for name, value in scope["headers"] if name in WANTED}
+    exchange: Exchange | None = scope.pop(SCOPE_KEY, None)  # it holds the scope: no circle for the collector
+    head = None if exchange is None else exchange.head
+    headers = _wanted(scope) if head is None else _wanted_of(head, scope)
     minted = mint("req")
     said = headers.get(b"x-request-id")
     # A caller may name its request, but never the receipt: two requests must not share one.
     request_id = said.decode() if said is not None and REQUEST_ID.fullmatch(said) else minted
     receipt_id = same("rcp", minted)
     arrival = Arrival(scope, receive, send, request_id, receipt_id, generation, headers)
-    arrival.exchange = scope.pop(SCOPE_KEY, None)  # it holds the scope: no circle for the collector
+    arrival.exchange, arrival.head = exchange, head
     return arrival
+
+
+def _wanted(scope: Scope) -> dict[bytes, bytes]:
+    return {name: value for name, value in scope["headers"] if name in WANTED}
+
+
+def _wanted_of(head: Head, scope: Scope) -> dict[bytes, bytes]:
+    """The same for a head that was here before: only the length of its body may be another."""
+    known = head.wanted
+    if known is None:
+        head.wanted = found = _wanted(scope)
+        return found
+    return {**known, b"content-length": scope["headers"][head.at][1]}
 
 
 def _looks_like(path: str, arrival: Arrival) -> Dialect:

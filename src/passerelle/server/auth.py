@@ -20,6 +20,15 @@ _HOW = (
 
 def credential(arrival: Arrival) -> str | None:
     """The first credential found, in a fixed order of carriers; None when there is none."""
+    head = arrival.head
+    if head is None:
+        return _found(arrival)
+    if head.token is None:
+        head.token = _found(arrival)
+    return head.token
+
+
+def _found(arrival: Arrival) -> str | None:
     headers = arrival.headers
     bearer = headers.get(b"authorization")
     if bearer is not None:
@@ -53,6 +62,13 @@ def _access_key_id(signature: bytes) -> str | None:
         if name == b"Credential":
             return value.partition(b"/")[0].decode("latin-1") or None
     return None
+
+
+def known_caller(store: Store, arrival: Arrival) -> Principal | None:
+    """Who is asking, if that is plain at once: nearly always. Raises `StoreUnavailable`."""
+    token = credential(arrival)
+    entry = None if token is None else store.identity.authenticate(token)
+    return entry.principal if entry is not None and entry.state == "active" else None
 
 
 async def authenticate(store: Store, arrival: Arrival) -> Principal:

@@ -9,8 +9,8 @@ from passerelle.core.clock import Clock
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.request import Dialect
 from passerelle.gateway.road import Road
-from passerelle.gateway.trip import Ask, Delivery, Presence, way_of
-from passerelle.server.answer import Watch, Watches, send_delivery
+from passerelle.gateway.trip import Ask, Delivery, Presence, Wishes, way_of
+from passerelle.server.answer import Watches, send_delivery
 from passerelle.server.body import read_body
 from passerelle.server.repeats import HEADER, Repeats
 from passerelle.server.route import Arrival, Handler
@@ -46,11 +46,8 @@ class ModelCalls:
     def repeatable(self, handler: Handler) -> Handler:
         """`handler`, for requests with an `Idempotency-Key` too: see `repeats`."""
 
-        async def handle(arrival: Arrival) -> None:
-            if HEADER in arrival.headers:
-                await self._repeats.once(arrival, handler)
-            else:
-                await handler(arrival)
+        def handle(arrival: Arrival) -> Awaitable[None]:
+            return self._repeats.once(arrival, handler) if HEADER in arrival.headers else handler(arrival)
 
         return handle
 
@@ -68,8 +65,7 @@ class ModelCalls:
 
     async def travel(self, arrival: Arrival, ask: Ask, before: Before | None = None) -> Delivery:
         """What the road gives, for as long as the caller is there. Raises `ProblemError`."""
-        watch = Watch(arrival, presence=ask.presence)
-        self._watches.begin_soon(watch)
+        self._watches.begin_soon(arrival, ask.presence)
         try:
             if before is not None:
                 ask = await before(ask)
@@ -77,7 +73,7 @@ class ModelCalls:
         except StoreUnavailable as error:
             raise _unwritten() from error
         finally:
-            self._watches.over(watch)
+            self._watches.over(arrival)
 
     async def carry(self, arrival: Arrival, ask: Ask, before: Before | None = None) -> None:
         """Ask the road, and send what it gives. Raises `ProblemError`."""
@@ -112,6 +108,11 @@ class ModelCalls:
         at_ns, started_s = self._clock.unix_ns(), self._clock.monotonic_s()
         generation = self._road.generations.current
         body = await read_body(arrival, generation.intake.max_body_bytes)
+        head = arrival.head
+        said: _Said = _said(arrival) if head is None or head.said is None else head.said
+        if head is not None:
+            head.said = said
+        wishes, headers, traceparent = said
         return Ask(
             principal=arrival.caller,
             dialect=dialect,
@@ -121,9 +122,9 @@ class ModelCalls:
             receipt_id=arrival.receipt_id,
             at_ns=at_ns,
             started_s=started_s,
-            wishes=read_wishes(arrival.headers, arrival.path_tags),
-            headers=forwarded(arrival.headers),
-            traceparent=_traceparent(arrival),
+            wishes=wishes,
+            headers=headers,
+            traceparent=traceparent,
             presence=Presence() if generation.drained else None,
         )
 
@@ -151,6 +152,14 @@ def form(target: PathTarget) -> TargetOf:
     return target_of
 
 
-def _traceparent(arrival: Arrival) -> str | None:
-    value = arrival.headers.get(b"traceparent")
-    return None if value is None else value[:128].decode("latin-1")
+_Said = tuple[Wishes, tuple[tuple[str, str], ...], str | None]
+
+
+def _said(arrival: Arrival) -> _Said:
+    """What the head says beside who asks. Raises `ProblemError`."""
+    trace = arrival.headers.get(b"traceparent")
+    return (
+        read_wishes(arrival.headers, arrival.path_tags),
+        forwarded(arrival.headers),
+        None if trace is None else trace[:128].decode("latin-1"),
+    )

@@ -18,13 +18,21 @@ SCOPE_KEY = "passerelle.exchange"
 if TYPE_CHECKING:
     import logging
 
+    from uvicorn._types import ASGI3Application
     from uvicorn.protocols.http.flow_control import FlowControl
 
+    from passerelle.server.head import Head
+
 Header = tuple[bytes, bytes]
+_LINE = b": ".join
+
+
+def _nothing() -> None:
+    """Told when an answer is complete, after its request is over."""
 
 
 class Exchange(RequestResponseCycle):
-    """uvicorn's cycle with two short cuts."""
+    """uvicorn's cycle with three short cuts."""
 
     task: "asyncio.Task[None] | None" = None
     """Answers the request, once it has begun."""
@@ -42,8 +50,10 @@ class Exchange(RequestResponseCycle):
         expects_100: bool,
         keep_alive: bool,
         on_response: Callable[[], None],
+        head: "Head | None" = None,
     ) -> None:
-        """What uvicorn 0.51 sets up, without the event: see `ring`."""
+        """What uvicorn 0.51 sets up, without the event: see `ring`. `head` is what it was recognised by."""
+        self.head = head
         self.scope = scope
         self.transport = transport
         self.flow = flow
@@ -60,6 +70,29 @@ class Exchange(RequestResponseCycle):
         self.chunked_encoding = None
         self.expected_content_length = 0
 
+    async def run(self, app: "ASGI3Application", tasks: "set[asyncio.Task[None]]") -> None:
+        """Have `app` answer; `tasks` forgets the request then. Nothing escapes, as from `run_asgi`, which
+        takes a closure and a callback more.
+        """
+        try:
+            await app(self.scope, self.receive, self.send)
+            if not (self.response_complete or self.disconnected):
+                self.logger.error("a request was left before its answer was whole")
+                await self._give_up()
+        except BaseException as error:  # the last resort of the process's outer edge
+            self.logger.error("a request cannot be answered", exc_info=error)
+            await self._give_up()
+        finally:
+            self.on_response = _nothing
+            if self.task is not None:
+                tasks.discard(self.task)
+
+    async def _give_up(self) -> None:
+        if self.response_started:
+            self.transport.close()
+        else:
+            await self.send_500_response()
+
     @property
     def message_event(self) -> asyncio.Event:  # type: ignore[override]  # an attribute of uvicorn's, made lazily here
         """What `receive` waits for: made when somebody does, which is seldom."""
@@ -75,6 +108,12 @@ class Exchange(RequestResponseCycle):
         self._rung = True
         if self._bell is not None:
             self._bell.set()
+
+    def arrived(self, body: bytes) -> None:
+        """All of the body is here."""
+        self.body = body  # type: ignore[assignment]
+        self.more_body = False
+        self._rung = True
 
     def whole_body(self) -> bytes | None:
         """The body if all of it is here; None when `receive` must be asked for it."""
@@ -99,18 +138,18 @@ class Exchange(RequestResponseCycle):
         """
         if self.response_started or self.disconnected or self.flow.write_paused:
             return False
-        lines = [STATUS_LINE[status]]
-        lines += [b"%b: %b\r\n" % pair for pair in (*self.default_headers, *headers)]
+        lines = [*map(_LINE, self.default_headers), *map(_LINE, headers)]
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+            lines.append(b"connection: close")
+        head = b"%b%b\r\n\r\n" % (STATUS_LINE[status], b"\r\n".join(lines))
+        ends = len(lines) + 2
+        if head.count(b"\n") != ends or head.count(b"\r") != ends:
             raise RuntimeError("a header of the answer holds a line end")
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
         if self.scope["method"] == "HEAD":
             body = b""
-        self.transport.write(b"%b\r\n%b" % (head, body))
+        self.transport.write(head + body)
         self.ring()
         if not self.keep_alive:
             self.transport.close()

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from passerelle.server.door import Door, Refusal
 from passerelle.server.exchange import SCOPE_KEY, Exchange
+from passerelle.server.head import Head, learn
 
 HEAD_BYTES = 64 << 10
 HEAD_S = 30.0
@@ -46,6 +47,10 @@ _TOO_LARGE = (
 )
 
 
+_MOST_HEADS = 8
+"""So many heads of a connection are learned in the hope of meeting them again."""
+
+
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _PLAIN = re.compile(rb"/[^?%#]*")
 
@@ -69,6 +74,9 @@ class BoundedProtocol(HttpToolsProtocol):
     """What the present request is told when it is whole, instead of being read."""
     _idle_from: float | None = None
     _timer: asyncio.TimerHandle | None = None
+    _known: Head | None = None
+    """The last head that came with all of its body."""
+    _to_learn = _MOST_HEADS
     cycle: Exchange
 
     def __init__(self, *args: Any, door: Door | None = None, **more: Any) -> None:
@@ -105,6 +113,13 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._refused:
             return
         self._idle_from = None
+        before = self.cycle
+        between = not (self._in_head or self._in_body) and (before is None or before.response_complete)
+        if between and self._known is not None:
+            body = self._known.body_of(data)
+            if body is not None:
+                self._serve(self._known, body)
+                return
         self._suspect = self._head_bytes + len(data) > HEAD_BYTES
         try:
             self.parser.feed_data(data)
@@ -112,7 +127,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
             return
         except httptools.HttpParserUpgrade:  # nothing to upgrade to: it is served as the request it is
-            pass
+            self._known, self._to_learn = None, 0
+        # One that was turned away has no exchange: the last one's would be learned in its place.
+        taken = between and self.cycle is not before and not (self._in_head or self._in_body)
+        if taken and self._to_learn:
+            self._learn(data)
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
@@ -223,9 +242,43 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # Inside
 
+    def _learn(self, data: bytes) -> None:
+        """Remember the head of a request that came whole, in one piece."""
+        exchange = self.cycle
+        if exchange is None or exchange.more_body or exchange.waiting_for_100_continue:
+            return
+        if exchange.keep_alive and exchange.scope["http_version"] == "1.1":
+            self._to_learn -= 1
+            self._known = learn(data, cast("dict[str, Any]", exchange.scope), len(exchange.body))
+
+    def _serve(self, head: Head, body: bytes) -> None:
+        """A request whose head is known, with all of its body: the parser is not asked."""
+        self._stop_timer()
+        self._to_learn = _MOST_HEADS
+        scope = head.scope(len(body))
+        door = self._door
+        if door is not None and scope["method"] == "POST":
+            away = door.turns_away(self.loop, scope["raw_path"], scope["headers"])
+            if away is not None:
+                self._turn_away(away, keep=True)
+                return
+        self.cycle = exchange = Exchange(
+            scope,
+            self.transport,
+            self.flow,
+            self.logger,
+            self.server_state.default_headers,
+            expects_100=False,
+            keep_alive=not self._leaving,
+            on_response=self.on_response_complete,
+            head=head,
+        )
+        scope[SCOPE_KEY] = exchange
+        exchange.arrived(body)
+        self._start(exchange)
+
     def _start(self, exchange: Exchange) -> None:
-        exchange.task = task = self.loop.create_task(exchange.run_asgi(self.app))
-        task.add_done_callback(self.tasks.discard)
+        exchange.task = task = self.loop.create_task(exchange.run(self.app, self.tasks))
         self.tasks.add(task)
 
     def _new_scope(self, version: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import msgspec
 from passerelle.core.principal import Permission, Principal
 from passerelle.core.request import Dialect
 from passerelle.server.exchange import Exchange
+from passerelle.server.head import Head
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -49,6 +50,8 @@ class Arrival(msgspec.Struct):
     """A status line was sent: nothing else may be."""
     exchange: Exchange | None = None
     """Short cuts of our own server; None under any other."""
+    head: Head | None = None
+    """What is known of the head, where it came before on this connection."""
     caller_gone: bool = False
     """The caller closed the connection, or stopped reading."""
 

@@ -89,6 +89,7 @@ class Budgets:
     def __init__(self, clock: Clock, rules: LeaseRules, submit: Callable[[Draw], None]) -> None:
         self.lock = threading.Lock()
         self.rules = rules
+        self._hold_ns = rules.hold_s * _SECOND_NS
         self.lines: dict[str, Line] = {}
         """Budget → the line new holds are taken from."""
         self._by_lease: dict[str, Line] = {}
@@ -253,7 +254,7 @@ class Budgets:
 
     def expire_holds(self, now_ns: int) -> int:
         """Give up holds older than `hold_s`; how many there were."""
-        before = now_ns - self.rules.hold_s * _SECOND_NS
+        before = now_ns - self._hold_ns
         with self.lock:
             old = [identity for identity, (_, _, since) in self._open.items() if since < before]
             for identity in old:
@@ -282,15 +283,19 @@ class Budgets:
             if (hold_id, budget_id) in self._open:
                 return self._again(budget_ids, hold_id)
             line = self.lines.get(budget_id)
-            if line is None or line.lease.available_nanos < amount_nanos or not self._serves(line, now_ns):
+            if line is None or not self._serves(line, now_ns):
+                return self._denied(budget_id, amount_nanos, now_ns)
+            lease = line.lease
+            if lease.granted_nanos - lease.spent_nanos - lease.held_nanos < amount_nanos:
                 return self._denied(budget_id, amount_nanos, now_ns)
             lines.append(line)
         for line in lines:
-            line.lease = Lease(
-                line.lease.granted_nanos, line.lease.spent_nanos, line.lease.held_nanos + amount_nanos
-            )
+            lease = line.lease
+            line.lease = Lease(lease.granted_nanos, lease.spent_nanos, lease.held_nanos + amount_nanos)
             line.used_at_ns = now_ns
             self._open[(hold_id, line.budget_id)] = (line, amount_nanos, now_ns)
+        if len(lines) == 1:
+            return (Held(hold_id, budget_ids[0], amount_nanos),)
         return tuple([Held(hold_id, budget_id, amount_nanos) for budget_id in budget_ids])
 
     def _again(self, budget_ids: Sequence[str], hold_id: str) -> tuple[Held, ...]:
@@ -310,9 +315,10 @@ class Budgets:
         return BudgetDenied(budget_id, amount_nanos, final=False)
 
     def _serves(self, line: Line, now_ns: int) -> bool:
-        if now_ns + self.rules.hold_s * _SECOND_NS > line.expires_at_ns or line.recalled:
+        if line.recalled or now_ns + self._hold_ns > line.expires_at_ns:
             return False
-        return line.period.holds(now_ns)
+        period = line.period  # as `Period.holds`, without a call
+        return period.start_ns <= now_ns and (period.end_ns is None or now_ns < period.end_ns)
 
     def _drop(self, result: tuple[Held, ...] | BudgetDenied | StoreUnavailable) -> None:
         if isinstance(result, tuple):

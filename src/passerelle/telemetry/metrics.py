@@ -5,7 +5,9 @@ With several workers behind one port, prometheus-client's multiprocess mode gath
 """
 
 import os
-from bisect import bisect_left
+from bisect import bisect_right
+from collections import Counter as Counts
+from operator import attrgetter
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -26,6 +28,8 @@ _OVERHEAD = (0.0002, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
 _MOST_FRESH = 64
 """Receipts kept until they are counted. They are small, and the journal keeps them for as long anyway."""
 
+_kind_of = attrgetter("dialect", "operation", "outcome")
+
 
 class _Spread:
     """Observations not yet in a histogram, by its bounds."""
@@ -38,10 +42,17 @@ class _Spread:
         self._sum = 0.0
         self.count = 0
 
-    def add(self, value: float) -> None:
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
-        self.count += 1
+    def add(self, values: list[float]) -> None:
+        """Observe all of these at once."""
+        values.sort()
+        below = 0
+        for at, bound in enumerate(self._bounds):
+            upto = bisect_right(values, bound, below)
+            self._counts[at] += upto - below
+            below = upto
+        self._counts[-1] += len(values) - below
+        self._sum += sum(values)
+        self.count += len(values)
 
     def move(self, histogram: Histogram) -> None:
         """`histogram.observe` for each, in as many steps as there are buckets.
@@ -72,18 +83,21 @@ class _Place:
         self.input = 0
         self.output = 0
 
-    def add(self, attempt: Attempt) -> None:
-        result = attempt.failure or "ok"
-        self.results[result] = self.results.get(result, 0) + 1
-        if attempt.first_content_ns is not None:
-            self.first.add(attempt.first_content_ns / 1e9)
-        if attempt.cost_nanos:
-            self.costs[attempt.currency] = self.costs.get(attempt.currency, 0) + attempt.cost_nanos
-        usage = attempt.usage
-        if usage.source != "none":
-            self.counted = True
-            self.input += usage.total_input_tokens
-            self.output += usage.total_output_tokens
+    def add(self, attempts: list[Attempt]) -> None:
+        first: list[float] = []
+        for attempt in attempts:
+            result = attempt.failure or "ok"
+            self.results[result] = self.results.get(result, 0) + 1
+            if attempt.first_content_ns is not None:
+                first.append(attempt.first_content_ns / 1e9)
+            if attempt.cost_nanos:
+                self.costs[attempt.currency] = self.costs.get(attempt.currency, 0) + attempt.cost_nanos
+            usage = attempt.usage
+            if usage.source != "none":
+                self.counted = True
+                self.input += usage.total_input_tokens
+                self.output += usage.total_output_tokens
+        self.first.add(first)
 
 
 class Metrics:
@@ -166,25 +180,29 @@ class Metrics:
 
     def _count_fresh(self) -> None:
         fresh, self._fresh = self._fresh, []
+        seen = self._seen
+        for kind, count in Counts(map(_kind_of, fresh)).items():
+            seen[kind] = seen.get(kind, 0) + count
+        took: dict[str, list[float]] = {}
+        attempts: dict[str, list[Attempt]] = {}
+        ours: list[float] = []
         for receipt in fresh:
-            self._count(receipt)
-
-    def _count(self, receipt: Receipt) -> None:
-        seen, key = self._seen, (receipt.dialect, receipt.operation, receipt.outcome)
-        seen[key] = seen.get(key, 0) + 1
-        took = self._took.get(receipt.operation)
-        if took is None:
-            took = self._took[receipt.operation] = _Spread(_SECONDS)
-        took.add(receipt.duration_ns / 1e9)
-        inside = 0
-        for attempt in receipt.attempts:
-            place = self._places.get(attempt.deployment)
-            if place is None:
-                place = self._places[attempt.deployment] = _Place()
-            place.add(attempt)
-            inside += attempt.duration_ns
-        if receipt.attempts:
-            self._ours.add(max(receipt.duration_ns - inside, 0) / 1e9)
+            taken_ns = outside_ns = receipt.duration_ns
+            took.setdefault(receipt.operation, []).append(taken_ns / 1e9)
+            for attempt in receipt.attempts:
+                attempts.setdefault(attempt.deployment, []).append(attempt)
+                outside_ns -= attempt.duration_ns
+            if receipt.attempts:
+                ours.append(max(outside_ns, 0) / 1e9)
+        for operation, seconds in took.items():
+            if operation not in self._took:
+                self._took[operation] = _Spread(_SECONDS)
+            self._took[operation].add(seconds)
+        for deployment, of_place in attempts.items():
+            if deployment not in self._places:
+                self._places[deployment] = _Place()
+            self._places[deployment].add(of_place)
+        self._ours.add(ours)
 
     def fold(self) -> None:
         """Move what was counted into the instruments."""

@@ -4,6 +4,7 @@ Usage in a stream is always asked for; when the caller did not ask, the chunk th
 again (`watch`). Quirks change what a server would refuse; `relay_losses` names what that takes away.
 """
 
+import functools
 from typing import Final
 
 import msgspec
@@ -45,10 +46,16 @@ _NOT_HERE: Final = frozenset({"custom_tools"})
 Fields = dict[str, msgspec.Raw]
 
 
+@functools.lru_cache(maxsize=1024)
+def _named(model: str) -> msgspec.Raw:
+    """A model's name in JSON: the same few, again and again."""
+    return msgspec.Raw(quoted(model))
+
+
 def relay_request(body: bytes, target: Target, envelope: Envelope) -> bytes:
     """The caller's body for `target`. `body` has passed `read_envelope`."""
     fields = split(body)
-    fields["model"] = msgspec.Raw(quoted(target.model))
+    fields["model"] = _named(target.model)
     quirks = target.quirks
     if "no_stream_options" in quirks:
         fields.pop("stream_options", None)

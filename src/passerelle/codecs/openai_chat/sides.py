@@ -7,7 +7,6 @@ from passerelle.codecs.base import (
     PathTarget,
     ReplyContext,
     Target,
-    Watched,
 )
 from passerelle.codecs.openai_chat.encode_request import encode_request
 from passerelle.codecs.openai_chat.envelope import read_envelope
@@ -66,14 +65,13 @@ class ChatProvider:
     """Chat Completions as providers are spoken to (obeys `ProviderSide`)."""
 
     dialect: Dialect = "openai_chat"
+    # Of every relayed request: without a step between.
+    relay_request = staticmethod(relay_request)
+    watch_response = staticmethod(watch_response)
 
     def encode_request(self, request: Request, target: Target) -> Encoded:
         """See `encode_request.encode_request`."""
         return encode_request(request, target)
-
-    def relay_request(self, body: bytes, target: Target, envelope: Envelope) -> bytes:
-        """See `relay.relay_request`."""
-        return relay_request(body, target, envelope)
 
     def relay_losses(self, body: bytes, target: Target) -> tuple[str, ...]:
         """See `relay.relay_losses`."""
@@ -82,10 +80,6 @@ class ChatProvider:
     def decode_response(self, body: bytes) -> Response:
         """See `response_decode.decode_response`."""
         return decode_response(body)
-
-    def watch_response(self, body: bytes) -> Watched:
-        """See `response_decode.watch_response`."""
-        return watch_response(body)
 
     def stream_decoder(self) -> StreamDecoder:
         """A fresh decoder for one stream."""

@@ -57,6 +57,8 @@ class WireUsage(msgspec.Struct):
     cached_tokens: Count = None
 
 
+_MOST: Final = 10**15
+"""No real count is as large."""
 _NO_INPUT_DETAILS: Final = InputDetails()
 _NO_OUTPUT_DETAILS: Final = OutputDetails()
 
@@ -65,7 +67,16 @@ def decode_usage(wire: WireUsage | None) -> Usage:
     """The disjoint buckets. A bucket never takes more than what is left of the whole it is part of."""
     if wire is None or (wire.prompt_tokens is None and wire.completion_tokens is None):
         return NO_USAGE
-    prompt, completion = _count(wire.prompt_tokens), _count(wire.completion_tokens)
+    went, came, total = wire.prompt_tokens, wire.completion_tokens, wire.total_tokens
+    prompt, completion, apart = 0, 0, 0
+    if (
+        isinstance(went, int) and isinstance(came, int) and isinstance(total, int)
+        and went >= 0 <= came and went + came == total < _MOST
+    ):  # fmt: skip
+        prompt, completion = went, came
+    else:
+        prompt, completion = _count(went), _count(came)
+        apart = max(0, _count(total) - prompt - completion)
     left, cached, written, heard, seen = prompt, 0, 0, 0, 0
     # Nearly every figure of the details is absent or 0: those are not even looked at twice.
     given = wire.prompt_tokens_details or _NO_INPUT_DETAILS
@@ -86,7 +97,6 @@ def decode_usage(wire: WireUsage | None) -> Usage:
         left -= seen
 
     made = wire.completion_tokens_details or _NO_OUTPUT_DETAILS
-    apart = max(0, _count(wire.total_tokens) - prompt - completion)
     output, reasoning, spoken, drawn = completion + apart, apart, 0, 0
     if made.reasoning_tokens:
         reasoning = min(max(_count(made.reasoning_tokens), apart), output)
@@ -136,6 +146,6 @@ def _first(*values: Count) -> int:
 
 def _count(value: Count) -> int:
     """A token count, whatever came: never negative, never a fraction, never beyond what can be real."""
-    if value is None or not 0 < value < 1e15:  # also false for NaN
+    if value is None or not 0 < value < _MOST:  # also false for NaN
         return 0
     return int(value)

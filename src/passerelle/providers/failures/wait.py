@@ -64,13 +64,15 @@ _LEFT: tuple[tuple[str, Literal["requests", "tokens"]], ...] = (
 )
 """Where providers say what is left, with good answers too: OpenAI ("Rate limits", "Rate limits in headers")
 and those who follow it, Anthropic ("Rate limits", "Response headers"), both read 2026-11-22."""
+SAID_LEFT = frozenset(name for name, _ in _LEFT)
+"""The names alone."""
 
 
 def spent(
     headers: Mapping[str, str], unix_ns: Callable[[], int]
 ) -> tuple[Literal["requests", "tokens"], float] | None:
     """What is used up according to an answer's headers, and the seconds from now until its reset. None when
-    something is left, or nothing is said. For every answer: it looks at six names, seldom at the clock.
+    something is left, or nothing is said.
     """
     for name, what in _LEFT:
         if headers.get(name) == "0":

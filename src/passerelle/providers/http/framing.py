@@ -16,6 +16,8 @@ sizes, and NUL or control bytes in values. What it lets through and we do not (s
 """
 
 import functools
+from collections.abc import Callable
+from operator import methodcaller
 
 import httptools
 
@@ -49,9 +51,8 @@ class Framing:
         self.to_eof = False
         self._matched = 0  # how much of `HTTP/1.` has arrived
         self._silent = 0  # bytes since the last piece of body
-        self._repeats = 0
         self._interim = 0
-        self._headers: dict[str, str] = {}
+        self._lines: list[tuple[bytes, bytes]] = []
 
     @property
     def answered(self) -> bool:
@@ -60,7 +61,9 @@ class Framing:
 
     def feed(self, data: bytes | memoryview) -> None:
         """Raises `RefusedError`; the connection is then good for nothing. `data` is not kept."""
-        if self._matched < 7:
+        if not self._matched and data[:7] == _PREFIX:
+            self._matched = 7
+        elif self._matched < 7:
             part = bytes(data[: 7 - self._matched])
             fits = _PREFIX.startswith(part, self._matched)
             self._matched += len(part)
@@ -93,25 +96,19 @@ class Framing:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header line, or a trailer's (which go nowhere)."""
-        key = _lower(name)
-        headers = self._headers
-        if key in headers:
-            self._repeats += 1
-            headers[key] += ", " + value.decode("latin-1")
-        else:
-            headers[key] = value.decode("latin-1")
+        self._lines.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The empty line after a head."""
         status = self._parser.get_status_code()
-        headers = self._headers
         if not 200 <= status <= 599:
             self._pass_over(status)
             return
         if self._interim and not self._parser.get_http_version().startswith("1."):
             raise RefusedError("the answer is not HTTP/1.x")  # the first one was, this one is not
-        if len(headers) + self._repeats > MAX_HEADERS:
+        if len(self._lines) > MAX_HEADERS:
             raise RefusedError(f"more than {MAX_HEADERS} header lines")
+        headers = _joined(self._lines)
         if self._silent > self._header_bytes:  # more than the head may have come at once: count exactly
             size = sum(len(key) + len(value) + 4 for key, value in headers.items())
             if size > self._header_bytes:
@@ -126,7 +123,7 @@ class Framing:
         if content is not None and content.strip().lower() not in ("identity", ""):
             raise RefusedError("a compressed answer (`Content-Encoding`), although none was asked for")
         self._silent = 0
-        self._headers = {}
+        self._lines = []
         self._reply.open(status, headers)
 
     def _pass_over(self, status: int) -> None:
@@ -136,7 +133,7 @@ class Framing:
         self._interim += 1
         if self._interim > MAX_INTERIM:
             raise RefusedError(f"more than {MAX_INTERIM} interim answers")
-        self._headers = {}
+        self._lines = []
 
     def on_body(self, body: bytes) -> None:
         """A piece of body."""
@@ -150,6 +147,23 @@ class Framing:
         if self._reply.headed:
             self.ended = True
             self.keep_alive = self._parser.should_keep_alive()  # only now: it forgets at once
+
+
+def _joined(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers by name, lower-case; those said twice joined by `, `."""
+    if not lines:
+        return {}
+    names, values = zip(*lines, strict=True)
+    headers = dict(zip(map(_lower, names), map(_text, values), strict=True))
+    if len(headers) == len(lines):
+        return headers
+    said: dict[str, list[str]] = {}
+    for name, value in lines:
+        said.setdefault(_lower(name), []).append(_text(value))
+    return {name: ", ".join(each) for name, each in said.items()}
+
+
+_text: Callable[[bytes], str] = methodcaller("decode", "latin-1")
 
 
 @functools.lru_cache(maxsize=512)

@@ -13,7 +13,7 @@ from passerelle.core.errors import AnswerError, FailureKind, Problem
 from passerelle.core.ids import same
 from passerelle.core.model import Deployment
 from passerelle.core.principal import Principal, Rights
-from passerelle.core.receipt import Attempt, HoldSettled, Settlement
+from passerelle.core.receipt import Attempt, Held, Settlement
 from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.batch.lines import Line
 from passerelle.gateway.batch.native.decide import ask_of, plan_of
@@ -112,9 +112,7 @@ class Ender:
         ask = ask_of(self._principal, self._batch, line, at_ns=native.at_ns, started_s=started_s)
         envelope = read(ask)
         plan = plan_of(native, envelope.model, self._deployment.model.id)
-        holds = tuple(
-            HoldSettled(same("hld", ask.receipt_id), budget_id, 0, 0) for budget_id, _ in native.leases
-        )
+        holds = tuple(Held(same("hld", ask.receipt_id), budget_id, 0) for budget_id, _ in native.leases)
         return Trip(ask, envelope, self._generation, plan, ask.receipt_id, holds=holds)
 
     def _attempt(
