@@ -1,6 +1,7 @@
 """Write the hashed lock files from pyproject.toml. Run by `make lock`.
 
-`locks/run.txt` is what `make run` installs (with the local engine, telemetry and the router's vectors), `locks/dev.txt` adds what
+`locks/run.txt` is what `make run` installs (with the local engine, telemetry and the
+router's vectors), `locks/dev.txt` adds what
 tests and checks need; the SDKs of `locks/sdks.txt` and `locks/llamaindex.txt` live in environments of their
 own (`scripts/prepare_tests.py`); `locks/fuzz.txt` is what `make fuzz` installs beside. Universal for Python
 3.11+ and free of registry addresses.

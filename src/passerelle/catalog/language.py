@@ -8,9 +8,11 @@ would bring `requests`, a hub client and compiled helpers, and its own loader as
 import importlib.util
 import json
 import mmap
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +25,7 @@ _TOKENISER = "tokenizers/l2_supercat_tokenizer_config.json"
 
 
 def static_vectors() -> "tuple[NDArray[np.float16], Callable[[str], list[int]]] | None":
-    """The table (tokens × 256) and what gives the token numbers of a text; None without the extra `router`."""
+    """The table (tokens × 256) and what gives a text's token numbers; None without the extra `router`."""
     folder = _folder()
     if folder is None or not all(importlib.util.find_spec(name) for name in ("numpy", "tokenizers")):
         return None
@@ -72,3 +74,24 @@ def _table(path: Path) -> "NDArray[np.float16]":
     first, last = tensor["data_offsets"]
     count = (last - first) // 2
     return np.frombuffer(raw, np.float16, count, 8 + length + first).reshape(tensor["shape"])
+
+
+class TaskWeights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`data/tasks.json`: the coefficients of the task classifier, and where they come from."""
+
+    provenance: str
+    accuracy: dict[str, float]
+    """On what was held out of training, by what it was."""
+    names: tuple[str, ...]
+    buckets: int
+    step: float
+    """What one unit of the weights is."""
+    bias: tuple[float, ...]
+    weights: bytes
+    """Buckets × tasks, a signed byte each, compressed by zlib."""
+
+
+def task_weights() -> TaskWeights:
+    """The classifier's coefficients as they stand in the package."""
+    text = files("passerelle.catalog").joinpath("data", "tasks.json").read_bytes()
+    return msgspec.json.decode(text, type=TaskWeights)

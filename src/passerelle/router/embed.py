@@ -2,8 +2,8 @@
 
 *Static* vectors are a table looked up per token and averaged, here WordLlama's 256 dimensions, of which the
 first 128 are kept: they were trained so that any beginning of them serves (github.com/dleemiller/WordLlama,
-README, "Matryoshka", read 2026-11-22). The table and the tokeniser come as arguments (`catalog.language` reads
-them); without them this half is zero, and the other half does what it can.
+README, "Matryoshka", read 2026-11-22). The table and the tokeniser come as arguments (`catalog.language`
+reads them); without them this half is zero, and the other half does what it can.
 
 *Hashed* ones count words, pairs of words and runs of four bytes inside them in a fixed number of buckets, so
 any language and any jargon has a place without a vocabulary. Hashes of words come from one running sum over
@@ -22,7 +22,7 @@ WORD_BUCKETS = 4096
 PIECE_BUCKETS = 4096
 BUCKETS = WORD_BUCKETS + PIECE_BUCKETS
 READ_CHARS = 800
-"""Of a longer text the beginning and the end are averaged, in so many characters: tokenising is what costs."""
+"""Of a longer text the beginning and the end are averaged, in so many characters: tokens cost most."""
 
 Encode = Callable[[str], Sequence[int]]
 _U64 = np.uint64

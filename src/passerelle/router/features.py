@@ -11,7 +11,7 @@ from typing import Final
 from passerelle.router.quality.base import Sight, cut
 
 READ_CHARS = 2000
-"""Of a longer text the beginning and the end are looked at, in so many characters; its length counts whole."""
+"""Of a longer text the beginning and the end are looked at, so many characters; its length counts whole."""
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _CHOICE = re.compile(r"^[(]?[A-Ha-h1-8][.):] (.*)$", re.MULTILINE)
@@ -30,25 +30,77 @@ _CODE = (
     ";\n",
     "print",
 )
-_ASKED = frozenset("many much far long old tall often combien".split())
+_ASKED = frozenset(["many", "much", "far", "long", "old", "tall", "often", "combien"])
 _RECKON = frozenset(
-    "calculate compute find solve evaluate simplify determine prove derive calcule calculer calculez résous résoudre "
-    "résolvez trouve trouver trouvez démontre démontrer simplifie".split()
+    [
+        "calculate",
+        "compute",
+        "find",
+        "solve",
+        "evaluate",
+        "simplify",
+        "determine",
+        "prove",
+        "derive",
+        "calcule",
+        "calculer",
+        "calculez",
+        "résous",
+        "résoudre",
+        "résolvez",
+        "trouve",
+        "trouver",
+        "trouvez",
+        "démontre",
+        "démontrer",
+        "simplifie",
+    ]
 )
-_NOT = frozenset("not except never without false incorrect sauf jamais sans pas faux".split())
-_IF = frozenset("if suppose assume given let when si supposons soit lorsque".split())
-_RANK = frozenset("best most least mostly likely main mainly primary meilleur meilleure plus".split())
-_WHY = frozenset("why because explain reason therefore pourquoi expliquer explique expliquez".split())
-_SELF = frozenset("i my me we our us je mon ma mes nous notre nos".split())
+_NOT = frozenset(
+    ["not", "except", "never", "without", "false", "incorrect", "sauf", "jamais", "sans", "pas", "faux"]
+)
+_IF = frozenset(["if", "suppose", "assume", "given", "let", "when", "si", "supposons", "soit", "lorsque"])
+_RANK = frozenset(
+    [
+        "best",
+        "most",
+        "least",
+        "mostly",
+        "likely",
+        "main",
+        "mainly",
+        "primary",
+        "meilleur",
+        "meilleure",
+        "plus",
+    ]
+)
+_WHY = frozenset(
+    ["why", "because", "explain", "reason", "therefore", "pourquoi", "expliquer", "explique", "expliquez"]
+)
+_SELF = frozenset(["i", "my", "me", "we", "our", "us", "je", "mon", "ma", "mes", "nous", "notre", "nos"])
 _WHICH = frozenset(
-    "which following statement statements true lequel laquelle suivant suivante suivantes".split()
+    [
+        "which",
+        "following",
+        "statement",
+        "statements",
+        "true",
+        "lequel",
+        "laquelle",
+        "suivant",
+        "suivante",
+        "suivantes",
+    ]
 )
 
 NAMES: Final = (
-    "characters", "words", "word_length", "numbers", "number_share", "number_digits", "operators", "backslashes",
-    "dollars", "questions", "lines", "line_share", "choices", "choice_length", "first_line", "capitals",
+    "characters", "words", "word_length", "numbers", "number_share", "number_digits", "operators",
+    "backslashes", "dollars",
+    "questions", "lines", "line_share", "choices", "choice_length", "first_line", "capitals",
     "brackets", "variety", "long_words", "short_words", "foreign", "code", "how_many", "reckon", "negations",
-    "conditions", "superlatives", "reasons", "self", "which", "blanks", "quotes", "percents", "system", "turns",
+    "conditions", "superlatives", "reasons", "self", "which", "blanks", "quotes", "percents", "system",
+    "turns",
     "tools", "images", "schema",
 )  # fmt: skip
 """One for each figure of `features`, in order."""

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.router.quality.synthetic import MODELS, TRUTH, outcomes, requests
 
 from passerelle.router.quality.base import Sight
 from passerelle.router.quality.learner import StackedLearner
-from tests.router.quality.synthetic import MODELS, TRUTH, outcomes, requests
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
-"""From a score to a probability: a map that only rises, learned from predictions made without their own outcome.
+"""From a score to a probability: a map that only rises, learned from predictions made without the outcome.
 
 Pool-adjacent-violators (Ayer et al., "An Empirical Distribution Function for Sampling with Incomplete
-Information", 1955) in bins, blended with the identity by how much data there is, so it never flattens ties into
+Information", 1955) in bins, blended with the identity by how much data there is, so it never flattens into
 steps that routing would stumble over.
 """
 

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from passerelle.router.embed import STATIC_DIMS
 from passerelle.router.quality import calibrate, lexical, memory
-from passerelle.router.quality.linear import CARRIED, DIMS, F64, Ints, Space, ridges
+from passerelle.router.quality.linear import CARRIED, DIMS, F64, Ints, ridges
 from passerelle.router.quality.stack import (
     FAR_WIDTH,
     TIMID,
@@ -78,7 +77,8 @@ def nearest(sample: F32, middles: F32) -> Ints:
 
 def guess(points: F64, task: Ints, tasks: int) -> F64:
     """Coefficients that tell a request's task from how it is written: `DIMS`×tasks."""
-    return ridges(points, np.eye(tasks)[task], (GUESS_PENALTY,))[0]
+    (found,) = ridges(points, np.eye(tasks)[task], (GUESS_PENALTY,))
+    return found
 
 
 def belonging(points: F64, coefficients: F64) -> F64:
@@ -97,7 +97,7 @@ def distance(sample: F32, middles: F32) -> F64:
     half = 0.5 * np.einsum("ij,ij->i", middles, middles)
     own = 0.5 * np.einsum("ij,ij->i", sample, sample)
     least = own - (sample @ middles.T - half).max(axis=1)
-    return np.sqrt(2 * np.maximum(least.astype(np.float64), 0.0))
+    return np.asarray(np.sqrt(2 * np.maximum(least.astype(np.float64), 0.0)), np.float64)
 
 
 def folds(count: int, many: int, rng: np.random.Generator) -> Ints:
@@ -188,8 +188,8 @@ class Without(NamedTuple):
 def _without(
     table: Table, fold: Ints, shrink: Shrink, penalties: Sequence[float], carried: Sequence[float]
 ) -> Without:
-    """Everything anew for each fold, from the tasks' means up: were these to know a row's own outcome, all that
-    is learned from what they leave would point away from it.
+    """Everything anew for each fold, from the tasks' means up: were these to know a row's own outcome, all
+    that is learned from what they leave would point away from it.
     """
     view, value, points, task, scores, prior = table
     shape = scores.shape
@@ -220,8 +220,8 @@ def _without(
         close[out, 1] = -distance(places[out], clusters(points[kept], 0))
     at = _best(linear, scores - base)
     over_at = _best(form, scores - levels)
-    said = [linear[at], words, memories, form[over_at] + levels - base, kin - base]
-    return Without(levels, base, said, close, penalties[at], carried[over_at])
+    stacked = [linear[at], words, memories, form[over_at] + levels - base, kin - base]
+    return Without(levels, base, stacked, close, penalties[at], carried[over_at])
 
 
 def _best(said: list[F64], came: F64) -> int:

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from passerelle.router.embed import STATIC_DIMS, Static
-from passerelle.router.quality import calibrate, lexical, memory, state
+from passerelle.router.quality import memory, state
 from passerelle.router.quality.base import Estimate, Estimates, Floats, Sight
 from passerelle.router.quality.drift import RECENT, Watch
-from passerelle.router.quality.fit import LEXICAL_PENALTY, Ints, clusters, fit, guess, nearest
-from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Space
+from passerelle.router.quality.fit import LEXICAL_PENALTY, clusters, fit, guess, nearest
+from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Ints, Space, inverse
 from passerelle.router.quality.mind import Mind, Newcomer
 from passerelle.router.quality.tally import Tally
-from passerelle.router.quality.view import Seen, View, pack, see, together
+from passerelle.router.quality.view import View, pack, see, together
 
 KEEP = 0.9995
 """What an outcome leaves of the weight of those before it: half after 1,400 outcomes of the model."""
@@ -82,8 +82,8 @@ class StackedLearner:
         """See `base.Learner`. ValueError when `scores` is of another shape than requests × models."""
         if scores.shape != (len(sights), len(models)):
             raise ValueError(
-                f"`scores` is {scores.shape} for {len(sights)} requests and {len(models)} models; give one row "
-                "per request and one column per model"
+                f"`scores` is {scores.shape} for {len(sights)} requests and {len(models)} models; give one "
+                "row per request and one column per model"
             )
         mind = Mind()
         mind.priors = self._mind.priors
@@ -192,12 +192,12 @@ def _take(mind: Mind, view: View, points: F64, task: Ints, scores: F64, seed: in
         key = rows.tobytes()
         if key not in spreads:
             gram = found.gram if rows.all() else points[rows].T @ points[rows]
-            spreads[key] = np.linalg.inv(gram + found.penalty * np.eye(DIMS))
-            forms[key] = np.linalg.inv(gram[:CARRIED, :CARRIED] + found.carried_penalty * np.eye(CARRIED))
+            spreads[key] = inverse(gram, found.penalty)
+            forms[key] = inverse(gram[:CARRIED, :CARRIED], found.carried_penalty)
         mind.heads.append(Head(found.coefficients[:, column].copy(), spreads[key]))
         mind.carried.append(Head(found.carried[:, column].copy(), forms[key]))
     mean = found.coefficients.mean(axis=1)
-    mind.shared = Head(mean, np.linalg.inv(found.gram + found.penalty * np.eye(DIMS)))
+    mind.shared = Head(mean, inverse(found.gram, found.penalty))
     mind.scale, mind.words = found.scale, found.words
     mind.near, mind.far, mind.gate, mind.maps = found.near, found.far, found.gate, found.maps
     mind.noise, mind.unknown = found.noise, found.unknown
@@ -262,6 +262,3 @@ def _begin_anew(mind: Mind, own: int) -> None:
 
 def _digest(before: bytes, more: bytes) -> bytes:
     return hashlib.blake2b(before + more, digest_size=16).digest()
-
-
-__all__ = ["KEEP", "Seen", "StackedLearner", "calibrate", "lexical"]

@@ -1,6 +1,6 @@
 """The lexical level: which words and pieces of words go with better or worse outcomes.
 
-A ridge over 8,192 hashed buckets weighted by rarity. In batch it is solved by conjugate gradients, a few steps,
+A ridge over 8,192 hashed buckets weighted by rarity. In batch it is solved by some conjugate gradients,
 which is a shrinkage of its own; online each outcome moves the weights by one step of the same kernel's mean,
 which is the ridge's limit for a strong penalty, and a strong one is what outcomes ask for.
 """

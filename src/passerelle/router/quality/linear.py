@@ -73,8 +73,13 @@ def ridges(points: F64, targets: F64, penalties: Sequence[float]) -> list[F64]:
     return out
 
 
+def inverse(gram: F64, penalty: float) -> F64:
+    """What a head's `spread` is after outcomes at points of this Gram matrix."""
+    return np.asarray(np.linalg.inv(gram + penalty * np.eye(len(gram))), np.float64)
+
+
 class Head:
-    """One model's coefficients, and the inverse of what they rest on. `spread` may be shared until it changes."""
+    """One model's coefficients, and the inverse of what they rest on, shared until it changes."""
 
     def __init__(self, coefficients: F64, spread: F64) -> None:
         self.coefficients, self.spread = coefficients, spread

@@ -43,8 +43,8 @@ def _near(asked: F32, kept: F32, filled: F32, counted: F32 | None) -> tuple[F64,
 class Memory:
     """The last `CAPACITY` requests that were learned from."""
 
-    def __init__(self, vectors: F32, left: F32, next: int = 0) -> None:
-        self.next = next
+    def __init__(self, vectors: F32, left: F32, start: int = 0) -> None:
+        self.next = start
         """Where the next one goes, once it is full."""
         self.size = len(vectors)
         room = min(CAPACITY, max(256, self.size))

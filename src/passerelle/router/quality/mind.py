@@ -1,4 +1,4 @@
-"""What a learner knows, all of it: arrays and counts by model and by task. It predicts; `learner` changes it."""
+"""What a learner knows: arrays and counts by model and by task. It predicts, and `learner` changes it."""
 
 from typing import NamedTuple
 
@@ -110,9 +110,10 @@ class Mind:
         share = np.zeros((len(sights), len(self.tally.rows)))
         blank: list[int] = []
         for row, sight in enumerate(sights):
-            if sight.task is None:
+            found = None if sight.task is None else self.tasks.get(sight.task)
+            if found is None:
                 blank.append(row)
-            elif (found := self.tasks.get(sight.task)) is not None:
+            else:
                 share[row, found] = 1.0
         if blank and self.kinds:
             kind = nearest(np.asarray(points[blank, 1:], np.float32), self.middles)
@@ -152,10 +153,13 @@ class Mind:
         tables = self.tables()
         level, means = tables.level, tables.means
         belongs = share.sum(axis=1)
-        # A name that is known is near, whatever the words; a new one is far; without one, the words say.
+        # A name that is known is near, whatever the words; a new one is rather far; else the words say.
         named = np.array([sight.task is not None for sight in sights])
         distance = self.gate.far(close)
-        distance = np.where(named, _NAMED_ROWS / (_NAMED_ROWS + share @ self.tally.rows), distance)
+        new = np.array([s.task is not None and s.task not in self.tasks for s in sights])
+        distance = np.where(new, self.gate.far(close, new=True), distance)
+        rows_of = share @ self.tally.rows
+        distance = np.where(named & ~new, distance * _NAMED_ROWS / (_NAMED_ROWS + rows_of), distance)
         base = share @ means + (1 - belongs)[:, None] * level
         kin = self.kin(points, means, level)
         near = base + self.near.of([*levels[:3], levels[3] + level - base, kin - base])
@@ -177,7 +181,6 @@ class Mind:
 
     def _as_asked(self, raw: F64, variance: F64, distance: F64, models: list[str], level: F64) -> Estimates:
         """For the models asked for, known or not, and inside [0, 1]."""
-        rows = len(raw)
         places = [self.tables().place.get(name, -1) for name in models]
         half = NINETY * np.sqrt(variance)
         if -1 not in places:
@@ -188,7 +191,7 @@ class Mind:
             new = np.array(places) < 0
             mean = np.where(new, np.clip(prior + easier, 0.0, 1.0), raw[:, places])
             half = np.where(new, NINETY * np.sqrt(self.unknown + self.noise / 4), half[:, places])
-        # What would rise above one is lowered with all its row: cut alone, the best would look like the second.
+        # What would rise above one is lowered with all its row: cut alone, the best would equal the second.
         mean = np.clip(mean - np.maximum(mean.max(axis=1, keepdims=True, initial=0.0) - _MOST, 0.0), 0.0, 1.0)
         known: Bools = distance < KNOWN_BELOW
         return Estimates(mean, np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1), known)

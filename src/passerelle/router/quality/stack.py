@@ -1,8 +1,8 @@
 """How much each level is trusted: weights found on predictions made without what they predict.
 
-Every level corrects the expected quality in two parts, weighted apart: by how much the request is hard or easy
-for all models alike, and by how a model differs from the others on it. Choosing among models lives on the
-second alone, and it is much fainter than the first; one weight for both would drown it.
+Every level corrects the expected quality in two parts, weighted apart: by how much the request is hard or
+easy for all models alike, and by how a model differs from the others on it. Choosing among models lives on
+the second alone, and it is much fainter than the first; one weight for both would drown it.
 
 There are two sets. *Near* comes from folds drawn at random. *Far* comes from folds of whole tasks: what still
 holds on a task nobody has seen. Between them decides how near the request is (`Gate`). A level that does not
@@ -22,7 +22,7 @@ _ROWS_LEAST = 60
 _NEAR_ODDS = 1.1  # three to one: most requests are like those before
 _HINT = 0.15
 NEAR_WIDTH, FAR_WIDTH = 0.5, 0.15
-"""How far weights are expected from their start. The errors of one task are not a hundred independent ones, so
+"""How far weights are expected from their start. The errors of one task are not so many independent ones, so
 the far ones are held closer."""
 
 
@@ -53,11 +53,13 @@ class Gate(msgspec.Struct, frozen=True):
     offset: float = 2.0
     slopes: tuple[float, float] = (-12.0, -2.0)
 
-    def far(self, close: F64) -> F64:
-        """A share in [0, 1] for each request. `close` is n×2: the cosine, and minus the distance."""
-        return np.asarray(
-            1.0 / (1.0 + np.exp(-np.clip(self.offset + close @ np.array(self.slopes), -30, 30)))
-        )
+    def far(self, close: F64, *, new: bool = False) -> F64:
+        """A share in [0, 1] for each request. `close` is n×2: the cosine, and minus the distance.
+
+        `new`: somebody gave it a task that nobody had outcomes of, which turns the odds.
+        """
+        offset = self.offset + 2 * _NEAR_ODDS if new else self.offset
+        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(offset + close @ np.array(self.slopes), -30, 30))))
 
 
 def weigh(levels: list[F64], left: F64, start: Weights, width: float = NEAR_WIDTH) -> Weights:
@@ -109,8 +111,8 @@ def gate(near: F64, far: F64) -> Gate:
 def doubted(weights: Weights, levels: list[F64], left: F64, group: NDArray[np.int64]) -> Weights:
     """Far weights, less what whole tasks disagree about: a gain on a few tasks is luck until more confirm it.
 
-    Each task gives one figure, the gain in squared error; the share kept is 1 − 2/t² of their mean. A little is
-    always kept: where models stand equal, any hint is better than none.
+    Each task gives one figure, the gain in squared error; the share kept is 1 − 2/t² of their mean. A
+    little is always kept: where models stand equal, any hint is better than none.
     """
     seen = np.isfinite(left)
     many = np.maximum(seen.sum(axis=1, keepdims=True), 1)

@@ -57,7 +57,7 @@ def save(mind: Mind) -> bytes:
             place = len(spreads)
             spreads.append(head.spread)
         spread_of.append(place)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "middles": mind.middles,
         "guess": mind.guess,
         "mean": mind.space.mean,
@@ -77,7 +77,8 @@ def save(mind: Mind) -> bytes:
     }
     saved = _Saved(
         FORMAT, mind.digest, mind.models, mind.outcomes, mind.tasks, mind.kinds, mind.priors,
-        mind.penalty, mind.carried_penalty, mind.tally.shrink, mind.near, mind.far, mind.gate, mind.noise, mind.unknown, mind.watches,
+        mind.penalty, mind.carried_penalty, mind.tally.shrink, mind.near, mind.far, mind.gate,
+        mind.noise, mind.unknown, mind.watches,
         {k: (n.outcomes, _array(n.wrong)) for k, n in mind.newcomers.items()}, spread_of, mind.memory.next,
         {name: _array(value) for name, value in arrays.items()}, [_array(s) for s in spreads],
     )  # fmt: skip

@@ -1,8 +1,8 @@
 """A request as the levels of prediction see it: figures, a static vector and counted buckets, all rounded.
 
-The rounding happens before anything is predicted or learned, and `pack` keeps exactly what is left: a receipt's
-decision is made again to the last bit from `Sight.features`, without the prompt. What is kept is no text, but it
-is not nothing either: whoever guesses a word can tell whether its bucket is set.
+The rounding happens before anything is predicted or learned, and `pack` keeps exactly what is left: a
+receipt's decision is made again to the last bit from `Sight.features`, without the prompt. What is kept is no
+text, but it is not nothing either: whoever guesses a word can tell whether its bucket is set.
 """
 
 from collections.abc import Sequence
