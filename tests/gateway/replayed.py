@@ -6,7 +6,11 @@ from typing import Any
 
 import msgspec
 from tests.properties.rules_worlds import (
+    Ask,
+    Kind,
+    Place,
     Question,
+    Who,
     World,
     a_caller,
     a_question,
@@ -83,6 +87,35 @@ def rules_in_force(generation: Generation, **more: Any) -> Rules:
     )
 
 
+def an_open_world(places: int) -> World:
+    """So many models at a place each, and no rule: all of them may serve every request."""
+    kinds = [
+        Kind(f"model-{n}", "fam-a", "text", ("text", "image"), (), None, 0.6 + n / 40) for n in range(places)
+    ]
+    return World(
+        kinds,
+        [
+            Place(
+                id=f"prov-{n % 4}/{kind.id}", provider=f"prov-{n % 4}", kind=kind, dialect="openai_chat",
+                regions=("eu",), storage=None, laws=("EU",), hosting="direct", days=0, keeps=(),
+                training="no", badges=None, ceiling=None, weight=1.0, window=None, without=(), demo=False,
+                retired=False, rpm=None, configured=True,
+            )
+            for n, kind in enumerate(kinds)
+        ],
+        {}, "public", {}, {},
+    )  # fmt: skip
+
+
+def a_choice(draw: Random) -> Question:
+    """A choice left to the gateway, by a key that may do everything."""
+    return Question(
+        who=Who("key_0", (), None, Ask(), None, None), model="smart", dialect="openai_chat", stream=False,
+        declared=None, only=(), mode=None, tools=False, schema=False, picture=False, words=100,
+        session=f"talk-{draw.randint(0, 300)}",
+    )  # fmt: skip
+
+
 class _Entry(msgspec.Struct):
     principal: Principal
     state: str = "active"
@@ -91,9 +124,9 @@ class _Entry(msgspec.Struct):
 class Traffic:
     """A world, its rules, and what was asked in it. Speaks as a `Store` of its receipts does."""
 
-    def __init__(self, seed: int, requests: int) -> None:
+    def __init__(self, seed: int, requests: int, world: World | None = None) -> None:
         draw = Random(seed)
-        self.world = a_world(draw)
+        self.world = a_world(draw) if world is None else world
         second = draw.choice((0.0, 0.4))
         self.generation = generation_of(self.world, second)
         self.keys: dict[str, Principal] = {}
@@ -102,7 +135,10 @@ class Traffic:
         self.until_ns = SINCE_NS + requests * STEP_NS
         callers = [a_caller(draw, self.world, number) for number in range(4)]
         for number in range(requests):
-            question = a_question(draw, self.world, draw.choice(callers))
+            if world is None:
+                question = a_question(draw, self.world, draw.choice(callers))
+            else:
+                question = a_choice(draw)
             self.questions.append(question)
             self.lines.append(msgspec.json.encode(self._receipt(draw, question, number, second)))
 
