@@ -339,6 +339,15 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
 
     Raises `ConfigError` with every mistake found.
     """
+    return generation_of(settings, before, store.generations.number_unless_down)
+
+
+def generation_of(
+    settings: Settings, before: Generation | None, number_of: Callable[[str], int]
+) -> Generation:
+    """As `build_generation`, with the number that `number_of(digest)` gives: a configuration that is only
+    supposed gets none of the installation's.
+    """
     built = build(settings)
     if errors_in(built.findings):
         raise ConfigError(built.findings)
@@ -355,7 +364,7 @@ def build_generation(settings: Settings, before: Generation | None, store: Store
         providers[name] = kept if kept is not None and same else build_provider(entry.entry)
     digest = hashlib.sha256(f"{settings.digest}|{catalog.version}".encode()).hexdigest()
     return Generation(
-        number=store.generations.number_unless_down(digest),
+        number=number_of(digest),
         digest=digest,
         catalog=catalog,
         policy=policy,

@@ -47,6 +47,7 @@ def test_the_commands_are_these() -> None:
         "receipts list",
         "receipts show",
         "receipts verify",
+        "replay",
         "router eval",
         "router freeze",
         "router rollback",

@@ -23,6 +23,7 @@ _COMMANDS = {
     "models": ("models", "List models with price, context, region and health."),
     "quickstart": ("quickstart", "From nothing to one real answered request."),
     "receipts": ("receipts", "Show, list and verify receipts."),
+    "replay": ("replay", "Decide recorded traffic again, under other rules."),
     "router": ("router", "What the router has learned, and how good it is."),
     "serve": ("serve", "Start the gateway."),
     "usage": ("usage", "Tokens and cost by model, provider, key, day…"),

@@ -28,6 +28,8 @@ class Document(msgspec.Struct, frozen=True):
     failure: Finding | None = None
     stamp: Stamp | None = None
     """The file's when it was read."""
+    files: Mapping[Keys, str] = {}
+    """Paths of `lines` that stand in another file, and in which: see `suppose`."""
 
 
 def stamp(path: Path) -> Stamp | None:

@@ -108,7 +108,7 @@ def inspect_document(
 ) -> Inspection:
     """As `inspect`, for a file already read."""
     data: dict[str, Any] = deepcopy(dict(file.data))
-    origin = Origin(file.name, file.lines, {}, env, data, file.stamp)
+    origin = Origin(file.name, file.lines, {}, env, data, file.stamp, file.files)
     if file.failure is not None:
         return Inspection(None, origin, (file.failure,))
     findings = list(literal_secrets(file.data, origin))

@@ -33,6 +33,8 @@ class Origin(msgspec.Struct, eq=False):
     """All layers together, before validation."""
     stamp: Stamp | None = None
     """The file's when it was read; None without a file."""
+    files: Mapping[Path, str] = msgspec.field(default_factory=dict)
+    """Paths of `lines` that stand in another file, and in which."""
 
     def __repr__(self) -> str:
         return f"Origin({self.file!r})"
@@ -44,7 +46,7 @@ class Origin(msgspec.Struct, eq=False):
             if prefix in self.layers:
                 return Place(self.layers[prefix], None)
             if prefix in self.lines:
-                return Place(self.file, self.lines[prefix])
+                return Place(self.files.get(prefix, self.file), self.lines[prefix])
         return Place(self.file, None)
 
     def finding(

@@ -130,5 +130,8 @@ class Plan(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     on_refusal: OnRefusal = "fail"
     words: str = ""
     """The whole decision in a sentence or two."""
+    draw: float | None = None
+    """The request's own number in [0, 1), where a named model left several places to spread over; `choice`
+    has it where a model was chosen."""
     choice: Choice | None = None
     """None where a model was named, and in receipts from before choices were kept."""

@@ -7,7 +7,7 @@ import msgspec
 from passerelle.core.conversation import Turn
 from passerelle.core.errors import FailureKind
 from passerelle.core.model import DataClass
-from passerelle.core.plan import Mode, Plan
+from passerelle.core.plan import Affinity, Mode, Plan
 from passerelle.core.principal import Way
 from passerelle.core.request import Dialect, Operation
 from passerelle.core.usage import NO_USAGE, Usage
@@ -68,6 +68,11 @@ class Shape(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What somebody said the work is, of a request that named its model; of others the choice has it."""
     sight: bytes | None = None
     """Likewise the request as the router sees it, packed, where the tenant wants to learn from such, too."""
+    affinity: Affinity | None = None
+    """Whether its caller wanted the conversation to stay where it is."""
+    conversation: str | None = None
+    """Where a model was chosen: the same for the requests of one conversation, and no more can be told from
+    it (HMAC-SHA-256 under the installation's pepper, its first 16 hex digits)."""
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -189,6 +189,7 @@ def planned(
     thought: Thought | None = None,
 ) -> Plan:
     """The order in which the admitted are tried. `thought`: what is predicted, where a model is chosen."""
+    figured = thought.figures if thought is not None else {}
     return plan(
         admission.deployments,
         Scene(
@@ -196,7 +197,11 @@ def planned(
             mode=admission.mode,
             data_class=admission.data_class,
             rejections=admission.rejections,
-            costs={d.id: expected_cost(envelope, d.effective_price) for d in admission.deployments},
+            costs={
+                d.id: expected_cost(envelope, d.effective_price)
+                for d in admission.deployments
+                if d.id not in figured
+            },
             standings=standings,
             latencies=latencies,
             draw=draw,

@@ -21,7 +21,6 @@ from passerelle.core.model import Deployment, Price
 from passerelle.core.plan import Choice, Plan
 from passerelle.core.receipt import Receipt
 from passerelle.core.request import Request
-from passerelle.core.usage import Usage
 from passerelle.gateway.admit import Admission
 from passerelle.gateway.charts import fingerprint
 from passerelle.gateway.generation import Generation
@@ -30,9 +29,9 @@ from passerelle.gateway.pacing import Pacer
 from passerelle.gateway.sighting import Seen, see
 from passerelle.gateway.smart import explored_by
 from passerelle.gateway.trip import Ask
+from passerelle.gateway.turns import cached_of, turn_nanos
 from passerelle.gateway.vitals import Vitals
 from passerelle.gateway.whereabouts import Turn, Whereabouts
-from passerelle.ledger.price import cost
 from passerelle.router.cost import CACHE_S, Caches, Lengths, a_turn, marginal, turns_ahead
 from passerelle.router.plan import Figure, Thought
 from passerelle.router.quality.base import Estimate
@@ -75,7 +74,7 @@ class Chooser:
             self.pacer.watch(principal)
         prices = Prices(
             second=rules.second_points,
-            money=self.pacer.points(principal) if rules.pacing else 0.0,
+            money=round(self.pacer.points(principal), 6) if rules.pacing else 0.0,  # as the record keeps it
             usual_nanos=int(self._usual.get(org, 0.0)),
         )
         choice = Choice(
@@ -89,7 +88,7 @@ class Chooser:
             warm=stay is not None and found is not None and found.warm,
             bound=_bound(ask, seen, stay, admission.deployments),
             turns=turns,
-            money_points=round(prices.money, 6),
+            money_points=prices.money,
             usual_nanos=prices.usual_nanos if prices.money else None,
             second_points=prices.second,
             explore=explored_by(rules, principal) if judgement.learns(org) else 0.0,
@@ -165,18 +164,14 @@ class Chooser:
         """What a turn costs there when so large a share of its prompt was there before, and how many tokens
         of it are read from the cache. A price that has no figure for a cache has none.
         """
-        cached = written = 0
-        if share and price.cache_read is not None:
-            cached = int(tokens * share * self.caches.read_share(place))
-        if writes and price.cache_write_5m is not None:
-            written = int((tokens - cached) * self.caches.write_share(place))
-        usage = Usage(
-            input_tokens=tokens - cached - written,
-            cache_read_tokens=cached,
-            cache_write_5m_tokens=written,
-            output_tokens=answer,
-        )
-        return cost(usage, price), cached
+        cached = cached_of(price, tokens, share * self.caches.read_share(place))
+        return turn_nanos(
+            price,
+            tokens,
+            answer,
+            cached=cached,
+            write_share=self.caches.write_share(place) if writes else 0.0,
+        ), cached
 
     def _whole_s(self, place: str, answer: int) -> float | None:
         """Seconds to the whole answer: as long as its tokens take, and at least as the first of them does."""

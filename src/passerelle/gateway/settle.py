@@ -7,6 +7,7 @@ journal and survives the process.
 import logging
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -18,6 +19,9 @@ from passerelle.gateway.holds import settled
 from passerelle.gateway.trip import Ask, Trip
 from passerelle.store import Store
 from passerelle.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:  # a named model needs none of it
+    from passerelle.gateway.sighting import Seen
 
 _CONTENT_BOUND = 1 << 20
 log = logging.getLogger("passerelle.road")
@@ -123,8 +127,16 @@ class Settler:
                 models=wishes.models,
                 task=trip.sight[0],
                 sight=trip.sight[1],
+                affinity=wishes.affinity,
+                conversation=None
+                if trip.deliberation is None
+                else self._conversation(trip.deliberation.seen),
             ),
         )
+
+    def _conversation(self, seen: "Seen") -> str | None:
+        name = seen.opened if seen.called is None else seen.called
+        return None if name is None else self._mac.digest(name.to_bytes(8)).hex()[:16]
 
 
 @lru_cache(maxsize=1024)

@@ -107,6 +107,7 @@ def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
         on_context_length=scene.onward.on_context_length,
         on_refusal=scene.onward.on_refusal,
         choice=choice,
+        draw=scene.draw if choice is None and len(deployments) > 1 else None,
     )
 
 

@@ -48,12 +48,13 @@ def html(report: Report) -> str:
         f'<h1>{escape(title(report))}</h1>\n<p class="made">{escape(made)}</p>\n'
         f'<p class="verdict{failed}">{_words(verdict(report))}</p>\n'
         f'<p class="made">{escape(DUTY)}</p>\n'
-        + "".join(_section(section) for section in sections(report))
+        + "".join(shown(section) for section in sections(report))
         + "</body>\n</html>\n"
     )
 
 
-def _section(section: Section) -> str:
+def shown(section: Section) -> str:
+    """One section of a page, drawn with `STYLE`."""
     return (
         f"<section>\n<h2>{escape(section.title)}</h2>\n"
         + (f'<p class="answers">{escape(section.answers)}</p>\n' if section.answers else "")

@@ -11,11 +11,12 @@ def markdown(report: Report) -> str:
     made = f"{time_of(report.made_at_ns)} · generation `{basis.generation}` · Passerelle {basis.version}"
     lines += [f"{made} · signed by `{basis.signer}`", "", DUTY, ""]
     for section in sections(report):
-        lines += _section(section)
+        lines += shown(section)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(section: Section) -> list[str]:
+def shown(section: Section) -> list[str]:
+    """One section, in lines."""
     lines = [f"## {_plain(section.title)}", ""]
     if section.answers:
         lines += [f"*{_plain(section.answers)}*", ""]

@@ -90,8 +90,10 @@ def case_of(seen: Seen, principal: Principal) -> Case | None:
             likely=seen.usage if seen.operation in TASKS else None,
         )
         wishes = NO_WISHES
-        if shape.data_class is not None or shape.mode is not None or shape.models:
-            wishes = Wishes(mode=shape.mode, models=shape.models, data_class=shape.data_class)
+        if shape.data_class is not None or shape.mode is not None or shape.models or shape.affinity:
+            wishes = Wishes(
+                mode=shape.mode, models=shape.models, data_class=shape.data_class, affinity=shape.affinity
+            )
     usage = seen.usage if seen.usage.source != "none" else likely(envelope)
     return Case(seen.id, principal, envelope, wishes, usage, _draw(seen.id))
 
