@@ -15,7 +15,7 @@ from passerelle.core.clock import SystemClock
 from passerelle.core.outcome import Judged
 from passerelle.gateway.learning.fold import FIRST_FIT
 from passerelle.gateway.learning.kinds import MEANS, Kind, best
-from passerelle.gateway.learning.learned import KEEP_AFTER, Learned, caught_up
+from passerelle.gateway.learning.learned import KEEP_AFTER, CaughtUp, Learned, caught_up
 from passerelle.router.quality.base import Sight
 from passerelle.store import Store, default_url, open_store
 from passerelle.store.feedback import SaidOtherwise
@@ -86,6 +86,16 @@ def test_workers_that_learn_anew_agree_to_the_last_byte_and_one_of_them_did_it(s
     kept = store.router_states.list(org)
     assert [one.origin for one in kept] == ["learned"]
     assert workers[0].version(org) == workers[1].version(org) != "prior"
+
+
+def test_who_decides_beside_the_gateway_judges_as_its_workers_do(store: Store) -> None:
+    org, kind = an_org(), best()
+    told(store, org, kind, FIRST_FIT + 9)
+    worker, beside, sight = a_worker(store, org, kind), CaughtUp(store), Sight("hello", task="code")
+    caught(worker, org)
+    assert beside.version(org) == worker.version(org) != "prior"
+    assert beside.estimates(org, sight, PRIORS) == worker.estimates(org, sight, PRIORS)
+    assert beside.version(an_org()) == "prior"
 
 
 def test_what_another_is_learning_anew_is_waited_for(store: Store) -> None:

@@ -171,6 +171,7 @@ def test_receipts_of_another_catalog_are_said_to_be_decided_under_another() -> N
     assert result.basis.under_another_policy == 0
 
 
+@pytest.mark.soak
 def test_thousands_of_decisions_a_second() -> None:
     """Of one core's own time, and half of what is promised at twelve candidates: the machine is not ours."""
     traffic = Traffic(3, 1_500, an_open_world(12))

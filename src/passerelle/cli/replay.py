@@ -101,6 +101,7 @@ def command(
     """
     from passerelle.cli.replay_rules import Given, generation_of_files, rules_of
     from passerelle.core.clock import SystemClock
+    from passerelle.gateway.learning.learned import CaughtUp
     from passerelle.gateway.replay.run import replay
     from passerelle.policy.removal import parse
     from passerelle.store import StoreUnavailable
@@ -121,7 +122,9 @@ def command(
             org_ids = org_ids or tuple(sorted(one.id for one in store.identity.organisations()))
             rules = rules_of(settings, supposed, given, meant, mode, wanted, store.identity.revision)
             try:
-                result = replay(store, rules, org_ids, since_ns=since, until_ns=until_ns)
+                result = replay(
+                    store, rules, org_ids, since_ns=since, until_ns=until_ns, judgement=CaughtUp(store)
+                )
             except StoreUnavailable as error:
                 raise Failure(str(error)) from error
     finally:

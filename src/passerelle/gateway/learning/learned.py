@@ -72,24 +72,10 @@ class Learned:
     def estimates(
         self, org_id: str, sight: Sight, priors: Mapping[str, float | None]
     ) -> Mapping[str, Estimate]:
-        """What was learned of the models with outcomes. Of another one the catalog speaks, moved towards
-        where they turned out to stand against their figures: the more of them did, the more it is a matter of
-        the work and not of the model. One alone that disappoints moves another by half of it, and is left.
-        """
+        """What was learned, and what the catalog says: see `estimated`."""
         self._ask(org_id)
-        said = dict(self._prior.estimates(org_id, sight, priors))
         fold = self._ready(org_id)
-        if fold is None:
-            return said
-        learned = [model for model in priors if model in fold.learner.models]
-        if not learned:
-            return said
-        found: dict[str, Estimate] = fold.learner.estimate(sight, learned)
-        apart = [found[model].mean - said[model].mean for model in learned if model in said]
-        if apart and len(said) > len(apart):
-            moved = sum(apart) / (len(apart) + 1)
-            said = {model: _moved(estimate, moved) for model, estimate in said.items()}
-        return {**said, **found}
+        return ByPrior().estimates(org_id, sight, priors) if fold is None else estimated(fold, sight, priors)
 
     def pack(self, org_id: str, sight: Sight) -> bytes | None:
         """See `Judgement`. Of everybody's requests: what is judged later can be learned from then."""
@@ -229,6 +215,23 @@ class Learned:
         )
 
 
+def estimated(fold: Fold, sight: Sight, priors: Mapping[str, float | None]) -> Mapping[str, Estimate]:
+    """What was learned of the models with outcomes. Of another one the catalog speaks, moved towards where
+    they turned out to stand against their figures: the more of them did, the more it is a matter of the work
+    and not of the model. One alone that disappoints moves another by half of it, and is left.
+    """
+    said = dict(ByPrior().estimates("", sight, priors))
+    learned = [model for model in priors if model in fold.learner.models]
+    if not learned:
+        return said
+    found: dict[str, Estimate] = fold.learner.estimate(sight, learned)
+    apart = [found[model].mean - said[model].mean for model in learned if model in said]
+    if apart and len(said) > len(apart):
+        moved = sum(apart) / (len(apart) + 1)
+        said = {model: _moved(estimate, moved) for model, estimate in said.items()}
+    return {**said, **found}
+
+
 def load(store: Store, head: Head, kind: Kind) -> Fold:
     """The state in force, opened; an empty one where none was kept, or none that can be read here."""
     state = store.router_states.get(head.org_id, head.version) if head.version else None
@@ -272,3 +275,31 @@ def caught_up(store: Store, head: Head, kind: Kind) -> Fold:
     if fold.due and head.frozen_at is None:
         fold.refit(past)
     return fold
+
+
+class CaughtUp(ByPrior):
+    """A `Judgement` for who decides beside the gateway: what every organisation's outcomes teach by now."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._folds: dict[str, Fold | None] = {}
+
+    def version(self, org_id: str) -> str:
+        """Names the state that speaks."""
+        fold = self._fold(org_id)
+        return super().version(org_id) if fold is None else fold.learner.version
+
+    def estimates(
+        self, org_id: str, sight: Sight, priors: Mapping[str, float | None]
+    ) -> Mapping[str, Estimate]:
+        """See `estimated`. Raises `StoreUnavailable` at an organisation's first."""
+        fold = self._fold(org_id)
+        return super().estimates(org_id, sight, priors) if fold is None else estimated(fold, sight, priors)
+
+    def _fold(self, org_id: str) -> Fold | None:
+        """None where nothing was ever judged: then no learner is loaded either."""
+        if org_id not in self._folds:
+            head = self._store.router_states.head(org_id)
+            fold = caught_up(self._store, head, best()) if head.number or head.version else None
+            self._folds[org_id] = fold if fold is not None and fold.ready else None
+        return self._folds[org_id]
