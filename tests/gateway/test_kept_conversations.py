@@ -471,7 +471,7 @@ def test_what_another_project_or_tenant_keeps_does_not_exist(play: Play) -> None
     for ask in _asks(named)[:2]:
         assert play.keeper.door.send(ask).status == 200
     table = (
-        *Responses(None, ModelCalls(None, None, None), None, None, None).routes()[1:],  # type: ignore[arg-type]
+        *Responses(None, ModelCalls(None, None, None, None), None, None, None).routes()[1:],  # type: ignore[arg-type]
         *Conversations(None, None, None).routes(),  # type: ignore[arg-type]
     )
     for route in table:
