@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from passerelle.gateway.learning.kinds import best
 from passerelle.router.quality.base import Learner
-from passerelle.router.quality.learner import StackedLearner
 
 
 def maker() -> Callable[[], Learner]:
-    """Makes empty learners; what they share is loaded here, once."""
-    return StackedLearner
+    """Makes empty learners, of the kind that the gateway learns with here; what they share is loaded once."""
+    return best().new
