@@ -235,6 +235,7 @@ def test_a_cancellation_is_passed_on_and_what_was_done_is_kept(house: House, ups
     client = openai_of(house, caller)
     batch = begin(client, [chat_line(n) for n in range(10)])
     until(lambda: '"step":"waiting"' in native(house, batch), "it is away")
+    there = json.loads(native(house, batch))["batch_id"]
     client.batches.cancel(batch.id)
 
     over = ended(client, batch)
@@ -243,7 +244,7 @@ def test_a_cancellation_is_passed_on_and_what_was_done_is_kept(house: House, ups
     assert numbers(read(client, over.output_file_id)) == [1, 2]
     codes = {line["error"]["code"] for line in read(client, over.error_file_id)}
     assert codes == {"batch_cancelled"}
-    assert upstream.seen("POST", "/cancel") == 1
+    assert upstream.seen("POST", f"/{there}/cancel") == 1
     assert upstream.asked == []
     assert len(house.rows("select 1 from ledger where key_id = ?", caller.key_id)) == 2
     assert_books_balance(house.gateway.data)
