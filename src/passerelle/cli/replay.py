@@ -11,6 +11,7 @@ import click
 from passerelle.cli.common import Failure, config_options, json_option, opened, organisation_id, print_json
 
 if TYPE_CHECKING:
+    from passerelle.core.plan import SmartMode
     from passerelle.gateway.replay.result import Result
 
 _SPAN = re.compile(r"(\d{1,6})([smhd])")
@@ -79,7 +80,7 @@ def command(
     catalog: Path | None,
     commitments: Path | None,
     without: str | None,
-    mode: str | None,
+    mode: "SmartMode | None",
     models: str,
     orgs: tuple[str, ...],
     folder: Path | None,

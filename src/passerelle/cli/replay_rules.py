@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from passerelle.catalog import Catalog
     from passerelle.config import Finding, Settings
     from passerelle.config.suppose import Part, Supposition
+    from passerelle.core.plan import SmartMode
     from passerelle.gateway.generation import Generation
     from passerelle.gateway.replay.rules import Rules
     from passerelle.policy.removal import Without
@@ -80,7 +81,7 @@ def rules_of(
     generation: "Generation",
     given: Given,
     without: "Without | None",
-    mode: str | None,
+    mode: "SmartMode | None",
     models: tuple[str, ...],
     revision: int,
 ) -> "Rules":
@@ -101,7 +102,7 @@ def rules_of(
         in_force=_catalog(settings),
         policy_in_force=policy_of(settings.policy).version,
         without=without,
-        mode=mode,  # type: ignore[arg-type]
+        mode=mode,
         models=models,
         commitments=given.commitments is not None,
         files={part: sha256(path.read_bytes()).hexdigest() for part, path in given.files().items()},

@@ -6,7 +6,7 @@ from passerelle.codecs import registry
 from passerelle.codecs.base import Envelope
 from passerelle.core.errors import ProblemError
 from passerelle.core.message import ReasoningPart, TextPart, ToolCallPart
-from passerelle.core.request import Dialect, Request
+from passerelle.core.request import Request
 from passerelle.gateway.estimate import input_tokens
 from passerelle.gateway.trip import Ask
 from passerelle.gateway.whereabouts import conversation
@@ -28,8 +28,8 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     """What the conversation is found by (see `whereabouts`): its opening, which is what a cache holds."""
     called: int | None = None
     """And the name its caller gave it, which outlives an opening that is rewritten."""
-    sealed: frozenset[Dialect] = frozenset()
-    """Whose sealed reasoning it carries."""
+    sealed: frozenset[str] = frozenset()
+    """The dialects whose sealed reasoning it carries."""
 
 
 def see(ask: Ask, envelope: Envelope) -> tuple[Seen, Request | None]:
@@ -52,7 +52,7 @@ def see(ask: Ask, envelope: Envelope) -> tuple[Seen, Request | None]:
     system: list[str] = []
     first = last = ""
     turns, turn = 0, 1
-    sealed: set[Dialect] = set()
+    sealed: set[str] = set()
     for message in request.messages:
         match message.role:
             case "system" | "developer":
@@ -73,7 +73,7 @@ def see(ask: Ask, envelope: Envelope) -> tuple[Seen, Request | None]:
                 for part in message.parts:
                     if isinstance(part, ReasoningPart):
                         if part.signature or part.encrypted:
-                            sealed.add(part.origin or ask.dialect)  # type: ignore[arg-type]
+                            sealed.add(part.origin or ask.dialect)
                     elif isinstance(part, ToolCallPart) and part.signature:
                         sealed.add("gemini")
             case "tool":

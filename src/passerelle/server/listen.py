@@ -79,7 +79,7 @@ class Listener:
         self._server = _Quiet(
             uvicorn.Config(
                 entrance,
-                http=partial(BoundedProtocol, door=entrance.door),  # type: ignore[arg-type]
+                http=partial(BoundedProtocol, door=entrance.door),  # type: ignore[arg-type]  # whatever makes a protocol
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -44,7 +44,7 @@ def command(config: Path | None, data: Path | None, version: int, org: str, as_j
         look.say(f"Version {made.version} is in force: version {version} again ({made.learner}).")
 
 
-def shown(state: object) -> object:
+def shown(state: object) -> dict[str, object]:
     """A version without its body."""
     import msgspec
 

@@ -82,7 +82,7 @@ def command(
             org_id, number=head.number, learner=fold.learner.version, body=pressed(fold), actor=whoever()
         )
     if as_json:
-        print_json({**shown(made), "models": list(fold.learner.models)})  # type: ignore[dict-item]
+        print_json({**shown(made), "models": list(fold.learner.models)})
     else:
         models = ", ".join(fold.learner.models)
         look.say(f"Version {made.version} is in force ({made.learner}); it knows {models}.")

@@ -57,6 +57,13 @@ class _Means(msgspec.Struct):
         return Times(self.compared, self.before / self.compared, self.after / self.compared)
 
 
+class _Many(msgspec.Struct):
+    """How many there are of a kind, and the receipt of the first."""
+
+    example: str
+    requests: int = 0
+
+
 class _Stretch(msgspec.Struct):
     requests: int = 0
     changed: int = 0
@@ -94,8 +101,8 @@ class Tally:
         self._quality = _Means()
         self._wide = [0.0, 0.0, 0.0, 0.0, 0.0]
         self._first, self._whole = _Means(), _Means()
-        self._forbidden: dict[tuple[str, str], list[object]] = {}
-        self._losses: dict[tuple[str, str, tuple[str, ...], str], list[object]] = {}
+        self._forbidden: dict[tuple[str, str], _Many] = {}
+        self._losses: dict[tuple[str, str, tuple[str, ...], str], _Many] = {}
         self._examples: list[Example] = []
         self._stretches = [_Stretch() for _ in range(POINTS)]
 
@@ -163,14 +170,13 @@ class Tally:
                 continue
             rule = next((one.rule for one in decision.rejections if one.deployment == place), _GONE)
             self._counts["forbidden"] += 1
-            row = self._forbidden.setdefault((place, rule), [0, seen.id])
-            row[0] += 1  # type: ignore[operator]
+            self._forbidden.setdefault((place, rule), _Many(seen.id)).requests += 1
             return
 
     def _lose(self, seen: Recorded, plan: RecordedPlan, decision: Decision) -> None:
         held = tuple(sorted({one.rule for one in decision.rejections}))
-        row = self._losses.setdefault((plan.requested, plan.data_class, held, decision.problem), [0, seen.id])
-        row[0] += 1  # type: ignore[operator]
+        kind = plan.requested, plan.data_class, held, decision.problem
+        self._losses.setdefault(kind, _Many(seen.id)).requests += 1
 
     def _price(
         self, seen: Recorded, case: Case, first: Candidate, now: Candidate, stretch: _Stretch, *, same: bool
@@ -307,12 +313,12 @@ class Tally:
 
     def forbidden(self) -> tuple[Forbidden, ...]:
         """The places that these rules forbid, the most requests first."""
-        rows = [Forbidden(*key, *row) for key, row in self._forbidden.items()]  # type: ignore[arg-type]
+        rows = [Forbidden(*key, many.requests, many.example) for key, many in self._forbidden.items()]
         return tuple(sorted(rows, key=lambda one: (-one.requests, one.deployment, one.rule)))
 
     def losses(self) -> tuple[tuple[Loss, ...], int]:
         """The kinds of requests that nobody may serve, and how many more kinds there are."""
-        rows = [Loss(*key, *row) for key, row in self._losses.items()]  # type: ignore[arg-type]
+        rows = [Loss(*key, many.requests, many.example) for key, many in self._losses.items()]
         rows.sort(key=lambda one: (-one.requests, one.requested, one.example))
         return tuple(rows[:_MOST_LOSSES]), max(0, len(rows) - _MOST_LOSSES)
 
