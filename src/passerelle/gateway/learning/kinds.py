@@ -60,12 +60,13 @@ def best() -> Kind:
     try:
         from passerelle.router.embed import Static
         from passerelle.router.quality.learner import StackedLearner
+        from passerelle.router.tokens import Pieces
     except ImportError:
         return MEANS
     from passerelle.catalog.language import static_vectors
 
     found = static_vectors()
-    static = None if found is None else Static(*found)
+    static = None if found is None else Static(found[0], Pieces(found[1]))
     if static is not None:
         static.of("The first text takes the longest.")
 
