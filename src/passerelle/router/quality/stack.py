@@ -34,13 +34,13 @@ class Weights(msgspec.Struct, frozen=True):
 
     def of(self, levels: list[F64]) -> F64:
         """n×m: what the levels together add to the expected quality."""
-        together = np.array(levels)
         rows, models = levels[0].shape
-        flat = together.reshape(len(levels), -1)
+        flat = np.array(levels).reshape(len(levels), -1)
         apart = np.array(self.apart)
-        common = (np.array(self.shared) - apart) @ flat
-        shared = common.reshape(rows, models).sum(axis=1, keepdims=True) / max(models, 1)
-        return np.asarray((apart @ flat).reshape(rows, models) + shared)
+        parts = np.array((apart, np.array(self.shared) - apart)) @ flat
+        said, common = parts.reshape(2, rows, models)
+        said += np.add.reduce(common, axis=1, keepdims=True) / max(models, 1)
+        return np.asarray(said)
 
 
 TIMID = Weights((0.1, 0.1, 0.1, 0.5, 0.2), (0.1, 0.2, 0.1, 0.4, 0.2))
@@ -59,7 +59,10 @@ class Gate(msgspec.Struct, frozen=True):
         `new`: somebody gave it a task that nobody had outcomes of, which turns the odds.
         """
         offset = self.offset + 2 * _NEAR_ODDS if new else self.offset
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(offset + close @ np.array(self.slopes), -30, 30))))
+        odds = close @ np.array(self.slopes)
+        odds += offset
+        np.minimum(np.maximum(odds, -30.0, out=odds), 30.0, out=odds)
+        return np.asarray(1.0 / (1.0 + np.exp(-odds)))
 
 
 def weigh(levels: list[F64], left: F64, start: Weights, width: float = NEAR_WIDTH) -> Weights:
