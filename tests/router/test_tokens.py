@@ -12,13 +12,13 @@ from passerelle.catalog.language import static_vectors
 from passerelle.router.tokens import Pieces
 
 SMALL = {
-    "▁": 5,
+    " ": 5,
     "a": 6,
     "b": 7,
     "ab": 8,
-    "▁a": 9,
-    "▁ab": 10,
-    "▁▁": 4,
+    " a": 9,
+    " ab": 10,
+    "  ": 4,
     ".": 11,
     "<0x0A>": 2,
     "<0xC3>": 12,

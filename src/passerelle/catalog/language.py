@@ -33,14 +33,14 @@ class _Tokeniser(msgspec.Struct):
 
 
 def static_vectors() -> "tuple[NDArray[np.float16], dict[str, int]] | None":
-    """The table (tokens × 256) and the vocabulary, `piece → row` (see `router.tokens`); None without the
-    extra `router`.
+    """The table (tokens × 256) and the vocabulary, `piece → row` with spaces for `▁` (see `router.tokens`);
+    None without the extra `router`.
     """
     folder = _folder()
     if folder is None or importlib.util.find_spec("numpy") is None:
         return None
-    vocabulary = msgspec.json.decode((folder / _TOKENISER).read_bytes(), type=_Tokeniser).model.vocab
-    return _table(folder / _WEIGHTS), vocabulary
+    said = (folder / _TOKENISER).read_bytes().replace("▁".encode(), b" ")
+    return _table(folder / _WEIGHTS), msgspec.json.decode(said, type=_Tokeniser).model.vocab
 
 
 def _folder() -> Path | None:

@@ -63,7 +63,7 @@ _PAIR = _U64(0xA0761D6478BD642F)
 _SHIFT = _U64(52)  # leaves 12 bits: 4,096 buckets
 _HALF, _ONE, _PIECES_FROM = _U64(29), _U64(1), _U64(WORD_BUCKETS)
 _NO_BUCKET, _NO_COUNT = np.zeros(0, np.uint16), np.zeros(0, np.uint8)
-_AT_ONCE = 2048
+_AT_ONCE = 512
 
 
 class Static:

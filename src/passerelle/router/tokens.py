@@ -1,6 +1,6 @@
 """Texts cut into the numbers of a vocabulary's pieces, as static vectors are looked up by.
 
-The vocabulary is one of byte pair encoding as SentencePiece trains it: `▁` stands for a space and is part of
+The vocabulary is one of byte pair encoding as SentencePiece trains it: a space, written `▁` there, is part of
 the piece that it begins, the number of a piece tells how early it was learned, and bytes (`<0x0A>`) stand
 for what has no piece. Neighbours are joined as long as what they make is a piece, the one learned first
 before the others, and runs of spaces last of all. Pieces of such a vocabulary never mix letters with anything
@@ -22,23 +22,15 @@ _LONGEST = 32
 """Characters of a run that are looked at together: joining takes their square."""
 _REMEMBERED = 8192
 _NEVER = 1 << 30
-_SPECIAL = frozenset(["<unk>", "<s>", "</s>"])
 
 
 class Pieces:
     """A vocabulary, `piece → number`, that texts can be cut into."""
 
     def __init__(self, vocabulary: Mapping[str, int]) -> None:
+        """`vocabulary` with spaces for `▁`. It is kept as it is: it is the most of the memory."""
         self._bytes = [vocabulary.get(f"<0x{byte:02X}>") for byte in range(256)]
-        known = set(self._bytes)
-        self._number = {
-            piece.replace("▁", " "): number
-            for piece, number in vocabulary.items()
-            if number not in known and piece not in _SPECIAL
-        }
-        end = self._bytes[10]
-        if end is not None:
-            self._number["\n"] = end
+        self._number = vocabulary
         self._seen: dict[str, list[int]] = {}
 
     def __call__(self, text: str) -> list[int]:

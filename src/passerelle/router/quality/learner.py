@@ -126,8 +126,7 @@ class StackedLearner:
         level, means = mind.tables().level, mind.tables().means
         share = mind.task_of([sight], by_line)[0]
         base = share @ means + (1 - share.sum()) * level
-        kin = mind.kin(by_line)
-        said = base + mind.near.of([*levels[:3], levels[3] + level - base, kin - base])[0]
+        said = base + mind.near.of(mind.near_levels(levels, mind.kin(by_line), base))[0]
         if own in mind.newcomers:
             newcomer = mind.newcomers[own]
             newcomer.outcomes += weight
@@ -205,7 +204,7 @@ def _take(mind: Mind, view: View, points: F64, task: Ints, scores: F64, seed: in
     mind.noise, mind.unknown = found.noise, found.unknown
     kept = slice(max(0, len(points) - memory.CAPACITY), len(points))
     mind.memory = memory.Memory(
-        memory.halved(np.asarray(points[kept, -STATIC_DIMS:], np.float32)), found.left[kept]
+        memory.short(np.asarray(points[kept, -STATIC_DIMS:], np.float32)), found.left[kept]
     )
     mind.watches = [Watch() for _ in mind.models]
     mind.outcomes = [int(n) for n in seen.sum(axis=0)]

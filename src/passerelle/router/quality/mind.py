@@ -192,6 +192,14 @@ class Mind:
         rest = 1 - np.add.reduce(share, axis=1, keepdims=True)
         return np.asarray(share @ tables.means[: share.shape[1]] + rest * tables.level)
 
+    def near_levels(self, levels: list[F64], kin: F64, base: F64) -> list[F64]:
+        """As the near weights want them: over `base`."""
+        return [*levels[:3], levels[3] + (self.tables().level - base), kin - base]
+
+    def far_levels(self, levels: list[F64], kin: F64) -> list[F64]:
+        """As the far weights want them: over each model's level."""
+        return [*levels, kin - self.tables().level]
+
     def estimates(self, view: View, sights: list[Sight], models: list[str]) -> Estimates:
         """See `Learner.estimates`."""
         if not self.models:
@@ -205,8 +213,8 @@ class Mind:
         distance = self._distance(sights, close, of_tasks[:, -1])
         base = of_tasks[:, :many] + (1 - np.add.reduce(share, axis=1, keepdims=True)) * level
         kin = self.kin(said)
-        near = base + self.near.of([*levels[:3], levels[3] + level - base, kin - base])
-        far = level + self.far.of([*levels, kin - level])
+        near = base + self.near.of(self.near_levels(levels, kin, base))
+        far = level + self.far.of(self.far_levels(levels, kin))
         far_part = distance[:, None]
         # Near, each model through its own map; far, the mean over models alone: the differences stay.
         mean = np.add.reduce(far, axis=1, keepdims=True) / many
