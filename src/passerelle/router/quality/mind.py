@@ -166,8 +166,8 @@ class Mind:
             else:
                 share[row, found] = 1.0
         if blank and self.kinds:
-            kind = said.near[blank].argmax(axis=1)
-            share[blank, np.array(self.kinds)[kind]] = 1.0
+            for row in blank:
+                share[row, self.kinds[said.near[row].argmax()]] = 1.0
         elif blank and len(self.tasks):
             share[blank, : self.guess.shape[1]] = said.shares[blank]
         return share

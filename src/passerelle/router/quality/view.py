@@ -5,6 +5,7 @@ receipt's decision is made again to the last bit from `Sight.features`, without 
 text, but it is not nothing either: whoever guesses a word can tell whether its bucket is set.
 """
 
+import struct
 from collections.abc import Sequence
 
 import msgspec
@@ -21,6 +22,7 @@ BUCKETS_KEPT = 768
 _FORMAT = 1
 _SHOUT_CHARS = 400
 _HEAD = 3 + 2 * FIGURES + STATIC_DIMS
+_FIGURES = struct.Struct(f"<{FIGURES}e")  # half floats
 _NO_VECTOR = np.zeros(STATIC_DIMS, np.int8)
 _LOG: NDArray[np.float32] = np.log1p(np.arange(256, dtype=np.float32))
 
@@ -67,7 +69,7 @@ def pack(sight: Sight, static: Static | None) -> bytes:
     """A request's words in about 800 bytes."""
     if sight.words[:_SHOUT_CHARS].isupper():  # the same request shouted: cased vocabularies know none of it
         sight = msgspec.structs.replace(sight, words=sight.words.lower())
-    figures = np.array(features(sight), np.float16)
+    figures = _FIGURES.pack(*features(sight))
     raw = None if static is None else static.total(sight.words)
     if raw is None:
         vector = _NO_VECTOR
@@ -83,7 +85,7 @@ def pack(sight: Sight, static: Static | None) -> bytes:
     return b"".join(
         (
             head,
-            figures.tobytes(),
+            figures,
             vector.tobytes(),
             which.astype("<u2", copy=False).tobytes(),
             often.tobytes(),
