@@ -70,7 +70,7 @@ class Said(NamedTuple):
     carried: F64
     shares: F64
     """In which it belongs to tasks, by how it is written."""
-    near: F64
+    near: F32
     """To each middle: half its squared length less half their squared distance."""
 
 
@@ -151,7 +151,7 @@ class Mind:
         tables, models = self.tables(), len(self.models)
         kinds = 2 * models + self.guess.shape[1]
         product = points @ tables.flat
-        near = product[:, kinds:] - tables.half
+        near = np.asarray(product[:, kinds:] - tables.half, np.float32)
         told = product[:, :kinds].astype(np.float64)
         return Said(told[:, :models], told[:, models : 2 * models], shares(told[:, 2 * models :]), near)
 
