@@ -27,6 +27,11 @@ _PLAIN_SIZE, _BENT_SIZE = np.float32(np.sqrt(_FIGURE_SHARE / FIGURES)), np.float
 _WIDEST = 4.0  # standard deviations: one odd prompt must not pull a line
 
 
+def squares(vectors: F32) -> F32:
+    """Of each row the squared length. In this way since `einsum` takes four times as long for one row."""
+    return np.asarray(np.add.reduce(vectors * vectors, axis=1), np.float32)
+
+
 class Space:
     """How figures and vectors become the `DIMS` numbers that heads are linear in."""
 
@@ -49,7 +54,7 @@ class Space:
         np.minimum(plain, _WIDEST, out=plain)
         np.maximum(plain, -_WIDEST, out=plain)
         vector = static - self.centre
-        vector /= np.sqrt(np.einsum("ij,ij->i", vector, vector))[:, None] + np.float32(1e-9)
+        vector /= np.sqrt(squares(vector))[:, None] + np.float32(1e-9)
         bent = plain @ self._waves
         bent += self._phase
         np.cos(bent, out=bent)

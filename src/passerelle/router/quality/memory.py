@@ -7,7 +7,7 @@ MMLU .692, with all of it .693): all are looked at for every request, and readin
 
 import numpy as np
 
-from passerelle.router.quality.linear import F64
+from passerelle.router.quality.linear import F64, squares
 from passerelle.router.quality.view import F32
 
 CAPACITY = 4096
@@ -23,7 +23,7 @@ _SHARPER, _FULL = np.float32(1 / _WIDTH), np.float32(np.exp(1 / _WIDTH))
 def short(vectors: F32) -> F32:
     """What is kept of vectors: their first `KEPT_DIMS` numbers, of length 1."""
     kept = vectors[:, :KEPT_DIMS]
-    return np.asarray(kept / (np.sqrt(np.einsum("ij,ij->i", kept, kept))[:, None] + np.float32(1e-9)))
+    return np.asarray(kept / (np.sqrt(squares(kept))[:, None] + np.float32(1e-9)))
 
 
 def near(asked: F32, kept: F32, left: F32) -> tuple[F64, F64]:
@@ -36,7 +36,7 @@ def near(asked: F32, kept: F32, left: F32) -> tuple[F64, F64]:
 def _near(asked: F32, kept: F32, filled: F32, counted: F32 | None) -> tuple[F64, F64]:
     """`asked` and `kept` shortened, `filled` and `counted` models × kept."""
     out = np.zeros((len(asked), len(filled)))
-    top = np.full(len(asked), -1.0)
+    top = np.zeros(len(asked)) - 1.0
     if not len(kept):
         return out, top
     for first in range(0, len(asked), _ROWS):

@@ -9,7 +9,7 @@ from passerelle.router.quality import calibrate, lexical
 from passerelle.router.quality.base import Bools, Estimates, Sight
 from passerelle.router.quality.drift import Watch
 from passerelle.router.quality.fit import PENALTIES, shares
-from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Space
+from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Space, squares
 from passerelle.router.quality.memory import KEPT_DIMS, Memory
 from passerelle.router.quality.stack import TIMID, Gate, Weights
 from passerelle.router.quality.tally import Tally
@@ -136,7 +136,7 @@ class Mind:
             self._tables = Tables(
                 flat=flat,
                 spread=self.shared.spread.astype(np.float32),
-                half=np.asarray(0.5 * np.einsum("ij,ij->i", self.middles, self.middles), np.float32),
+                half=np.asarray(0.5 * squares(self.middles), np.float32),
                 level=level,
                 of_tasks=np.concatenate([self.tally.base(level), count, self.tally.rows[:, None]], axis=1),
                 outcomes=count.sum(axis=0) + 1.0,
@@ -182,7 +182,7 @@ class Mind:
         close[:, 0] = cosine
         if len(self.middles):
             vectors = points[:, 1:]
-            away = 0.5 * np.einsum("ij,ij->i", vectors, vectors) - said.near.max(axis=1)
+            away = 0.5 * squares(vectors) - said.near.max(axis=1)
             close[:, 1] = -np.sqrt(2 * np.maximum(away, 0.0))
         return [said.heads, words, remembered, said.carried], close
 
@@ -224,7 +224,7 @@ class Mind:
         if self.newcomers:
             self._lean_on_siblings(raw, level)
         thin = self.noise / (of_tasks[:, many : 2 * many] + self.tally.shrink.own)
-        leverage = np.einsum("ij,ij->i", points @ tables.spread, points)
+        leverage = np.add.reduce((points @ tables.spread) * points, axis=1)
         reach = (leverage * tables.usual).astype(np.float64)[:, None]
         lean = self.noise * np.minimum(reach / tables.outcomes, 1.0 / self.penalty)
         variance = (1 - far_part) * thin + lean + far_part * self.unknown
