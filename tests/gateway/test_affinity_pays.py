@@ -24,6 +24,7 @@ from passerelle.gateway.trip import Ask, Wishes
 from passerelle.gateway.vitals import Vitals
 from passerelle.policy.rules import compile_policy
 from passerelle.router.quality.base import Estimate, Sight
+from passerelle.router.task import Work, looked_at
 
 PER_MILLION = 10**9
 PLACES = {
@@ -53,6 +54,9 @@ class Noisy:
 
     def pack(self, org_id: str, sight: Sight) -> bytes | None:
         return b"packed"
+
+    def work(self, sight: Sight) -> Work:
+        return looked_at(sight, None)
 
     def learns(self, org_id: str) -> bool:
         return False

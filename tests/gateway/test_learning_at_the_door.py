@@ -25,6 +25,8 @@ def the_catalogue(stage: Stage) -> Catalogue:
             'smart_mode = "quality"',
             "[router.organisations.thorough]",
             'learn_from = "all"',
+            "[router.aliases.digest]",
+            'task = "summarising"',
             "[router.organisations.curious]",
             "explore = 0.05",
         ]
@@ -113,6 +115,37 @@ def test_what_one_organisation_taught_is_not_known_to_another(house: House) -> N
     assert candidates(teacher)[0]["model"] == "beta"
     assert candidates(other)[0]["model"] == "alpha"
     assert all("outcomes" not in c for c in candidates(other))
+
+
+def test_the_plan_the_receipt_and_the_lengths_know_what_kind_of_work_it_is(house: House) -> None:
+    caller = house.caller(org="workers")
+
+    def planned(words: str, model: str = "smart", **headers: str) -> tuple[str, str, str]:
+        body = {"model": model, "messages": [{"role": "user", "content": words}]}
+        data = json.dumps(body).encode()
+        made = caller.door.send(Asked("/v1/chat/completions", data), x_passerelle_plan="1", **headers).json
+        choice = made["plan"]["choice"]
+        return choice.get("task", ""), choice["task_from"], made["words"]
+
+    maths = "A baker has 120 rolls and sells 45 each hour. How many are left after 2 hours?"
+    task, said, words = planned(maths)
+    assert (task, said) == ("maths", "words")
+    assert "the task is `maths`, told from its words (" in words
+    assert planned(maths, x_passerelle_tags="role:Translator")[:2] == ("translation", "role")
+    assert planned(maths, "digest", x_passerelle_tags="role:translator")[:2] == ("summarising", "route")
+    task, said, words = planned(maths, "digest", x_passerelle_task="till")
+    assert (task, said) == ("till", "tag")
+    assert "the task is `till`, by its tag" in words
+    task, said, words = planned("How do I improve my garden soil?")
+    assert (task, said) == ("", "words")
+    assert "what kind of work it is is unknown" in words
+
+    body = {"model": "smart", "messages": [{"role": "user", "content": maths}]}
+    answer = post(caller, "/v1/chat/completions", body)
+    kept = house.receipt(caller, answer)["plan"]["choice"]
+    assert kept["task"] == "maths"
+    assert 0.45 <= kept["task_sure"] <= 1
+    assert judge(caller, answer, thumbs="up").json["task"] is None, "a guess is learned from by nobody"
 
 
 @pytest.mark.parametrize(

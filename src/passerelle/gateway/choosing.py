@@ -61,13 +61,14 @@ class Chooser:
     ) -> "Deliberation":
         """All that the plan of this request rests on."""
         org, rules, principal = ask.principal.org_id, generation.router, ask.principal
-        seen, request = see(ask, envelope)
+        seen, request = see(ask, envelope, admission.task)
         sight, judgement = seen.sight, self.judgement
         found = self._found(seen, generation)
         stay = found.place if found is not None and found.goes_on else None
         priors = {d.model.id: d.model.quality for d in admission.deployments}
         features = judgement.pack(org, sight)
         packed = sight if features is None else msgspec.structs.replace(sight, features=features)
+        work = seen.told or judgement.work(packed)
         estimates = judgement.estimates(org, packed, priors)
         turns = turns_ahead(seen.turn, tools=bool(sight.tools), conversation=admission.affinity != "none")
         if rules.pacing:
@@ -80,7 +81,9 @@ class Chooser:
         choice = Choice(
             router_version=judgement.version(org),
             known=any(estimate.known for estimate in estimates.values()),
-            task=sight.task,
+            task=work.task,
+            task_from=work.said,
+            task_sure=work.sureness if work.said == "words" else None,
             features=features,
             default=admission.default,
             affinity=admission.affinity,
@@ -94,7 +97,7 @@ class Chooser:
             explore=explored_by(rules, principal) if judgement.learns(org) else 0.0,
         )
         warm = _warm(found, seen, admission.affinity)
-        figures = self._figures(envelope, seen, admission, warm, turns)
+        figures = self._figures(envelope, seen, work.task or "", admission, warm, turns)
         return Deliberation(
             self,
             Thought(choice, estimates, figures, prices),
@@ -132,13 +135,14 @@ class Chooser:
         self,
         envelope: Envelope,
         seen: Seen,
+        task: str,
         admission: Admission,
         warm: tuple[str, float] | None,
         turns: int,
     ) -> dict[str, Figure]:
         figures: dict[str, Figure] = {}
         lengths: dict[str, int] = {}
-        tokens, task, commitments = seen.sight.input_tokens, seen.sight.task or "", self.pacer.commitments
+        tokens, commitments = seen.sight.input_tokens, self.pacer.commitments
         for deployment in admission.deployments:
             place, model, price = deployment.id, deployment.model.id, deployment.effective_price
             answer = lengths.get(model)
@@ -189,7 +193,7 @@ class Chooser:
         seen, usage = deliberation.seen, attempt.usage
         if usage.source == "provider":
             output = usage.total_output_tokens // deliberation.answers
-            self.lengths.add(place.model.id, seen.sight.task or "", output)
+            self.lengths.add(place.model.id, deliberation.thought.choice.task or "", output)
             warm = deliberation.warm
             had = warm[1] * usage.total_input_tokens if warm is not None and warm[0] == place.id else 0
             self.caches.add(

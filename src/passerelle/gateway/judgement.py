@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from passerelle.router.quality.base import Estimate, Sight
+from passerelle.router.task import Work, looked_at
 
 PRIOR_WIDTH = 0.15
 """The catalog's figures are coarse tiers: two models of one may well be so far apart on one tenant's work."""
@@ -24,6 +25,9 @@ class Judgement(Protocol):
 
     def pack(self, org_id: str, sight: Sight) -> bytes | None:
         """What a receipt keeps of the request, to predict and to learn from it later; None: nothing."""
+
+    def work(self, sight: Sight) -> Work:
+        """What kind of work a packed request is of which nobody says it."""
 
     def learns(self, org_id: str) -> bool:
         """Whether it would learn from an outcome: where nothing is, nothing is tried out either."""
@@ -57,6 +61,10 @@ class ByPrior:
     def pack(self, org_id: str, sight: Sight) -> bytes | None:
         """Nothing can be learned from it without its features."""
         return None
+
+    def work(self, sight: Sight) -> Work:
+        """What can be told without its words."""
+        return looked_at(sight, None)
 
     def learns(self, org_id: str) -> bool:
         """There is nobody to learn."""

@@ -21,6 +21,7 @@ from passerelle.gateway.judgement import ByPrior
 from passerelle.gateway.learning.fold import Fold, steps
 from passerelle.gateway.learning.kinds import Kind, best
 from passerelle.router.quality.base import Estimate, Sight
+from passerelle.router.task import Work, looked_at
 from passerelle.store import Store, StoreUnavailable
 
 log = logging.getLogger("passerelle.router")
@@ -82,6 +83,10 @@ class Learned:
         self._ask(org_id)
         kind = self._kind
         return None if kind is None or kind.pack is None else kind.pack(sight)
+
+    def work(self, sight: Sight) -> Work:
+        """See `Judgement`."""
+        return looked_at(sight, None if self._kind is None else self._kind.guess)
 
     def learns(self, org_id: str) -> bool:
         """It does, of whoever asks."""
