@@ -249,10 +249,12 @@ def fit(learner: Any, rows: Sequence[Outcome], models: Sequence[str], compared: 
         sights.setdefault(judged.receipt_id, sight_of(one))
     column = {model: place for place, model in enumerate(models)}
     scores = np.full((len(sights), len(models)), np.nan)
+    weights = np.zeros(scores.shape)
     for row, said in enumerate(sums.values()):
         for model, (total, count) in said.items():
-            scores[row, column[model]] = total / count
-    learner.fit(list(sights.values()), list(models), scores, 0)
+            scores[row, column[model]], weights[row, column[model]] = total / count, count
+    alike = bool((weights[np.isfinite(scores)] == 1.0).all())
+    learner.fit(list(sights.values()), list(models), scores, 0, None if alike else weights)
 
 
 def sight_of(one: Outcome) -> Sight:
