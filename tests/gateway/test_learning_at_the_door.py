@@ -148,6 +148,37 @@ def test_the_plan_the_receipt_and_the_lengths_know_what_kind_of_work_it_is(house
     assert judge(caller, answer, thumbs="up").json["task"] is None, "a guess is learned from by nobody"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_form_of_an_answer_is_looked_at_after_it_was_given_and_nothing_of_it_is_kept(
+    house: House, stream: bool
+) -> None:
+    caller = house.caller(org=f"formal {stream}")
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    body = {
+        "model": "smart",
+        "stream": stream,
+        "messages": [{"role": "user", "content": "Where is the bridge?"}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "place", "schema": schema}},
+    }
+    answer = post(caller, "/v1/chat/completions", body)
+    assert answer.status == 200, answer.body
+    look = "select source, actor, score_ppm, weight_ppm from feedback where receipt_id = ?"
+    until(lambda: house.rows(look, answer.receipt), "what it told is kept")
+    assert house.rows(look, answer.receipt) == [("schema", "gateway", 0, 200_000)]
+    assert not house.rows("select * from content where receipt_id = ?", answer.receipt)
+
+
+def test_a_turn_asked_again_is_noticed(house: House) -> None:
+    caller = house.caller(org="askers")
+    talk = [("user", "Hello."), ("assistant", "Yes?"), ("user", "How long is the bridge over the river?")]
+    body = {"model": "smart", "messages": [{"role": r, "content": t} for r, t in talk]}
+    first, again = (post(caller, "/v1/chat/completions", body) for _ in range(2))
+    look = "select receipt_id, score_ppm, weight_ppm from feedback where org_id = ? and source = 'retried'"
+    until(lambda: house.rows(look, caller.tenant.org_id), "it is kept")
+    assert house.rows(look, caller.tenant.org_id) == [(first.receipt, 0, 200_000)]
+    assert again.status == 200
+
+
 @pytest.mark.parametrize(
     ("said", "score"),
     [

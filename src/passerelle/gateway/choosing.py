@@ -25,6 +25,7 @@ from passerelle.gateway.admit import Admission
 from passerelle.gateway.charts import fingerprint
 from passerelle.gateway.generation import Generation
 from passerelle.gateway.judgement import Judgement
+from passerelle.gateway.learning.signals import Answered, Gathered
 from passerelle.gateway.pacing import Pacer
 from passerelle.gateway.sighting import Seen, see
 from passerelle.gateway.smart import explored_by
@@ -99,20 +100,25 @@ class Chooser:
         warm = _warm(found, seen, admission.affinity)
         figures = self._figures(envelope, seen, work.task or "", admission, warm, turns)
         return Deliberation(
-            self,
-            Thought(choice, estimates, figures, prices),
-            seen,
+            judgement,
+            ask,
             generation,
-            envelope.answers,
-            warm,
-            _best_nanos(admission.deployments, estimates, figures),
-            request,
+            envelope.features,
+            seen,
+            features,
+            chooser=self,
+            thought=Thought(choice, estimates, figures, prices),
+            answers=envelope.answers,
+            warm=warm,
+            best_nanos=_best_nanos(admission.deployments, estimates, figures),
+            request=request,
         )
 
-    def noted(self, ask: Ask, envelope: Envelope) -> tuple[str | None, bytes | None]:
-        """What is kept of a request that named its model, to learn from what is said of its answer."""
+    def noted(self, ask: Ask, envelope: Envelope, generation: Generation) -> "Noted":
+        """A request that named its model, to learn from what is said of its answer."""
         seen, _ = see(ask, envelope)
-        return seen.sight.task, self.judgement.pack(ask.principal.org_id, seen.sight)
+        packed = self.judgement.pack(ask.principal.org_id, seen.sight)
+        return Noted(self.judgement, ask, generation, envelope.features, seen, packed)
 
     def _found(self, seen: Seen, generation: Generation) -> "_Found | None":
         """Where the conversation is."""
@@ -232,13 +238,42 @@ class _Found(msgspec.Struct, frozen=True, gc=False):
     """This request is its next turn."""
 
 
-class Deliberation(msgspec.Struct):
+class Noted(msgspec.Struct):
+    """A request that something may be learned from, until it settles."""
+
+    judgement: Judgement
+    ask: Ask
+    generation: Generation
+    features: frozenset[str]
+    """Of the envelope."""
+    seen: Seen
+    packed: bytes | None
+    """The request as the router sees it."""
+    answer: list[bytes] | None = None
+    """The answer's pieces, where its form is to be looked at."""
+
+    def follow(self, content: list[bytes] | None) -> list[bytes] | None:
+        """Where the pieces of the answer are to be gathered, which is `content` where they are anyway; None:
+        nowhere.
+        """
+        if not self.judgement.looks(self.ask.principal.org_id, self.features):
+            return content
+        self.answer = Gathered() if content is None else content
+        return self.answer
+
+    def settled(self, receipt: Receipt) -> None:
+        """The request is over."""
+        if receipt.outcome == "answered" and receipt.attempts:
+            self.judgement.answered(
+                Answered(self.ask, receipt, self.generation.catalog, self.seen, self.answer)
+            )
+
+
+class Deliberation(Noted, kw_only=True):
     """What a plan was made from, kept until the request settles."""
 
     chooser: Chooser
     thought: Thought
-    seen: Seen
-    generation: Generation
     answers: int
     warm: tuple[str, float] | None
     """The place whose cache should have the conversation, and the share of this prompt that it has seen."""
@@ -255,10 +290,23 @@ class Deliberation(msgspec.Struct):
         first = self.generation.catalog.by_id[plan.candidates[0].deployment]
         return None if ask.dialect in (first.dialect, *first.also) else request
 
+    def recorded(self, plan: Plan) -> Plan:
+        """The plan as the receipt keeps it: with the request packed, if that could not be done when it came.
+        The first choices after a start are made while the vectors of words are still being read.
+        """
+        choice = plan.choice
+        if choice is None or choice.features is not None:
+            return plan
+        packed = self.judgement.pack(self.ask.principal.org_id, self.seen.sight)
+        if packed is None:
+            return plan
+        return msgspec.structs.replace(plan, choice=msgspec.structs.replace(choice, features=packed))
+
     def settled(self, receipt: Receipt) -> None:
         """The request is over."""
         if receipt.outcome == "answered" and receipt.attempts:
             self.chooser.settled(self, receipt)
+        super().settled(receipt)
 
 
 def _warm(found: "_Found | None", seen: Seen, affinity: str) -> tuple[str, float] | None:

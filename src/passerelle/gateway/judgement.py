@@ -1,10 +1,13 @@
 """Who predicts quality: what is learned of an organisation's requests, or the catalog where nothing is."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from passerelle.router.quality.base import Estimate, Sight
 from passerelle.router.task import Work, looked_at
+
+if TYPE_CHECKING:
+    from passerelle.gateway.learning.signals import Answered
 
 PRIOR_WIDTH = 0.15
 """The catalog's figures are coarse tiers: two models of one may well be so far apart on one tenant's work."""
@@ -31,6 +34,12 @@ class Judgement(Protocol):
 
     def learns(self, org_id: str) -> bool:
         """Whether it would learn from an outcome: where nothing is, nothing is tried out either."""
+
+    def looks(self, org_id: str, features: frozenset[str]) -> bool:
+        """Whether the form of the answer to a request of these features is to be looked at."""
+
+    def answered(self, case: "Answered") -> None:
+        """A request was answered and settled: what can be told of it without anybody?"""
 
     async def tend(self) -> None:
         """Take up what became known: called once a second, and returns at once."""
@@ -69,6 +78,13 @@ class ByPrior:
     def learns(self, org_id: str) -> bool:
         """There is nobody to learn."""
         return False
+
+    def looks(self, org_id: str, features: frozenset[str]) -> bool:
+        """Nobody would learn from it."""
+        return False
+
+    def answered(self, case: "Answered") -> None:
+        """Likewise."""
 
     async def tend(self) -> None:
         """Nothing becomes known."""

@@ -125,13 +125,17 @@ class Road:
         trip = Trip(ask, envelope, generation, made, ask.receipt_id)
         if deliberation is not None:
             trip.deliberation, trip.request = deliberation, deliberation.taken(ask, made)
+            trip.noted = deliberation
         elif keeps_named(generation.router, ask.principal) and envelope.operation == "chat":
-            trip.sight = self._chooser().noted(ask, envelope)
+            trip.noted = noted = self._chooser().noted(ask, envelope, generation)
+            trip.sight = noted.seen.sight.task, noted.packed
         trip.way = way_of(ask, generation)
         if ask.wishes.continues or ask.principal.rights.continues:
             trip.continues = going_on.wanted(ask) and going_on.possible(trip)
         if ask.principal.rights.content == "full":
             trip.answer = []
+        if trip.noted is not None:
+            trip.answer = trip.noted.follow(trip.answer)
         try:
             trip.ticket = self._limits.enter(
                 ask.principal, generation, input_tokens(envelope), ask.wishes.priority

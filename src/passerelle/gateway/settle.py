@@ -54,8 +54,8 @@ class Settler:
             return None
         trip.settled = True
         receipt = self._receipt(trip, outcome, problem)
-        if trip.deliberation is not None:
-            trip.deliberation.settled(receipt)
+        if trip.noted is not None:
+            trip.noted.settled(receipt)
         if trip.turn is not None and outcome == "answered":
             turn = replace(trip.turn, provider=receipt.attempts[-1].provider)
             settlement = Settlement(receipt, settled(trip), _content(trip), turn)
@@ -76,8 +76,8 @@ class Settler:
         """What a trip leaves behind, for one that is booked together with its result: see `tell`."""
         trip.settled = True
         receipt = self._receipt(trip, outcome, problem)
-        if trip.deliberation is not None:
-            trip.deliberation.settled(receipt)
+        if trip.noted is not None:
+            trip.noted.settled(receipt)
         return Settlement(receipt, settled(trip), _content(trip))
 
     def tell(self, receipt: Receipt) -> None:
@@ -102,7 +102,7 @@ class Settler:
             operation=envelope.operation,
             stream=envelope.stream,
             outcome=outcome,
-            plan=trip.plan,
+            plan=trip.plan if trip.deliberation is None else trip.deliberation.recorded(trip.plan),
             attempts=tuple(attempts),
             usage=usage,
             cost_nanos=attempts[0].cost_nanos if len(attempts) == 1 else sum(a.cost_nanos for a in attempts),
@@ -151,7 +151,7 @@ def _sent(ask: Ask) -> bytes:
 
 def _content(trip: Trip) -> dict[str, str] | None:
     """Prompt and answer, only where the tenant stores content, each bounded."""
-    if trip.answer is None:
+    if trip.answer is None or trip.ask.principal.rights.content != "full":
         return None
     return {
         "request": (trip.ask.original or trip.ask.body)[:_CONTENT_BOUND].decode("utf-8", "replace"),

@@ -51,6 +51,8 @@ class Kind(msgspec.Struct, frozen=True):
     """One from its state. Raises ValueError."""
     pack: Callable[[Sight], bytes] | None
     """What receipts keep of a request; None where nothing of it is needed."""
+    alike: Callable[[bytes, bytes], bool] = bytes.__eq__
+    """Whether two packed requests are nearly the same words."""
     guess: Guess | None = None
     """The task of a packed request, from its words."""
 
@@ -66,6 +68,7 @@ def best() -> Kind:
     try:
         from passerelle.router.embed import Static
         from passerelle.router.quality.learner import StackedLearner
+        from passerelle.router.quality.view import alike
     except ImportError:
         return MEANS
     from passerelle.catalog.language import static_vectors
@@ -81,7 +84,7 @@ def best() -> Kind:
     def load(state: bytes) -> StackedLearner:
         return StackedLearner.from_state(state, static)
 
-    return Kind("stacked", new, load, new().pack, classifier().guess)
+    return Kind("stacked", new, load, new().pack, alike, classifier().guess)
 
 
 def classifier() -> "Classifier":

@@ -21,6 +21,10 @@ WORDS_KEPT = 4096
 """Characters of the last user turn that are looked at: its first half and its end."""
 
 
+HINT_BELOW = 0.5
+"""What weighs less is a hint: it moves what is predicted, and alone never makes anything known."""
+
+
 class Sight(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What the router sees of one request."""
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from passerelle.router.embed import STATIC_DIMS, Static
 from passerelle.router.quality import memory, state
-from passerelle.router.quality.base import Estimate, Estimates, Floats, Sight
+from passerelle.router.quality.base import HINT_BELOW, Estimate, Estimates, Floats, Sight
 from passerelle.router.quality.drift import RECENT, Watch
 from passerelle.router.quality.fit import LEXICAL_PENALTY, clusters, fit, guess, nearest
 from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Ints, Space, inverse
@@ -145,16 +145,17 @@ class StackedLearner:
             newcomer.wrong += weight * (score - guess) ** 2
         changed = mind.watches[own].note(weight * (score - min(max(float(said[own]), 0.0), 1.0)))
         left = score - float(base[own])
-        _count(mind.tally, share, own, score, weight, self._keep)
-        mind.heads[own].learn(point, left, weight=weight, keep=self._keep)
+        keep = self._keep**weight  # the past fades by what is learned, not by how often
+        _count(mind.tally, share, own, score, weight, keep)
+        mind.heads[own].learn(point, left, weight=weight, keep=keep)
         over = score - float(level[own])
-        mind.carried[own].learn(point[:CARRIED], over, weight=weight, keep=self._keep)
+        mind.carried[own].learn(point[:CARRIED], over, weight=weight, keep=keep)
         mind.shared.learn(point, float(np.mean(left)), weight=weight / len(mind.models), keep=1.0)
         value = view.weighed(mind.scale)
         step = weight * (left - float(levels[0][0, own]) - float(levels[1][0, own])) / (3 * LEXICAL_PENALTY)
         mind.words[view.bucket, own] += np.float32(step) * value
         mind.memory.put(np.asarray(point[-STATIC_DIMS:], np.float32), own, left)
-        mind.outcomes[own] += 1
+        mind.outcomes[own] += weight >= HINT_BELOW
         self.changed = mind.models[own] if changed else None
         if changed:
             _begin_anew(mind, own)
@@ -221,7 +222,8 @@ def _take(
     kept = slice(max(0, len(points) - memory.CAPACITY), len(points))
     mind.memory = memory.Memory(np.asarray(points[kept, -STATIC_DIMS:], np.float32), found.left[kept])
     mind.watches = [Watch() for _ in mind.models]
-    mind.outcomes = [int(n) for n in seen.sum(axis=0)]
+    firm = seen if weights is None else seen & (weights >= HINT_BELOW)
+    mind.outcomes = [int(n) for n in firm.sum(axis=0)]
 
 
 def _place(mind: Mind, model: str) -> int:
