@@ -13,6 +13,8 @@ from tests.gateway.door import Answer, Asked, asked
 from tests.gateway.house import Caller, House, running, until
 from tests.gateway.stage import ENV, Catalogue, Stage
 
+from passerelle.router.cost import PRIOR_TOKENS
+
 MODELS = {"alpha": 0.82, "beta": 0.80, "gamma": 0.78}
 """The catalog's opinion, which is wrong."""
 
@@ -368,7 +370,26 @@ def test_workers_agree_and_when_all_are_killed_nothing_is_forgotten(stage: Stage
             return states.pop() if len(states) == 1 and known else ""
 
         before = until(agreed, "both workers know all of it")
+        talk = [("user", "Hello."), ("assistant", "Yes?"), ("user", "How long is the bridge?")]
+        body = {"model": "smart", "messages": [{"role": r, "content": t} for r, t in talk]}
+        had = post(caller, "/v1/chat/completions", body)
+        body["messages"] += [{"role": "assistant", "content": "Long."}, {"role": "user", "content": "Say."}]
+        house.booked(caller)
         house.gateway.kill()
         house.gateway.start()
         caller = caller._replace(door=house.at(caller))
         assert until(agreed, "both know it again") == before
+
+        def remembered() -> bool:
+            """Where the conversation was and how long answers are, told from receipts by both workers."""
+            plans = [
+                caller.door.send(
+                    Asked("/v1/chat/completions", json.dumps(body).encode()), x_passerelle_plan="1"
+                ).json["plan"]
+                for _ in range(10)
+            ]
+            stays = {plan["choice"].get("stay") for plan in plans}
+            lengths = {plan["candidates"][0]["output_tokens"] for plan in plans}
+            return stays == {had.headers["x-passerelle-deployment"]} and max(lengths) < PRIOR_TOKENS // 2
+
+        until(remembered, "what settled before is known again")

@@ -11,7 +11,7 @@ The order itself is made from these by `router.rank`, and is made from nothing e
 lengths of answers, how well caches keep, and where the conversation is now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -27,6 +27,7 @@ from passerelle.gateway.generation import Generation
 from passerelle.gateway.judgement import Judgement
 from passerelle.gateway.learning.signals import Answered, Gathered
 from passerelle.gateway.pacing import Pacer
+from passerelle.gateway.recall import STAYS_S, Recalled, Stayed
 from passerelle.gateway.sighting import Seen, see
 from passerelle.gateway.smart import explored_by
 from passerelle.gateway.trip import Ask
@@ -55,6 +56,10 @@ class Chooser:
         self._whereabouts = Whereabouts(vitals.charts)
         self._usual: dict[str, float] = {}
         """What a usual request of an organisation costs at the best place for it, in nanos."""
+        self._stays: Mapping[tuple[str, str], Stayed] = {}
+        """Where conversations were before the start."""
+        self._digest: Callable[[int], str] | None = None
+        """Of a conversation's name, as receipts have it."""
         self._places: tuple[Generation, Mapping[int, Deployment]] | None = None
 
     def think(
@@ -64,7 +69,7 @@ class Chooser:
         org, rules, principal = ask.principal.org_id, generation.router, ask.principal
         seen, request = see(ask, envelope, admission.task)
         sight, judgement = seen.sight, self.judgement
-        found = self._found(seen, generation)
+        found = self._found(org, seen, generation)
         stay = found.place if found is not None and found.goes_on else None
         priors = {d.model.id: d.model.quality for d in admission.deployments}
         features = judgement.pack(org, sight)
@@ -114,13 +119,20 @@ class Chooser:
             request=request,
         )
 
+    def recall(self, recalled: Recalled, digest: Callable[[int], str]) -> None:
+        """Go on from what settled before the start; what little was seen meanwhile is among it, or given up
+        for it.
+        """
+        self.lengths, self.caches = recalled.lengths, recalled.caches
+        self._stays, self._digest = recalled.stays, digest
+
     def noted(self, ask: Ask, envelope: Envelope, generation: Generation) -> "Noted":
         """A request that named its model, to learn from what is said of its answer."""
         seen, _ = see(ask, envelope)
         packed = self.judgement.pack(ask.principal.org_id, seen.sight)
         return Noted(self.judgement, ask, generation, envelope.features, seen, packed)
 
-    def _found(self, seen: Seen, generation: Generation) -> "_Found | None":
+    def _found(self, org: str, seen: Seen, generation: Generation) -> "_Found | None":
         """Where the conversation is."""
         for name in (seen.opened, seen.called):
             turn = None if name is None else self._whereabouts.find(name)
@@ -130,7 +142,22 @@ class Chooser:
                 # Who asks the same first question again begins anew, though the place may have its prompt.
                 goes_on = seen.turn > 1 or name is seen.called
                 return _Found(place, turn, warm, goes_on)
-        return None
+        return self._was(org, seen, generation) if self._stays else None
+
+    def _was(self, org: str, seen: Seen, generation: Generation) -> "_Found | None":
+        """Where it was before the start: what the receipts of its last turn say."""
+        name = seen.opened if seen.called is None else seen.called
+        if name is None or self._digest is None:
+            return None
+        stayed = self._stays.get((org, self._digest(name)))
+        place = None if stayed is None else generation.catalog.by_id.get(stayed.place)
+        if stayed is None or place is None:
+            return None
+        age_s = (self._clock.unix_ns() - stayed.ended_ns) / 1e9
+        if age_s > STAYS_S:
+            return None
+        turn = Turn(fingerprint(place.id), self._clock.monotonic_s() - age_s, stayed.tokens)
+        return _Found(place, turn, age_s < CACHE_S, seen.turn > 1 or seen.called is not None)
 
     def _place_of(self, name: int, generation: Generation) -> Deployment | None:
         if self._places is None or self._places[0] is not generation:

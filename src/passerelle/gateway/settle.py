@@ -134,9 +134,13 @@ class Settler:
             ),
         )
 
+    def conversation(self, name: int) -> str:
+        """What a receipt has of a conversation's name."""
+        return self._mac.digest(name.to_bytes(8)).hex()[:16]
+
     def _conversation(self, seen: "Seen") -> str | None:
         name = seen.opened if seen.called is None else seen.called
-        return None if name is None else self._mac.digest(name.to_bytes(8)).hex()[:16]
+        return None if name is None else self.conversation(name)
 
 
 @lru_cache(maxsize=1024)
