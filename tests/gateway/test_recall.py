@@ -37,7 +37,7 @@ def receipt(number: int, *, place: str = A.id, age_s: float = 60.0, tokens: int 
 
 def test_lengths_and_caches_are_as_if_it_had_never_ended() -> None:
     rows = [receipt(0, fresh=101), *(receipt(n, fresh=30, read=71, task="mail") for n in range(1, 40))]
-    found = recalled(rows, PLACES, now_ns=NOW)
+    found = recalled(reversed(rows), PLACES, now_ns=NOW)
     assert found.lengths.expected("a", "mail") < 70
     assert 0.6 < found.caches.read_share(A.id) < 0.75  # 71 of 101 each time
     assert found.stays == {("org", "c1"): Stayed(A.id, NOW - 59 * S, 101)}

@@ -1,6 +1,5 @@
 """Receipts kept: found by id, by request, or newest first; each comes with its proof."""
 
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from passerelle.store.schema import INSTALLATION, outcome, signing_batch, signin
 _BOOKED_WITHIN_NS = 3_600_000_000_000
 """A request may be booked long after it arrived: it may last an hour, and the database may be away."""
 
-_GROUPS = 20
+_GROUPS = 8
 """Groups of receipts read at once: a megabyte each at most, and mostly some kilobytes."""
 _LAST_MS = (1 << 48) - 1
 """No id is later."""
@@ -78,25 +77,20 @@ class Receipts:
                 text = connection.execute(query).scalar_one()
             yield from (line for line in text.split(b"\n") if line)
 
-    def newest(self, org_id: str, *, since_ns: int, until_ns: int, most: int) -> tuple[bytes, ...]:
-        """The signed texts of the last receipts booked in that time, some `most` of them, in their order:
-        whole groups are read, the newest first.
-        """
+    def newest(self, org_id: str, *, since_ns: int, until_ns: int) -> Iterator[bytes]:
+        """The signed texts of the receipts booked in that time, the newest first, some groups at a time."""
         batch = signing_batch.c
         since, until = _first_id(since_ns), _first_id(until_ns)
         query = select(batch.batch_id, batch.bodies).where(batch.org_id == org_id, batch.batch_id >= since)
         query = query.order_by(batch.batch_id.desc()).limit(_GROUPS)
-        groups: deque[bytes] = deque()
-        count = 0
-        while count < most:
+        while True:
             with self._database.read() as connection:
                 rows = connection.execute(query.where(batch.batch_id < until)).all()
-            groups.extendleft(row.bodies for row in rows)
-            count += sum(row.bodies.count(b"\n") + 1 for row in rows)
+            for row in rows:
+                yield from (line for line in reversed(row.bodies.split(b"\n")) if line)
             if len(rows) < _GROUPS:
-                break
+                return
             until = rows[-1].batch_id
-        return tuple(line for text in groups for line in text.split(b"\n") if line)[-most:]
 
     def public_keys(self) -> dict[str, bytes]:
         """Every key that ever signed here: its id and the raw public key."""

@@ -100,8 +100,13 @@ class Learned:
 
     def answered(self, case: Answered) -> None:
         """See `Judgement`."""
-        if self._kind is not None:
+        if self._kind is None:
+            return
+        try:
             self._signals.answered(case, self._usable, self._kind.alike)
+        except Exception:
+            # A hint is not worth a settlement, which a mistake of ours would stop here.
+            log.exception("a hint is lost", extra={"receipt_id": case.receipt.id})
 
     def _usable(self, outcome: Judged) -> bool:
         """Whether it could be learned from."""
