@@ -360,6 +360,7 @@ def test_workers_agree_and_when_all_are_killed_nothing_is_forgotten(stage: Stage
         while told < 30:
             answer = send(caller)
             kept = judge(caller, answer, score={"alpha": 0.1, "beta": 0.9, "gamma": 0.5}[place(answer)])
+            assert kept.status == 201, kept.body
             told += kept.json["learns"]
 
         def agreed() -> str:
