@@ -12,8 +12,8 @@ from passerelle.ledger import receipts
 from passerelle.store import Store
 
 _PAUSES_S = (0.0, 0.025, 0.05, 0.1, 0.2)
-"""Before each look: another worker may have settled it just now, whose writer cannot be waited for. It commits
-within 10 ms, and within 110 under load (`store.writer`)."""
+"""Before each look: another worker may have settled it just now, whose writer cannot be waited for. It
+commits within 10 ms, and within 110 under load (`store.writer`)."""
 
 
 async def receipt_of(store: Store, principal: Principal, name: str, param: str) -> Receipt:
