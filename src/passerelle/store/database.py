@@ -37,7 +37,7 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
-    Executable,
+    Select,
     Table,
     bindparam,
     create_engine,
@@ -94,7 +94,7 @@ class Database:
         writers = self._engine(parsed, busy_ms, pool_size=1) if self._path is not None else self.engine
         self._engines = {self.engine, writers}
         self._file = self._found()
-        self._glances: dict[Executable, str] = {}
+        self._glances: dict[Select[Any], str] = {}
         self._writing = writers.execution_options(**{_WRITE: True})
 
     def _engine(self, url: URL, busy_ms: int, **pool: int) -> Engine:
@@ -150,7 +150,7 @@ class Database:
         with translated(), self.engine.begin() as connection:
             yield connection
 
-    def glance(self, statement: Executable) -> list[tuple[Any, ...]]:
+    def glance(self, statement: Select[Any]) -> list[tuple[Any, ...]]:
         """The rows of one statement without parameters that is asked again and again: straight from the
         driver, in a seventh of the time of a transaction of its own. Raises `StoreUnavailable`.
         """
