@@ -11,7 +11,9 @@ The order itself is made from these by `router.rank`, and is made from nothing e
 lengths of answers, how well caches keep, and where the conversation is now.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -27,7 +29,7 @@ from passerelle.gateway.generation import Generation
 from passerelle.gateway.judgement import Judgement
 from passerelle.gateway.pacing import Pacer
 from passerelle.gateway.sighting import Seen, see
-from passerelle.gateway.smart import explored_by
+from passerelle.gateway.smart import RouterRules, explored_by
 from passerelle.gateway.trip import Ask
 from passerelle.gateway.turns import cached_of, turn_nanos
 from passerelle.gateway.vitals import Vitals
@@ -37,8 +39,13 @@ from passerelle.router.plan import Figure, Thought
 from passerelle.router.quality.base import Estimate
 from passerelle.router.utility import Prices
 
+if TYPE_CHECKING:  # only where a cascade is asked for
+    from passerelle.core.outcome import Judged
+    from passerelle.router.cascade import Acceptances, Wanted
+
 _USUAL_SHARE = 0.02
 _MOST_TENANTS = 4096
+_MOST_VERDICTS = 4096
 
 
 class Chooser:
@@ -51,6 +58,10 @@ class Chooser:
         self.pacer = pacer
         self._clock = clock
         self._vitals = vitals
+        self.acceptances: Acceptances | None = None
+        """How often the answers of cascades held, once there was one."""
+        self.verdicts: deque[tuple[str, Judged]] = deque(maxlen=_MOST_VERDICTS)
+        """What verifiers found, with the organisation, until it is kept."""
         self._whereabouts = Whereabouts(vitals.charts)
         self._usual: dict[str, float] = {}
         """What a usual request of an organisation costs at the best place for it, in nanos."""
@@ -97,7 +108,9 @@ class Chooser:
         figures = self._figures(envelope, seen, admission, warm, turns)
         return Deliberation(
             self,
-            Thought(choice, estimates, figures, prices),
+            Thought(
+                choice, estimates, figures, prices, self._cascade(ask, envelope, admission, request, rules)
+            ),
             seen,
             generation,
             envelope.answers,
@@ -105,6 +118,21 @@ class Chooser:
             _best_nanos(admission.deployments, estimates, figures),
             request,
         )
+
+    def _cascade(
+        self,
+        ask: Ask,
+        envelope: Envelope,
+        admission: Admission,
+        request: Request | None,
+        rules: RouterRules,
+    ) -> "Wanted | None":
+        """The cascade that is asked for, if any. Raises `ProblemError`."""
+        if ask.wishes.cascade is None and not rules.cascades:
+            return None
+        from passerelle.gateway.cascade_wanted import wanted
+
+        return wanted(ask, envelope, admission, request, rules, self)
 
     def noted(self, ask: Ask, envelope: Envelope) -> tuple[str | None, bytes | None]:
         """What is kept of a request that named its model, to learn from what is said of its answer."""
@@ -187,6 +215,10 @@ class Chooser:
         if place is None:
             return
         seen, usage = deliberation.seen, attempt.usage
+        if receipt.cascade is not None:
+            from passerelle.gateway.cascade_wanted import learn
+
+            learn(receipt, deliberation.generation.catalog, self)
         if usage.source == "provider":
             output = usage.total_output_tokens // deliberation.answers
             self.lengths.add(place.model.id, seen.sight.task or "", output)
