@@ -15,7 +15,7 @@ from passerelle.core.receipt import Receipt
 from passerelle.core.request import Request
 from passerelle.gateway.admit import Admission
 from passerelle.gateway.learning.judging import judged
-from passerelle.gateway.smart import PLAIN, RouterRules, cascade_of, meant, tests_of
+from passerelle.gateway.smart import PLAIN, RouterRules, cascade_of, checks_of, meant
 from passerelle.gateway.trip import Ask
 from passerelle.router.cascade import Acceptances, Wanted
 from passerelle.router.verifier import schema
@@ -74,7 +74,7 @@ def wanted(
 
 
 def _known(rules: RouterRules, ask: Ask, name: str) -> None:
-    if tests_of(rules, ask.principal, name) is None:
+    if checks_of(rules, ask.principal, name) is None:
         known = sorted({*rules.tests, *rules.tenant(ask.principal).tests})
         listed = ", ".join(f"`tests:{one}`" for one in known)
         raise invalid(

@@ -29,7 +29,7 @@ from passerelle.gateway.held import Held
 from passerelle.gateway.leg import Leg
 from passerelle.gateway.outbound import Answer
 from passerelle.gateway.outcomes import Setback
-from passerelle.gateway.smart import tests_of
+from passerelle.gateway.smart import checks_of
 from passerelle.gateway.tour import MOST_VERIFIED, Tour
 from passerelle.gateway.trip import Ask, Trip
 from passerelle.providers.failures import Failure
@@ -190,7 +190,7 @@ def _looked_at(trip: Trip, cascade: Cascade, seen: tuple[Said, ...]) -> Verdict:
             return agreement.verdict(seen)
         case "tests":
             name = cascade.tests or ""
-            found = tests_of(trip.generation.router, trip.ask.principal, name)
+            found = checks_of(trip.generation.router, trip.ask.principal, name)
             return checks.verdict(name, msgspec.convert(found, checks.Tests), seen[-1])
 
 

@@ -150,7 +150,7 @@ def cascade_of(rules: RouterRules, principal: Principal, smart: Smart, wish: str
     return None if said == OFF else said
 
 
-def tests_of(rules: RouterRules, principal: Principal, name: str) -> Any:
+def checks_of(rules: RouterRules, principal: Principal, name: str) -> Any:
     """The organisation's tests of that name, or everybody's; None where there are none."""
     found = rules.tenant(principal).tests.get(name)
     return rules.tests.get(name) if found is None else found
