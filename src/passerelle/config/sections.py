@@ -95,10 +95,10 @@ class SmartSettings(Section):
 
     family: Text | None = None
     mode: SmartMode | None = None
+    cascade: CascadeWord | None = None
     models: tuple[Text, ...] = ()
     default_model: Name | None = None
     affinity: Affinity | None = None
-    cascade: CascadeWord | None = None
 
 
 class OrganisationSettings(Section):

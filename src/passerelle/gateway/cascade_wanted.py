@@ -1,6 +1,5 @@
 """Which cascade a request is to have, and what is learned from one. Loaded when the first is asked for."""
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -17,7 +16,7 @@ from passerelle.gateway.admit import Admission
 from passerelle.gateway.learning.judging import judged
 from passerelle.gateway.smart import PLAIN, RouterRules, cascade_of, checks_of, meant
 from passerelle.gateway.trip import Ask
-from passerelle.router.cascade import Acceptances, Wanted
+from passerelle.router.cascade import Wanted
 from passerelle.router.verifier import schema
 from passerelle.store import Store, StoreUnavailable
 from passerelle.store.feedback import SaidOtherwise
@@ -29,6 +28,8 @@ SOURCE: Final = "verifier"
 """Who said it, of outcomes that come from here. No caller can say that it is."""
 WEIGHT: Final = 0.5
 """Of one: what passes tests may still be wrong."""
+_MOST_WAITING: Final = 4096
+"""While the database is away."""
 _HEADER: Final = "x-passerelle-cascade"
 
 
@@ -59,8 +60,6 @@ def wanted(
             refused="this key may not ask for one (`passerelle keys create --cascade` makes one that may)",
         )
     verifier, tests = found
-    if chooser.acceptances is None:
-        chooser.acceptances = Acceptances()
     return Wanted(
         verifier,
         tests,
@@ -108,9 +107,10 @@ def learn(receipt: Receipt, catalog: Catalog, chooser: "Chooser") -> None:
         return
     cascade, held = plan.cascade, done.end == "accepted"
     model = next((one.model for one in plan.candidates if one.deployment == cascade.first), None)
-    if model is not None and chooser.acceptances is not None:
+    if model is not None:
         chooser.acceptances.add(receipt.org_id, _word(cascade), model, held=held)
-    chooser.verdicts.extend([(receipt.org_id, one) for one in outcomes(receipt, catalog)])
+    if len(chooser.verdicts) < _MOST_WAITING:
+        chooser.verdicts += [(receipt.org_id, one) for one in outcomes(receipt, catalog)]
 
 
 def outcomes(receipt: Receipt, catalog: Catalog) -> list[Judged]:
@@ -141,7 +141,7 @@ def outcomes(receipt: Receipt, catalog: Catalog) -> list[Judged]:
     return [one for one in found if isinstance(one, Judged)]
 
 
-def keep_verdicts(store: Store, found: deque[tuple[str, Judged]]) -> None:
+def keep_verdicts(store: Store, found: list[tuple[str, Judged]]) -> None:
     """Keep them as outcomes; those for which the database cannot be had stay in `found`. Blocks: for a
     thread. What a killed worker had not kept, a second's worth, is not learned from.
     """
@@ -154,7 +154,7 @@ def keep_verdicts(store: Store, found: deque[tuple[str, Judged]]) -> None:
             return
         except SaidOtherwise:  # by a worker before us, which wrote it and could not tell
             pass
-        found.popleft()
+        del found[0]
 
 
 def _word(cascade: Cascade) -> str:

@@ -11,15 +11,14 @@ The order itself is made from these by `router.rank`, and is made from nothing e
 lengths of answers, how well caches keep, and where the conversation is now.
 """
 
-from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from passerelle.codecs.base import Envelope
 from passerelle.core.clock import Clock
 from passerelle.core.model import Deployment, Price
+from passerelle.core.outcome import Judged
 from passerelle.core.plan import Choice, Plan
 from passerelle.core.receipt import Receipt
 from passerelle.core.request import Request
@@ -34,18 +33,14 @@ from passerelle.gateway.trip import Ask
 from passerelle.gateway.turns import cached_of, turn_nanos
 from passerelle.gateway.vitals import Vitals
 from passerelle.gateway.whereabouts import Turn, Whereabouts
+from passerelle.router.cascade import Acceptances, Wanted
 from passerelle.router.cost import CACHE_S, Caches, Lengths, a_turn, marginal, turns_ahead
 from passerelle.router.plan import Figure, Thought
 from passerelle.router.quality.base import Estimate
 from passerelle.router.utility import Prices
 
-if TYPE_CHECKING:  # only where a cascade is asked for
-    from passerelle.core.outcome import Judged
-    from passerelle.router.cascade import Acceptances, Wanted
-
 _USUAL_SHARE = 0.02
 _MOST_TENANTS = 4096
-_MOST_VERDICTS = 4096
 
 
 class Chooser:
@@ -58,9 +53,9 @@ class Chooser:
         self.pacer = pacer
         self._clock = clock
         self._vitals = vitals
-        self.acceptances: Acceptances | None = None
-        """How often the answers of cascades held, once there was one."""
-        self.verdicts: deque[tuple[str, Judged]] = deque(maxlen=_MOST_VERDICTS)
+        self.acceptances = Acceptances()
+        """How often the answers of cascades held."""
+        self.verdicts: list[tuple[str, Judged]] = []
         """What verifiers found, with the organisation, until it is kept."""
         self._whereabouts = Whereabouts(vitals.charts)
         self._usual: dict[str, float] = {}
@@ -119,21 +114,6 @@ class Chooser:
             request,
         )
 
-    def _cascade(
-        self,
-        ask: Ask,
-        envelope: Envelope,
-        admission: Admission,
-        request: Request | None,
-        rules: RouterRules,
-    ) -> "Wanted | None":
-        """The cascade that is asked for, if any. Raises `ProblemError`."""
-        if ask.wishes.cascade is None and not rules.cascades:
-            return None
-        from passerelle.gateway.cascade_wanted import wanted
-
-        return wanted(ask, envelope, admission, request, rules, self)
-
     def noted(self, ask: Ask, envelope: Envelope) -> tuple[str | None, bytes | None]:
         """What is kept of a request that named its model, to learn from what is said of its answer."""
         seen, _ = see(ask, envelope)
@@ -150,6 +130,21 @@ class Chooser:
                 goes_on = seen.turn > 1 or name is seen.called
                 return _Found(place, turn, warm, goes_on)
         return None
+
+    def _cascade(
+        self,
+        ask: Ask,
+        envelope: Envelope,
+        admission: Admission,
+        request: Request | None,
+        rules: RouterRules,
+    ) -> Wanted | None:
+        """The cascade that is asked for, if any. Raises `ProblemError`."""
+        if ask.wishes.cascade is None and not rules.cascades:
+            return None
+        from passerelle.gateway.cascade_wanted import wanted
+
+        return wanted(ask, envelope, admission, request, rules, self)
 
     def _place_of(self, name: int, generation: Generation) -> Deployment | None:
         if self._places is None or self._places[0] is not generation:

@@ -203,9 +203,9 @@ class Road:
     async def tend(self) -> None:
         """Look after what choices rest on: once a second; most of the time there is nothing to do."""
         if self._choosing is not None:
-            await self._keep_verdicts(self._choosing)
             await self._choosing.judgement.tend()
             await self._choosing.pacer.look(self.generations.current.router.commitments)
+            await self._keep_verdicts(self._choosing)
 
     async def heard(self) -> None:
         """An answer was judged: learn from it now, where choices are left to us."""

@@ -21,12 +21,12 @@ class Smart(msgspec.Struct, frozen=True):
 
     family: str | None = None
     mode: SmartMode | None = None
+    cascade: str | None = None
+    """As `x-passerelle-cascade` says it."""
     models: tuple[str, ...] = ()
     """Names and patterns; empty: all."""
     default_model: str | None = None
     affinity: Affinity | None = None
-    cascade: str | None = None
-    """As `x-passerelle-cascade` says it."""
 
 
 PLAIN = Smart()
