@@ -319,7 +319,13 @@ def rules_of(world: World) -> RouterRules:
 
 
 def _smart(said: Named) -> Smart:
-    return Smart(said.family, said.mode, said.only, said.default, said.affinity)  # type: ignore[arg-type]
+    return Smart(
+        family=said.family,
+        mode=said.mode,  # type: ignore[arg-type]
+        models=said.only,
+        default_model=said.default,
+        affinity=said.affinity,  # type: ignore[arg-type]
+    )
 
 
 def deployments_of(world: World, models: dict[str, Model]) -> list[Deployment]:
