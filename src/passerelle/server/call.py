@@ -81,7 +81,9 @@ class ModelCalls:
         """Ask the road, and send what it gives. Raises `ProblemError`."""
         dialect = ask.dialect
         generation = self._road.generations.current
-        if way_of(ask, generation) == "verified" or _may_cascade(ask, generation):
+        if way_of(ask, generation) == "verified" or (
+            (ask.wishes.cascade is not None or generation.router.cascades) and _may_cascade(ask, generation)
+        ):
             from passerelle.server.patience import patiently
 
             every_s = generation.delivery.keepalive_s
@@ -133,14 +135,11 @@ class ModelCalls:
 
 def _may_cascade(ask: Ask, generation: Generation) -> bool:
     """Whether its answer may be held back until it is checked, which its plan will tell."""
-    wish, rules = ask.wishes.cascade, generation.router
-    if wish is None and not rules.cascades:
-        return False
     try:
         model = read(ask).model
     except ProblemError:  # the road says it, too, with a receipt
         return False
-    return may_cascade(rules, ask.principal, model, wish)
+    return may_cascade(generation.router, ask.principal, model, ask.wishes.cascade)
 
 
 def _unwritten() -> ProblemError:
