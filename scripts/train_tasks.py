@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from passerelle.router.classify import READ_CHARS
 from passerelle.router.embed import BUCKETS, buckets
 from passerelle.router.quality.base import cut
-from passerelle.router.task import READ_CHARS
 
 OUT = Path(__file__).resolve().parent.parent / "src/passerelle/catalog/data/tasks.json"
 STEPS, RATE, DECAY = 300, 30.0, 2e-5

@@ -18,6 +18,7 @@ from passerelle.core.receipt import Attempt, Receipt
 from passerelle.gateway.admit import admit, planned
 from passerelle.gateway.choosing import Chooser
 from passerelle.gateway.generation import Generation
+from passerelle.gateway.judgement import ByPrior
 from passerelle.gateway.pacing import Pacer
 from passerelle.gateway.road import read
 from passerelle.gateway.trip import Ask, Wishes
@@ -35,7 +36,7 @@ PLACES = {
 }
 
 
-class Noisy:
+class Noisy(ByPrior):
     """Predicts by what stands in a turn, as any predictor does: a little differently every time."""
 
     def version(self, org_id: str) -> str:
@@ -53,15 +54,6 @@ class Noisy:
 
     def pack(self, org_id: str, sight: Sight) -> bytes | None:
         return b"packed"
-
-    def learns(self, org_id: str) -> bool:
-        return False
-
-    async def tend(self) -> None:
-        pass
-
-    async def aclose(self) -> None:
-        pass
 
 
 def hash_of(text: str) -> float:

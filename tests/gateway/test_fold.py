@@ -6,6 +6,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.gateway.learning_world import TRUTH, outcomes, words
 
 from passerelle.core.outcome import Judged, Outcome
@@ -132,6 +133,23 @@ def test_learning_anew_gives_the_same_each_time_and_knows_what_was_learned() -> 
     assert one.state() == two.state()
     assert one.number == 80
     assert not again(rows[:4], kind).ready
+
+
+def test_learning_anew_counts_each_outcome_as_much_as_it_weighs() -> None:
+    kind = best()
+    rows = outcomes(64, kind)
+
+    def weighed(weight: float) -> float:
+        """What is expected of the poet where everything bad that is said of it weighs so much."""
+        said = []
+        for one in rows:
+            bad = one.judged.model == "poet" and one.judged.score_ppm == 0
+            judged = replace(one.judged, weight_ppm=round(weight * 1_000_000)) if bad else one.judged
+            said.append(replace(one, judged=judged, verdict_id=""))
+        fold = again(said, kind)
+        return float(fold.learner.estimate(Sight("a verse of the moon"), ["poet"])["poet"].mean)
+
+    assert weighed(0.05) > weighed(1.0) + 0.05
 
 
 def test_a_table_is_never_learned_away_by_what_follows() -> None:

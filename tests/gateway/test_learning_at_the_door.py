@@ -13,6 +13,8 @@ from tests.gateway.door import Answer, Asked, asked
 from tests.gateway.house import Caller, House, running, until
 from tests.gateway.stage import ENV, Catalogue, Stage
 
+from passerelle.router.cost import PRIOR_TOKENS
+
 MODELS = {"alpha": 0.82, "beta": 0.80, "gamma": 0.78}
 """The catalog's opinion, which is wrong."""
 
@@ -25,6 +27,8 @@ def the_catalogue(stage: Stage) -> Catalogue:
             'smart_mode = "quality"',
             "[router.organisations.thorough]",
             'learn_from = "all"',
+            "[router.aliases.digest]",
+            'task = "summarising"',
             "[router.organisations.curious]",
             "explore = 0.05",
         ]
@@ -113,6 +117,68 @@ def test_what_one_organisation_taught_is_not_known_to_another(house: House) -> N
     assert candidates(teacher)[0]["model"] == "beta"
     assert candidates(other)[0]["model"] == "alpha"
     assert all("outcomes" not in c for c in candidates(other))
+
+
+def test_the_plan_the_receipt_and_the_lengths_know_what_kind_of_work_it_is(house: House) -> None:
+    caller = house.caller(org="workers")
+
+    def planned(words: str, model: str = "smart", **headers: str) -> tuple[str, str, str]:
+        body = {"model": model, "messages": [{"role": "user", "content": words}]}
+        data = json.dumps(body).encode()
+        made = caller.door.send(Asked("/v1/chat/completions", data), x_passerelle_plan="1", **headers).json
+        choice = made["plan"]["choice"]
+        return choice.get("task", ""), choice["task_from"], made["words"]
+
+    maths = "A baker has 120 rolls and sells 45 each hour. How many are left after 2 hours?"
+    task, said, words = planned(maths)
+    assert (task, said) == ("maths", "words")
+    assert "the task is `maths`, told from its words (" in words
+    assert planned(maths, x_passerelle_tags="role:Translator")[:2] == ("translation", "role")
+    assert planned(maths, "digest", x_passerelle_tags="role:translator")[:2] == ("summarising", "route")
+    task, said, words = planned(maths, "digest", x_passerelle_task="till")
+    assert (task, said) == ("till", "tag")
+    assert "the task is `till`, by its tag" in words
+    task, said, words = planned("How do I improve my garden soil?")
+    assert (task, said) == ("", "words")
+    assert "what kind of work it is is unknown" in words
+
+    body = {"model": "smart", "messages": [{"role": "user", "content": maths}]}
+    answer = post(caller, "/v1/chat/completions", body)
+    kept = house.receipt(caller, answer)["plan"]["choice"]
+    assert kept["task"] == "maths"
+    assert 0.45 <= kept["task_sure"] <= 1
+    assert judge(caller, answer, thumbs="up").json["task"] is None, "a guess is learned from by nobody"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_form_of_an_answer_is_looked_at_after_it_was_given_and_nothing_of_it_is_kept(
+    house: House, stream: bool
+) -> None:
+    caller = house.caller(org=f"formal {stream}")
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    body = {
+        "model": "smart",
+        "stream": stream,
+        "messages": [{"role": "user", "content": "Where is the bridge?"}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "place", "schema": schema}},
+    }
+    answer = post(caller, "/v1/chat/completions", body)
+    assert answer.status == 200, answer.body
+    look = "select source, actor, score_ppm, weight_ppm from feedback where receipt_id = ?"
+    until(lambda: house.rows(look, answer.receipt), "what it told is kept")
+    assert house.rows(look, answer.receipt) == [("schema", "gateway", 0, 200_000)]
+    assert not house.rows("select * from content where receipt_id = ?", answer.receipt)
+
+
+def test_a_turn_asked_again_is_noticed(house: House) -> None:
+    caller = house.caller(org="askers")
+    talk = [("user", "Hello."), ("assistant", "Yes?"), ("user", "How long is the bridge over the river?")]
+    body = {"model": "smart", "messages": [{"role": r, "content": t} for r, t in talk]}
+    first, again = (post(caller, "/v1/chat/completions", body) for _ in range(2))
+    look = "select receipt_id, score_ppm, weight_ppm from feedback where org_id = ? and source = 'retried'"
+    until(lambda: house.rows(look, caller.tenant.org_id), "it is kept")
+    assert house.rows(look, caller.tenant.org_id) == [(first.receipt, 0, 200_000)]
+    assert again.status == 200
 
 
 @pytest.mark.parametrize(
@@ -294,6 +360,7 @@ def test_workers_agree_and_when_all_are_killed_nothing_is_forgotten(stage: Stage
         while told < 30:
             answer = send(caller)
             kept = judge(caller, answer, score={"alpha": 0.1, "beta": 0.9, "gamma": 0.5}[place(answer)])
+            assert kept.status == 201, kept.body
             told += kept.json["learns"]
 
         def agreed() -> str:
@@ -304,7 +371,26 @@ def test_workers_agree_and_when_all_are_killed_nothing_is_forgotten(stage: Stage
             return states.pop() if len(states) == 1 and known else ""
 
         before = until(agreed, "both workers know all of it")
+        talk = [("user", "Hello."), ("assistant", "Yes?"), ("user", "How long is the bridge?")]
+        body = {"model": "smart", "messages": [{"role": r, "content": t} for r, t in talk]}
+        had = post(caller, "/v1/chat/completions", body)
+        body["messages"] += [{"role": "assistant", "content": "Long."}, {"role": "user", "content": "Say."}]
+        house.booked(caller)
         house.gateway.kill()
         house.gateway.start()
         caller = caller._replace(door=house.at(caller))
         assert until(agreed, "both know it again") == before
+
+        def remembered() -> bool:
+            """Where the conversation was and how long answers are, told from receipts by both workers."""
+            plans = [
+                caller.door.send(
+                    Asked("/v1/chat/completions", json.dumps(body).encode()), x_passerelle_plan="1"
+                ).json["plan"]
+                for _ in range(10)
+            ]
+            stays = {plan["choice"].get("stay") for plan in plans}
+            lengths = {plan["candidates"][0]["output_tokens"] for plan in plans}
+            return stays == {had.headers["x-passerelle-deployment"]} and max(lengths) < PRIOR_TOKENS // 2
+
+        until(remembered, "what settled before is known again")

@@ -13,6 +13,7 @@ from passerelle.core.request import Dialect, Request
 from passerelle.gateway.road import read
 from passerelle.gateway.sighting import Seen, see
 from passerelle.gateway.trip import Ask, Wishes
+from passerelle.router.task import Work
 
 FOUR: tuple[Dialect, ...] = ("openai_chat", "openai_responses", "anthropic", "gemini")
 TOOL = {"type": "object", "properties": {}}
@@ -114,6 +115,9 @@ def test_what_is_said_of_the_task_is_taken_from_the_header_before_a_tag() -> Non
     assert seen("openai_chat", ask, wishes=Wishes(task="code", tags=("task:maths",))).sight.task == "code"
     assert seen("openai_chat", ask, wishes=Wishes(tags=("app:x", "task:maths"))).sight.task == "maths"
     assert seen("openai_chat", ask, wishes=Wishes(tags=("task:",))).sight.task is None
+    role = seen("openai_chat", ask, wishes=Wishes(tags=("role:Reviewer",)))
+    assert (role.sight.task, role.told) == ("code", Work("code", "role"))
+    assert seen("openai_chat", ask, wishes=Wishes(tags=("role:king",))).told is None
 
 
 @pytest.mark.parametrize("caller", FOUR)

@@ -1,14 +1,16 @@
 """Planning: nothing added, nothing lost, the rule of each mode as it is written."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests import worlds
 
 from passerelle.core.model import Deployment
-from passerelle.core.plan import Mode, Rejection
-from passerelle.router.plan import Scene, in_words, plan
+from passerelle.core.plan import Choice, Mode, Rejection
+from passerelle.router.plan import Scene, Thought, in_words, plan
 from passerelle.router.standing import Standing
+from passerelle.router.utility import NO_PRICES
 
 MODES: tuple[Mode, ...] = ("named", "quality", "balanced", "cost", "fast")
 
@@ -100,6 +102,27 @@ def test_words_name_the_choice_and_the_rules_that_excluded() -> None:
     assert "`p/near`" in words
     assert "policy.personal.regions" in words
     assert "5 eligible, 1 excluded" in words
+
+
+@pytest.mark.parametrize(
+    ("choice", "words", "told"),
+    [
+        (Choice("prior", task="x", task_from="tag"), "the task is `x`, by its tag", "x"),
+        (Choice("prior", task="x", task_from="route"), "the task is `x`, by the name asked for", "x"),
+        (Choice("prior", task="x", task_from="role"), "the task is `x`, by the agent's role", "x"),
+        (Choice("prior", task="x", task_from="images"), "the task is `x`, as it holds pictures", None),
+        (Choice("prior", task="x", task_from="tools"), "the task is `x`, as it offers tools", None),
+        (Choice("prior", task="x", task_from="words", task_sure=0.8), "told from its words (80% sure)", None),
+        (Choice("prior", task_from="words", task_sure=0.3), "what kind of work it is is unknown", None),
+        (Choice("prior", task="x"), "the task is `x`;", "x"),
+    ],
+)
+def test_words_say_what_kind_of_work_it_is_and_how_that_is_known(
+    choice: Choice, words: str, told: str | None
+) -> None:
+    made = plan(_pool(), scene("balanced", thought=Thought(choice, {}, {}, NO_PRICES)))
+    assert words in in_words(made)
+    assert choice.told_task == told
 
 
 def test_a_plan_and_its_words_say_why_a_place_is_put_last() -> None:

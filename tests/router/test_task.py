@@ -1,23 +1,24 @@
 """Who says what a request is, and the classifier that is shipped."""
 
-import zlib
-
 import numpy as np
 import pytest
 
 from passerelle.catalog.language import task_weights
+from passerelle.gateway.learning.kinds import classifier as shipped
+from passerelle.router.classify import Classifier
 from passerelle.router.embed import BUCKETS
 from passerelle.router.quality.base import Sight
-from passerelle.router.task import TASKS, Classifier, kind_of
+from passerelle.router.quality.view import pack
+from passerelle.router.task import SURE, TASKS, Work, looked_at, told
 
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    saved = task_weights()
-    raw = np.frombuffer(zlib.decompress(saved.weights), np.int8).reshape(saved.buckets, -1)
-    return Classifier(
-        saved.names, raw.astype(np.float32) * np.float32(saved.step), np.array(saved.bias, np.float32)
-    )
+    return shipped()
+
+
+def seen(words: str, **more: int) -> Sight:
+    return Sight(words, features=pack(Sight(words), None), **more)
 
 
 def test_the_weights_shipped_say_where_they_come_from_and_how_good_they_are() -> None:
@@ -28,18 +29,19 @@ def test_the_weights_shipped_say_where_they_come_from_and_how_good_they_are() ->
     assert saved.accuracy["outcome data held out"] > 0.9
 
 
-def test_a_tag_comes_before_the_route_before_the_role_before_the_words() -> None:
-    sight = Sight("Translate this into French: good morning", task="mail")
-    assert kind_of(sight, route="support", role="coder").task == "mail"
-    untagged = Sight(sight.words)
-    assert kind_of(untagged, route="support", role="coder").said == "route"
-    assert kind_of(untagged, role="Coder").task == "code"
-    assert kind_of(untagged, role="nobody knows").said == "words"
+def test_a_tag_comes_before_the_route_before_the_role() -> None:
+    assert told("mail", "support", "coder") == Work("mail", "tag")
+    assert told(None, "support", "coder") == Work("support", "route")
+    assert told(None, None, "Coder") == Work("code", "role")
+    assert told(None, None, "nobody knows") is None
+    assert told(None, None, None) is None
 
 
-def test_pictures_and_tools_speak_before_words() -> None:
-    assert kind_of(Sight("what is it?", images=1, tools=3)).task == "vision"
-    assert kind_of(Sight("do it", tools=3)).task == "tool use"
+def test_pictures_speak_before_tools_and_tools_before_words(classifier: Classifier) -> None:
+    code = "Write a Python function that reverses a linked list, with tests."
+    assert looked_at(seen(code, images=1, tools=3), classifier.guess) == Work("vision", "images")
+    assert looked_at(seen(code, tools=3), classifier.guess) == Work("tool use", "tools")
+    assert looked_at(seen(code), classifier.guess).task == "code"
 
 
 @pytest.mark.parametrize(
@@ -58,13 +60,17 @@ def test_pictures_and_tools_speak_before_words() -> None:
     ],
 )
 def test_plain_requests_are_told_from_their_words(classifier: Classifier, words: str, task: str) -> None:
-    assert kind_of(Sight(words), classifier).task == task
+    found = looked_at(seen(words), classifier.guess)
+    assert (found.task, found.said) == (task, "words")
+    assert SURE <= found.sureness <= 1
+    assert classifier.names[int(classifier.probabilities(words).argmax())] == task
 
 
-def test_what_is_unsure_is_chat() -> None:
+def test_what_is_unsure_is_unknown() -> None:
     even = Classifier(TASKS, np.zeros((BUCKETS, len(TASKS)), np.float32), np.zeros(len(TASKS), np.float32))
-    assert kind_of(Sight("hm"), even).task == "chat"
-    assert kind_of(Sight("hm")).sureness == 0.0
+    assert looked_at(seen("hm"), even.guess) == Work(None, "words", pytest.approx(1 / 9, abs=1e-3))
+    assert looked_at(seen("hm"), None) == Work(None, "words", 0.0)
+    assert looked_at(Sight("Translate this."), even.guess).task is None, "nothing was packed of it"
 
 
 def test_weights_of_another_shape_are_refused() -> None:

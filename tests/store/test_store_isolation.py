@@ -43,6 +43,7 @@ QUERIES: dict[str, Callable[[Store, Tenant, dict[str, str]], Any]] = {
         *s.receipts.list(a.org_id, before="rcp_~"),
     ],
     "receipts.bodies": lambda s, a, b: [*s.receipts.bodies(a.org_id, since_ns=0, until_ns=2**62)],
+    "receipts.newest": lambda s, a, b: [*s.receipts.newest(a.org_id, since_ns=0, until_ns=2**62)],
     "usage.report": lambda s, a, b: s.usage.report(
         a.org_id, by=("workspace", "project", "key", "provider", "deployment", "model", "day")
     ),

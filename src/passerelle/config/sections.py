@@ -99,6 +99,7 @@ class SmartSettings(Section):
     models: tuple[Text, ...] = ()
     default_model: Name | None = None
     affinity: Affinity | None = None
+    task: Text | None = None
 
 
 class OrganisationSettings(Section):

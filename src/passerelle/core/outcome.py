@@ -1,5 +1,7 @@
 """How well a model did on one request, as somebody or something judged it: what the router learns from."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -13,6 +15,21 @@ Origin = Literal["learned", "trained", "rolled_back"]
 
 WHOLE_PPM = 1_000_000
 """Scores and weights are kept in millionths: whole numbers are the same in every database."""
+GATEWAY = "gateway"
+"""Who says what the gateway itself has seen: no key has this id."""
+WEIGHTS: Mapping[str, float] = MappingProxyType(
+    {
+        "score": 1.0,  # somebody, or a program of theirs, read the answer and says how good it is
+        "thumbs": 1.0,
+        "edit_distance": 1.0,
+        "accepted": 1.0,
+        "compared": 1.0,
+        "retried": 0.5,  # who asks again may have been curious, not dissatisfied
+        "form": 0.2,  # the gateway saw that an answer has, or has not, its form: nothing of what it says
+        "seen asked again": 0.2,  # the gateway saw it: why, nobody says
+    }
+)
+"""What an outcome counts, by what is said: so many of one weigh as much as one of 1."""
 
 
 class Judged(msgspec.Struct, frozen=True, gc=False):
@@ -24,7 +41,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
     model: str
     """By the catalog's name."""
     source: str
-    """A `Source`, or `verdict`."""
+    """A `Source`, `verdict`, or `retried`, which the gateway alone says so."""
     score_ppm: int
     """0 to `WHOLE_PPM`."""
     weight_ppm: int = WHOLE_PPM
@@ -43,11 +60,25 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     number: int
     actor: str
-    """The key that said it."""
+    """The key that said it, or `GATEWAY`."""
     at_ns: int
     judged: Judged
     verdict_id: str = ""
     """The verdict it is half of: the other half has the next number, or the one before."""
+
+
+SEEN_SHARE = 4
+"""Of what the gateway has seen, a learning anew takes so many times fewer outcomes than of what was told: it
+sees more in a day than people say in a month."""
+
+
+def window(rows: Sequence[Outcome], most: int) -> list[Outcome]:
+    """Of outcomes in their order, what a learning anew takes: the last `most` that were told, and the last of
+    those that the gateway has seen.
+    """
+    told = [one for one in rows if one.actor != GATEWAY][-most:]
+    seen = [one for one in rows if one.actor == GATEWAY][-(most // SEEN_SHARE) :]
+    return sorted((*told, *seen), key=lambda one: one.number)
 
 
 class Verdict(msgspec.Struct, frozen=True):

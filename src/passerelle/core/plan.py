@@ -23,6 +23,13 @@ LearnFrom = Literal["smart", "all"]
 that named their model."""
 
 
+TaskFrom = Literal["tag", "route", "role", "images", "tools", "words"]
+"""How it is known what kind of work a request is: somebody says so, with it (`tag`), by the name it asks for
+(`route`) or by the agent it comes from (`role`); it holds pictures, or offers tools; or its words tell."""
+TOLD: tuple[TaskFrom, ...] = ("tag", "route", "role")
+"""What somebody says."""
+
+
 class Onward(msgspec.Struct, frozen=True, gc=False):
     """What may follow a failure that would otherwise be told at once."""
 
@@ -84,7 +91,11 @@ class Choice(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     known: bool = False
     """The request is like what was learned from. False: the default, or the prior's order, decided."""
     task: str | None = None
-    """What somebody said the work is (`x-passerelle-task`)."""
+    """What kind of work it is; None: unknown."""
+    task_from: TaskFrom | None = None
+    """How that is known. None, in receipts from before it was kept: somebody said so."""
+    task_sure: float | None = None
+    """How sure the words are of it, or of what they would say where it stays unknown."""
     features: bytes | None = None
     """The request as the router sees it, packed, without a word of it: enough to predict again."""
     default: str | None = None
@@ -113,6 +124,11 @@ class Choice(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """This one does."""
     draw: float | None = None
     """The request's own number in [0, 1), where it had a part in it."""
+
+    @property
+    def told_task(self) -> str | None:
+        """What somebody said the work is: alone of this is something learned."""
+        return self.task if self.task_from in (None, *TOLD) else None
 
 
 class Plan(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

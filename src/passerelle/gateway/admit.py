@@ -54,6 +54,8 @@ class Admission(msgspec.Struct, eq=False):
     """The model taken first where nothing is known of a request whose model is to be chosen."""
     affinity: Affinity = "none"
     """Whether its conversation stays where it is."""
+    task: str | None = None
+    """What the name asked for says the work is."""
     plan: Plan | None = None
     """The plan, where it leaves nothing to choose: kept with the answer it rests on."""
 
@@ -146,6 +148,7 @@ def _admit(
         onward,
         default_of(rules, principal, smart),
         affinity_of(rules, principal, smart, wishes.affinity),
+        smart.task,
     )
 
 

@@ -11,7 +11,7 @@ The order itself is made from these by `router.rank`, and is made from nothing e
 lengths of answers, how well caches keep, and where the conversation is now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -26,7 +26,9 @@ from passerelle.gateway.admit import Admission
 from passerelle.gateway.charts import fingerprint
 from passerelle.gateway.generation import Generation
 from passerelle.gateway.judgement import Judgement
+from passerelle.gateway.learning.signals import Answered, Gathered
 from passerelle.gateway.pacing import Pacer
+from passerelle.gateway.recall import STAYS_S, Recalled, Stayed
 from passerelle.gateway.sighting import Seen, see
 from passerelle.gateway.smart import RouterRules, explored_by
 from passerelle.gateway.trip import Ask
@@ -60,6 +62,10 @@ class Chooser:
         self._whereabouts = Whereabouts(vitals.charts)
         self._usual: dict[str, float] = {}
         """What a usual request of an organisation costs at the best place for it, in nanos."""
+        self._stays: Mapping[tuple[str, str], Stayed] = {}
+        """Where conversations were before the start."""
+        self._digest: Callable[[int], str] | None = None
+        """Of a conversation's name, as receipts have it."""
         self._places: tuple[Generation, Mapping[int, Deployment]] | None = None
 
     def think(
@@ -67,13 +73,14 @@ class Chooser:
     ) -> "Deliberation":
         """All that the plan of this request rests on."""
         org, rules, principal = ask.principal.org_id, generation.router, ask.principal
-        seen, request = see(ask, envelope)
+        seen, request = see(ask, envelope, admission.task)
         sight, judgement = seen.sight, self.judgement
-        found = self._found(seen, generation)
+        found = self._found(org, seen, generation)
         stay = found.place if found is not None and found.goes_on else None
         priors = {d.model.id: d.model.quality for d in admission.deployments}
         features = judgement.pack(org, sight)
         packed = sight if features is None else msgspec.structs.replace(sight, features=features)
+        work = seen.told or judgement.work(packed)
         estimates = judgement.estimates(org, packed, priors)
         turns = turns_ahead(seen.turn, tools=bool(sight.tools), conversation=admission.affinity != "none")
         if rules.pacing:
@@ -86,7 +93,9 @@ class Chooser:
         choice = Choice(
             router_version=judgement.version(org),
             known=any(estimate.known for estimate in estimates.values()),
-            task=sight.task,
+            task=work.task,
+            task_from=work.said,
+            task_sure=work.sureness if work.said == "words" else None,
             features=features,
             default=admission.default,
             affinity=admission.affinity,
@@ -100,26 +109,38 @@ class Chooser:
             explore=explored_by(rules, principal) if judgement.learns(org) else 0.0,
         )
         warm = _warm(found, seen, admission.affinity)
-        figures = self._figures(envelope, seen, admission, warm, turns)
+        figures = self._figures(envelope, seen, work.task or "", admission, warm, turns)
         return Deliberation(
-            self,
-            Thought(
+            judgement,
+            ask,
+            generation,
+            envelope.features,
+            seen,
+            features,
+            chooser=self,
+            thought=Thought(
                 choice, estimates, figures, prices, self._cascade(ask, envelope, admission, request, rules)
             ),
-            seen,
-            generation,
-            envelope.answers,
-            warm,
-            _best_nanos(admission.deployments, estimates, figures),
-            request,
+            answers=envelope.answers,
+            warm=warm,
+            best_nanos=_best_nanos(admission.deployments, estimates, figures),
+            request=request,
         )
 
-    def noted(self, ask: Ask, envelope: Envelope) -> tuple[str | None, bytes | None]:
-        """What is kept of a request that named its model, to learn from what is said of its answer."""
-        seen, _ = see(ask, envelope)
-        return seen.sight.task, self.judgement.pack(ask.principal.org_id, seen.sight)
+    def recall(self, recalled: Recalled, digest: Callable[[int], str]) -> None:
+        """Go on from what settled before the start; what little was seen meanwhile is among it, or given up
+        for it.
+        """
+        self.lengths, self.caches = recalled.lengths, recalled.caches
+        self._stays, self._digest = recalled.stays, digest
 
-    def _found(self, seen: Seen, generation: Generation) -> "_Found | None":
+    def noted(self, ask: Ask, envelope: Envelope, generation: Generation) -> "Noted":
+        """A request that named its model, to learn from what is said of its answer."""
+        seen, _ = see(ask, envelope)
+        packed = self.judgement.pack(ask.principal.org_id, seen.sight)
+        return Noted(self.judgement, ask, generation, envelope.features, seen, packed)
+
+    def _found(self, org: str, seen: Seen, generation: Generation) -> "_Found | None":
         """Where the conversation is."""
         for name in (seen.opened, seen.called):
             turn = None if name is None else self._whereabouts.find(name)
@@ -129,7 +150,22 @@ class Chooser:
                 # Who asks the same first question again begins anew, though the place may have its prompt.
                 goes_on = seen.turn > 1 or name is seen.called
                 return _Found(place, turn, warm, goes_on)
-        return None
+        return self._was(org, seen, generation) if self._stays else None
+
+    def _was(self, org: str, seen: Seen, generation: Generation) -> "_Found | None":
+        """Where it was before the start: what the receipts of its last turn say."""
+        name = seen.opened if seen.called is None else seen.called
+        if name is None or self._digest is None:
+            return None
+        stayed = self._stays.get((org, self._digest(name)))
+        place = None if stayed is None else generation.catalog.by_id.get(stayed.place)
+        if stayed is None or place is None:
+            return None
+        age_s = (self._clock.unix_ns() - stayed.ended_ns) / 1e9
+        if age_s > STAYS_S:
+            return None
+        turn = Turn(fingerprint(place.id), self._clock.monotonic_s() - age_s, stayed.tokens)
+        return _Found(place, turn, age_s < CACHE_S, seen.turn > 1 or seen.called is not None)
 
     def _cascade(
         self,
@@ -155,13 +191,14 @@ class Chooser:
         self,
         envelope: Envelope,
         seen: Seen,
+        task: str,
         admission: Admission,
         warm: tuple[str, float] | None,
         turns: int,
     ) -> dict[str, Figure]:
         figures: dict[str, Figure] = {}
         lengths: dict[str, int] = {}
-        tokens, task, commitments = seen.sight.input_tokens, seen.sight.task or "", self.pacer.commitments
+        tokens, commitments = seen.sight.input_tokens, self.pacer.commitments
         for deployment in admission.deployments:
             place, model, price = deployment.id, deployment.model.id, deployment.effective_price
             answer = lengths.get(model)
@@ -216,7 +253,7 @@ class Chooser:
             learn(receipt, deliberation.generation.catalog, self)
         if usage.source == "provider":
             output = usage.total_output_tokens // deliberation.answers
-            self.lengths.add(place.model.id, seen.sight.task or "", output)
+            self.lengths.add(place.model.id, deliberation.thought.choice.task or "", output)
             warm = deliberation.warm
             had = warm[1] * usage.total_input_tokens if warm is not None and warm[0] == place.id else 0
             self.caches.add(
@@ -255,13 +292,42 @@ class _Found(msgspec.Struct, frozen=True, gc=False):
     """This request is its next turn."""
 
 
-class Deliberation(msgspec.Struct):
+class Noted(msgspec.Struct):
+    """A request that something may be learned from, until it settles."""
+
+    judgement: Judgement
+    ask: Ask
+    generation: Generation
+    features: frozenset[str]
+    """Of the envelope."""
+    seen: Seen
+    packed: bytes | None
+    """The request as the router sees it."""
+    answer: list[bytes] | None = None
+    """The answer's pieces, where its form is to be looked at."""
+
+    def follow(self, content: list[bytes] | None) -> list[bytes] | None:
+        """Where the pieces of the answer are to be gathered, which is `content` where they are anyway; None:
+        nowhere.
+        """
+        if not self.judgement.looks(self.ask.principal.org_id, self.features):
+            return content
+        self.answer = Gathered() if content is None else content
+        return self.answer
+
+    def settled(self, receipt: Receipt) -> None:
+        """The request is over."""
+        if receipt.outcome == "answered" and receipt.attempts:
+            self.judgement.answered(
+                Answered(self.ask, receipt, self.generation.catalog, self.seen, self.answer)
+            )
+
+
+class Deliberation(Noted, kw_only=True):
     """What a plan was made from, kept until the request settles."""
 
     chooser: Chooser
     thought: Thought
-    seen: Seen
-    generation: Generation
     answers: int
     warm: tuple[str, float] | None
     """The place whose cache should have the conversation, and the share of this prompt that it has seen."""
@@ -278,10 +344,23 @@ class Deliberation(msgspec.Struct):
         first = self.generation.catalog.by_id[plan.candidates[0].deployment]
         return None if ask.dialect in (first.dialect, *first.also) else request
 
+    def recorded(self, plan: Plan) -> Plan:
+        """The plan as the receipt keeps it: with the request packed, if that could not be done when it came.
+        The first choices after a start are made while the vectors of words are still being read.
+        """
+        choice = plan.choice
+        if choice is None or choice.features is not None:
+            return plan
+        packed = self.judgement.pack(self.ask.principal.org_id, self.seen.sight)
+        if packed is None:
+            return plan
+        return msgspec.structs.replace(plan, choice=msgspec.structs.replace(choice, features=packed))
+
     def settled(self, receipt: Receipt) -> None:
         """The request is over."""
         if receipt.outcome == "answered" and receipt.attempts:
             self.chooser.settled(self, receipt)
+        super().settled(receipt)
 
 
 def _warm(found: "_Found | None", seen: Seen, affinity: str) -> tuple[str, float] | None:

@@ -1,9 +1,13 @@
 """Who predicts quality: what is learned of an organisation's requests, or the catalog where nothing is."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from passerelle.router.quality.base import Estimate, Sight
+from passerelle.router.task import Work, looked_at
+
+if TYPE_CHECKING:
+    from passerelle.gateway.learning.signals import Answered
 
 PRIOR_WIDTH = 0.15
 """The catalog's figures are coarse tiers: two models of one may well be so far apart on one tenant's work."""
@@ -25,8 +29,17 @@ class Judgement(Protocol):
     def pack(self, org_id: str, sight: Sight) -> bytes | None:
         """What a receipt keeps of the request, to predict and to learn from it later; None: nothing."""
 
+    def work(self, sight: Sight) -> Work:
+        """What kind of work a packed request is of which nobody says it."""
+
     def learns(self, org_id: str) -> bool:
         """Whether it would learn from an outcome: where nothing is, nothing is tried out either."""
+
+    def looks(self, org_id: str, features: frozenset[str]) -> bool:
+        """Whether the form of the answer to a request of these features is to be looked at."""
+
+    def answered(self, case: "Answered") -> None:
+        """A request was answered and settled: what can be told of it without anybody?"""
 
     async def tend(self) -> None:
         """Take up what became known: called once a second, and returns at once."""
@@ -58,9 +71,20 @@ class ByPrior:
         """Nothing can be learned from it without its features."""
         return None
 
+    def work(self, sight: Sight) -> Work:
+        """What can be told without its words."""
+        return looked_at(sight, None)
+
     def learns(self, org_id: str) -> bool:
         """There is nobody to learn."""
         return False
+
+    def looks(self, org_id: str, features: frozenset[str]) -> bool:
+        """Nobody would learn from it."""
+        return False
+
+    def answered(self, case: "Answered") -> None:
+        """Likewise."""
 
     async def tend(self) -> None:
         """Nothing becomes known."""

@@ -11,6 +11,7 @@ The road speaks no HTTP and no SQL. It is given an `Ask` and gives a `Delivery`,
 
 import asyncio
 import functools
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -38,13 +39,14 @@ from passerelle.gateway.smart import keeps_named
 from passerelle.gateway.trip import Ask, Delivery, Trip, way_of
 from passerelle.gateway.vitals import Vitals
 from passerelle.router.plan import in_words
-from passerelle.store import Store
+from passerelle.store import Store, StoreUnavailable
 
 if TYPE_CHECKING:
     from passerelle.gateway.choosing import Chooser, Deliberation
     from passerelle.gateway.judgement import Judgement
 
 _LONGEST_VALUE = 1024
+log = logging.getLogger("passerelle.road")
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -87,6 +89,7 @@ class Road:
         self._attacher = attacher
         self._judging = judging
         self._choosing: Chooser | None = None
+        self._recalling: asyncio.Task[None] | None = None
 
     @property
     def in_flight(self) -> int:
@@ -126,14 +129,18 @@ class Road:
         trip.way = way_of(ask, generation)
         if deliberation is not None:
             trip.deliberation, trip.request = deliberation, deliberation.taken(ask, made)
+            trip.noted = deliberation
             if made.cascade is not None and made.cascade.first is not None:
                 trip.cascades, trip.way = True, "verified"
         elif keeps_named(generation.router, ask.principal) and envelope.operation == "chat":
-            trip.sight = self._chooser().noted(ask, envelope)
+            trip.noted = noted = self._chooser().noted(ask, envelope, generation)
+            trip.sight = noted.seen.sight.task, noted.packed
         if ask.wishes.continues or ask.principal.rights.continues:
             trip.continues = going_on.wanted(ask) and going_on.possible(trip)
         if ask.principal.rights.content == "full":
             trip.answer = []
+        if trip.noted is not None:
+            trip.answer = trip.noted.follow(trip.answer)
         try:
             trip.ticket = self._limits.enter(
                 ask.principal, generation, input_tokens(envelope), ask.wishes.priority
@@ -200,9 +207,29 @@ class Road:
             self._choosing = Chooser(self._clock, judgement, self.vitals, Pacer(self._store, self._clock))
         return self._choosing
 
+    async def _recall(self, choosing: "Chooser") -> None:
+        """What settled before this start, read beside the first choices."""
+        from passerelle.gateway.recall import recall
+
+        catalog, orgs = self.generations.current.catalog, self._store.identity.organisations()
+        try:
+            found = await asyncio.to_thread(
+                recall,
+                self._store,
+                [org.id for org in orgs],
+                catalog.by_id,
+                now_ns=self._clock.unix_ns(),
+            )
+        except StoreUnavailable as error:
+            log.warning("what settled before cannot be read; lengths and caches begin anew: %s", error)
+            return
+        choosing.recall(found, self._settler.conversation)
+
     async def tend(self) -> None:
         """Look after what choices rest on: once a second; most of the time there is nothing to do."""
         if self._choosing is not None:
+            if self._recalling is None:
+                self._recalling = asyncio.create_task(self._recall(self._choosing))
             await self._choosing.judgement.tend()
             await self._choosing.pacer.look(self.generations.current.router.commitments)
             await self._keep_verdicts(self._choosing)
@@ -221,6 +248,9 @@ class Road:
 
     async def aclose(self) -> None:
         """Let go of what choices rest on."""
+        if self._recalling is not None:
+            self._recalling.cancel()
+            await asyncio.gather(self._recalling, return_exceptions=True)
         if self._choosing is not None:
             await self._keep_verdicts(self._choosing)
             await self._choosing.judgement.aclose()

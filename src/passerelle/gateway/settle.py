@@ -53,8 +53,8 @@ class Settler:
             return None
         trip.settled = True
         receipt = self._receipt(trip, outcome, problem)
-        if trip.deliberation is not None:
-            trip.deliberation.settled(receipt)
+        if trip.noted is not None:
+            trip.noted.settled(receipt)
         if trip.turn is not None and outcome == "answered":
             turn = replace(trip.turn, provider=receipt.attempts[-1].provider)
             settlement = Settlement(receipt, settled(trip), _content(trip), turn)
@@ -74,8 +74,8 @@ class Settler:
         """What a trip leaves behind, for one that is booked together with its result: see `tell`."""
         trip.settled = True
         receipt = self._receipt(trip, outcome, problem)
-        if trip.deliberation is not None:
-            trip.deliberation.settled(receipt)
+        if trip.noted is not None:
+            trip.noted.settled(receipt)
         return Settlement(receipt, settled(trip), _content(trip))
 
     def tell(self, receipt: Receipt) -> None:
@@ -99,7 +99,7 @@ class Settler:
             operation=envelope.operation,
             stream=envelope.stream,
             outcome=outcome,
-            plan=trip.plan,
+            plan=trip.plan if trip.deliberation is None else trip.deliberation.recorded(trip.plan),
             attempts=tuple(attempts),
             usage=usage,
             cost_nanos=attempts[0].cost_nanos if len(attempts) == 1 else sum(a.cost_nanos for a in attempts),
@@ -132,9 +132,13 @@ class Settler:
             ),
         )
 
+    def conversation(self, name: int) -> str:
+        """What a receipt has of a conversation's name."""
+        return self._mac.digest(name.to_bytes(8)).hex()[:16]
+
     def _conversation(self, seen: "Seen") -> str | None:
         name = seen.opened if seen.called is None else seen.called
-        return None if name is None else self._mac.digest(name.to_bytes(8)).hex()[:16]
+        return None if name is None else self.conversation(name)
 
 
 @lru_cache(maxsize=1024)
@@ -149,7 +153,7 @@ def _sent(ask: Ask) -> bytes:
 
 def _content(trip: Trip) -> dict[str, str] | None:
     """Prompt and answer, only where the tenant stores content, each bounded."""
-    if trip.answer is None:
+    if trip.answer is None or trip.ask.principal.rights.content != "full":
         return None
     return {
         "request": (trip.ask.original or trip.ask.body)[:_CONTENT_BOUND].decode("utf-8", "replace"),

@@ -11,8 +11,9 @@ from passerelle.gateway.estimate import input_tokens
 from passerelle.gateway.trip import Ask
 from passerelle.gateway.whereabouts import conversation
 from passerelle.router.quality.base import Sight, cut
+from passerelle.router.task import Work, told
 
-_TASK = "task:"
+_TASK, _ROLE = "task:", "role:"
 _NOT_SAID = "x-anthropic-billing-header:"
 """Claude Code's first system block, which differs from request to request and is not part of the prompt that
 is cached (anthropics/claude-code, issues on `cch=`; seen 2026-11-22)."""
@@ -22,6 +23,8 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     """What is seen of one request."""
 
     sight: Sight
+    told: Work | None = None
+    """What somebody says it is."""
     turn: int = 1
     """Which of its conversation: answers of the model so far, and one."""
     opened: int | None = None
@@ -32,14 +35,13 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     """The dialects whose sealed reasoning it carries."""
 
 
-def see(ask: Ask, envelope: Envelope) -> tuple[Seen, Request | None]:
+def see(ask: Ask, envelope: Envelope, route: str | None = None) -> tuple[Seen, Request | None]:
     """Reads the whole request once. Gives it decoded, too, for a translation; None where it cannot be: a
-    provider of its own dialect may still know better.
+    provider of its own dialect may still know better. `route`: the task that the name asked for stands for.
     """
     wishes = ask.wishes
-    task = wishes.task or next(
-        (tag[len(_TASK) :] for tag in wishes.tags if tag.startswith(_TASK) and len(tag) > len(_TASK)), None
-    )
+    work = told(wishes.task or _tagged(wishes.tags, _TASK), route, _tagged(wishes.tags, _ROLE))
+    task = None if work is None else work.task
     tokens, schema = input_tokens(envelope), "json_schema" in envelope.features
     session = wishes.session or (ask.keeping.conversation_id if ask.keeping is not None else None)
     org = ask.principal.org_id
@@ -48,7 +50,7 @@ def see(ask: Ask, envelope: Envelope) -> tuple[Seen, Request | None]:
         request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
     except (ProblemError, RecursionError):
         sight = Sight(words="", task=task, images=envelope.images, schema=schema, input_tokens=tokens)
-        return Seen(sight, called=called), None
+        return Seen(sight, work, called=called), None
     system: list[str] = []
     first = last = ""
     turns, turn = 0, 1
@@ -90,4 +92,9 @@ def see(ask: Ask, envelope: Envelope) -> tuple[Seen, Request | None]:
         schema=schema,
         input_tokens=tokens,
     )
-    return Seen(sight, turn, opened, called, frozenset(sealed)), request
+    return Seen(sight, work, turn, opened, called, frozenset(sealed)), request
+
+
+def _tagged(tags: tuple[str, ...], name: str) -> str | None:
+    """What the first tag of that name says."""
+    return next((tag[len(name) :] for tag in tags if tag.startswith(name) and tag != name), None)

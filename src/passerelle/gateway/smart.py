@@ -27,6 +27,8 @@ class Smart(msgspec.Struct, frozen=True):
     """Names and patterns; empty: all."""
     default_model: str | None = None
     affinity: Affinity | None = None
+    task: str | None = None
+    """What kind of work it is for."""
 
 
 PLAIN = Smart()

@@ -128,7 +128,7 @@ class Trip(msgspec.Struct):
     sight: tuple[str | None, bytes | None] = (None, None)
     """Of a named model, where such requests are learned from: the task, and the request packed."""
     answer: list[bytes] | None = None
-    """The answer's bytes, gathered only when the tenant stores content."""
+    """The answer's bytes, gathered when the tenant stores content, or when its form is to be looked at."""
     turn: Turn | None = None
     """What is kept once it is settled as answered."""
     booked: "asyncio.Future[None] | None" = None
@@ -152,6 +152,8 @@ class Trip(msgspec.Struct):
     """What became of that."""
     ticket: Ticket | None = None
     """Its place among the requests under way."""
+    noted: Any = None
+    """What is to be learned from, which is told how it was settled: see `gateway.choosing`."""
     deliberation: Any = None
     """What its plan was made from, where the choice of model was ours: see `gateway.choosing`."""
 

@@ -17,7 +17,7 @@ import msgspec
 
 from passerelle.core.cascade import Cascade
 from passerelle.core.model import Deployment
-from passerelle.core.plan import Candidate, Choice, Mode, Onward, Plan, Rejection
+from passerelle.core.plan import Candidate, Choice, Mode, Onward, Plan, Rejection, TaskFrom
 from passerelle.router.standing import ALL_WELL, Standings
 
 if TYPE_CHECKING:  # a named model needs none of it
@@ -184,7 +184,7 @@ def in_words(plan: Plan) -> str:
 
 
 def _choice_in_words(choice: Choice, first: Candidate) -> str:
-    said = ""
+    said = _task_in_words(choice)
     if not choice.known and choice.router_version:
         said += "; of requests like this nothing is learned yet"
         if choice.default is not None:
@@ -200,6 +200,24 @@ def _choice_in_words(choice: Choice, first: Candidate) -> str:
     if choice.explored:
         said += "; tried to learn how it does"
     return said
+
+
+_BY: dict[TaskFrom | None, str] = {
+    None: "",
+    "tag": ", by its tag",
+    "route": ", by the name asked for",
+    "role": ", by the agent's role",
+    "images": ", as it holds pictures",
+    "tools": ", as it offers tools",
+}
+
+
+def _task_in_words(choice: Choice) -> str:
+    if choice.task_from == "words":
+        if choice.task is None:
+            return "; what kind of work it is is unknown"
+        return f"; the task is `{choice.task}`, told from its words ({choice.task_sure or 0:.0%} sure)"
+    return "" if choice.task is None else f"; the task is `{choice.task}`{_BY[choice.task_from]}"
 
 
 def ailing(deployment: Deployment, scene: Scene) -> bool:

@@ -1,20 +1,23 @@
-"""What kind of work a request is: said by somebody, or told from its words.
+"""What kind of work a request is: said by somebody, or told from what it looks like.
 
-A tag on the request wins, then the route's, then what the agent's role stands for; pictures and tools speak
-next; else a small classifier over hashed words, in English and French, whose coefficients
-`scripts/train_tasks.py` makes and `catalog/data/tasks.json` holds. Where it is unsure the task is `chat`.
+A tag on the request wins, then its route's, then what the agent's role stands for. Where nobody says
+anything, pictures and tools speak, then the words (`classify`). Where these are unsure the task is unknown: a
+wrong one would be worse than none.
+
+What is said and what is guessed are kept apart wherever something is learned from them. What somebody says
+divides an organisation's work the way it matters there. A guess divides everybody's into nine drawers: good
+enough for how long an answer will be, and worse than nothing for which model is better. Given to the learner
+as tags, guesses took the APGR on the MMLU part of the outcome data from 0.613 to 0.403 with 300 labels, and
+from 0.661 to 0.658 with 1,500 (`router eval`, one seed, against no task at all).
 """
 
-from typing import Literal
+from collections.abc import Callable
 
 import msgspec
-import numpy as np
 
-from passerelle.router.embed import BUCKETS, buckets
-from passerelle.router.quality.base import Sight, cut
-from passerelle.router.quality.view import F32
+from passerelle.core.plan import TaskFrom
+from passerelle.router.quality.base import Sight
 
-Said = Literal["tag", "route", "role", "images", "tools", "words"]
 TASKS = (
     "chat",
     "code",
@@ -38,55 +41,43 @@ ROLES = {
     "writer": "chat",
 }
 """What the roles of agents stand for."""
-SURE = 0.35
-"""Probability from which the words are believed."""
-READ_CHARS = 1200
+SURE = 0.45
+"""Probability from which the words are believed. Of prompts in phrasings held out of training six in ten are
+told with as much, three in four of them rightly; of the outcome data's 98 % and 96 % (`classify`)."""
 
 
-class Kind(msgspec.Struct, frozen=True, gc=False):
-    """A task, who said so, and how sure that is."""
+class Work(msgspec.Struct, frozen=True, gc=False):
+    """A task, who says so, and how sure that is."""
 
-    task: str
-    said: Said
+    task: str | None
+    """None: unknown."""
+    said: TaskFrom
     sureness: float = 1.0
 
 
-class Classifier:
-    """A multinomial logistic regression on counted buckets."""
-
-    def __init__(self, names: tuple[str, ...], weights: F32, bias: F32) -> None:
-        if weights.shape != (BUCKETS, len(names)) or bias.shape != (len(names),):
-            raise ValueError(f"the task weights are {weights.shape} for {len(names)} tasks; train them anew")
-        self.names, self._weights, self._bias = names, weights, bias
-
-    def probabilities(self, text: str) -> F32:
-        """One for each of `names`."""
-        counts = buckets(cut(text, READ_CHARS))
-        which = np.flatnonzero(counts)
-        value = np.log1p(counts[which].astype(np.float32))
-        value /= np.sqrt(value @ value) + np.float32(1e-9)
-        score = value @ self._weights[which] + self._bias
-        score = np.exp(score - score.max())
-        return np.asarray(score / score.sum(), np.float32)
+Guess = Callable[[bytes], tuple[str, float]]
+"""From a request's packed words (`quality.view`), the likeliest task and its probability."""
+NOTHING_TOLD = Work(None, "words", 0.0)
 
 
-def kind_of(
-    sight: Sight, classifier: Classifier | None = None, *, route: str | None = None, role: str | None = None
-) -> Kind:
-    """The task of a request. Without a classifier and without a word from anybody, `chat`."""
-    if sight.task is not None:
-        return Kind(sight.task, "tag")
+def told(tag: str | None, route: str | None, role: str | None) -> Work | None:
+    """What somebody says it is."""
+    if tag is not None:
+        return Work(tag, "tag")
     if route is not None:
-        return Kind(route, "route")
+        return Work(route, "route")
     if role is not None and (known := ROLES.get(role.lower())) is not None:
-        return Kind(known, "role")
+        return Work(known, "role")
+    return None
+
+
+def looked_at(sight: Sight, guess: Guess | None) -> Work:
+    """What a request looks like of which nobody says anything. The words are read from `sight.features`."""
     if sight.images:
-        return Kind("vision", "images")
+        return Work("vision", "images")
     if sight.tools:
-        return Kind("tool use", "tools")
-    if classifier is None or not sight.words:
-        return Kind("chat", "words", 0.0)
-    said = classifier.probabilities(sight.words)
-    best = int(said.argmax())
-    sureness = float(said[best])
-    return Kind(classifier.names[best] if sureness >= SURE else "chat", "words", sureness)
+        return Work("tool use", "tools")
+    if guess is None or sight.features is None or not sight.words:
+        return NOTHING_TOLD
+    task, sureness = guess(sight.features)
+    return Work(task if sureness >= SURE else None, "words", round(sureness, 3))

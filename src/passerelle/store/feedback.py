@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, select, update
 
 from passerelle.core.clock import Clock, mint
-from passerelle.core.outcome import Better, Judged, Outcome, Overall, Verdict
+from passerelle.core.outcome import GATEWAY, SEEN_SHARE, Better, Judged, Outcome, Overall, Verdict
 from passerelle.store import schema
 from passerelle.store.database import Database
 
@@ -113,10 +113,13 @@ class Feedback:
         return found
 
     def before(self, org_id: str, number: int, *, most: int) -> list[Outcome]:
-        """The last outcomes up to and with that one, in their order."""
-        query = _outcomes(org_id).where(_row.c.number <= number, _row.c.number > number - most)
+        """The last outcomes up to and with that one, in their order: as `core.outcome.window` has it."""
+        query = _outcomes(org_id).where(_row.c.number <= number).order_by(_row.c.number.desc())
+        told, seen = query.where(_row.c.actor != GATEWAY), query.where(_row.c.actor == GATEWAY)
         with self._database.read() as connection:
-            return [_read(row) for row in connection.execute(query.order_by(_row.c.number))]
+            found = [_read(row) for row in connection.execute(told.limit(most))]
+            found += [_read(row) for row in connection.execute(seen.limit(most // SEEN_SHARE))]
+        return sorted(found, key=lambda one: one.number)
 
     def verdicts(self, org_id: str, *, limit: int = 100) -> list[Verdict]:
         """The newest first."""

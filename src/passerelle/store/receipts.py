@@ -14,6 +14,8 @@ from passerelle.store.schema import INSTALLATION, outcome, signing_batch, signin
 _BOOKED_WITHIN_NS = 3_600_000_000_000
 """A request may be booked long after it arrived: it may last an hour, and the database may be away."""
 
+_GROUPS = 8
+"""Groups of receipts read at once: a megabyte each at most, and mostly some kilobytes."""
 _LAST_MS = (1 << 48) - 1
 """No id is later."""
 
@@ -74,6 +76,21 @@ class Receipts:
             with self._database.read() as connection:  # a transaction each: a long report holds nothing up
                 text = connection.execute(query).scalar_one()
             yield from (line for line in text.split(b"\n") if line)
+
+    def newest(self, org_id: str, *, since_ns: int, until_ns: int) -> Iterator[bytes]:
+        """The signed texts of the receipts booked in that time, the newest first, some groups at a time."""
+        batch = signing_batch.c
+        since, until = _first_id(since_ns), _first_id(until_ns)
+        query = select(batch.batch_id, batch.bodies).where(batch.org_id == org_id, batch.batch_id >= since)
+        query = query.order_by(batch.batch_id.desc()).limit(_GROUPS)
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(query.where(batch.batch_id < until)).all()
+            for row in rows:
+                yield from (line for line in reversed(row.bodies.split(b"\n")) if line)
+            if len(rows) < _GROUPS:
+                return
+            until = rows[-1].batch_id
 
     def public_keys(self) -> dict[str, bytes]:
         """Every key that ever signed here: its id and the raw public key."""

@@ -30,6 +30,31 @@ def test_it_knows_who_is_good_at_what(taught: StackedLearner) -> None:
     assert said.known.all()
 
 
+def test_from_scratch_each_outcome_counts_as_much_as_it_weighs() -> None:
+    sights, kinds = requests(90, 1)
+    scores = outcomes(kinds, 1)
+    taught, alike = StackedLearner(), StackedLearner()
+    taught.fit(sights, MODELS, scores, 3)
+    alike.fit(sights, MODELS, scores, 3, np.ones(scores.shape))
+    asked, _ = requests(60, 2)
+    plain = taught.estimates(asked, MODELS).mean
+    assert alike.estimates(asked, MODELS).mean == pytest.approx(plain, abs=1e-9)
+
+    # As many again say that the first model is never any good, and weigh a hundredth, or as much.
+    slandered = scores.copy()
+    slandered[:, 0] = 0.0
+    both, weights = np.concatenate([scores, slandered]), np.ones((2 * len(scores), len(MODELS)))
+    means = []
+    for weight in (0.01, 1.0):
+        weights[len(scores) :] = weight
+        learner = StackedLearner()
+        learner.fit([*sights, *sights], MODELS, both, 3, weights)
+        means.append(learner.estimates(asked, MODELS).mean[:, 0].mean())
+    usual = plain[:, 0].mean()
+    assert means[0] == pytest.approx(usual, abs=0.06)
+    assert means[1] < 0.65 * usual
+
+
 def test_without_tags_the_words_tell() -> None:
     sights, kinds = requests(600, 1, tagged=False)
     learner = StackedLearner()

@@ -23,6 +23,20 @@ def test_one_outcome_at_a_time_gives_the_batch_solution(seed: int, rows: int, pe
     assert head.spread == pytest.approx(np.linalg.inv(gram), abs=1e-8)
 
 
+def test_learning_from_scratch_and_one_at_a_time_count_alike() -> None:
+    rng = np.random.default_rng(4)
+    points, targets = rng.normal(size=(30, 6)), rng.normal(size=(30, 2))
+    targets[::4, 1] = np.nan
+    weights = rng.random((30, 2)) + 0.1
+    (found,) = ridges(points, targets, (3.0,), weights)
+    for column in range(2):
+        head = Head.blank(6, 3.0)
+        for point, target, weight in zip(points, targets[:, column], weights[:, column], strict=True):
+            if np.isfinite(target):
+                head.learn(point, float(target), weight=float(weight))
+        assert found[:, column] == pytest.approx(head.coefficients, abs=1e-8)
+
+
 @given(seed=st.integers(0, 2**32 - 1), keep=st.floats(0.9, 1.0))
 @settings(deadline=None, max_examples=30)
 def test_forgetting_is_a_weight_on_the_past(seed: int, keep: float) -> None:

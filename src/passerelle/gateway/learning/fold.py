@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from passerelle.core.outcome import WHOLE_PPM, Outcome
+from passerelle.core.outcome import WHOLE_PPM, Outcome, window
 from passerelle.gateway.learning.kinds import Kind
 from passerelle.router.quality.base import Floats, Sight
 
@@ -36,7 +36,7 @@ _BINS = 10
 _FORMAT = 1
 
 Past = Callable[[int, int], Sequence[Outcome]]
-"""The last outcomes up to and with a number, at most so many."""
+"""The last outcomes up to and with a number: see `core.outcome.window`."""
 
 
 class Told(msgspec.Struct, gc=False, array_like=True):
@@ -249,10 +249,12 @@ def fit(learner: Any, rows: Sequence[Outcome], models: Sequence[str], compared: 
         sights.setdefault(judged.receipt_id, sight_of(one))
     column = {model: place for place, model in enumerate(models)}
     scores = np.full((len(sights), len(models)), np.nan)
+    weights = np.zeros(scores.shape)
     for row, said in enumerate(sums.values()):
         for model, (total, count) in said.items():
-            scores[row, column[model]] = total / count
-    learner.fit(list(sights.values()), list(models), scores, 0)
+            scores[row, column[model]], weights[row, column[model]] = total / count, count
+    alike = bool((weights[np.isfinite(scores)] == 1.0).all())
+    learner.fit(list(sights.values()), list(models), scores, 0, None if alike else weights)
 
 
 def sight_of(one: Outcome) -> Sight:
@@ -277,12 +279,13 @@ def again(rows: Sequence[Outcome], kind: Kind) -> Fold:
         return fold
 
     def past(number: int, most: int) -> Sequence[Outcome]:
-        return [one for one in rows if number - most < one.number <= number]
+        return window([one for one in rows if one.number <= number], most)
 
     fold.pass_over(rows[0].number - 1)
     for step in steps(rows):
         if fold.due:
             fold.refit(past)
+        fold.pass_over(step[0].number - 1)
         fold.take(step)
     if kind.pack is not None and fold.learned >= FIRST_FIT:
         fold.refit(past)

@@ -48,10 +48,10 @@ def _features(receipt: Receipt) -> bytes | None:
 
 
 def _task(receipt: Receipt) -> str | None:
-    """What the request was said to be: as the choice saw it, or by a tag."""
+    """What somebody said the request is, as the choice saw it or by a tag; no guess is learned from."""
     choice = None if receipt.plan is None else receipt.plan.choice
-    if choice is not None and choice.task is not None:
-        return choice.task
+    if choice is not None and choice.told_task is not None:
+        return choice.told_task
     if receipt.shape is not None and receipt.shape.task is not None:
         return receipt.shape.task
     return next((tag[len(_TASK) :] for tag in receipt.tags if tag.startswith(_TASK) and tag != _TASK), None)

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
 from passerelle.router.quality.base import Estimate, Sight
 from passerelle.router.quality.means import MeansLearner
+from passerelle.router.task import Guess
+
+if TYPE_CHECKING:
+    from passerelle.router.classify import Classifier
 
 
 class Pupil(Protocol):
@@ -47,6 +51,10 @@ class Kind(msgspec.Struct, frozen=True):
     """One from its state. Raises ValueError."""
     pack: Callable[[Sight], bytes] | None
     """What receipts keep of a request; None where nothing of it is needed."""
+    alike: Callable[[bytes, bytes], bool] = bytes.__eq__
+    """Whether two packed requests are nearly the same words."""
+    guess: Guess | None = None
+    """The task of a packed request, from its words."""
 
 
 MEANS = Kind("means", MeansLearner, MeansLearner.from_state, None)
@@ -60,6 +68,7 @@ def best() -> Kind:
     try:
         from passerelle.router.embed import Static
         from passerelle.router.quality.learner import StackedLearner
+        from passerelle.router.quality.view import alike
     except ImportError:
         return MEANS
     from passerelle.catalog.language import static_vectors
@@ -75,4 +84,19 @@ def best() -> Kind:
     def load(state: bytes) -> StackedLearner:
         return StackedLearner.from_state(state, static)
 
-    return Kind("stacked", new, load, new().pack)
+    return Kind("stacked", new, load, new().pack, alike, classifier().guess)
+
+
+def classifier() -> "Classifier":
+    """The task classifier that is shipped. ImportError without the extra `router`."""
+    import zlib
+
+    import numpy as np
+
+    from passerelle.catalog.language import task_weights
+    from passerelle.router.classify import Classifier
+
+    saved = task_weights()
+    weights = np.frombuffer(zlib.decompress(saved.weights), np.int8).reshape(saved.buckets, -1)
+    bias = np.array(saved.bias, np.float32)
+    return Classifier(saved.names, weights.astype(np.float32) * np.float32(saved.step), bias)

@@ -16,11 +16,13 @@ from collections.abc import Mapping
 import msgspec
 
 from passerelle.core.clock import Clock
-from passerelle.core.outcome import Head, Outcome
+from passerelle.core.outcome import Head, Judged, Outcome
 from passerelle.gateway.judgement import ByPrior
 from passerelle.gateway.learning.fold import Fold, steps
 from passerelle.gateway.learning.kinds import Kind, best
+from passerelle.gateway.learning.signals import Answered, Signals
 from passerelle.router.quality.base import Estimate, Sight
+from passerelle.router.task import Work, looked_at
 from passerelle.store import Store, StoreUnavailable
 
 log = logging.getLogger("passerelle.router")
@@ -61,6 +63,7 @@ class Learned:
         """By organisation, the one asked least recently first; None: not loaded yet."""
         self._task: asyncio.Task[None] | None = None
         self._failing = False
+        self._signals = Signals(store, clock)
 
     # --- on the road
 
@@ -83,9 +86,31 @@ class Learned:
         kind = self._kind
         return None if kind is None or kind.pack is None else kind.pack(sight)
 
+    def work(self, sight: Sight) -> Work:
+        """See `Judgement`."""
+        return looked_at(sight, None if self._kind is None else self._kind.guess)
+
     def learns(self, org_id: str) -> bool:
         """It does, of whoever asks."""
         return True
+
+    def looks(self, org_id: str, features: frozenset[str]) -> bool:
+        """See `Judgement`."""
+        return self._kind is not None and self._signals.looks(org_id, features)
+
+    def answered(self, case: Answered) -> None:
+        """See `Judgement`."""
+        if self._kind is None:
+            return
+        try:
+            self._signals.answered(case, self._usable, self._kind.alike)
+        except Exception:
+            # A hint is not worth a settlement, which a mistake of ours would stop here.
+            log.exception("a hint is lost", extra={"receipt_id": case.receipt.id})
+
+    def _usable(self, outcome: Judged) -> bool:
+        """Whether it could be learned from."""
+        return self._kind is not None and (self._kind.pack is None or outcome.features is not None)
 
     def _ready(self, org_id: str) -> Fold | None:
         known = self._followed.get(org_id)
@@ -121,6 +146,7 @@ class Learned:
 
     async def _follow(self) -> None:
         """Bring every followed organisation up to date."""
+        await self._tell()
         for org_id in list(self._followed):
             try:
                 await self.catch_up(org_id)
@@ -133,6 +159,15 @@ class Learned:
                 # A mistake of ours in learning must not end choosing: it goes on as it stands.
                 log.exception("an organisation's outcomes cannot be learned", extra={"org_id": org_id})
         self._failing = False
+
+    async def _tell(self) -> None:
+        """Keep what answers told by themselves."""
+        if self._signals.idle:
+            return
+        try:
+            await self._signals.tell(self._usable)
+        except StoreUnavailable as error:
+            log.warning("what answers told by themselves cannot be kept, and is let go: %s", error)
 
     async def catch_up(self, org_id: str) -> None:
         """Take every outcome that is known now. Raises `StoreUnavailable`."""

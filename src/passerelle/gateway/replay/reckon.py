@@ -149,6 +149,8 @@ class Reckoner:
             router_version=old.router_version,
             known=old.known,
             task=old.task,
+            task_from=old.task_from,
+            task_sure=old.task_sure,
             default=admission.default,
             affinity=admission.affinity,
             stay=old.stay if stay is None else stay.place,
@@ -185,7 +187,7 @@ class Reckoner:
             sight = Sight(words="")
             old = plan.choice
             if old is not None and old.features is not None:  # without them nothing is known of the request
-                judge, sight = self._judgement, Sight(words="", task=old.task, features=old.features)
+                judge, sight = self._judgement, Sight(words="", task=old.told_task, features=old.features)
             found.update(judge.estimates(seen.org_id, sight, missing))
         return found, bool(missing)
 

@@ -21,6 +21,10 @@ WORDS_KEPT = 4096
 """Characters of the last user turn that are looked at: its first half and its end."""
 
 
+HINT_BELOW = 0.5
+"""What weighs less is a hint: it moves what is predicted, and alone never makes anything known."""
+
+
 class Sight(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What the router sees of one request."""
 
@@ -76,8 +80,17 @@ class Learner(Protocol):
     def version(self) -> str:
         """Names the state: two learners of one version give the same estimates."""
 
-    def fit(self, sights: Sequence[Sight], models: Sequence[str], scores: Floats, seed: int = 0) -> None:
-        """Learn from scratch. `scores` is n×m in [0, 1], NaN where a model's outcome was not seen."""
+    def fit(
+        self,
+        sights: Sequence[Sight],
+        models: Sequence[str],
+        scores: Floats,
+        seed: int = 0,
+        weights: Floats | None = None,
+    ) -> None:
+        """Learn from scratch. `scores` is n×m in [0, 1], NaN where a model's outcome was not seen; `weights`
+        is what each of them counts, as in `update`. None: 1.
+        """
 
     def estimate(self, sight: Sight, models: Sequence[str]) -> dict[str, Estimate]:
         """The quality of each of `models` for one request. Unknown models get their prior."""

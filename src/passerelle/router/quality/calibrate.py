@@ -23,15 +23,17 @@ def plain() -> F64:
     return np.linspace(0.0, 1.0, GRID)
 
 
-def fitted(said: F64, came: F64) -> F64:
-    """The map for predictions `said` of which `came` came true."""
+def fitted(said: F64, came: F64, weights: F64 | None = None) -> F64:
+    """The map for predictions `said` of which `came` came true, each counting as `weights` say; None: 1."""
+    if weights is None:
+        weights = np.ones(len(said))
     if len(said) < 50:
         return plain()
     order = np.argsort(said, kind="stable")
     bins = np.array_split(order, min(_BINS, max(2, len(said) // 40)))
     at = np.array([said[b].mean() for b in bins])
-    size = np.array([float(len(b)) for b in bins])
-    truth = np.array([came[b].sum() for b in bins])
+    size = np.array([weights[b].sum() for b in bins])
+    truth = np.array([(weights[b] * came[b]).sum() for b in bins])
     value = (truth + _PULL * at) / (size + _PULL)
     value = _rising(value, size)
     # Nothing is known beyond the outermost bins: the map runs on beside the identity.

@@ -105,15 +105,20 @@ def folds(count: int, many: int, rng: np.random.Generator) -> Ints:
     return np.asarray(rng.permutation(count) % many)
 
 
-def fit(view: View, points: F64, task: Ints, tally: Tally, scores: F64, prior: F64, seed: int) -> Fitted:
-    """Every level, its weight and its calibration. Fills `tally`, whose rows are the tasks in `task`."""
+def fit(
+    view: View, points: F64, task: Ints, tally: Tally, scores: F64, given: F64 | None, prior: F64, seed: int
+) -> Fitted:
+    """Every level, its weight and its calibration. Fills `tally`, whose rows are the tasks in `task`.
+    `given`: what each of `scores` counts; None: 1.
+    """
     rows, models = scores.shape
     rng = np.random.Generator(np.random.PCG64(seed))
     seen = np.isfinite(scores)
-    tally.add(task, scores)
+    counted = np.where(seen, 1.0 if given is None else given, 0.0)
+    tally.add(task, scores, counted)
     level = tally.levels(prior)
-    tally.choose(task, scores, level)
-    base = tally.without_own(task, scores, level, tally.shrink)
+    tally.choose(task, scores, counted, level)
+    base = tally.without_own(task, scores, counted, level, tally.shrink)
     left = scores - base
 
     scale = lexical.rarity(view)
@@ -124,15 +129,15 @@ def fit(view: View, points: F64, task: Ints, tally: Tally, scores: F64, prior: F
     weights, far_weights, map_gate = Weights(), TIMID, Gate()
     far_map = calibrate.plain()
     near_maps = np.repeat(far_map[None], models + 1, axis=0)
-    noise, unknown = float(np.nanmean(left**2)) if seen.any() else 0.25, 0.02
-    table = Table(view, value, points, task, scores, prior)
+    noise, unknown = _mean_square(left, counted) if seen.any() else 0.25, 0.02
+    table = Table(view, value, points, task, scores, counted, given is None, prior)
     if rows >= STACK_LEAST:
         near = _without(table, folds(rows, NEAR_FOLDS, rng), tally.shrink, PENALTIES, PENALTIES)
         penalty, carried_penalty = near.penalty, near.carried_penalty
         weights = weigh(near.levels, scores - near.base, weights)
         near_score = near.base + weights.of(near.levels)
-        noise = float(np.nanmean((scores - near_score) ** 2))
-        near_maps = _maps(near_score, scores)
+        noise = _mean_square(scores - near_score, counted)
+        near_maps = _maps(near_score, scores, counted)
         if group is not None:
             fold = folds(int(group.max()) + 1, FAR_FOLDS, rng)[group]
             far = _without(table, fold, tally.shrink, (penalty,), PENALTIES)
@@ -141,17 +146,20 @@ def fit(view: View, points: F64, task: Ints, tally: Tally, scores: F64, prior: F
             far_weights = doubted(weigh(levels, far_left, far_weights, FAR_WIDTH), levels, far_left, group)
             far_score = far.level + far_weights.of(levels)
             unknown = spread_between(scores - far_score, group)
-            far_map = _map(far_score, scores)
+            far_map = _map(far_score, scores, counted)
             map_gate = gate(near.close, far.close)
-    full = points.T @ points
+    full = (points if given is None else points * counted.max(axis=1)[:, None]).T @ points
+    weighed = None if given is None else counted
     return Fitted(
-        coefficients=ridges(points, left, (penalty,))[0] if seen.any() else np.zeros((DIMS, models)),
-        carried=ridges(form, over, (carried_penalty,))[0] if seen.any() else np.zeros((CARRIED, models)),
+        coefficients=ridges(points, left, (penalty,), weighed)[0] if seen.any() else np.zeros((DIMS, models)),
+        carried=ridges(form, over, (carried_penalty,), weighed)[0]
+        if seen.any()
+        else np.zeros((CARRIED, models)),
         gram=full,
         penalty=penalty,
         carried_penalty=carried_penalty,
         scale=scale,
-        words=lexical.solve(view, value, left, np.ones(rows, np.bool_), LEXICAL_PENALTY),
+        words=lexical.solve(view, value, left, np.ones(rows, np.bool_), LEXICAL_PENALTY, counted),
         left=left.astype(np.float32),
         near=weights,
         far=far_weights,
@@ -170,6 +178,10 @@ class Table(NamedTuple):
     points: F64
     task: Ints
     scores: F64
+    counted: F64
+    """What each counts; 0 where nothing was seen."""
+    alike: bool
+    """All that were seen count 1."""
     prior: F64
 
 
@@ -191,7 +203,7 @@ def _without(
     """Everything anew for each fold, from the tasks' means up: were these to know a row's own outcome, all
     that is learned from what they leave would point away from it.
     """
-    view, value, points, task, scores, prior = table
+    view, value, points, task, scores, counted, alike, prior = table
     shape = scores.shape
     linear, form = [np.zeros(shape) for _ in penalties], [np.zeros(shape) for _ in carried]
     words, memories, base, levels, kin = (np.zeros(shape) for _ in range(5))
@@ -201,36 +213,42 @@ def _without(
         out, kept = fold == one, fold != one
         tally = Tally(int(task.max()) + 1, shape[1])
         tally.shrink = shrink
-        tally.add(task[kept], scores[kept])
+        weights = counted[kept]
+        weighed = None if alike else weights
+        tally.add(task[kept], scores[kept], weights)
         level = tally.levels(prior)
         left = np.full(shape, np.nan)
-        left[kept] = scores[kept] - tally.without_own(task[kept], scores[kept], level, shrink)
+        left[kept] = scores[kept] - tally.without_own(task[kept], scores[kept], weights, level, shrink)
         means = tally.base(level)
         levels[out], base[out] = level, means[task[out]]
         share = belonging(points[out], guess(points[kept], task[kept], len(means)))
         kin[out] = share @ means + (1 - share.sum(axis=1, keepdims=True)) * level
-        for said, found in zip(linear, ridges(points[kept], left[kept], penalties), strict=True):
+        for said, found in zip(linear, ridges(points[kept], left[kept], penalties, weighed), strict=True):
             said[out] = points[out] @ found
         over = scores[kept] - level
-        for said, found in zip(form, ridges(points[kept, :CARRIED], over, carried), strict=True):
+        for said, found in zip(form, ridges(points[kept, :CARRIED], over, carried, weighed), strict=True):
             said[out] = points[out, :CARRIED] @ found
-        weights = lexical.solve(view, value, left, kept, LEXICAL_PENALTY)
-        words[out] = lexical.say(view, value, weights)[out]
+        found_words = lexical.solve(view, value, left, kept, LEXICAL_PENALTY, counted)
+        words[out] = lexical.say(view, value, found_words)[out]
         memories[out], close[out, 0] = memory.near(vectors[out], vectors[kept], left[kept].astype(np.float32))
         close[out, 1] = -distance(places[out], clusters(points[kept], 0))
-    at = _best(linear, scores - base)
-    over_at = _best(form, scores - levels)
+    at = _best(linear, scores - base, counted)
+    over_at = _best(form, scores - levels, counted)
     stacked = [linear[at], words, memories, form[over_at] + levels - base, kin - base]
     return Without(levels, base, stacked, close, penalties[at], carried[over_at])
 
 
-def _best(said: list[F64], came: F64) -> int:
+def _best(said: list[F64], came: F64, counted: F64) -> int:
     """Which of the attempts is nearest: in how models differ, where that can be seen."""
     errors = []
     for one in said:
         wrong = came - one
-        errors.append(float(np.nansum((wrong - _row_mean(wrong)) ** 2)))
+        errors.append(float(np.nansum(counted * (wrong - _row_mean(wrong)) ** 2)))
     return int(np.argmin(errors))
+
+
+def _mean_square(wrong: F64, counted: F64) -> float:
+    return float(np.nansum(counted * wrong**2) / counted.sum())
 
 
 def _row_mean(values: F64) -> F64:
@@ -252,22 +270,23 @@ def _groups(task: Ints, points: F64, seed: int) -> Ints | None:
     return nearest(np.asarray(points[:, 1:], np.float32), middles)
 
 
-def _map(said: F64, scores: F64) -> F64:
+def _map(said: F64, scores: F64, counted: F64) -> F64:
     """The map for the mean over models of a request, as far as they were seen."""
     seen = np.isfinite(scores)
     many = seen.sum(axis=1)
     rows = many > 0
     kept = np.where(seen, said, 0.0).sum(axis=1)[rows] / many[rows]
-    return calibrate.fitted(kept, np.nansum(scores[rows], axis=1) / many[rows])
+    came = np.nansum(scores[rows], axis=1) / many[rows]
+    return calibrate.fitted(kept, came, counted[rows].max(axis=1))
 
 
-def _maps(said: F64, scores: F64) -> F64:
+def _maps(said: F64, scores: F64, counted: F64) -> F64:
     """A map for each model with enough outcomes, the pooled one for the others, and the pooled one."""
     seen = np.isfinite(scores)
-    pooled = calibrate.fitted(said[seen], scores[seen])
+    pooled = calibrate.fitted(said[seen], scores[seen], counted[seen])
     maps = np.repeat(pooled[None], scores.shape[1] + 1, axis=0)
     for column in range(scores.shape[1]):
         mine = seen[:, column]
         if mine.sum() >= calibrate.OWN_LEAST:
-            maps[column] = calibrate.fitted(said[mine, column], scores[mine, column])
+            maps[column] = calibrate.fitted(said[mine, column], scores[mine, column], counted[mine, column])
     return maps

@@ -14,7 +14,7 @@ import numpy as np
 
 from passerelle.router.embed import STATIC_DIMS, Static
 from passerelle.router.quality import memory, state
-from passerelle.router.quality.base import Estimate, Estimates, Floats, Sight
+from passerelle.router.quality.base import HINT_BELOW, Estimate, Estimates, Floats, Sight
 from passerelle.router.quality.drift import RECENT, Watch
 from passerelle.router.quality.fit import LEXICAL_PENALTY, clusters, fit, guess, nearest
 from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Ints, Space, inverse
@@ -80,7 +80,14 @@ class StackedLearner:
         view = together([see(sight, self._static) for sight in sights])
         return self._mind.estimates(view, list(sights), list(models))
 
-    def fit(self, sights: Sequence[Sight], models: Sequence[str], scores: Floats, seed: int = 0) -> None:
+    def fit(
+        self,
+        sights: Sequence[Sight],
+        models: Sequence[str],
+        scores: Floats,
+        seed: int = 0,
+        weights: Floats | None = None,
+    ) -> None:
         """See `base.Learner`. ValueError when `scores` is of another shape than requests × models."""
         if scores.shape != (len(sights), len(models)):
             raise ValueError(
@@ -90,6 +97,8 @@ class StackedLearner:
         mind = Mind()
         mind.priors = self._mind.priors
         mind.digest = _digest(repr((list(models), seed, mind.priors)).encode(), np.asarray(scores).tobytes())
+        if weights is not None:
+            mind.digest = _digest(mind.digest, np.asarray(weights).tobytes())
         if not len(sights):
             self._mind = mind
             return
@@ -102,7 +111,7 @@ class StackedLearner:
         task = _tasks(mind, sights, points, seed)
         mind.models = list(models)
         mind.tally = Tally(len(mind.tasks) + len(mind.kinds), len(models))
-        _take(mind, view, points, task, np.clip(np.asarray(scores, np.float64), 0.0, 1.0), seed)
+        _take(mind, view, points, task, np.clip(np.asarray(scores, np.float64), 0.0, 1.0), weights, seed)
         self._mind = mind
 
     def update(self, sight: Sight, model: str, score: float, weight: float = 1.0) -> None:
@@ -136,16 +145,17 @@ class StackedLearner:
             newcomer.wrong += weight * (score - guess) ** 2
         changed = mind.watches[own].note(weight * (score - min(max(float(said[own]), 0.0), 1.0)))
         left = score - float(base[own])
-        _count(mind.tally, share, own, score, weight, self._keep)
-        mind.heads[own].learn(point, left, weight=weight, keep=self._keep)
+        keep = self._keep**weight  # the past fades by what is learned, not by how often
+        _count(mind.tally, share, own, score, weight, keep)
+        mind.heads[own].learn(point, left, weight=weight, keep=keep)
         over = score - float(level[own])
-        mind.carried[own].learn(point[:CARRIED], over, weight=weight, keep=self._keep)
+        mind.carried[own].learn(point[:CARRIED], over, weight=weight, keep=keep)
         mind.shared.learn(point, float(np.mean(left)), weight=weight / len(mind.models), keep=1.0)
         value = view.weighed(mind.scale)
         step = weight * (left - float(levels[0][0, own]) - float(levels[1][0, own])) / (3 * LEXICAL_PENALTY)
         mind.words[view.bucket, own] += np.float32(step) * value
         mind.memory.put(np.asarray(point[-STATIC_DIMS:], np.float32), own, left)
-        mind.outcomes[own] += 1
+        mind.outcomes[own] += weight >= HINT_BELOW
         self.changed = mind.models[own] if changed else None
         if changed:
             _begin_anew(mind, own)
@@ -181,9 +191,11 @@ def _tasks(mind: Mind, sights: Sequence[Sight], points: F64, seed: int) -> Ints:
     return kind
 
 
-def _take(mind: Mind, view: View, points: F64, task: Ints, scores: F64, seed: int) -> None:
+def _take(
+    mind: Mind, view: View, points: F64, task: Ints, scores: F64, weights: F64 | None, seed: int
+) -> None:
     """Fit every level into `mind`."""
-    found = fit(view, points, task, mind.tally, scores, mind.prior(), seed)
+    found = fit(view, points, task, mind.tally, scores, weights, mind.prior(), seed)
     mind.penalty = found.penalty
     seen = np.isfinite(scores)
     spreads: dict[bytes, F64] = {}
@@ -192,9 +204,12 @@ def _take(mind: Mind, view: View, points: F64, task: Ints, scores: F64, seed: in
     forms: dict[bytes, F64] = {}
     for column in range(len(mind.models)):
         rows = seen[:, column]
-        key = rows.tobytes()
+        counted = None if weights is None else weights[rows, column]
+        key = rows.tobytes() + (b"" if counted is None else counted.tobytes())
         if key not in spreads:
-            gram = found.gram if rows.all() else points[rows].T @ points[rows]
+            mine = points[rows]
+            weighed = mine if counted is None else mine * counted[:, None]
+            gram = found.gram if rows.all() and counted is None else weighed.T @ mine
             spreads[key] = inverse(gram, found.penalty)
             forms[key] = inverse(gram[:CARRIED, :CARRIED], found.carried_penalty)
         mind.heads.append(Head(found.coefficients[:, column].copy(), spreads[key]))
@@ -207,7 +222,8 @@ def _take(mind: Mind, view: View, points: F64, task: Ints, scores: F64, seed: in
     kept = slice(max(0, len(points) - memory.CAPACITY), len(points))
     mind.memory = memory.Memory(np.asarray(points[kept, -STATIC_DIMS:], np.float32), found.left[kept])
     mind.watches = [Watch() for _ in mind.models]
-    mind.outcomes = [int(n) for n in seen.sum(axis=0)]
+    firm = seen if weights is None else seen & (weights >= HINT_BELOW)
+    mind.outcomes = [int(n) for n in firm.sum(axis=0)]
 
 
 def _place(mind: Mind, model: str) -> int:

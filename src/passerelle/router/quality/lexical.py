@@ -30,10 +30,12 @@ def say(view: View, value: F32, weights: F32) -> F64:
     return np.asarray(running[view.start[1:]] - running[view.start[:-1]])
 
 
-def solve(view: View, value: F32, targets: F64, rows: Bools, penalty: float) -> F32:
-    """Weights, `BUCKETS`×m, of a ridge on the `rows` marked; NaN targets are left out."""
-    used = np.isfinite(targets) & rows[:, None]
-    goal = np.where(used, targets, 0.0)
+def solve(view: View, value: F32, targets: F64, rows: Bools, penalty: float, weights: F64) -> F32:
+    """Weights, `BUCKETS`×m, of a ridge on the `rows` marked; NaN targets are left out, and each of the others
+    counts as `weights` say.
+    """
+    used = np.where(np.isfinite(targets) & rows[:, None], weights, 0.0)
+    goal = used * np.nan_to_num(targets)
     bucket = view.bucket.astype(np.int64)
     row = np.repeat(np.arange(len(view)), np.diff(view.start))
 

@@ -56,8 +56,10 @@ class Space:
         return out
 
 
-def ridges(points: F64, targets: F64, penalties: Sequence[float]) -> list[F64]:
-    """For each penalty, coefficients for each column of `targets`; NaN is what was not seen."""
+def ridges(points: F64, targets: F64, penalties: Sequence[float], weights: F64 | None = None) -> list[F64]:
+    """For each penalty, coefficients for each column of `targets`; NaN is what was not seen. `weights` are of
+    their shape, or 1.
+    """
     out = [np.zeros((points.shape[1], targets.shape[1])) for _ in penalties]
     seen = np.isfinite(targets)
     done = np.zeros(targets.shape[1], np.bool_)
@@ -65,9 +67,12 @@ def ridges(points: F64, targets: F64, penalties: Sequence[float]) -> list[F64]:
         if done[column]:
             continue
         alike = ~done & (seen == seen[:, column, None]).all(axis=0)
+        if weights is not None:
+            alike &= (weights == weights[:, column, None]).all(axis=0)
         done |= alike
         used = points[seen[:, column]]
-        gram, aim = used.T @ used, used.T @ targets[seen[:, column]][:, alike]
+        weighed = used if weights is None else used * weights[seen[:, column], column, None]
+        gram, aim = weighed.T @ used, weighed.T @ targets[seen[:, column]][:, alike]
         for found, penalty in zip(out, penalties, strict=True):
             found[:, alike] = np.linalg.solve(gram + penalty * np.eye(len(gram)), aim)
     return out

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from passerelle.router.quality.base import Estimate, Sight
+from passerelle.router.quality.base import HINT_BELOW, Estimate, Sight
 
 PRIOR_COUNT = 8.0
 """The catalog's prior counts as much as so many outcomes."""
@@ -91,10 +91,11 @@ class MeansLearner:
         self._note(f"{model}\0{score!r}\0{weight!r}\0{sight.task!r}")
         found = self._models.setdefault(model, _Model())
         surprise = self._estimate(model, sight.task).mean - score
-        found.outcomes += 1
-        found.whole.add(score, weight, KEEP)
+        found.outcomes += weight >= HINT_BELOW
+        keep = KEEP**weight
+        found.whole.add(score, weight, keep)
         if sight.task:
-            found.tasks.setdefault(sight.task, _Sum()).add(score, weight, KEEP)
+            found.tasks.setdefault(sight.task, _Sum()).add(score, weight, keep)
         # Page's test as in `drift`, of falls alone.
         found.fallen = max(0.0, found.fallen + weight * surprise - 0.1)
         self.changed = None

@@ -34,12 +34,11 @@ class Tally:
         """Requests, of which each may have outcomes of several models."""
         self.shrink = Shrink()
 
-    def add(self, task: NDArray[np.int64], scores: F64) -> None:
-        """Count a row of outcomes for each of `task`; NaN is what was not seen."""
-        seen = np.isfinite(scores)
-        np.add.at(self.count, task, seen.astype(np.float64))
-        np.add.at(self.total, task, np.where(seen, scores, 0.0))
-        np.add.at(self.rows, task, 1.0)
+    def add(self, task: NDArray[np.int64], scores: F64, weights: F64) -> None:
+        """Count a row of outcomes for each of `task`; NaN is what was not seen, and weighs nothing."""
+        np.add.at(self.count, task, weights)
+        np.add.at(self.total, task, weights * np.nan_to_num(scores))
+        np.add.at(self.rows, task, weights.max(axis=1))
 
     def levels(self, prior: F64) -> F64:
         """Each model's mean over all tasks. `prior` is NaN where the catalog says nothing."""
@@ -52,20 +51,22 @@ class Tally:
         """tasks×models: the expected quality."""
         return _posterior(self.count, self.total, self.rows, level, self.shrink)
 
-    def without_own(self, task: NDArray[np.int64], scores: F64, level: F64, shrink: Shrink) -> F64:
+    def without_own(
+        self, task: NDArray[np.int64], scores: F64, weights: F64, level: F64, shrink: Shrink
+    ) -> F64:
         """n×models: what would be expected of each row if it had not been counted."""
-        seen = np.isfinite(scores)
-        count = self.count[task] - seen
-        total = self.total[task] - np.where(seen, scores, 0.0)
-        return _posterior(count, total, self.rows[task] - 1, level, shrink)
+        count = self.count[task] - weights
+        total = self.total[task] - weights * np.nan_to_num(scores)
+        return _posterior(count, total, self.rows[task] - weights.max(axis=1), level, shrink)
 
-    def choose(self, task: NDArray[np.int64], scores: F64, level: F64) -> None:
+    def choose(self, task: NDArray[np.int64], scores: F64, weights: F64, level: F64) -> None:
         """Take the shrinkage that foretells each row best from the others."""
         best, least = self.shrink, np.inf
         for shared in _SHARED:
             for own in _OWN:
                 shrink = Shrink(shared, own)
-                error = float(np.nansum((scores - self.without_own(task, scores, level, shrink)) ** 2))
+                wrong = scores - self.without_own(task, scores, weights, level, shrink)
+                error = float(np.nansum(weights * wrong**2))
                 if error < least * (1 - 1e-9):
                     best, least = shrink, error
         self.shrink = best

@@ -19,6 +19,8 @@ FIGURES = len(NAMES)
 BUCKETS_KEPT = 768
 """Of one request; a longer one keeps the commonest."""
 _FORMAT = 1
+_ALIKE = 0.8
+"""A word more or less, another mark or case."""
 _SHOUT_CHARS = 400
 _HEAD = 3 + 2 * FIGURES + STATIC_DIMS
 
@@ -96,6 +98,17 @@ def unpack(packed: bytes) -> Seen:
             "these packed features name a bucket that is not there; predict from the words instead"
         )
     return Seen(figures, static, bucket, np.log1p(count))
+
+
+def alike(one: bytes, other: bytes) -> bool:
+    """Whether two packed requests hold nearly the same words: of all their buckets `_ALIKE` in common."""
+    if one == other:
+        return True
+    rows = np.zeros((2, BUCKETS), np.float32)
+    for row, seen in zip(rows, (unpack(one), unpack(other)), strict=True):
+        row[seen.bucket] = seen.count
+    most = float(np.maximum(rows[0], rows[1]).sum())
+    return bool(most) and float(np.minimum(rows[0], rows[1]).sum()) >= _ALIKE * most
 
 
 def see(sight: Sight, static: Static | None) -> Seen:

@@ -11,7 +11,7 @@ from fastapi import Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from passerelle.core.errors import Problem, ProblemError, invalid
-from passerelle.core.outcome import Outcome, Source
+from passerelle.core.outcome import WEIGHTS, Outcome, Source
 from passerelle.core.principal import Principal
 from passerelle.gateway.generation import Generations
 from passerelle.gateway.road import Road
@@ -21,9 +21,6 @@ from passerelle.store import Store
 
 Caller = Annotated[Principal, Depends(caller)]
 Unit = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-
-RETRIED_WEIGHT = 0.5
-"""Who asks again may have been curious, not dissatisfied."""
 
 
 class NewFeedback(BaseModel):
@@ -93,12 +90,13 @@ def _score(new: NewFeedback) -> tuple[float, float]:
         listed = ", ".join(f"`{name}`" for name in _WORDS)
         found = "none" if not said else " and ".join(f"`{name}`" for name in said)
         raise invalid(f"Say one of {listed}: here is {found}.", param=said[1] if len(said) > 1 else "score")
+    weight = WEIGHTS[said[0]]
     if new.score is not None:
-        return new.score, 1.0
+        return new.score, weight
     if new.thumbs is not None:
-        return float(new.thumbs == "up"), 1.0
+        return float(new.thumbs == "up"), weight
     if new.edit_distance is not None:
-        return 1.0 - new.edit_distance, 1.0
+        return 1.0 - new.edit_distance, weight
     if new.accepted is not None:
-        return float(new.accepted), 1.0
-    return 0.0, RETRIED_WEIGHT
+        return float(new.accepted), weight
+    return 0.0, weight

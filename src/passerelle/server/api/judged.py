@@ -11,8 +11,9 @@ from passerelle.gateway.learning.judging import judged
 from passerelle.ledger import receipts
 from passerelle.store import Store
 
-_LOOKS, _BETWEEN_LOOKS_S = 4, 0.025
-"""Another worker may have settled it just now, whose writer cannot be waited for: it commits within 10 ms."""
+_PAUSES_S = (0.0, 0.025, 0.05, 0.1, 0.2)
+"""Before each look: another worker may have settled it just now, whose writer cannot be waited for. It
+commits within 10 ms, and within 110 under load (`store.writer`)."""
 
 
 async def receipt_of(store: Store, principal: Principal, name: str, param: str) -> Receipt:
@@ -29,9 +30,9 @@ async def receipt_of(store: Store, principal: Principal, name: str, param: str) 
         )
         return None if found is None else receipts.read(found)
 
-    for look in range(_LOOKS):
-        if look:
-            await asyncio.sleep(_BETWEEN_LOOKS_S)
+    for pause_s in _PAUSES_S:
+        if pause_s:
+            await asyncio.sleep(pause_s)
         found = await asyncio.to_thread(read)
         if found is not None:
             confined = principal.role in ("member", "builder")

@@ -11,7 +11,7 @@ from fastapi import Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from passerelle.core.errors import Problem, ProblemError, invalid
-from passerelle.core.outcome import Better, Overall, Verdict
+from passerelle.core.outcome import WEIGHTS, Better, Overall, Verdict
 from passerelle.core.principal import Principal
 from passerelle.gateway.generation import Generations
 from passerelle.gateway.road import Road
@@ -50,7 +50,9 @@ def add(guarded: Guarded, store: Store, generations: Generations, road: Road) ->
             raise invalid("`receipts` names one receipt twice; name two.", param="receipts")
         scores = SCORES[new.overall]
         a, b = (
-            outcome_of(one, generations, source="verdict", score=score, param="receipts")
+            outcome_of(
+                one, generations, source="verdict", score=score, weight=WEIGHTS["compared"], param="receipts"
+            )
             for one, score in zip((first, second), scores, strict=True)
         )
 
