@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.docs.pages import code_blocks, column, page, rows, section
 
+from passerelle.core.cascade import Cascade, Cascaded
 from passerelle.core.errors import FailureKind
 from passerelle.core.plan import Plan
 from passerelle.core.receipt import Attempt, OutcomeKind, Receipt, Shape, Signature
@@ -30,6 +31,8 @@ PEM = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyI
         ("### The plan", Plan),
         ("### An attempt", Attempt),
         ("### The shape", Shape),
+        ("### The cascade", Cascade),
+        ("### What became of the cascade", Cascaded),
     ],
 )
 def test_every_field_is_documented_and_no_other_is(heading: str, struct: type[msgspec.Struct]) -> None:

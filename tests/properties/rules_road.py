@@ -35,6 +35,8 @@ from passerelle.gateway.trip import Ask, Wishes
 from passerelle.policy.rules import compile_policy
 from passerelle.providers.base import Call, SendError
 
+_CASCADE = b"x-passerelle-cascaded"
+
 
 class _Jumping(selectors.DefaultSelector):
     """Adds up what would have been waited, instead of waiting it."""
@@ -153,6 +155,8 @@ class RulesRoad:
         self.app = App(source, source.read())
         self._numbers = count(1)
         self._providers: dict[str, Recorder] = {}
+        self.cascades: list[str] = []
+        """How cascades ended."""
 
     def enter(self, world: World) -> None:
         """Decide by this world from now on."""
@@ -180,6 +184,7 @@ class RulesRoad:
         road, problem = self.app.road, None
         try:
             delivery = await road.travel(self._made(question, body, explain=False))
+            self.cascades += [value.decode() for name, value in delivery.headers if name == _CASCADE]
             if delivery.chunks is not None:
                 async for _ in delivery.chunks:
                     pass
@@ -212,6 +217,7 @@ class RulesRoad:
                 data_class=question.declared,  # type: ignore[arg-type]
                 affinity=question.affinity,  # type: ignore[arg-type]
                 session=question.session,
+                cascade=question.cascade,
                 explain=explain,
             ),
         )

@@ -126,6 +126,7 @@ class Question:
     words: int
     affinity: str | None = None
     session: str | None = None
+    cascade: str | None = None
 
 
 @dataclass
@@ -279,6 +280,7 @@ def a_question(draw: Random, world: World, who: Who) -> Question:
         words=draw.choice((1, 1, 1, 1, 1, 5_000)),
         affinity=maybe(draw, 0.3, draw.choice(AFFINITIES)),
         session=maybe(draw, 0.4, draw.choice(("talk-1", "talk-2"))),
+        cascade=maybe(draw, 0.8, draw.choice(("agreement", "tests:never", "schema"))),
     )
 
 
@@ -297,7 +299,8 @@ def models_of(world: World) -> dict[str, Model]:
             output_modalities=frozenset({kind.gives}),  # type: ignore[arg-type]
             capabilities=frozenset(kind.can),  # type: ignore[arg-type]
             quality=kind.quality,
-            price=Price("p1", input=1_000, output=2_000),
+            # The better the dearer, so that cascades pay.
+            price=Price("p1", input=10 ** int(9 * (kind.quality or 0.3)), output=2_000),
             retires="2026-01-01",
         )
         for kind in world.kinds
@@ -307,6 +310,8 @@ def models_of(world: World) -> dict[str, Model]:
 def rules_of(world: World) -> RouterRules:
     """How it chooses."""
     return RouterRules(
+        cascade_within_points=100.0,
+        tests={"never": {"max_chars": 1}},
         default_model=world.default,
         aliases={name: _smart(said) for name, said in world.choices.items()},
         organisations={"org_1": Tenant(aliases={n: _smart(said) for n, said in world.own_choices.items()})},
@@ -314,7 +319,13 @@ def rules_of(world: World) -> RouterRules:
 
 
 def _smart(said: Named) -> Smart:
-    return Smart(said.family, said.mode, said.only, said.default, said.affinity)  # type: ignore[arg-type]
+    return Smart(
+        family=said.family,
+        mode=said.mode,  # type: ignore[arg-type]
+        models=said.only,
+        default_model=said.default,
+        affinity=said.affinity,  # type: ignore[arg-type]
+    )
 
 
 def deployments_of(world: World, models: dict[str, Model]) -> list[Deployment]:
@@ -369,6 +380,7 @@ def principal_of(who: Who) -> Principal:
         training_use=who.demands.training,
         on_context_length=who.length,  # type: ignore[arg-type]
         on_refusal=who.refusal,  # type: ignore[arg-type]
+        cascade=True,
     )
     return Principal(
         org_id="org_1",

@@ -26,6 +26,7 @@ from passerelle.core.plan import Choice, Plan
 from passerelle.gateway.admit import Admission, admit, planned
 from passerelle.gateway.generation import Generation
 from passerelle.gateway.trip import Wishes
+from passerelle.router.cascade import Wanted
 from passerelle.router.plan import Figure, Thought
 from passerelle.router.quality.base import Estimate
 from passerelle.router.standing import Standing
@@ -78,6 +79,7 @@ def a_thought(draw: Random, world: World) -> Thought:
             if draw.random() < 0.8
         },
         Prices(draw.choice((0.0, 1.0)), draw.choice((0.0, 9.0)), draw.choice((0, 10**6))),
+        maybe(draw, 0.9, Wanted("agreement", samples=draw.choice((1, 2, 3)), within_points=100.0)),
     )  # fmt: skip
 
 
@@ -133,14 +135,28 @@ def run(seed: int, cases: int) -> Counter[str]:
                 if choice is not None:
                     total = sum(c.propensity or 0.0 for c in plan.candidates)
                     assert abs(total - 1) < 1e-9, (seed, number, place)
+                cascade = plan.cascade
+                if cascade is not None and cascade.first is not None:
+                    assert {cascade.first, cascade.then} <= may, (seed, number, place, cascade)
+                    seen["cascades"] += 1
     return seen
 
 
 def test_no_choice_leaves_the_eligible_set() -> None:
     seen = run(1, 2_000)
 
-    for sort in ("refused", "named", "quality", "balanced", "cost", "fast", "stayed", "tried out"):
-        assert seen[sort] > 5, seen
+    for sort in (
+        "refused",
+        "named",
+        "quality",
+        "balanced",
+        "cost",
+        "fast",
+        "stayed",
+        "tried out",
+        "cascades",
+    ):
+        assert seen[sort] >= 5, seen
 
 
 @pytest.mark.soak

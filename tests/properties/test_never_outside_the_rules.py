@@ -60,6 +60,7 @@ async def walk(road: RulesRoad, seed: int, cases: int) -> Counter[str]:
             seen["calls"] += len(calls)
         if not number % 50:
             road.app.store.flush(60)
+    seen.update(road.cascades)
     return seen
 
 
@@ -82,6 +83,8 @@ def check(seen: Counter[str], cases: int) -> None:
     """The cases were worth trying: every sort of them often."""
     for sort in ("nobody may", "all who may are down", "some who may are up", "answered", "taken over"):
         assert seen[sort] > cases / 50, seen
+    for sort in ("accepted", "escalated", "skipped"):
+        assert seen[sort] > 0, seen
 
 
 def test_no_call_leaves_the_eligible_set(tmp_path: Path, quiet: None) -> None:

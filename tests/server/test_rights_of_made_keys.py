@@ -40,3 +40,14 @@ def test_a_word_that_means_nothing_is_refused(house: House) -> None:
     body = b'{"name": "made", "on_refusal": "retry"}'
     told = house.caller("admin", role="admin").door.send(Asked("/api/keys", body))
     assert (told.status, told.json["error"]["param"]) == (400, "on_refusal")
+
+
+def test_a_key_may_be_made_that_asks_for_cascades_unless_its_maker_may_have_none(house: House) -> None:
+    def cascade_of(by: Caller, **said: bool) -> object:
+        told = by.door.send(Asked("/api/keys", json.dumps({"name": "made", **said}).encode()))
+        assert told.status == 201, told.body
+        return told.json["rights"].get("cascade")
+
+    admin = house.caller("cascading", role="admin")
+    assert [cascade_of(admin), cascade_of(admin, cascade=True)] == [None, True]
+    assert cascade_of(house.caller("none", role="admin", cascade=False), cascade=True) is False

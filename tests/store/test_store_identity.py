@@ -158,7 +158,8 @@ def test_authenticating_reads_no_database(store: Store) -> None:
         if threading.current_thread().name != "passerelle-writer":  # which looks whether it could write
             statements.append(args[2])
 
-    event.listen(store._database.engine, "before_cursor_execute", note)
+    for engine in store._database._engines:
+        event.listen(engine, "before_cursor_execute", note)
     before = store.journal.backlog
     for _ in range(50):
         assert store.identity.authenticate(tenant.token) is not None

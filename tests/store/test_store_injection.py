@@ -30,7 +30,8 @@ class Executed:
         self.statements: list[str] = []
         store._poller.stop(10)
         assert store.flush()
-        event.listen(store._database.engine, "before_cursor_execute", self._note)
+        for engine in store._database._engines:
+            event.listen(engine, "before_cursor_execute", self._note)
 
     def _note(self, _c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         if threading.current_thread().name != "passerelle-writer":

@@ -82,6 +82,12 @@ def command() -> None:
 )
 @click.option("--hedge", is_flag=True, help="Let its requests have two places called at once.")
 @click.option(
+    "--cascade/--no-cascade",
+    "cascade",
+    default=None,
+    help="Let its requests have a cheaper model asked first and its answer checked, or never do.",
+)
+@click.option(
     "--on-context-length",
     type=click.Choice(get_args(OnContextLength)),
     help="Whether a prompt too long for one model goes on to a larger one.",
@@ -120,6 +126,7 @@ def create(
     delivery: str | None,
     continues: bool | None,
     hedge: bool,
+    cascade: bool | None,
     on_context_length: OnContextLength | None,
     on_refusal: OnRefusal | None,
     mode: SmartMode | None,
@@ -149,6 +156,7 @@ def create(
             "delivery": delivery,
             "continues": continues,
             "hedge": hedge or None,
+            "cascade": cascade,
             "on_context_length": on_context_length,
             "on_refusal": on_refusal,
             "mode": mode,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from passerelle.config.cascade import cascade_findings
 from passerelle.config.findings import Finding, did_you_mean
 from passerelle.config.kinds import of_its_kind, reference_findings
 from passerelle.config.network import is_loopback_host, is_private_host, objections
@@ -43,6 +44,7 @@ def cross_findings(origin: Origin) -> Iterator[Finding]:
     yield from _reserved(data, origin)
     yield from _alias_loops(table(data, "aliases"), origin)
     yield from _twice(data, origin)
+    yield from cascade_findings(data, origin)
 
 
 def is_reserved(name: str) -> bool:

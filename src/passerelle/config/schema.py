@@ -32,6 +32,7 @@ _KEY_NAMES = {
     "aliases": "NAME",
     "names": "NAME",
     "organisations": "NAME",
+    "tests": "NAME",
 }
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
+from passerelle.config.cascade import CascadeWord, Points, Samples, TestSettings
 from passerelle.config.types import Count, Flag, Name, Positive, Seconds, Section, Share, Text, Whole
 from passerelle.core.plan import Affinity, LearnFrom, OnContextLength, OnRefusal, SmartMode
 
@@ -94,6 +95,7 @@ class SmartSettings(Section):
 
     family: Text | None = None
     mode: SmartMode | None = None
+    cascade: CascadeWord | None = None
     models: tuple[Text, ...] = ()
     default_model: Name | None = None
     affinity: Affinity | None = None
@@ -108,6 +110,8 @@ class OrganisationSettings(Section):
     affinity: Affinity | None = None
     explore: Explored | None = None
     learn_from: LearnFrom | None = None
+    cascade: CascadeWord | None = None
+    tests: Mapping[Name, TestSettings] = Field(default_factory=dict)
     aliases: Mapping[Name, SmartSettings] = Field(default_factory=dict)
 
 
@@ -121,6 +125,9 @@ class RouterSettings(Section):
     second_points: Annotated[float, Strict(), Field(ge=0, le=100)] = 0.0
     explore: Explored = 0.0
     learn_from: LearnFrom = "smart"
+    cascade_samples: Samples = 2
+    cascade_within_points: Points = 30.0
+    tests: Mapping[Name, TestSettings] = Field(default_factory=dict)
     aliases: Mapping[Name, SmartSettings] = Field(default_factory=dict)
     organisations: Mapping[Text, OrganisationSettings] = Field(default_factory=dict)
     on_context_length: OnContextLength = "fail"

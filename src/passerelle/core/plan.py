@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from passerelle.core.cascade import Cascade
+
 Mode = Literal["named", "quality", "balanced", "cost", "fast"]
 SmartMode = Literal["quality", "balanced", "cost", "fast"]
 Affinity = Literal["adaptive", "sticky", "none"]
@@ -151,3 +153,5 @@ class Plan(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     has it where a model was chosen."""
     choice: Choice | None = None
     """None where a model was named, and in receipts from before choices were kept."""
+    cascade: Cascade | None = None
+    """Where one was asked for: the pair, or why there is none. `candidates` is the order without it."""

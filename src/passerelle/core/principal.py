@@ -85,6 +85,9 @@ class Rights(msgspec.Struct, frozen=True, omit_defaults=True):
     """How `smart` chooses for requests that do not say; the nearest level's word counts."""
     affinity: Affinity | None = None
     """Whether conversations stay where they are, likewise."""
+    cascade: bool | None = None
+    """Whether a request may ask for a cascade (`x-passerelle-cascade`): True only. False also forbids those
+    that the configuration asks for."""
 
 
 class Organisation(msgspec.Struct, frozen=True, omit_defaults=True):

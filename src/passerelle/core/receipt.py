@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from passerelle.core.cascade import Cascaded, CascadeStep
 from passerelle.core.conversation import Turn
 from passerelle.core.errors import FailureKind
 from passerelle.core.model import DataClass
@@ -46,6 +47,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """It went on from what an attempt before it had delivered."""
     hedge: bool = False
     """It was called beside one that was still under way."""
+    step: CascadeStep | None = None
+    """What it was called for, in a cascade."""
 
 
 class Shape(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -112,6 +115,8 @@ class Receipt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """HMAC-SHA-256 of the request body under the installation's pepper, for matching, not reading."""
     shape: Shape | None = None
     """None in receipts from before shapes were kept."""
+    cascade: Cascaded | None = None
+    """What became of the cascade that the plan intended, if any."""
     version: int = 1
 
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from passerelle.codecs.base import ReplyContext, StreamWatcher
 from passerelle.codecs.fitting import UnfitError
@@ -46,6 +47,9 @@ from passerelle.providers.failures import (
 )
 from passerelle.store import Store, StoreUnavailable
 
+if TYPE_CHECKING:  # most gateways are never asked for one
+    from passerelle.gateway.cascading import Cascader
+
 HELD_BACK_BOUND = 256 << 10
 """Bytes of lifecycle frames held before the first content; more is a provider fault."""
 log = logging.getLogger("passerelle.road")
@@ -75,11 +79,14 @@ class Engine:
         self._jitter = jitter
         self._hedger = hedge.Hedger(clock)
         self._prover = Prover(self._outcomes)
+        self._cascading: Cascader | None = None
         self.flow = Deliverer(self._outcomes, self._go_on).flow
         """What an opened stream gives the caller: see `deliver`."""
 
     async def whole(self, trip: Trip, context: ReplyContext) -> Answer:
         """The whole answer. Raises `ProblemError` when no deployment gave one."""
+        if trip.cascades:
+            return await self._cascader().answer(trip, lambda leg: self._ask_whole(trip, leg, context))
         tour, failure = self._tour(trip), None
         hedged = trip.ask.wishes.hedge and hedge.allowed(trip)
         while True:
@@ -108,21 +115,40 @@ class Engine:
 
     async def proven(self, trip: Trip, context: ReplyContext) -> Held:
         """A whole stream, its attempt booked. Raises `ProblemError` when no deployment came to its end."""
+        if trip.cascades:
+            return await self._cascader().answer(
+                trip, lambda leg: self._ask_proven(trip, leg, context, self._prover.held(trip))
+            )
         tour, failure = self._tour(trip, MOST_VERIFIED), None
         held = self._prover.held(trip)
         while True:
             leg = await self._next(trip, tour, failure)
             try:
-                opened = await self._ask_stream(trip, leg, context)
-                broken = await self._prover.prove(trip, opened, held)
-                if broken is None:
-                    return held
-                failure = onward(trip.plan, broken)
+                return await self._ask_proven(trip, leg, context, held)
             except _Setback as setback:
                 failure = setback.failure
             # Nothing of the broken answer is left: neither whose it was, nor what is to be kept of it.
             trip.model, trip.deployment, trip.turn = None, None, None
             trip.relayed, trip.dropped = False, ()
+
+    async def _ask_proven(self, trip: Trip, leg: Leg, context: ReplyContext, held: Held) -> Held:
+        """A whole stream in `held`."""
+        opened = await self._ask_stream(trip, leg, context)
+        broken = await self._prover.prove(trip, opened, held)
+        if broken is not None:
+            raise _Setback(onward(trip.plan, broken))
+        return held
+
+    def _cascader(self) -> "Cascader":
+        """Made when the first cascade is."""
+        if self._cascading is None:
+            from passerelle.gateway.cascading import Cascader
+
+            self._cascading = Cascader(
+                self._next,
+                lambda trip, plan, most: Tour(plan, self._jitter, partial(self._again, trip), most=most),
+            )
+        return self._cascading
 
     async def _go_on(self, trip: Trip, opened: Opened, context: ReplyContext) -> Opened | None:
         """A stream that goes on where `opened` broke off, or None: then the error is the one of `opened`."""

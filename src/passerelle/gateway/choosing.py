@@ -18,6 +18,7 @@ import msgspec
 from passerelle.codecs.base import Envelope
 from passerelle.core.clock import Clock
 from passerelle.core.model import Deployment, Price
+from passerelle.core.outcome import Judged
 from passerelle.core.plan import Choice, Plan
 from passerelle.core.receipt import Receipt
 from passerelle.core.request import Request
@@ -29,11 +30,12 @@ from passerelle.gateway.learning.signals import Answered, Gathered
 from passerelle.gateway.pacing import Pacer
 from passerelle.gateway.recall import STAYS_S, Recalled, Stayed
 from passerelle.gateway.sighting import Seen, see
-from passerelle.gateway.smart import explored_by
+from passerelle.gateway.smart import RouterRules, explored_by
 from passerelle.gateway.trip import Ask
 from passerelle.gateway.turns import cached_of, turn_nanos
 from passerelle.gateway.vitals import Vitals
 from passerelle.gateway.whereabouts import Turn, Whereabouts
+from passerelle.router.cascade import Acceptances, Wanted
 from passerelle.router.cost import CACHE_S, Caches, Lengths, a_turn, marginal, turns_ahead
 from passerelle.router.plan import Figure, Thought
 from passerelle.router.quality.base import Estimate
@@ -53,6 +55,10 @@ class Chooser:
         self.pacer = pacer
         self._clock = clock
         self._vitals = vitals
+        self.acceptances = Acceptances()
+        """How often the answers of cascades held."""
+        self.verdicts: list[tuple[str, Judged]] = []
+        """What verifiers found, with the organisation, until it is kept."""
         self._whereabouts = Whereabouts(vitals.charts)
         self._usual: dict[str, float] = {}
         """What a usual request of an organisation costs at the best place for it, in nanos."""
@@ -112,7 +118,9 @@ class Chooser:
             seen,
             features,
             chooser=self,
-            thought=Thought(choice, estimates, figures, prices),
+            thought=Thought(
+                choice, estimates, figures, prices, self._cascade(ask, envelope, admission, request, rules)
+            ),
             answers=envelope.answers,
             warm=warm,
             best_nanos=_best_nanos(admission.deployments, estimates, figures),
@@ -158,6 +166,21 @@ class Chooser:
             return None
         turn = Turn(fingerprint(place.id), self._clock.monotonic_s() - age_s, stayed.tokens)
         return _Found(place, turn, age_s < CACHE_S, seen.turn > 1 or seen.called is not None)
+
+    def _cascade(
+        self,
+        ask: Ask,
+        envelope: Envelope,
+        admission: Admission,
+        request: Request | None,
+        rules: RouterRules,
+    ) -> Wanted | None:
+        """The cascade that is asked for, if any. Raises `ProblemError`."""
+        if ask.wishes.cascade is None and not rules.cascades:
+            return None
+        from passerelle.gateway.cascade_wanted import wanted
+
+        return wanted(ask, envelope, admission, request, rules, self)
 
     def _place_of(self, name: int, generation: Generation) -> Deployment | None:
         if self._places is None or self._places[0] is not generation:
@@ -224,6 +247,10 @@ class Chooser:
         if place is None:
             return
         seen, usage = deliberation.seen, attempt.usage
+        if receipt.cascade is not None:
+            from passerelle.gateway.cascade_wanted import learn
+
+            learn(receipt, deliberation.generation.catalog, self)
         if usage.source == "provider":
             output = usage.total_output_tokens // deliberation.answers
             self.lengths.add(place.model.id, deliberation.thought.choice.task or "", output)

@@ -88,7 +88,7 @@ class Hedger:
         self._times.setdefault(won.deployment.id, deque(maxlen=_KEPT)).append(
             self._clock.monotonic_s() - won.started_s
         )
-        _put_last(trip, won)
+        put_last(trip, won)
         return winner.result()
 
     async def _second(self, trip: Trip, leg: Leg, begin: Callable[[], Awaitable[Leg]]) -> Leg | None:
@@ -130,8 +130,8 @@ async def _over(runs: Runs) -> None:
             run.exception()  # looked at, so that it is not reported as forgotten
 
 
-def _put_last(trip: Trip, won: Leg) -> None:
-    """The answer's attempt is the last, and the trip says what it says, whichever ended last."""
+def put_last(trip: Trip, won: Leg) -> None:
+    """Have the answer's attempt be the last, and the trip say what it says, whichever ended last."""
     mine: Attempt = next(attempt for attempt in trip.attempts if attempt.id == won.id)
     trip.attempts.remove(mine)
     trip.attempts.append(mine)

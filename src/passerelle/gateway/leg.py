@@ -2,6 +2,7 @@
 
 import msgspec
 
+from passerelle.core.cascade import CascadeStep
 from passerelle.core.clock import Clock
 from passerelle.core.errors import FailureKind
 from passerelle.core.ids import same
@@ -50,6 +51,8 @@ class Leg(msgspec.Struct):
     """Another place answered first."""
     continued: bool = False
     """It goes on with what the one before it delivered."""
+    step: CascadeStep | None = None
+    """What it is called for, in a cascade."""
     probing: bool = False
     """It tries out a place whose breaker is open: see `vitals`."""
 
@@ -125,6 +128,7 @@ def end(
         upstream_request_id=leg.upstream_request_id,
         continued=leg.continued,
         hedge=leg.hedge,
+        step=leg.step,
         finish=leg.finish if failure is None or failure == "cancelled" else None,
     )
     trip.attempts.append(attempt)

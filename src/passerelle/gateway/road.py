@@ -126,13 +126,15 @@ class Road:
             return _explained(ask, generation, plan)
         made = self._plan_or_known(envelope, generation, admission, deliberation)
         trip = Trip(ask, envelope, generation, made, ask.receipt_id)
+        trip.way = way_of(ask, generation)
         if deliberation is not None:
             trip.deliberation, trip.request = deliberation, deliberation.taken(ask, made)
             trip.noted = deliberation
+            if made.cascade is not None and made.cascade.first is not None:
+                trip.cascades, trip.way = True, "verified"
         elif keeps_named(generation.router, ask.principal) and envelope.operation == "chat":
             trip.noted = noted = self._chooser().noted(ask, envelope, generation)
             trip.sight = noted.seen.sight.task, noted.packed
-        trip.way = way_of(ask, generation)
         if ask.wishes.continues or ask.principal.rights.continues:
             trip.continues = going_on.wanted(ask) and going_on.possible(trip)
         if ask.principal.rights.content == "full":
@@ -230,11 +232,19 @@ class Road:
                 self._recalling = asyncio.create_task(self._recall(self._choosing))
             await self._choosing.judgement.tend()
             await self._choosing.pacer.look(self.generations.current.router.commitments)
+            await self._keep_verdicts(self._choosing)
 
     async def heard(self) -> None:
         """An answer was judged: learn from it now, where choices are left to us."""
         if self._choosing is not None:
             await self._choosing.judgement.tend()
+
+    async def _keep_verdicts(self, choosing: "Chooser") -> None:
+        """Have the store keep what verifiers found of answers, to be learned from."""
+        if choosing.verdicts:
+            from passerelle.gateway.cascade_wanted import keep_verdicts
+
+            await asyncio.to_thread(keep_verdicts, self._store, choosing.verdicts)
 
     async def aclose(self) -> None:
         """Let go of what choices rest on."""
@@ -242,6 +252,7 @@ class Road:
             self._recalling.cancel()
             await asyncio.gather(self._recalling, return_exceptions=True)
         if self._choosing is not None:
+            await self._keep_verdicts(self._choosing)
             await self._choosing.judgement.aclose()
 
     def _plan_or_known(
@@ -383,6 +394,8 @@ def _headers(trip: Trip) -> list[tuple[bytes, bytes]]:
         headers.append((b"x-passerelle-model", _shown(trip.model[:_LONGEST_VALUE])))
     if trip.deployment:
         headers.append((b"x-passerelle-deployment", _shown(trip.deployment[:_LONGEST_VALUE])))
+    if trip.cascaded is not None:
+        headers.append((b"x-passerelle-cascaded", trip.cascaded.end.encode()))
     if trip.dropped:
         headers.append((b"x-passerelle-dropped", header_value(listed(trip.dropped))))
     return headers

@@ -113,6 +113,7 @@ class Settler:
             problem=problem,
             tags=wishes.tags,
             delivery=trip.way,
+            cascade=trip.cascaded,
             request_digest=self._mac.digest(_sent(ask)).hex(),
             shape=Shape(
                 features=_in_order(envelope.features),

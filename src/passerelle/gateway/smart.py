@@ -4,9 +4,11 @@ The nearest word counts: the request's own, the alias's, the key's, the organisa
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
+from passerelle.core.cascade import OFF
 from passerelle.core.plan import Affinity, LearnFrom, Mode, SmartMode
 from passerelle.core.principal import Principal
 from passerelle.ledger.periods import PeriodKind
@@ -19,6 +21,8 @@ class Smart(msgspec.Struct, frozen=True):
 
     family: str | None = None
     mode: SmartMode | None = None
+    cascade: str | None = None
+    """As `x-passerelle-cascade` says it."""
     models: tuple[str, ...] = ()
     """Names and patterns; empty: all."""
     default_model: str | None = None
@@ -39,6 +43,9 @@ class Tenant(msgspec.Struct, frozen=True):
     affinity: Affinity | None = None
     explore: float | None = None
     learn_from: LearnFrom | None = None
+    cascade: str | None = None
+    tests: Mapping[str, Any] = {}
+    """What `tests:NAME` means, as written: `router.verifier.checks.Tests` reads it when it is needed."""
     aliases: Mapping[str, Smart] = {}
     """By their names, casefolded."""
 
@@ -73,6 +80,21 @@ class RouterRules(msgspec.Struct, frozen=True):
     organisations: Mapping[str, Tenant] = {}
     """By id or name."""
     commitments: tuple[Committed, ...] = ()
+    cascade_samples: int = 2
+    """Answers that `agreement` compares."""
+    cascade_within_points: float = 30.0
+    """How much worse the first of a cascade may be."""
+    tests: Mapping[str, Any] = {}
+    """Everybody's tests, likewise."""
+    cascades: bool = False
+    """Whether an alias or an organisation asks for any."""
+
+    def __post_init__(self) -> None:
+        said = [alias.cascade for alias in self.aliases.values()]
+        for tenant in self.organisations.values():
+            said += [tenant.cascade, *(alias.cascade for alias in tenant.aliases.values())]
+        cascades = any(word not in (None, OFF) for word in said)
+        msgspec.structs.force_setattr(self, "cascades", cascades)
 
     def tenant(self, principal: Principal) -> Tenant:
         """What differs for the caller's organisation."""
@@ -116,6 +138,30 @@ def affinity_of(rules: RouterRules, principal: Principal, smart: Smart, wish: Af
         or rules.tenant(principal).affinity
         or rules.affinity
     )
+
+
+def cascade_of(rules: RouterRules, principal: Principal, smart: Smart, wish: str | None) -> str | None:
+    """What checks a cheaper model's answer first; None where nothing does. A caller's own word (`wish`)
+    counts only where its key may say it, but for `off`.
+    """
+    if principal.rights.cascade is False:
+        return None
+    if wish is not None and (wish == OFF or principal.rights.cascade):
+        return None if wish == OFF else wish
+    said = smart.cascade or rules.tenant(principal).cascade
+    return None if said == OFF else said
+
+
+def checks_of(rules: RouterRules, principal: Principal, name: str) -> Any:
+    """The organisation's tests of that name, or everybody's; None where there are none."""
+    found = rules.tenant(principal).tests.get(name)
+    return rules.tests.get(name) if found is None else found
+
+
+def may_cascade(rules: RouterRules, principal: Principal, model: str, wish: str | None) -> bool:
+    """Whether a request for that name may be held back to be checked: told before it is planned."""
+    smart = meant(rules, principal, model)
+    return smart is not None and cascade_of(rules, principal, smart, wish) is not None
 
 
 def explored_by(rules: RouterRules, principal: Principal) -> float:

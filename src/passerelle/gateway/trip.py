@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from passerelle.codecs.base import Envelope, PathTarget
+from passerelle.core.cascade import Cascaded
 from passerelle.core.conversation import Turn
 from passerelle.core.model import DataClass
 from passerelle.core.plan import Affinity, Mode, Plan, Rejection
@@ -29,6 +30,8 @@ class Wishes(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     session: str | None = None
     """The conversation's name, as its client says it."""
     affinity: Affinity | None = None
+    cascade: str | None = None
+    """What is to check a cheaper model's answer first: see `core.cascade.verifier_of`; or `off`."""
     task: str | None = None
     """What kind of work it is, as somebody says who knows."""
     keep_name: bool = False
@@ -143,6 +146,10 @@ class Trip(msgspec.Struct):
     """The `Continuable` to be gone on with, while that is tried."""
     way: Way = "stream"
     """How the answer is delivered."""
+    cascades: bool = False
+    """Its plan has a pair: the first's answer is held back until it is checked."""
+    cascaded: Cascaded | None = None
+    """What became of that."""
     ticket: Ticket | None = None
     """Its place among the requests under way."""
     noted: Any = None

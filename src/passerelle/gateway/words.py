@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from passerelle.core.cascade import Cascaded, CascadeEnd
 from passerelle.core.receipt import Receipt, SignedReceipt
 from passerelle.ledger import receipts
 from passerelle.router.plan import in_words
@@ -59,10 +60,32 @@ def _difference(said: Any, true: Any) -> str | None:
     return None if type(said) is type(true) and said == true else ""
 
 
+_CASCADED: Mapping[CascadeEnd, str] = {
+    "accepted": "The cascade ended with its first answer",
+    "escalated": "The cascade escalated",
+    "kept": "The cascade did not get a better answer, and the first was delivered although it does not hold",
+    "skipped": "The cascade had no answer to check",
+}
+
+
+def _cascaded(done: Cascaded, receipt: Receipt) -> str:
+    said = f"{_CASCADED[done.end]}: {done.why}"
+    if done.failing is not None:
+        said += f"; nobody better answered: {done.failing}"
+    if done.escalated_holds is not None:
+        said += f"; the better answer {'holds' if done.escalated_holds else 'does not hold either'}"
+    answers = sum(attempt.ok for attempt in receipt.attempts)
+    if answers > 1:
+        said += f"; {answers} answers are billed"
+    return f"{said}."
+
+
 def words(receipt: Receipt) -> str:
     """The plan and what became of it."""
     said = "" if receipt.plan is None else in_words(receipt.plan)
     failed = [a for a in receipt.attempts if not a.ok]
+    if receipt.cascade is not None:
+        said += f" {_cascaded(receipt.cascade, receipt)}"
     if receipt.outcome == "answered":
         if failed:
             said += f" {len(failed)} failed before `{receipt.deployment}` answered."

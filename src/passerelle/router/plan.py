@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from passerelle.core.cascade import Cascade
 from passerelle.core.model import Deployment
 from passerelle.core.plan import Candidate, Choice, Mode, Onward, Plan, Rejection, TaskFrom
 from passerelle.router.standing import ALL_WELL, Standings
 
 if TYPE_CHECKING:  # a named model needs none of it
+    from passerelle.router.cascade import Wanted
     from passerelle.router.quality.base import Estimate
     from passerelle.router.utility import Prices
 
@@ -56,6 +58,8 @@ class Thought(msgspec.Struct, frozen=True, gc=False):
     """By deployment id. For one without, `costs` is all that is known."""
     prices: "Prices"
     """What money and time are worth now."""
+    cascade: "Wanted | None" = None
+    """The cascade that is asked for, if any."""
 
 
 class Scene(msgspec.Struct, frozen=True, gc=False):
@@ -88,6 +92,7 @@ class Scene(msgspec.Struct, frozen=True, gc=False):
 def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
     """The order of trying. Never adds to `deployments`, never leaves one out."""
     choice: Choice | None = None
+    cascade: Cascade | None = None
     if scene.mode == "named":
         candidates = _named(deployments, scene)
     else:
@@ -95,6 +100,9 @@ def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
         from passerelle.router.rank import ranked
 
         candidates, choice = ranked(deployments, scene)
+        thought = scene.thought
+        if thought is not None and thought.cascade is not None:
+            cascade = _cascade(deployments, candidates, choice, thought.cascade, scene)
     return Plan(
         requested=scene.requested,
         mode=scene.mode,
@@ -108,7 +116,21 @@ def plan(deployments: tuple[Deployment, ...], scene: Scene) -> Plan:
         on_refusal=scene.onward.on_refusal,
         choice=choice,
         draw=scene.draw if choice is None and len(deployments) > 1 else None,
+        cascade=cascade,
     )
+
+
+def _cascade(
+    deployments: tuple[Deployment, ...],
+    candidates: tuple[Candidate, ...],
+    choice: Choice,
+    wanted: "Wanted",
+    scene: Scene,
+) -> Cascade:
+    from passerelle.router.cascade import Standing, chosen
+
+    places = {d.id: Standing(d.provider, ailing(d, scene), d.demo) for d in deployments}
+    return chosen(candidates, places, choice, wanted)
 
 
 def _named(deployments: tuple[Deployment, ...], scene: Scene) -> tuple[Candidate, ...]:
@@ -140,6 +162,10 @@ def in_words(plan: Plan) -> str:
             head += f" ({first.because})"
         if plan.choice is not None:
             head += _choice_in_words(plan.choice, first)
+        if plan.cascade is not None:
+            from passerelle.router.cascade import in_words as cascade_in_words
+
+            head += f"; {cascade_in_words(plan.cascade)}"
         if eligible > 1:
             then = ", then ".join(f"`{c.deployment}`" for c in plan.candidates[1:4])
             head += f"; if it fails, {then}" + ("…" if eligible > 4 else "")

@@ -8,7 +8,9 @@ from passerelle.codecs.base import PathTarget
 from passerelle.core.clock import Clock
 from passerelle.core.errors import Problem, ProblemError
 from passerelle.core.request import Dialect
-from passerelle.gateway.road import Road
+from passerelle.gateway.generation import Generation
+from passerelle.gateway.road import Road, read
+from passerelle.gateway.smart import may_cascade
 from passerelle.gateway.trip import Ask, Delivery, Presence, Wishes, way_of
 from passerelle.server.answer import Watches, send_delivery
 from passerelle.server.body import read_body
@@ -79,7 +81,9 @@ class ModelCalls:
         """Ask the road, and send what it gives. Raises `ProblemError`."""
         dialect = ask.dialect
         generation = self._road.generations.current
-        if way_of(ask, generation) == "verified":
+        if way_of(ask, generation) == "verified" or (
+            (ask.wishes.cascade is not None or generation.router.cascades) and _may_cascade(ask, generation)
+        ):
             from passerelle.server.patience import patiently
 
             every_s = generation.delivery.keepalive_s
@@ -127,6 +131,15 @@ class ModelCalls:
             traceparent=traceparent,
             presence=Presence() if generation.drained else None,
         )
+
+
+def _may_cascade(ask: Ask, generation: Generation) -> bool:
+    """Whether its answer may be held back until it is checked, which its plan will tell."""
+    try:
+        model = read(ask).model
+    except ProblemError:  # the road says it, too, with a receipt
+        return False
+    return may_cascade(generation.router, ask.principal, model, ask.wishes.cascade)
 
 
 def _unwritten() -> ProblemError:

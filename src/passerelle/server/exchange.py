@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from passerelle.providers.http.outbox import Outbox
+
 SCOPE_KEY = "passerelle.exchange"
 """Where a request's `Exchange` stands in its ASGI scope, under our own server."""
 
@@ -46,6 +48,7 @@ class Exchange(RequestResponseCycle):
         flow: "FlowControl",
         logger: "logging.Logger",
         default_headers: list[Header],
+        outbox: Outbox,
         *,
         expects_100: bool,
         keep_alive: bool,
@@ -60,6 +63,7 @@ class Exchange(RequestResponseCycle):
         self.logger = self.access_logger = logger
         self.access_log = False
         self.default_headers = default_headers
+        self.outbox = outbox
         self.on_response = on_response
         self.disconnected = False
         self.keep_alive = keep_alive
@@ -149,9 +153,10 @@ class Exchange(RequestResponseCycle):
         self.waiting_for_100_continue = False
         if self.scope["method"] == "HEAD":
             body = b""
-        self.transport.write(head + body)
+        self.outbox.post(self.transport, head + body)
         self.ring()
         if not self.keep_alive:
+            self.outbox.flush()
             self.transport.close()
         self.on_response()
         return True

@@ -18,6 +18,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from passerelle.providers.http import outbox
 from passerelle.server.door import Door, Refusal
 from passerelle.server.exchange import SCOPE_KEY, Exchange
 from passerelle.server.head import Head, learn
@@ -83,6 +84,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """`door` may turn requests away unread."""
         super().__init__(*args, **more)
         self._door = door
+        self._outbox = outbox.of(self.loop)
+        self._outbox.under_way = self.tasks
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A peer has connected: its first head is awaited."""
@@ -112,6 +115,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Bytes of the peer's, counted while they belong to a head."""
         if self._refused:
             return
+        if self._outbox.waiting:  # the answers before come before whatever this is told
+            self._outbox.flush()
         self._idle_from = None
         before = self.cycle
         between = not (self._in_head or self._in_body) and (before is None or before.response_complete)
@@ -184,6 +189,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow,
             self.logger,
             self.server_state.default_headers,
+            self._outbox,
             expects_100=self.expect_100_continue,
             keep_alive=version != "1.0" and not self._leaving and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
@@ -236,6 +242,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._idle_from is not None and not self.transport.is_closing():
             left_s = self._idle_from + self.timeout_keep_alive - self.loop.time()
             if left_s <= 0:
+                self._outbox.flush()
                 self.transport.close()
             else:
                 self._look_again_in(left_s)
@@ -268,6 +275,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow,
             self.logger,
             self.server_state.default_headers,
+            self._outbox,
             expects_100=False,
             keep_alive=not self._leaving,
             on_response=self.on_response_complete,
@@ -303,6 +311,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close a connection on which nothing came; a head half there is awaited."""
         if self._in_head or self._in_body or not (self.cycle is None or self.cycle.response_complete):
             return
+        self._outbox.flush()
         self.transport.close()
 
     def _refuse(self) -> None:
@@ -316,6 +325,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _body_late(self) -> None:
         """Give the request to its handler as it is, and end the connection after the answer."""
         self._timer = None
+        self._outbox.flush()
         cycle = self.cycle
         if self._away is not None:
             self._turn_away(self._away, keep=False)

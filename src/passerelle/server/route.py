@@ -104,6 +104,7 @@ WANTED = frozenset(
         b"session-id",
         b"session_id",
         b"x-passerelle-affinity",
+        b"x-passerelle-cascade",
         b"x-passerelle-continue",
         b"x-passerelle-data-class",
         b"x-passerelle-delivery",

@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+from passerelle.core.cascade import OFF, verifier_of
 from passerelle.core.errors import ProblemError, invalid
 from passerelle.core.model import DATA_CLASSES, DataClass
 from passerelle.core.plan import Affinity, Mode
@@ -57,6 +58,7 @@ def read_wishes(headers: dict[bytes, bytes], path_tags: str = "") -> Wishes:
         strict=_flag(headers, "x-passerelle-strict"),
         session=session,
         affinity=_affinity(headers),
+        cascade=_cascade(headers),
         task=_task(headers),
         keep_name=_CLAUDE_CODE in headers,
         explain=_flag(headers, "x-passerelle-plan"),
@@ -100,6 +102,20 @@ def _affinity(headers: dict[bytes, bytes]) -> Affinity | None:
         if raw == affinity.encode():
             return affinity
     raise _bad("x-passerelle-affinity", _text(raw), "one of " + ", ".join(f"`{a}`" for a in _AFFINITIES))
+
+
+def _cascade(headers: dict[bytes, bytes]) -> str | None:
+    raw = headers.get(b"x-passerelle-cascade")
+    if raw is None:
+        return None
+    word = _text(raw).strip()
+    if len(word) > _WORD_BOUND or (word != OFF and verifier_of(word) is None):
+        raise _bad(
+            "x-passerelle-cascade",
+            word,
+            "`schema`, `agreement`, `tests:NAME` with tests that your organisation configured, or `off`",
+        )
+    return word
 
 
 def _task(headers: dict[bytes, bytes]) -> str | None:

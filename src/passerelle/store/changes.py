@@ -1,6 +1,7 @@
 """Reading and stamping changes of the tenancy tree."""
 
 import os
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
@@ -22,6 +23,9 @@ from passerelle.store.values import Budget
 COUNTER = "identity"
 NAME = "database"
 """A random number made with the database: tells it from another one under the same address."""
+_STANDING = select(meta.c.name, meta.c.value).where(
+    meta.c.org_id == INSTALLATION, meta.c.name.in_((COUNTER, NAME))
+)
 
 
 def read(database: Database, known: int, name: int) -> Changes | None:
@@ -30,14 +34,10 @@ def read(database: Database, known: int, name: int) -> Changes | None:
     When the database has been exchanged or restored from a backup, that is everything. Raises
     `StoreUnavailable`.
     """
+    if _standing(database.glance(_STANDING)) == (known, name):  # nearly always
+        return None
     with database.read() as connection:
-        found = connection.execute(
-            select(meta.c.name, meta.c.value).where(
-                meta.c.org_id == INSTALLATION, meta.c.name.in_((COUNTER, NAME))
-            )
-        )
-        values = {row.name: row.value for row in found}
-        revision, own_name = values.get(COUNTER, 0), values.get(NAME, 0)
+        revision, own_name = _standing(connection.execute(_STANDING).all())
         if (revision, own_name) == (known, name):
             return None
         whole = revision < known or own_name != name
@@ -54,6 +54,12 @@ def read(database: Database, known: int, name: int) -> Changes | None:
             own_name,
             whole,
         )
+
+
+def _standing(rows: Iterable[Sequence[Any]]) -> tuple[int, int]:
+    """The revision, and the database's name."""
+    values = {row[0]: row[1] for row in rows}
+    return values.get(COUNTER, 0), values.get(NAME, 0)
 
 
 def give_name(database: Database, connection: Connection) -> None:

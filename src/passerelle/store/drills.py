@@ -17,6 +17,7 @@ from passerelle.core.ids import time_letters
 from passerelle.core.principal import Principal
 from passerelle.policy.removal import Removal, Without
 from passerelle.store.audit import write
+from passerelle.store.changes import stamp
 from passerelle.store.database import Database
 from passerelle.store.schema import INSTALLATION, audit
 
@@ -69,6 +70,7 @@ class Drills:
         self._database = database
         self._clock = clock
         self._running: tuple[Removal, ...] = ()
+        self._revision = -2
 
     def binding(self, principal: Principal) -> tuple[Removal, ...]:
         """What is taken out for this caller now. Reads no database; nearly always nothing, and free then."""
@@ -77,6 +79,14 @@ class Drills:
             return running
         now_ns = self._clock.unix_ns()
         return tuple([one for one in running if one.binds(principal, now_ns)])
+
+    def follow(self, revision: int) -> None:
+        """`refresh`, unless nothing has begun, ended or run out since it was done at this `revision` of what
+        is known of keys: drills raise it too. Raises `StoreUnavailable`.
+        """
+        if revision != self._revision or self._running:
+            self.refresh()
+            self._revision = revision
 
     def refresh(self) -> None:
         """Take over what any process began or ended. Raises `StoreUnavailable`: what is known stays."""
@@ -123,6 +133,7 @@ class Drills:
                 connection, self._clock, org_id=INSTALLATION, actor=actor, action=STARTED, target=drill.id,
                 after=drill,
             )  # fmt: skip
+            stamp(self._database, connection)
         self.refresh()
         return drill
 
@@ -137,6 +148,7 @@ class Drills:
                 connection, self._clock, org_id=INSTALLATION, actor=actor, action=ENDED, target=drill_id,
                 before=drill, after=ended,
             )  # fmt: skip
+            stamp(self._database, connection)
         self.refresh()
         return ended
 

@@ -252,7 +252,7 @@ class Store:
             log.warning("the database was replaced by another, which is in use now")
             self._writer.prepare_with(self._prepare)
         self.identity.refresh()
-        self.drills.refresh()
+        self.drills.follow(self.identity.revision)
 
 
 def _database_id(database: Database) -> str:

@@ -16,8 +16,9 @@ def intersect(levels: Sequence[Rights]) -> Rights:
 
     Numbers take the least, lists what all levels name (an empty list allows nothing), the data class the
     most sensitive, `audit` the strictest, and `content` the least that any level says. What one level
-    forbids (`on_context_length`, `on_refusal`: `fail`; `continues`, `hedge`) none below allows. `delivery`,
-    `mode` and `affinity` are no limits: the deepest level's word counts. Of priorities the lowest counts.
+    forbids (`on_context_length`, `on_refusal`: `fail`; `continues`, `hedge`, `cascade`) none below allows.
+    `delivery`, `mode` and `affinity` are no limits: the deepest level's word counts. Of priorities
+    the lowest counts.
     `models` is the deepest level's own patterns: the intersection of patterns is not a pattern, so
     `Principal.model_patterns` keeps one tuple per level and a model must match them all.
     """
@@ -49,6 +50,7 @@ def intersect(levels: Sequence[Rights]) -> Rights:
         ),
         mode=next((level.mode for level in reversed(levels) if level.mode is not None), None),
         affinity=next((level.affinity for level in reversed(levels) if level.affinity is not None), None),
+        cascade=_unless_forbidden([level.cascade for level in levels]),
     )
 
 

@@ -126,6 +126,9 @@ class Metrics:
         self._overhead = Histogram(
             names.PROM_OVERHEAD, "Request duration outside attempts", buckets=_OVERHEAD, registry=r
         )
+        self._cascades = Counter(
+            names.PROM_CASCADES, "Cascades, by what became of them", ["verifier", "end"], registry=r
+        )
         self._edge = Counter(
             names.PROM_EDGE_ERRORS, "Requests refused at the edge", ["dialect", "kind"], registry=r
         )
@@ -194,6 +197,8 @@ class Metrics:
                 outside_ns -= attempt.duration_ns
             if receipt.attempts:
                 ours.append(max(outside_ns, 0) / 1e9)
+            if receipt.cascade is not None and receipt.plan is not None and receipt.plan.cascade is not None:
+                self._cascades.labels(receipt.plan.cascade.verifier, receipt.cascade.end).inc()
         for operation, seconds in took.items():
             if operation not in self._took:
                 self._took[operation] = _Spread(_SECONDS)

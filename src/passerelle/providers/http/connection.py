@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 from passerelle.core.errors import FailureKind
 from passerelle.providers.base import Content, SendError
+from passerelle.providers.http import outbox
 from passerelle.providers.http.framing import Framing, RefusedError
 from passerelle.providers.http.limits import ONE_READ_BYTES, SLICE_BYTES, UNREAD_HIGH_BYTES
 from passerelle.providers.http.response import HttpReply
@@ -69,6 +70,8 @@ class Connection(asyncio.BufferedProtocol):
         self._read_paused = False
         self._write_paused = False
         self._early = False
+        self._outbox = outbox.of(loop)
+        self._posted = -1
         self._reply: HttpReply | None = None
         self._framing = Framing(header_bytes=header_bytes)
 
@@ -80,7 +83,7 @@ class Connection(asyncio.BufferedProtocol):
         self._framing.begin(reply)
         self._early = False
         self.sent = True
-        self._transport.write(wire)
+        self._posted = self._outbox.post(self._transport, wire)
 
     async def send(self, reply: HttpReply, head: bytes, body: bytes) -> None:
         """Send a large request as fast as the socket takes it, stopping when an answer comes first.
@@ -202,6 +205,10 @@ class Connection(asyncio.BufferedProtocol):
         reply = self._reply
         if reply is None:
             self.drop()
+            return
+        if self._posted == self._outbox.turn:  # the request lies here still: this answers something else
+            reply.unanswered = True
+            self._fail("transport", f"`{self._name}` spoke before it was asked")
             return
         headed = reply.headed
         try:

@@ -31,6 +31,7 @@ class NewKey(BaseModel):
     priority: Priority | None = None
     mode: SmartMode | None = None
     affinity: Affinity | None = None
+    cascade: bool | None = Field(default=None, strict=True)
     on_context_length: OnContextLength | None = None
     on_refusal: OnRefusal | None = None
 
@@ -83,7 +84,12 @@ def add(guarded: Guarded, store: Store) -> None:
 
 def _narrowed(maker: Rights, new: NewKey) -> Rights:
     """The new key's own rights: its maker's, with numbers and lists at most as wide."""
-    wanted = Rights(priority=new.priority, on_context_length=new.on_context_length, on_refusal=new.on_refusal)
+    wanted = Rights(
+        priority=new.priority,
+        on_context_length=new.on_context_length,
+        on_refusal=new.on_refusal,
+        cascade=new.cascade,
+    )
     both = intersect([maker, wanted])
     return msgspec.structs.replace(
         maker,
@@ -95,6 +101,7 @@ def _narrowed(maker: Rights, new: NewKey) -> Rights:
         on_refusal=both.on_refusal,
         mode=new.mode or maker.mode,
         affinity=new.affinity or maker.affinity,
+        cascade=both.cascade,
     )
 
 
