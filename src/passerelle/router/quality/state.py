@@ -13,7 +13,7 @@ from passerelle.router.quality.mind import Mind, Newcomer
 from passerelle.router.quality.stack import Gate, Weights
 from passerelle.router.quality.tally import Shrink, Tally
 
-FORMAT = 1
+FORMAT = 2
 _DTYPES = ("<f8", "<f4", "<i8")
 
 
