@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from passerelle.router.embed import STATIC_DIMS
-from passerelle.router.quality import calibrate, lexical, memory
+from passerelle.router.quality import calibrate, kin, lexical, memory
 from passerelle.router.quality.linear import CARRIED, DIMS, F64, Ints, ridges
 from passerelle.router.quality.stack import (
+    FAR,
     FAR_WIDTH,
-    TIMID,
+    TASK_TELLS,
     Gate,
     Weights,
-    doubted,
     gate,
     spread_between,
     weigh,
@@ -37,6 +37,7 @@ class Fitted(NamedTuple):
     coefficients: F64
     carried: F64
     """Coefficients of the heads that see no subject and no task."""
+    akin: kin.Akin
     gram: F64
     """Of all rows: what the shared spread is the inverse of, without the penalty."""
     penalty: float
@@ -105,8 +106,13 @@ def folds(count: int, many: int, rng: np.random.Generator) -> Ints:
     return np.asarray(rng.permutation(count) % many)
 
 
-def fit(view: View, points: F64, task: Ints, tally: Tally, scores: F64, prior: F64, seed: int) -> Fitted:
-    """Every level, its weight and its calibration. Fills `tally`, whose rows are the tasks in `task`."""
+def fit(
+    view: View, points: F64, task: Ints, named: kin.Named, tally: Tally, scores: F64, prior: F64, seed: int
+) -> Fitted:
+    """Every level, its weight and its calibration. Fills `tally`, whose rows are the tasks in `task`.
+
+    `named`: those that have a name.
+    """
     rows, models = scores.shape
     rng = np.random.Generator(np.random.PCG64(seed))
     seen = np.isfinite(scores)
@@ -121,11 +127,11 @@ def fit(view: View, points: F64, task: Ints, tally: Tally, scores: F64, prior: F
     form, over = points[:, :CARRIED], scores - level
     group = _groups(task, points, seed)
     penalty = carried_penalty = PENALTIES[1]
-    weights, far_weights, map_gate = Weights(), TIMID, Gate()
+    weights, far_weights, map_gate = Weights(), FAR, Gate()
     far_map = calibrate.plain()
     near_maps = np.repeat(far_map[None], models + 1, axis=0)
     noise, unknown = float(np.nanmean(left**2)) if seen.any() else 0.25, 0.02
-    table = Table(view, value, points, task, scores, prior)
+    table = Table(view, value, points, task, named, scores, prior)
     if rows >= STACK_LEAST:
         near = _without(table, folds(rows, NEAR_FOLDS, rng), tally.shrink, PENALTIES, PENALTIES)
         penalty, carried_penalty = near.penalty, near.carried_penalty
@@ -136,9 +142,10 @@ def fit(view: View, points: F64, task: Ints, tally: Tally, scores: F64, prior: F
         if group is not None:
             fold = folds(int(group.max()) + 1, FAR_FOLDS, rng)[group]
             far = _without(table, fold, tally.shrink, (penalty,), PENALTIES)
-            levels = [*far.levels[:3], *(one + far.base - far.level for one in far.levels[3:])]
+            levels = [*far.levels[:3], *(one + far.base - far.level for one in far.levels[3:]), far.named]
             far_left = scores - far.level
-            far_weights = doubted(weigh(levels, far_left, far_weights, FAR_WIDTH), levels, far_left, group)
+            worth = min(1.0, TASK_TELLS * (int(group.max()) + 1) / rows)
+            far_weights = weigh(levels, far_left, FAR, FAR_WIDTH, worth)
             far_score = far.level + far_weights.of(levels)
             unknown = spread_between(scores - far_score, group)
             far_map = _map(far_score, scores)
@@ -147,6 +154,7 @@ def fit(view: View, points: F64, task: Ints, tally: Tally, scores: F64, prior: F
     return Fitted(
         coefficients=ridges(points, left, (penalty,))[0] if seen.any() else np.zeros((DIMS, models)),
         carried=ridges(form, over, (carried_penalty,))[0] if seen.any() else np.zeros((CARRIED, models)),
+        akin=kin.akin(points, task, len(tally.rows)),
         gram=full,
         penalty=penalty,
         carried_penalty=carried_penalty,
@@ -169,6 +177,7 @@ class Table(NamedTuple):
     value: F32
     points: F64
     task: Ints
+    named: kin.Named
     scores: F64
     prior: F64
 
@@ -179,7 +188,9 @@ class Without(NamedTuple):
     level: F64
     base: F64
     levels: list[F64]
-    """As `Weights` wants them: linear, lexical, memory, carried and kin over `base`."""
+    """As `Weights` wants them: linear, lexical, memory, carried and kin by words and form, over `base`."""
+    named: F64
+    """What is expected by the task's name, over `level`."""
     close: F64
     penalty: float
     carried_penalty: float
@@ -191,11 +202,12 @@ def _without(
     """Everything anew for each fold, from the tasks' means up: were these to know a row's own outcome, all
     that is learned from what they leave would point away from it.
     """
-    view, value, points, task, scores, prior = table
+    view, value, points, task, names, scores, prior = table
     shape = scores.shape
     linear, form = [np.zeros(shape) for _ in penalties], [np.zeros(shape) for _ in carried]
-    words, memories, base, levels, kin = (np.zeros(shape) for _ in range(5))
+    words, memories, base, levels, about, alike, named = (np.zeros(shape) for _ in range(7))
     close = np.zeros((len(scores), 2))
+    like = names.table(int(task.max()) + 1)
     vectors, places = np.asarray(points[:, -STATIC_DIMS:], np.float32), vectors_of(points)
     for one in np.unique(fold):
         out, kept = fold == one, fold != one
@@ -207,8 +219,11 @@ def _without(
         left[kept] = scores[kept] - tally.without_own(task[kept], scores[kept], level, shrink)
         means = tally.base(level)
         levels[out], base[out] = level, means[task[out]]
-        share = belonging(points[out], guess(points[kept], task[kept], len(means)))
-        kin[out] = share @ means + (1 - share.sum(axis=1, keepdims=True)) * level
+        about[out], alike[out] = kin.expected(
+            points[out], kin.akin(points[kept], task[kept], len(means)), means
+        )
+        told = names.told(means, tally.rows, level)
+        named[out] = (like @ told)[task[out]]
         for said, found in zip(linear, ridges(points[kept], left[kept], penalties), strict=True):
             said[out] = points[out] @ found
         over = scores[kept] - level
@@ -220,8 +235,8 @@ def _without(
         close[out, 1] = -distance(places[out], clusters(points[kept], 0))
     at = _best(linear, scores - base)
     over_at = _best(form, scores - levels)
-    stacked = [linear[at], words, memories, form[over_at] + levels - base, kin - base]
-    return Without(levels, base, stacked, close, penalties[at], carried[over_at])
+    stacked = [linear[at], words, memories, form[over_at] + levels - base, about - base, alike - base]
+    return Without(levels, base, stacked, named, close, penalties[at], carried[over_at])
 
 
 def _best(said: list[F64], came: F64) -> int:

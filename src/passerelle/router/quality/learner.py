@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from passerelle.router.embed import STATIC_DIMS, Static
-from passerelle.router.quality import memory, state
+from passerelle.router.quality import kin, memory, state
 from passerelle.router.quality.base import Estimate, Estimates, Floats, Sight
 from passerelle.router.quality.drift import RECENT, Watch
 from passerelle.router.quality.fit import LEXICAL_PENALTY, clusters, fit, guess, nearest
@@ -127,8 +127,7 @@ class StackedLearner:
         level, means = mind.tables().level, mind.tables().means
         share = mind.task_of([sight], points)[0]
         base = share @ means + (1 - share.sum()) * level
-        kin = mind.kin(points, means, level)
-        said = base + mind.near.of([*levels[:3], levels[3] + level - base, kin - base])[0]
+        said = base + mind.near.of(mind.near_levels(levels, points, base[None]))[0]
         if own in mind.newcomers:
             newcomer = mind.newcomers[own]
             newcomer.outcomes += weight
@@ -183,7 +182,9 @@ def _tasks(mind: Mind, sights: Sequence[Sight], points: F64, seed: int) -> Ints:
 
 def _take(mind: Mind, view: View, points: F64, task: Ints, scores: F64, seed: int) -> None:
     """Fit every level into `mind`."""
-    found = fit(view, points, task, mind.tally, scores, mind.prior(), seed)
+    mind.named = kin.Named(mind.tasks, np.bincount(task, minlength=len(mind.tally.rows)))
+    found = fit(view, points, task, mind.named, mind.tally, scores, mind.prior(), seed)
+    mind.akin = found.akin
     mind.penalty = found.penalty
     seen = np.isfinite(scores)
     spreads: dict[bytes, F64] = {}

@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerelle.router.embed import BUCKETS, STATIC_DIMS
-from passerelle.router.quality import calibrate, lexical
+from passerelle.router.quality import calibrate, kin, lexical
 from passerelle.router.quality.base import Bools, Estimates, Sight
 from passerelle.router.quality.drift import Watch
 from passerelle.router.quality.fit import PENALTIES, belonging, distance, nearest, vectors_of
 from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Space
 from passerelle.router.quality.memory import Memory
-from passerelle.router.quality.stack import TIMID, Gate, Weights
+from passerelle.router.quality.stack import FAR, Gate, Weights
 from passerelle.router.quality.tally import Tally
 from passerelle.router.quality.view import F32, FIGURES, View
 
@@ -59,6 +59,10 @@ class Mind:
         """The tally's row of each middle."""
         self.guess: F64 = np.zeros((DIMS, 0))
         """Of each row of the tally at the last fit: how a request is told to belong there."""
+        self.akin = kin.nobody()
+        """Which tasks of the last fit a request is akin to, whatever its name."""
+        self.named = kin.Named({}, np.zeros(0))
+        """The tasks of the last fit that have one."""
         self.space = Space(
             np.zeros(FIGURES, np.float32), np.ones(FIGURES, np.float32), np.zeros(STATIC_DIMS, np.float32)
         )
@@ -74,7 +78,7 @@ class Mind:
         self.scale: F32 = np.ones(BUCKETS, np.float32)
         self.words: F32 = np.zeros((BUCKETS, 0), np.float32)
         self.memory = Memory(np.zeros((0, STATIC_DIMS), np.float32), np.zeros((0, 0), np.float32))
-        self.near, self.far, self.gate = Weights(), TIMID, Gate()
+        self.near, self.far, self.gate = Weights(), FAR, Gate()
         self.maps: F64 = np.repeat(calibrate.plain()[None], 2, axis=0)
         """Of each model, then the pooled one; then that of a request's mean over models, far."""
         self.noise, self.unknown = 0.2, 0.03
@@ -83,6 +87,7 @@ class Mind:
         self.outcomes: list[int] = []
         self.digest = b""
         self._tables: Tables | None = None
+        self._names: F64 | None = None
 
     def prior(self) -> F64:
         """Of each model: the catalog's, NaN where it says nothing."""
@@ -90,7 +95,7 @@ class Mind:
 
     def changed(self) -> None:
         """To be called after anything was."""
-        self._tables = None
+        self._tables = self._names = None
 
     def tables(self) -> Tables:
         """The same until the next change."""
@@ -137,10 +142,30 @@ class Mind:
         close = np.stack([cosine, -distance(vectors_of(points), self.middles)], axis=1)
         return [linear, words, remembered, carried], close
 
-    def kin(self, points: F64, means: F64, level: F64) -> F64:
-        """n×m: the expected quality by the tasks that a request is written like, whatever its name."""
-        share = belonging(points, self.guess)
-        return np.asarray(share @ means[: share.shape[1]] + (1 - share.sum(axis=1, keepdims=True)) * level)
+    def near_levels(self, levels: list[F64], points: F64, base: F64) -> list[F64]:
+        """As the near weights want them: over `base`, with the kin."""
+        tables = self.tables()
+        about, alike = kin.expected(points, self.akin, tables.means)
+        return [*levels[:3], levels[3] + tables.level - base, about - base, alike - base]
+
+    def far_levels(self, levels: list[F64], points: F64, sights: list[Sight]) -> list[F64]:
+        """As the far weights want them: over each model's level, with the kin and what names tell."""
+        tables = self.tables()
+        about, alike = kin.expected(points, self.akin, tables.means)
+        named = np.zeros((len(points), len(self.models)))
+        found: dict[str, F64] = {}
+        for row, sight in enumerate(sights):
+            if sight.task is not None:
+                if sight.task not in found:
+                    found[sight.task] = self._by_name(sight.task)
+                named[row] = found[sight.task]
+        return [*levels, about - tables.level, alike - tables.level, named]
+
+    def _by_name(self, task: str) -> F64:
+        tables = self.tables()
+        if self._names is None:
+            self._names = self.named.told(tables.means, self.tally.rows, tables.level)
+        return np.asarray(self.named.like(task) @ self._names)
 
     def estimates(self, view: View, sights: list[Sight], models: list[str]) -> Estimates:
         """See `Learner.estimates`."""
@@ -161,10 +186,10 @@ class Mind:
         rows_of = share @ self.tally.rows
         distance = np.where(named & ~new, distance * _NAMED_ROWS / (_NAMED_ROWS + rows_of), distance)
         base = share @ means + (1 - belongs)[:, None] * level
-        kin = self.kin(points, means, level)
-        near = base + self.near.of([*levels[:3], levels[3] + level - base, kin - base])
-        far = level + self.far.of([*levels, kin - level])
-        far_part = distance[:, None]
+        near = base + self.near.of(self.near_levels(levels, points, base))
+        far = level + self.far.of(self.far_levels(levels, points, sights))
+        # What is told of tasks nobody knows stands on whole tasks held out, and on its name.
+        far_part = np.where(new, 1.0, distance)[:, None]
         raw = (1 - far_part) * calibrate.mapped(near, self.maps[:-2]) + far_part * _calibrated(
             far, self.maps[-1]
         )
