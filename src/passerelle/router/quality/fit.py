@@ -10,7 +10,7 @@ from passerelle.router.quality import calibrate, kin, lexical, memory
 from passerelle.router.quality.linear import CARRIED, DIMS, F64, Ints, ridges
 from passerelle.router.quality.stack import (
     FAR,
-    FAR_WIDTH,
+    FAR_WIDTHS,
     TASK_TELLS,
     Gate,
     Weights,
@@ -142,10 +142,10 @@ def fit(
         if group is not None:
             fold = folds(int(group.max()) + 1, FAR_FOLDS, rng)[group]
             far = _without(table, fold, tally.shrink, (penalty,), PENALTIES)
-            levels = [*far.levels[:3], *(one + far.base - far.level for one in far.levels[3:]), far.named]
+            levels = [*far.levels[:3], far.levels[3] + far.base - far.level, *far.by_kin]
             far_left = scores - far.level
             worth = min(1.0, TASK_TELLS * (int(group.max()) + 1) / rows)
-            far_weights = weigh(levels, far_left, FAR, FAR_WIDTH, worth)
+            far_weights = weigh(levels, far_left, FAR, FAR_WIDTHS, worth)
             far_score = far.level + far_weights.of(levels)
             unknown = spread_between(scores - far_score, group)
             far_map = _map(far_score, scores)
@@ -189,8 +189,8 @@ class Without(NamedTuple):
     base: F64
     levels: list[F64]
     """As `Weights` wants them: linear, lexical, memory, carried and kin by words and form, over `base`."""
-    named: F64
-    """What is expected by the task's name, over `level`."""
+    by_kin: list[F64]
+    """What is expected of a task that nobody knows, over `level`: by words, form and name."""
     close: F64
     penalty: float
     carried_penalty: float
@@ -205,7 +205,8 @@ def _without(
     view, value, points, task, names, scores, prior = table
     shape = scores.shape
     linear, form = [np.zeros(shape) for _ in penalties], [np.zeros(shape) for _ in carried]
-    words, memories, base, levels, about, alike, named = (np.zeros(shape) for _ in range(7))
+    words, memories, base, levels, about, alike = (np.zeros(shape) for _ in range(6))
+    by_kin = [np.zeros(shape) for _ in range(3)]
     close = np.zeros((len(scores), 2))
     like = names.table(int(task.max()) + 1)
     vectors, places = np.asarray(points[:, -STATIC_DIMS:], np.float32), vectors_of(points)
@@ -219,11 +220,11 @@ def _without(
         left[kept] = scores[kept] - tally.without_own(task[kept], scores[kept], level, shrink)
         means = tally.base(level)
         levels[out], base[out] = level, means[task[out]]
-        about[out], alike[out] = kin.expected(
-            points[out], kin.akin(points[kept], task[kept], len(means)), means
-        )
-        told = names.told(means, tally.rows, level)
-        named[out] = (like @ told)[task[out]]
+        akin = kin.expected(points[out], kin.akin(points[kept], task[kept], len(means)), means)
+        about[out], alike[out] = akin
+        told = names.told(means, tally.rows, level).of(like[task[out]])
+        for kept_level, one_level in zip(by_kin, kin.levels(level, akin, told), strict=True):
+            kept_level[out] = one_level
         for said, found in zip(linear, ridges(points[kept], left[kept], penalties), strict=True):
             said[out] = points[out] @ found
         over = scores[kept] - level
@@ -236,7 +237,7 @@ def _without(
     at = _best(linear, scores - base)
     over_at = _best(form, scores - levels)
     stacked = [linear[at], words, memories, form[over_at] + levels - base, about - base, alike - base]
-    return Without(levels, base, stacked, named, close, penalties[at], carried[over_at])
+    return Without(levels, base, stacked, by_kin, close, penalties[at], carried[over_at])
 
 
 def _best(said: list[F64], came: F64) -> int:

@@ -26,6 +26,7 @@ _PART = re.compile(r"[^\W\d_]+|\d+")
 _RUN = 4
 _OWN_WAY = 0.5
 """A task's peculiarity that no name tells, over the one that a name can tell."""
+_BELIEVED = 2.0
 _NOISE = 0.2
 """Variance of an outcome around its task's mean: a coin tossed at 0.3 or 0.7."""
 
@@ -124,24 +125,53 @@ class Named:
         """How much `name` is like each of them."""
         return alike(parts(name), self._parts)
 
+    def likes(self, names: Sequence[str | None]) -> F64:
+        """The same for many; None is like nothing."""
+        found = {name: self.like(name) for name in set(names) if name is not None}
+        nothing = np.zeros(len(self.rows))
+        return np.array([nothing if name is None else found[name] for name in names]).reshape(len(names), -1)
+
     def table(self, tasks: int) -> F64:
         """What `like` gives for each of the tally's rows."""
         made = np.zeros((tasks, len(self.rows)))
         made[self.rows] = self._like
         return made
 
-    def told(self, means: F64, count: NDArray[Any], level: F64) -> F64:
-        """Tasks×m: multiplied by what `like` gives, how far a task of that name is expected from `level`.
+    def told(self, means: F64, count: NDArray[Any], level: F64) -> "Told":
+        """What the tasks' means say of tasks named like them: kriging.
 
-        Kriging of the tasks' means: a task's own way has a part that its name tells and one that it does not,
-        and the mean of a task with few outcomes is vague besides.
+        A task's own way has a part that its name tells and one that it does not, and the mean of a task with
+        few outcomes is vague besides.
         """
-        out = np.zeros((len(self.rows), means.shape[1]))
+        many = len(self.rows)
+        apart, inverse = np.zeros((many, means.shape[1])), np.zeros((many, many))
         seen = np.flatnonzero(count[self.rows] > 0)
-        if not len(seen):
-            return out
-        apart = means[self.rows[seen]] - level
-        width = max(float((apart**2).mean()), 1e-4)
-        vague = _OWN_WAY + _NOISE / (width * count[self.rows[seen]])
-        out[seen] = np.linalg.solve(self._like[np.ix_(seen, seen)] + np.diag(vague), apart)
-        return out
+        if len(seen):
+            rows, among = self.rows[seen], np.ix_(seen, seen)
+            width = max(float(((means[rows] - level) ** 2).mean()), 1e-4)
+            inverse[among] = np.linalg.inv(
+                self._like[among] + np.diag(_OWN_WAY + _NOISE / (width * count[rows]))
+            )
+            apart[seen] = inverse[among] @ (means[rows] - level)
+        return Told(apart, inverse)
+
+
+class Told(NamedTuple):
+    """See `Named.told`."""
+
+    apart: F64
+    inverse: F64
+
+    def of(self, like: F64) -> tuple[F64, F64]:
+        """For names as `Named.like` gives them, n×tasks: how far each model is expected from its level, and
+        how much that is to be believed: 0 for a name that is like none, 1 where it tells half of all.
+        """
+        share = np.einsum("ij,jk,ik->i", like, self.inverse, like, optimize=True)
+        return np.asarray(like @ self.apart), np.minimum(_BELIEVED * share, 1.0)
+
+
+def levels(base: F64, kin: tuple[F64, F64], told: tuple[F64, F64]) -> list[F64]:
+    """The three levels of the kin over `base`: what names tell takes the place of what words and form do."""
+    said, trust = told
+    rest = 1.0 - trust[:, None]
+    return [rest * (kin[0] - base), rest * (kin[1] - base), trust[:, None] * said]

@@ -87,7 +87,7 @@ class Mind:
         self.outcomes: list[int] = []
         self.digest = b""
         self._tables: Tables | None = None
-        self._names: F64 | None = None
+        self._told: kin.Told | None = None
 
     def prior(self) -> F64:
         """Of each model: the catalog's, NaN where it says nothing."""
@@ -95,7 +95,7 @@ class Mind:
 
     def changed(self) -> None:
         """To be called after anything was."""
-        self._tables = self._names = None
+        self._tables = self._told = None
 
     def tables(self) -> Tables:
         """The same until the next change."""
@@ -151,21 +151,10 @@ class Mind:
     def far_levels(self, levels: list[F64], points: F64, sights: list[Sight]) -> list[F64]:
         """As the far weights want them: over each model's level, with the kin and what names tell."""
         tables = self.tables()
-        about, alike = kin.expected(points, self.akin, tables.means)
-        named = np.zeros((len(points), len(self.models)))
-        found: dict[str, F64] = {}
-        for row, sight in enumerate(sights):
-            if sight.task is not None:
-                if sight.task not in found:
-                    found[sight.task] = self._by_name(sight.task)
-                named[row] = found[sight.task]
-        return [*levels, about - tables.level, alike - tables.level, named]
-
-    def _by_name(self, task: str) -> F64:
-        tables = self.tables()
-        if self._names is None:
-            self._names = self.named.told(tables.means, self.tally.rows, tables.level)
-        return np.asarray(self.named.like(task) @ self._names)
+        if self._told is None:
+            self._told = self.named.told(tables.means, self.tally.rows, tables.level)
+        told = self._told.of(self.named.likes([sight.task for sight in sights]))
+        return [*levels, *kin.levels(tables.level, kin.expected(points, self.akin, tables.means), told)]
 
     def estimates(self, view: View, sights: list[Sight], models: list[str]) -> Estimates:
         """See `Learner.estimates`."""

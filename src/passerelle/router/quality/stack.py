@@ -4,12 +4,12 @@ Every level corrects the expected quality in two parts, weighted apart: by how m
 easy for all models alike, and by how a model differs from the others on it. Choosing among models lives on
 the second alone, and it is much fainter than the first; one weight for both would drown it.
 
-There are two sets. *Near* comes from folds drawn at random. *Far* comes from folds of whole tasks: what still
-holds on a task nobody has seen. Between them decides how near the request is (`Gate`). A level that does not
-carry over, as a rule most of them, thereby falls silent outside what was learned, rather than misleading.
+There are two sets. *Near* comes from folds drawn at random. *Far* comes from folds of whole tasks: what
+still holds on a task nobody has seen. Between them decides how near the request is (`Gate`). A level that does
+not carry over, as a rule most of them, thereby falls silent outside what was learned, rather than misleading.
 
-The requests of a task err together, so a task counts as `TASK_TELLS` requests when far weights are found. With
-ten tasks they stay where they start, which is with the kin (`kin`); with fifty, what was seen decides.
+The requests of a task err together, so a task counts as `TASK_TELLS` of them when far weights are found.
+With ten tasks they stay where they start, with the kin (`kin`): there, all that was found was noise.
 """
 
 import msgspec
@@ -24,9 +24,9 @@ LEVELS = 7
 needs no name: it has the first six."""
 _ROWS_LEAST = 60
 _NEAR_ODDS = 1.1  # three to one: most requests are like those before
-TASK_TELLS = 3.0
-NEAR_WIDTH, FAR_WIDTH = 0.5, 0.3
-"""How far weights are expected from their start."""
+TASK_TELLS = 1.0
+NEAR_WIDTHS, FAR_WIDTHS = (0.5, 0.5), (0.5, 0.15)
+"""How far weights are expected from their start: the shared ones, and those of differences."""
 
 
 class Weights(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class Weights(msgspec.Struct, frozen=True):
         return np.asarray((apart @ flat).reshape(rows, models) + shared)
 
 
-FAR = Weights((0.0, 0.05, 0.05, 0.1, 0.5, 0.5, 0.1), (0.0, 0.15, 0.2, 0.0, 0.55, 0.45, 0.3))
+FAR = Weights((0.0, 0.05, 0.05, 0.1, 0.5, 0.5, 0.3), (0.0, 0.1, 0.1, 0.0, 0.6, 0.4, 1.0))
 """Far from everything, before there were tasks enough to try it on."""
 
 
@@ -66,7 +66,11 @@ class Gate(msgspec.Struct, frozen=True):
 
 
 def weigh(
-    levels: list[F64], left: F64, start: Weights, width: float = NEAR_WIDTH, worth: float = 1.0
+    levels: list[F64],
+    left: F64,
+    start: Weights,
+    widths: tuple[float, float] = NEAR_WIDTHS,
+    worth: float = 1.0,
 ) -> Weights:
     """The weights, none below zero, that explain best what the base left. Drawn towards `start`.
 
@@ -79,7 +83,7 @@ def weigh(
         usable = many >= 1
         if usable.sum() < _ROWS_LEAST:
             return start
-        found = _least([level[seen] for level in levels], left[seen], start.shared, width, worth)
+        found = _least([level[seen] for level in levels], left[seen], start.shared, widths[0], worth)
         return Weights(found, found)
     held = seen[full]
     count = many[full]
@@ -92,8 +96,8 @@ def weigh(
     goals = split(np.nan_to_num(left))
     parts = [split(level) for level in levels]
     return Weights(
-        _least([p[0] for p in parts], goals[0], start.shared, width, worth),
-        _least([p[1] for p in parts], goals[1], start.apart, width, worth),
+        _least([p[0] for p in parts], goals[0], start.shared, widths[0], worth),
+        _least([p[1] for p in parts], goals[1], start.apart, widths[1], worth),
     )
 
 
