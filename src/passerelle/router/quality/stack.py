@@ -5,8 +5,8 @@ easy for all models alike, and by how a model differs from the others on it. Cho
 the second alone, and it is much fainter than the first; one weight for both would drown it.
 
 There are two sets. *Near* comes from folds drawn at random. *Far* comes from folds of whole tasks: what
-still holds on a task nobody has seen. Between them decides how near the request is (`Gate`). A level that does
-not carry over, as a rule most of them, thereby falls silent outside what was learned, rather than misleading.
+still holds on a task nobody has seen. Between them decides how near the request is (`Gate`). A level that
+does not carry over, as a rule most of them, thereby falls silent outside what was learned.
 
 The requests of a task err together, so a task counts as `TASK_TELLS` of them when far weights are found.
 With ten tasks they stay where they start, with the kin (`kin`): there, all that was found was noise.
