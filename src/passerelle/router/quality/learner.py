@@ -127,7 +127,7 @@ class StackedLearner:
         level, means = mind.tables().level, mind.tables().means
         share = mind.task_of([sight], points)[0]
         base = share @ means + (1 - share.sum()) * level
-        said = base + mind.near.of(mind.near_levels(levels, points, base[None]))[0]
+        said = base + mind.near.of(mind.near_levels(levels, mind.kin(points), base[None]))[0]
         if own in mind.newcomers:
             newcomer = mind.newcomers[own]
             newcomer.outcomes += weight

@@ -142,19 +142,21 @@ class Mind:
         close = np.stack([cosine, -distance(vectors_of(points), self.middles)], axis=1)
         return [linear, words, remembered, carried], close
 
-    def near_levels(self, levels: list[F64], points: F64, base: F64) -> list[F64]:
-        """As the near weights want them: over `base`, with the kin."""
-        tables = self.tables()
-        about, alike = kin.expected(points, self.akin, tables.means)
-        return [*levels[:3], levels[3] + tables.level - base, about - base, alike - base]
+    def kin(self, points: F64) -> tuple[F64, F64]:
+        """n×m each: the expected quality by the tasks that a request is akin to by words, and by form."""
+        return kin.expected(points, self.akin, self.tables().means)
 
-    def far_levels(self, levels: list[F64], points: F64, sights: list[Sight]) -> list[F64]:
+    def near_levels(self, levels: list[F64], akin: tuple[F64, F64], base: F64) -> list[F64]:
+        """As the near weights want them: over `base`, with the kin."""
+        return [*levels[:3], levels[3] + self.tables().level - base, akin[0] - base, akin[1] - base]
+
+    def far_levels(self, levels: list[F64], akin: tuple[F64, F64], sights: list[Sight]) -> list[F64]:
         """As the far weights want them: over each model's level, with the kin and what names tell."""
         tables = self.tables()
         if self._told is None:
             self._told = self.named.told(tables.means, self.tally.rows, tables.level)
         told = self._told.of(self.named.likes([sight.task for sight in sights]))
-        return [*levels, *kin.levels(tables.level, kin.expected(points, self.akin, tables.means), told)]
+        return [*levels, *kin.levels(tables.level, akin, told)]
 
     def estimates(self, view: View, sights: list[Sight], models: list[str]) -> Estimates:
         """See `Learner.estimates`."""
@@ -175,8 +177,9 @@ class Mind:
         rows_of = share @ self.tally.rows
         distance = np.where(named & ~new, distance * _NAMED_ROWS / (_NAMED_ROWS + rows_of), distance)
         base = share @ means + (1 - belongs)[:, None] * level
-        near = base + self.near.of(self.near_levels(levels, points, base))
-        far = level + self.far.of(self.far_levels(levels, points, sights))
+        akin = self.kin(points)
+        near = base + self.near.of(self.near_levels(levels, akin, base))
+        far = level + self.far.of(self.far_levels(levels, akin, sights))
         # What is told of tasks nobody knows stands on whole tasks held out, and on its name.
         far_part = np.where(new, 1.0, distance)[:, None]
         raw = (1 - far_part) * calibrate.mapped(near, self.maps[:-2]) + far_part * _calibrated(
