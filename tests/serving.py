@@ -101,7 +101,7 @@ class Gateway:
                 if found:
                     self.base_url = found.group(1)
                     listening.set()
-                if '"message": "ready"' in line:
+                if '"message":"ready"' in line:
                     waiting -= 1
                     if waiting <= 0:
                         ready.set()

@@ -63,7 +63,7 @@ from passerelle.server.v1.conversations import Conversations
 from passerelle.server.v1.gemini_batches import GeminiBatches
 from passerelle.server.v1.responses import Responses
 from passerelle.store import Store, default_url, open_store
-from passerelle.telemetry import trace
+from passerelle.telemetry import logs, trace
 from passerelle.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -297,6 +297,7 @@ async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | No
         if on_ready is not None:
             on_ready()
 
+    logs.by_turns(asyncio.get_running_loop().call_soon)
     try:
         await listener.run(on_hangup=hangup.set, on_ready=announce)
     finally:
@@ -305,6 +306,7 @@ async def serve(app: App, sock: socket.socket, on_ready: Callable[[], None] | No
         left_s = max(0.0, server.drain_s - drained_s)
         await asyncio.gather(app.batches.stop(left_s), app.background.stop(left_s))
         await app.aclose()
+        logs.by_turns(None)
 
 
 async def _follow(app: App, hangup: asyncio.Event) -> None:

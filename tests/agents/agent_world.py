@@ -143,7 +143,7 @@ class World:
         """Those not known. The last request may be settled after its answer has ended: the log tells when."""
 
         def settled() -> bool:
-            return sum('"message": "settled"' in line for line in self.gateway.log[logged:]) >= awaited
+            return sum('"message":"settled"' in line for line in self.gateway.log[logged:]) >= awaited
 
         self.gateway.wait_for(settled, SETTLED_S)
         with suppress(HTTPError):  # looking one up, whatever its name, waits for the writer

@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+from tests.properties.rules_generation import generation_of
 from tests.properties.rules_worlds import (
     Ask,
     Kind,
@@ -15,14 +16,9 @@ from tests.properties.rules_worlds import (
     a_caller,
     a_question,
     a_world,
-    demands_of,
-    deployments_of,
-    models_of,
     principal_of,
-    rules_of,
 )
 
-from passerelle.catalog import Catalog
 from passerelle.codecs.base import Envelope
 from passerelle.core.errors import ProblemError
 from passerelle.core.plan import Choice, Plan
@@ -34,7 +30,6 @@ from passerelle.gateway.generation import Generation
 from passerelle.gateway.replay.rules import Rules
 from passerelle.gateway.trip import Wishes
 from passerelle.ledger.price import cost
-from passerelle.policy.rules import compile_policy
 from passerelle.router.plan import Figure, Thought
 from passerelle.router.quality.base import Estimate
 from passerelle.router.standing import Standing
@@ -42,36 +37,6 @@ from passerelle.router.utility import Prices
 
 SINCE_NS = 1_795_000_000_000_000_000
 STEP_NS = 1_000_000_000
-
-
-class There:
-    """A provider that is there, and is asked nothing."""
-
-    def supports(self, operation: str, _: object) -> bool:
-        """Chat alone."""
-        return operation == "chat"
-
-    async def aclose(self) -> None:
-        """Nothing is open."""
-
-
-def generation_of(world: World, second_points: float = 0.0) -> Generation:
-    """All that one world decides by."""
-    models = models_of(world)
-    return Generation(
-        number=1,
-        digest="0" * 8,
-        catalog=Catalog.of(models.values(), deployments_of(world, models), world.aliases),
-        policy=compile_policy(
-            {name: demands_of(asked) for name, asked in world.classes.items()},
-            default=world.default_class,  # type: ignore[arg-type]
-            version="1",
-        ),
-        providers={place.provider: There() for place in world.places if place.configured},  # type: ignore[misc]
-        deadlines={},
-        onward=world.onward,
-        router=msgspec.structs.replace(rules_of(world), second_points=second_points),
-    )
 
 
 def rules_in_force(generation: Generation, **more: Any) -> Rules:

@@ -212,7 +212,7 @@ def test_a_named_models_answer_is_kept_and_said_to_teach_nothing(house: House) -
     done = judge(caller, caller.door.send(asked("openai_chat", "beta")), thumbs="up")
     assert done.status == 201
     assert done.json["learns"] is False
-    assert "named its model" in done.json["words"]
+    assert "the model was named" in done.json["words"]
 
 
 def test_where_the_tenant_wants_it_named_models_teach_as_well(house: House) -> None:

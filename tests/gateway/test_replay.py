@@ -10,7 +10,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.gateway.replayed import SINCE_NS, Traffic, an_open_world, generation_of, rules_in_force
+from tests.gateway.replayed import SINCE_NS, Traffic, an_open_world, rules_in_force
+from tests.properties.rules_generation import generation_of
 from tests.properties.rules_oracle import eligible
 from tests.properties.rules_worlds import a_world
 

@@ -7,6 +7,7 @@ from random import Random
 
 import msgspec
 import pytest
+from tests.properties.rules_generation import generation_of
 from tests.properties.rules_oracle import eligible
 from tests.properties.rules_worlds import (
     AFFINITIES,
@@ -15,22 +16,16 @@ from tests.properties.rules_worlds import (
     a_caller,
     a_question,
     a_world,
-    demands_of,
-    deployments_of,
     maybe,
-    models_of,
     principal_of,
-    rules_of,
 )
 
-from passerelle.catalog import Catalog
 from passerelle.codecs.base import Envelope
 from passerelle.core.errors import ProblemError
 from passerelle.core.plan import Choice, Plan
 from passerelle.gateway.admit import Admission, admit, planned
 from passerelle.gateway.generation import Generation
 from passerelle.gateway.trip import Wishes
-from passerelle.policy.rules import compile_policy
 from passerelle.router.plan import Figure, Thought
 from passerelle.router.quality.base import Estimate
 from passerelle.router.standing import Standing
@@ -38,32 +33,6 @@ from passerelle.router.utility import Prices
 
 QUESTIONS = 50
 """Of each world."""
-
-
-class _There:
-    """A provider that is there, and is asked nothing."""
-
-    def supports(self, operation: str, _: object) -> bool:
-        return operation in ("chat", "embed")
-
-
-def generation_of(world: World) -> Generation:
-    """All that one world decides by."""
-    models = models_of(world)
-    return Generation(
-        number=1,
-        digest="0" * 8,
-        catalog=Catalog.of(models.values(), deployments_of(world, models), world.aliases),
-        policy=compile_policy(
-            {name: demands_of(asked) for name, asked in world.classes.items()},
-            default=world.default_class,  # type: ignore[arg-type]
-            version="1",
-        ),
-        providers={place.provider: _There() for place in world.places if place.configured},  # type: ignore[misc]
-        deadlines={},
-        onward=world.onward,
-        router=rules_of(world),
-    )
 
 
 def envelope_of(question: Question) -> Envelope:

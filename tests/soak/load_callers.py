@@ -176,50 +176,6 @@ class Caller:
             raise asyncio.IncompleteReadError(whole[-200:], None)
 
 
-async def offer(
-    house: House, token: str, told: Told, model: str, *, rate: float, seconds: float, **headers: str
-) -> None:
-    """So many requests a second, whatever becomes of them; each takes a free connection, or a new one."""
-    free: list[Caller] = []
-    under_way: set[asyncio.Task[None]] = set()
-    loop = asyncio.get_running_loop()
-
-    async def one() -> None:
-        caller = free.pop() if free else Caller(house.gateway.base_url, token, told)
-        await caller.ask(model, **headers)
-        free.append(caller)
-
-    began = loop.time()
-    sent = 0
-    while (now := loop.time() - began) < seconds:
-        while sent < now * rate:
-            task = asyncio.create_task(one())
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
-            sent += 1
-        await asyncio.sleep(0.005)
-    if under_way:
-        await asyncio.wait(under_way)
-    for caller in free:
-        caller.close()
-
-
-async def saturate(
-    house: House, token: str, told: Told, model: str, *, callers: int, seconds: float
-) -> float:
-    """Requests answered a second when so many callers ask one after another."""
-    until = asyncio.get_running_loop().time() + seconds
-
-    async def one() -> None:
-        caller = Caller(house.gateway.base_url, token, told)
-        while asyncio.get_running_loop().time() < until:
-            await caller.ask(model)
-        caller.close()
-
-    await asyncio.gather(*[one() for _ in range(callers)])
-    return told.counts["200"] / seconds
-
-
 def workers_of(house: House) -> list[int]:
     """The processes that serve."""
     pid = house.gateway.process.pid

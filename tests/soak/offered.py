@@ -17,6 +17,7 @@ from tests.soak.load_callers import Told
 MOST_CONNECTIONS = 1024
 """Beyond, requests wait for one, and their time runs."""
 _TICK_S = 0.002
+_ENDS = (b"data: [DONE]", b'"type":"message_stop"')
 
 
 class Line(asyncio.Protocol):
@@ -42,22 +43,39 @@ class Line(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Some of an answer, nearly always all of it."""
         came = self._came = self._came + data if self._came else data
+        if self._chunked:
+            self._time(data)
         if not self._whole:
             head, found, _ = came.partition(b"\r\n\r\n")
             if not found:
                 return
             head = head.lower()
             self._chunked = b"transfer-encoding: chunked" in head
+            if self._chunked:
+                self._time(came)
             length = head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]
             self._whole = len(head) + 4 + int(length or 0)
         if came.endswith(b"0\r\n\r\n") if self._chunked else len(came) >= self._whole:
             assert self._due is not None
             (due, told), status = self._due, came[9:12].decode()
-            told.counts[status] += 1
+            ended = not self._chunked or any(end in came for end in _ENDS)
+            told.counts[status if ended else "cut"] += 1
             if status == "200":
                 told.took_s.append(time.monotonic() - due)
-            self._came, self._whole, self._due = b"", 0, None
+            self._came, self._whole, self._chunked, self._due = b"", 0, False, None
             self._lines.freed(self)
+
+    def _time(self, data: bytes) -> None:
+        """How long each piece was on its way, where its word is the time it was written at. One that lies
+        across two reads is not counted.
+        """
+        if self._due is None:
+            return
+        now = time.monotonic_ns()
+        for piece in data.split(b'"content": "')[1:]:
+            written, found, _ = piece.partition(b" ")
+            if found and written.isdigit():
+                self._due[1].gaps_s.append((now - int(written)) / 1e9)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Closed: what was asked on it is lost."""
@@ -80,15 +98,18 @@ class Lines:
         self._waiting: deque[tuple[bytes, float, Told]] = deque()
 
     def request(self, model: str, **headers: str) -> bytes:
-        """A whole request's bytes; `quick` is asked for a stream."""
-        stream = b"true" if model == "quick" else b"false"
-        body = b'{"model":"%b","stream":%b,"messages":[{"role":"user","content":"hi"}]}' % (
+        """A whole request's bytes; `quick` and `stream` are asked for a stream. `quick` is asked in another
+        dialect than its provider's: it costs the gateway twice what it costs its callers and providers.
+        """
+        path = "/v1/messages" if model == "quick" else "/v1/chat/completions"
+        stream = b"true" if model in ("quick", "stream") else b"false"
+        body = b'{"model":"%b","stream":%b,"max_tokens":64,"messages":[{"role":"user","content":"hi"}]}' % (
             model.encode(),
             stream,
         )
         more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
         return (
-            f"POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {self._token}\r\n{more}"
+            f"POST {path} HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {self._token}\r\n{more}"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         ).encode() + body
 
@@ -151,9 +172,11 @@ async def offer_short(load: Lines, told: Told, request: bytes, *, rate: float, s
 
 
 async def saturate_short(
-    house: House, token: str, told: Told, model: str, *, callers: int, seconds: float
+    house: House, token: str, told: Told, model: str, *, callers: int, seconds: float, spread_s: float = 0.0
 ) -> int:
-    """Requests answered within `seconds` when so many callers ask one after another."""
+    """Requests answered within `seconds` when so many callers ask one after another. They come within
+    `spread_s` of the first.
+    """
     until = time.monotonic() + seconds
 
     class Insistent(Lines):
@@ -169,7 +192,8 @@ async def saturate_short(
     loop = asyncio.get_running_loop()
     for _ in range(callers):
         await loop.create_connection(lambda: Line(load), *load._where)
-    await asyncio.sleep(seconds)
+        await asyncio.sleep(spread_s / callers)
+    await asyncio.sleep(seconds - spread_s)
     answered = told.counts["200"]
     await load.quiet()
     load.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from passerelle.cli import look
 from passerelle.cli.common import config_options, config_path, json_option, overrides, print_json
 
 
@@ -34,9 +35,5 @@ def command(config: Path | None, data: Path | None, as_json: bool) -> None:
             click.echo(str(finding))
         read = "the environment and the built-in defaults" if path is None else str(path)
         others = len(findings) - len(mistakes)
-        click.echo(f"{_count(len(mistakes), 'mistake')}, {_count(others, 'warning')} in {read}")
+        click.echo(f"{look.counted(len(mistakes), 'mistake')}, {look.counted(others, 'warning')} in {read}")
     sys.exit(1 if mistakes else 0)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -71,6 +71,11 @@ def table(
         click.echo(empty, err=True)
 
 
+def counted(number: int, what: str) -> str:
+    """`1 mistake`, `2 mistakes`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def few(names: Sequence[str], most: int = 3) -> str:
     """The first names, and how many more there are."""
     shown = ",".join(names[:most])

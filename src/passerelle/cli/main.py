@@ -4,12 +4,12 @@ Exit codes: 0 all is well; 1 it was done and found wanting, or failed; 2 it was 
 2 means that it was not passed, says 1 then).
 """
 
-import importlib
 import sys
 
 import click
 
 from passerelle import __version__
+from passerelle.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "ask": ("ask", "Ask one question; see the plan, tokens and cost."),
@@ -30,31 +30,12 @@ _COMMANDS = {
 }
 
 
-class _Lazy(click.Group):
-    """Finds commands by name, so that `passerelle keys` does not import the server."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, sorted."""
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now."""
-        known = _COMMANDS.get(cmd_name)
-        if known is None:
-            return None
-        module = importlib.import_module(f"passerelle.cli.{known[0]}")
-        command = module.command
-        if not isinstance(command, click.Command):
-            raise TypeError(f"`passerelle.cli.{known[0]}` has no command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, said) for name, (_, said) in sorted(_COMMANDS.items())])
-
-
-@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=LazyGroup,
+    package="passerelle.cli",
+    known=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="passerelle")
 def passerelle() -> None:
     """Passerelle: one governed address for every model you use.

@@ -138,7 +138,7 @@ def _say_providers(app: "App", deployments: tuple["Deployment", ...]) -> None:
     for name in names:
         count = sum(d.provider == name for d in deployments)
         label = known[name].label if name in known else name
-        said.append(f"{label} ({count} model{'' if count == 1 else 's'})")
+        said.append(f"{label} ({look.counted(count, 'model')})")
     if said:
         look.labelled("Providers", ", ".join(said))
     elif app.source.config is None:

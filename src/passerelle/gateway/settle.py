@@ -4,7 +4,6 @@ Nothing here awaits, so a caller that goes away cannot interrupt it; when it ret
 journal and survives the process.
 """
 
-import logging
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -18,13 +17,13 @@ from passerelle.core.usage import NO_USAGE, Usage
 from passerelle.gateway.holds import settled
 from passerelle.gateway.trip import Ask, Trip
 from passerelle.store import Store
+from passerelle.telemetry import logs
 from passerelle.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:  # a named model needs none of it
     from passerelle.gateway.sighting import Seen
 
 _CONTENT_BOUND = 1 << 20
-log = logging.getLogger("passerelle.road")
 
 
 class Settler:
@@ -68,8 +67,7 @@ class Settler:
         self._metrics.settled(receipt)
         if self._trace is not None:
             self._trace(trip.ask.traceparent, receipt)
-        if log.isEnabledFor(logging.INFO):
-            log.info("settled", extra={"receipt": receipt})
+        logs.settled(receipt)
         return receipt
 
     def settlement(self, trip: Trip, outcome: OutcomeKind, *, problem: str | None = None) -> Settlement:
@@ -83,8 +81,7 @@ class Settler:
     def tell(self, receipt: Receipt) -> None:
         """Metrics and the log line of a receipt that was booked."""
         self._metrics.settled(receipt)
-        if log.isEnabledFor(logging.INFO):
-            log.info("settled", extra={"receipt": receipt})
+        logs.settled(receipt)
 
     def _receipt(self, trip: Trip, outcome: OutcomeKind, problem: str | None) -> Receipt:
         ask, envelope, attempts = trip.ask, trip.envelope, trip.attempts

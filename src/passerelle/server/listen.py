@@ -11,6 +11,7 @@ from functools import partial
 import uvicorn
 
 from passerelle.server.app import Entrance
+from passerelle.server.arrivals import Arrivals
 from passerelle.server.protocol import BoundedProtocol
 
 log = logging.getLogger("passerelle.server")
@@ -76,24 +77,24 @@ class Listener:
         self.draining_since_s = 0.0
         """By the loop's clock, once it is."""
         self._sock = sock
-        self._server = _Quiet(
-            uvicorn.Config(
-                entrance,
-                http=partial(BoundedProtocol, door=entrance.door),  # type: ignore[arg-type]  # whatever makes a protocol
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                access_log=False,
-                log_config=None,
-                proxy_headers=False,
-                server_header=False,
-                backlog=2048,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=int(drain_s),
-                ssl_certfile=tls_cert,
-                ssl_keyfile=tls_key,
-            )
+        arrivals = Arrivals(partial(BoundedProtocol, door=entrance.door), sock, lambda: config.ssl)
+        config = uvicorn.Config(
+            entrance,
+            http=arrivals,  # type: ignore[arg-type]  # whatever makes a protocol
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            backlog=2048,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=int(drain_s),
+            ssl_certfile=tls_cert,
+            ssl_keyfile=tls_key,
         )
+        self._server = _Quiet(config)
 
     async def run(self, *, on_hangup: Callable[[], None], on_ready: Callable[[], None]) -> None:
         """Serve until SIGTERM or SIGINT. SIGHUP calls `on_hangup`; `on_ready` is called once listening."""

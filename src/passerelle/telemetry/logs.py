@@ -1,17 +1,69 @@
 """The log: one structured line per settled request, and state changes. No prompt, no key, ever.
 
-`extra={"receipt": …}` is unfolded into the fields below; any other extra field must be a plain value.
+Lines of settled requests are most of the log, and are made without a `LogRecord`; those of one turn of the
+loop are written together. `extra={"receipt": …}` is unfolded into the same fields; any other extra field must
+be a plain value.
 """
 
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
+
+import msgspec
 
 from passerelle.core.receipt import Receipt
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "receipt", "taskName"}
+_SETTLED = "settled"
+_road = logging.getLogger("passerelle.road")
+
+Soon = Callable[[Callable[[], None]], object]
+"""What has a function called when this turn of the loop is over: `loop.call_soon`."""
+
+
+class Output(logging.StreamHandler[TextIO]):
+    """Writes the log's lines, in the order in which they were said."""
+
+    soon: Soon | None = None
+    """Unset: each line is written at once."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._waiting: list[bytes] = []
+
+    def add(self, line: bytes) -> None:
+        """Write a line when this turn of the loop is over. Called by the loop's own thread alone."""
+        if self.soon is not None and not self._waiting:
+            self.soon(self.flush)
+        self._waiting.append(line)
+        if self.soon is None:
+            self.flush()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line that was said after those that wait."""
+        self._write()
+        super().emit(record)
+
+    def flush(self) -> None:
+        """Write those that wait."""
+        self._write()
+        super().flush()
+
+    def _write(self) -> None:
+        self.acquire()
+        try:
+            waiting, self._waiting = self._waiting, []
+            if waiting:
+                self.stream.write(b"\n".join([*waiting, b""]).decode())
+        finally:
+            self.release()
+
+
+_output: Output | None = None
+"""Where lines of settled requests go that are JSON; unset where they are words, or the log was not set up."""
 
 
 def configure(level: str, form: Literal["json", "text"]) -> None:
@@ -19,8 +71,10 @@ def configure(level: str, form: Literal["json", "text"]) -> None:
     exporter, asyncio) from a warning on, so that no bare text stands among the lines. Called once, by the
     command line.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    global _output
+    handler = Output(sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else Words())
+    _output = handler if form == "json" else None
     libraries = logging.getLogger()
     libraries.handlers[:] = [handler]
     libraries.setLevel("WARNING")
@@ -33,6 +87,30 @@ def configure(level: str, form: Literal["json", "text"]) -> None:
         other.handlers[:] = [handler]
         other.setLevel("WARNING")
         other.propagate = False
+
+
+def by_turns(soon: Soon | None) -> None:
+    """Write what is settled in one turn of a loop together; None ends this before the loop does."""
+    if _output is not None:
+        _output.soon = soon
+        _output.flush()
+
+
+def settled(receipt: Receipt) -> None:
+    """The line of a settled request."""
+    if not _road.isEnabledFor(logging.INFO):
+        return
+    if _output is None:
+        _road.info(_SETTLED, extra={"receipt": receipt})
+        return
+    line = {
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "level": "info",
+        "logger": _road.name,
+        "message": _SETTLED,
+        **receipt_fields(receipt),
+    }
+    _output.add(msgspec.json.encode(line))
 
 
 def receipt_fields(receipt: Receipt) -> dict[str, Any]:
@@ -84,7 +162,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json.dumps(line, ensure_ascii=False, default=str, separators=(",", ":"))
 
 
 class Words(logging.Formatter):

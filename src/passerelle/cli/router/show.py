@@ -119,7 +119,7 @@ def _shown(head: "Head", versions: "tuple[State, ...]", fold: "Fold") -> Shown:
 
 def _tell(found: Shown, versions: "tuple[State, ...]") -> None:
     chooses = "chooses by what it learned" if found.ready else "chooses by the catalog until more is known"
-    look.say(look.strong(f"{found.outcomes} outcomes; {chooses}"))
+    look.say(look.strong(f"{look.counted(found.outcomes, 'outcome')}; {chooses}"))
     look.labelled("State", f"{found.learner}, from version {found.version}")
     if found.frozen_at is not None:
         look.labelled("Frozen", f"after outcome {found.frozen_at}; `passerelle router unfreeze` goes on")

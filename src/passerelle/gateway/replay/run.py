@@ -162,7 +162,7 @@ def _notes(inputs: Inputs, totals: Totals, basis: Basis) -> Iterator[str]:
         (basis.elsewhere, "turns of conversations that are elsewhere by now"),
         (inputs.unknown_keys, "of keys that are not known any more: not decided"),
         (inputs.unplanned, "that never reached a decision: not decided"),
-        (inputs.revoked, "of keys revoked or expired since"),
+        (inputs.revoked, "of keys revoked or expired since: decided as if these still stood"),
     )
     for count, words in said:
         if count:

@@ -67,7 +67,7 @@ def learned(outcome: Judged) -> str:
     """What the router makes of it, in words."""
     if outcome.features is None:
         return (
-            "kept; of a request that named its model nothing is known that could be learned from, unless "
-            "`router.learn_from` says `all`"
+            "kept; its receipt has nothing that could be learned from: the model was named "
+            '(`router.learn_from = "all"` learns from those, too), or the learner was still being loaded'
         )
     return "kept; the router learns from it"
