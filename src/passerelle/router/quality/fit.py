@@ -84,8 +84,15 @@ def guess(points: F64, task: Ints, tasks: int) -> F64:
 
 def belonging(points: F64, coefficients: F64) -> F64:
     """n×tasks: the shares in which requests belong to tasks. They sum to less than one where it is vague."""
-    said = np.maximum(points @ coefficients - 0.05, 0.0) ** 2
-    return np.asarray(said / (said.sum(axis=1, keepdims=True) + 0.01))
+    return shares(points @ coefficients)
+
+
+def shares(said: F64) -> F64:
+    """See `belonging`: of what the coefficients say."""
+    over = np.maximum(said - 0.05, 0.0)
+    over *= over
+    over /= over.sum(axis=1, keepdims=True) + 0.01
+    return over
 
 
 def vectors_of(points: F64) -> F32:

@@ -74,11 +74,15 @@ def largest(count: NDArray[Any], most: int) -> Ints:
 def expected(points: F64, of: Akin, means: F64) -> tuple[F64, F64]:
     """n×m each: what the tasks akin by words and by form have shown."""
     if not len(of.rows):
-        nothing = np.zeros((len(points), means.shape[1]))
-        return nothing, nothing
+        return mixtures(np.zeros((len(points), 0)), of, means)
     words = points[:, CARRIED:] @ of.words[1:] + of.words[0]
-    shown = means[of.rows]
-    return _mixed(words, shown), _mixed(points[:, :CARRIED] @ of.form, shown)
+    return mixtures(np.concatenate([words, points[:, :CARRIED] @ of.form], axis=1), of, means)
+
+
+def mixtures(said: F64, of: Akin, means: F64) -> tuple[F64, F64]:
+    """The same from how much requests seem to be of each task: n×2k, by words, then by form."""
+    shown, many = means[of.rows], len(of.rows)
+    return _mixed(said[:, :many], shown), _mixed(said[:, many:], shown)
 
 
 def _ridge(gram: F64, aim: F64) -> F64:

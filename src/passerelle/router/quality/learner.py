@@ -64,16 +64,13 @@ class StackedLearner:
         mind = self._mind
         said = self.estimates([sight], models)
         counts = dict(zip(mind.models, mind.outcomes, strict=True))
-        return {
-            name: Estimate(
-                mean=float(said.mean[0, k]),
-                low=float(said.low[0, k]),
-                high=float(said.high[0, k]),
-                outcomes=counts.get(name, 0),
-                known=bool(said.known[0]) and counts.get(name, 0) >= _KNOWN_LEAST,
-            )
-            for k, name in enumerate(models)
-        }
+        known = bool(said.known[0])
+        found: dict[str, Estimate] = {}
+        figures = zip(models, said.mean[0].tolist(), said.low[0].tolist(), said.high[0].tolist(), strict=True)
+        for name, mean, low, high in figures:
+            many = counts.get(name, 0)
+            found[name] = Estimate(mean, low, high, many, known and many >= _KNOWN_LEAST)
+        return found
 
     def estimates(self, sights: Sequence[Sight], models: Sequence[str]) -> Estimates:
         """See `base.Learner`."""
@@ -123,11 +120,13 @@ class StackedLearner:
     def _learn(self, sight: Sight, view: View, points: F64, own: int, score: float, weight: float) -> None:
         mind = self._mind
         point = points[0]
-        levels, _ = mind.levels(view, points)
+        short = points.astype(np.float32)
+        by_line = mind.said(short)
+        levels, _ = mind.levels(view, short, by_line)
         level, means = mind.tables().level, mind.tables().means
-        share = mind.task_of([sight], points)[0]
+        share = mind.task_of([sight], by_line)[0]
         base = share @ means + (1 - share.sum()) * level
-        said = base + mind.near.of(mind.near_levels(levels, mind.kin(points), base[None]))[0]
+        said = base + mind.near.of(mind.near_levels(levels, mind.kin(by_line), base[None]))[0]
         if own in mind.newcomers:
             newcomer = mind.newcomers[own]
             newcomer.outcomes += weight
@@ -206,7 +205,9 @@ def _take(mind: Mind, view: View, points: F64, task: Ints, scores: F64, seed: in
     mind.near, mind.far, mind.gate, mind.maps = found.near, found.far, found.gate, found.maps
     mind.noise, mind.unknown = found.noise, found.unknown
     kept = slice(max(0, len(points) - memory.CAPACITY), len(points))
-    mind.memory = memory.Memory(np.asarray(points[kept, -STATIC_DIMS:], np.float32), found.left[kept])
+    mind.memory = memory.Memory(
+        memory.short(np.asarray(points[kept, -STATIC_DIMS:], np.float32)), found.left[kept]
+    )
     mind.watches = [Watch() for _ in mind.models]
     mind.outcomes = [int(n) for n in seen.sum(axis=0)]
 

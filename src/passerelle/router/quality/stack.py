@@ -12,6 +12,9 @@ The requests of a task err together, so a task counts as `TASK_TELLS` of them wh
 With ten tasks they stay where they start, with the kin (`kin`): there, all that was found was noise.
 """
 
+import math
+from functools import lru_cache
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +40,18 @@ class Weights(msgspec.Struct, frozen=True):
 
     def of(self, levels: list[F64]) -> F64:
         """n×m: what the levels together add to the expected quality."""
-        together = np.array(levels)
         rows, models = levels[0].shape
-        flat = together.reshape(len(levels), -1)
-        apart = np.array(self.apart)
-        common = (np.array(self.shared) - apart) @ flat
-        shared = common.reshape(rows, models).sum(axis=1, keepdims=True) / max(models, 1)
-        return np.asarray((apart @ flat).reshape(rows, models) + shared)
+        flat = np.array(levels).reshape(len(levels), -1)
+        said, common = (_parted(self) @ flat).reshape(2, rows, models)
+        said += np.add.reduce(common, axis=1, keepdims=True) / max(models, 1)
+        return np.asarray(said)
+
+
+@lru_cache(maxsize=64)
+def _parted(weights: Weights) -> F64:
+    """Those of the differences, and what those of the shared part have beyond them."""
+    apart = np.array(weights.apart)
+    return np.array((apart, np.array(weights.shared) - apart))
 
 
 FAR = Weights((0.0, 0.05, 0.05, 0.1, 0.5, 0.5, 0.3), (0.0, 0.1, 0.1, 0.0, 0.6, 0.4, 1.0))
@@ -62,7 +70,11 @@ class Gate(msgspec.Struct, frozen=True):
         `new`: somebody gave it a task that nobody had outcomes of, which turns the odds.
         """
         offset = self.offset + 2 * _NEAR_ODDS if new else self.offset
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(offset + close @ np.array(self.slopes), -30, 30))))
+        (by_cosine, by_distance), shares = self.slopes, []
+        for cosine, distance in close.tolist():
+            odds = offset + cosine * by_cosine + distance * by_distance
+            shares.append(1.0 / (1.0 + math.exp(-min(max(odds, -30.0), 30.0))))
+        return np.array(shares)
 
 
 def weigh(
