@@ -19,13 +19,11 @@ COUNT = np.full(len(NAMES), 200.0)
 
 def test_a_name_tells_of_those_that_share_its_words() -> None:
     named = kin.Named(NAMES, COUNT)
-    said, trust = named.told(MEANS, COUNT, LEVEL).of(
-        named.likes(["evening_physics", "evening_law", "zzz", None])
-    )
+    said, trust = named.told(MEANS, COUNT, LEVEL).of(named.likes(["physics", "law", "zzz", None]))
     assert said[0, 0] > 0.05 > -0.05 > said[0, 1]
     assert said[1, 1] > 0.05 > -0.05 > said[1, 0]
     assert np.abs(said[2:]).max() < 1e-12
-    assert trust[0] > 0.4
+    assert trust[0] > 0.1
     assert trust[2:].tolist() == [0.0, 0.0]
 
 

@@ -26,7 +26,8 @@ _PART = re.compile(r"[^\W\d_]+|\d+")
 _RUN = 4
 _OWN_WAY = 0.5
 """A task's peculiarity that no name tells, over the one that a name can tell."""
-_BELIEVED = 2.0
+_HEARD, _BELIEVED = 0.3, 0.5
+"""Share of a task that its name must tell to be heard at all, and to be believed."""
 _NOISE = 0.2
 """Variance of an outcome around its task's mean: a coin tossed at 0.3 or 0.7."""
 
@@ -171,7 +172,7 @@ class Told(NamedTuple):
         how much that is to be believed: 0 for a name that is like none, 1 where it tells half of all.
         """
         share = np.einsum("ij,jk,ik->i", like, self.inverse, like, optimize=True)
-        return np.asarray(like @ self.apart), np.minimum(_BELIEVED * share, 1.0)
+        return np.asarray(like @ self.apart), np.clip((share - _HEARD) / (_BELIEVED - _HEARD), 0.0, 1.0)
 
 
 def levels(base: F64, kin: tuple[F64, F64], told: tuple[F64, F64]) -> list[F64]:

@@ -54,7 +54,7 @@ def _parted(weights: Weights) -> F64:
     return np.array((apart, np.array(weights.shared) - apart))
 
 
-FAR = Weights((0.0, 0.05, 0.05, 0.1, 0.5, 0.5, 0.3), (0.0, 0.1, 0.1, 0.0, 0.6, 0.4, 1.0))
+FAR = Weights((0.0, 0.05, 0.05, 0.1, 0.5, 0.5, 0.3), (0.0, 0.1, 0.1, 0.0, 0.5, 0.5, 1.0))
 """Far from everything, before there were tasks enough to try it on."""
 
 
