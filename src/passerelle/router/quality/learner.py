@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from passerelle.router.embed import STATIC_DIMS, Static
-from passerelle.router.quality import memory, state
+from passerelle.router.quality import kin, memory, state
 from passerelle.router.quality.base import HINT_BELOW, Estimate, Estimates, Floats, Sight
 from passerelle.router.quality.drift import RECENT, Watch
 from passerelle.router.quality.fit import LEXICAL_PENALTY, clusters, fit, guess, nearest
@@ -135,7 +135,7 @@ class StackedLearner:
         level, means = mind.tables().level, mind.tables().means
         share = mind.task_of([sight], by_line)[0]
         base = share @ means + (1 - share.sum()) * level
-        said = base + mind.near.of(mind.near_levels(levels, mind.kin(by_line), base))[0]
+        said = base + mind.near.of(mind.near_levels(levels, mind.kin(by_line), base[None]))[0]
         if own in mind.newcomers:
             newcomer = mind.newcomers[own]
             newcomer.outcomes += weight
@@ -193,7 +193,9 @@ def _take(
     mind: Mind, view: View, points: F64, task: Ints, scores: F64, weights: F64 | None, seed: int
 ) -> None:
     """Fit every level into `mind`."""
-    found = fit(view, points, task, mind.tally, scores, weights, mind.prior(), seed)
+    mind.named = kin.Named(mind.tasks, np.bincount(task, minlength=len(mind.tally.rows)))
+    found = fit(view, points, task, mind.named, mind.tally, scores, weights, mind.prior(), seed)
+    mind.akin = found.akin
     mind.penalty = found.penalty
     seen = np.isfinite(scores)
     spreads: dict[bytes, F64] = {}

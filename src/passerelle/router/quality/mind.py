@@ -5,13 +5,13 @@ from typing import NamedTuple
 import numpy as np
 
 from passerelle.router.embed import BUCKETS, STATIC_DIMS
-from passerelle.router.quality import calibrate, lexical
+from passerelle.router.quality import calibrate, kin, lexical
 from passerelle.router.quality.base import Bools, Estimates, Sight
 from passerelle.router.quality.drift import Watch
 from passerelle.router.quality.fit import PENALTIES, shares
 from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Space, squares
 from passerelle.router.quality.memory import KEPT_DIMS, Memory
-from passerelle.router.quality.stack import TIMID, Gate, Weights
+from passerelle.router.quality.stack import FAR, Gate, Weights
 from passerelle.router.quality.tally import Tally
 from passerelle.router.quality.view import F32, FIGURES, View
 
@@ -41,7 +41,7 @@ class Tables(NamedTuple):
     """
 
     flat: F32
-    """`DIMS` × (heads, carried heads, what guesses the task, middles)."""
+    """`DIMS` × (heads, carried heads, what guesses the task, kin by words and by form, middles)."""
     spread: F32
     """The shared head's."""
     half: F32
@@ -70,6 +70,8 @@ class Said(NamedTuple):
     carried: F64
     shares: F64
     """In which it belongs to tasks, by how it is written."""
+    akin: F64
+    """How much it seems to be of each of the `kin.Akin`: by words, then by form."""
     near: F32
     """To each middle: half its squared length less half their squared distance."""
 
@@ -87,6 +89,10 @@ class Mind:
         """The tally's row of each middle."""
         self.guess: F64 = np.zeros((DIMS, 0))
         """Of each row of the tally at the last fit: how a request is told to belong there."""
+        self.akin = kin.nobody()
+        """Which tasks of the last fit a request is akin to, whatever its name."""
+        self.named = kin.Named({}, np.zeros(0))
+        """The tasks of the last fit that have one."""
         self.space = Space(
             np.zeros(FIGURES, np.float32), np.ones(FIGURES, np.float32), np.zeros(STATIC_DIMS, np.float32)
         )
@@ -102,7 +108,7 @@ class Mind:
         self.scale: F32 = np.ones(BUCKETS, np.float32)
         self.words: F32 = np.zeros((BUCKETS, 0), np.float32)
         self.memory = Memory(np.zeros((0, KEPT_DIMS), np.float32), np.zeros((0, 0), np.float32))
-        self.near, self.far, self.gate = Weights(), TIMID, Gate()
+        self.near, self.far, self.gate = Weights(), FAR, Gate()
         self.maps: F64 = np.repeat(calibrate.plain()[None], 2, axis=0)
         """Of each model, then the pooled one; then that of a request's mean over models, far."""
         self.noise, self.unknown = 0.2, 0.03
@@ -111,6 +117,7 @@ class Mind:
         self.outcomes: list[int] = []
         self.digest = b""
         self._tables: Tables | None = None
+        self._told: kin.Told | None = None
 
     def prior(self) -> F64:
         """Of each model: the catalog's, NaN where it says nothing."""
@@ -118,7 +125,7 @@ class Mind:
 
     def changed(self) -> None:
         """To be called after anything was."""
-        self._tables = None
+        self._tables = self._told = None
 
     def tables(self) -> Tables:
         """The same until the next change."""
@@ -126,12 +133,18 @@ class Mind:
             level = self.tally.levels(self.prior())
             models, kinds = len(self.models), len(self.middles)
             guessed = self.guess.shape[1]
-            flat = np.zeros((DIMS, 2 * models + guessed + kinds), np.float32)
+            known = len(self.akin.rows)
+            akin = 2 * models + guessed
+            flat = np.zeros((DIMS, akin + 2 * known + kinds), np.float32)
             for place, (head, carried) in enumerate(zip(self.heads, self.carried, strict=True)):
                 flat[:, place] = head.coefficients
                 flat[:CARRIED, models + place] = carried.coefficients
-            flat[:, 2 * models : 2 * models + guessed] = self.guess
-            flat[1:, 2 * models + guessed :] = self.middles.T
+            flat[:, 2 * models : akin] = self.guess
+            if known:
+                flat[0, akin : akin + known] = self.akin.words[0]
+                flat[CARRIED:, akin : akin + known] = self.akin.words[1:]
+                flat[:CARRIED, akin + known : akin + 2 * known] = self.akin.form
+            flat[1:, akin + 2 * known :] = self.middles.T
             count = self.tally.count
             self._tables = Tables(
                 flat=flat,
@@ -149,11 +162,18 @@ class Mind:
     def said(self, points: F32) -> Said:
         """What the linear parts say of `points`."""
         tables, models = self.tables(), len(self.models)
-        kinds = 2 * models + self.guess.shape[1]
+        akin = 2 * models + self.guess.shape[1]
+        kinds = akin + 2 * len(self.akin.rows)
         product = points @ tables.flat
         near = np.asarray(product[:, kinds:] - tables.half, np.float32)
         told = product[:, :kinds].astype(np.float64)
-        return Said(told[:, :models], told[:, models : 2 * models], shares(told[:, 2 * models :]), near)
+        return Said(
+            told[:, :models],
+            told[:, models : 2 * models],
+            shares(told[:, 2 * models : akin]),
+            told[:, akin:],
+            near,
+        )
 
     def task_of(self, sights: list[Sight], said: Said) -> F64:
         """n×tasks: how much each request belongs to each row of the tally. All zero: to none known."""
@@ -186,19 +206,21 @@ class Mind:
             close[:, 1] = -np.sqrt(2 * np.maximum(away, 0.0))
         return [said.heads, words, remembered, said.carried], close
 
-    def kin(self, said: Said) -> F64:
-        """n×m: the expected quality by the tasks that a request is written like, whatever its name."""
-        tables, share = self.tables(), said.shares
-        rest = 1 - np.add.reduce(share, axis=1, keepdims=True)
-        return np.asarray(share @ tables.means[: share.shape[1]] + rest * tables.level)
+    def kin(self, said: Said) -> tuple[F64, F64]:
+        """n×m each: the expected quality by the tasks that a request is akin to by words, and by form."""
+        return kin.mixtures(said.akin, self.akin, self.tables().means)
 
-    def near_levels(self, levels: list[F64], kin: F64, base: F64) -> list[F64]:
-        """As the near weights want them: over `base`."""
-        return [*levels[:3], levels[3] + (self.tables().level - base), kin - base]
+    def near_levels(self, levels: list[F64], akin: tuple[F64, F64], base: F64) -> list[F64]:
+        """As the near weights want them: over `base`, with the kin."""
+        return [*levels[:3], levels[3] + self.tables().level - base, akin[0] - base, akin[1] - base]
 
-    def far_levels(self, levels: list[F64], kin: F64) -> list[F64]:
-        """As the far weights want them: over each model's level."""
-        return [*levels, kin - self.tables().level]
+    def far_levels(self, levels: list[F64], akin: tuple[F64, F64], sights: list[Sight]) -> list[F64]:
+        """As the far weights want them: over each model's level, with the kin and what names tell."""
+        tables = self.tables()
+        if self._told is None:
+            self._told = self.named.told(tables.means, self.tally.rows, tables.level)
+        told = self._told.of(self.named.likes([sight.task for sight in sights]))
+        return [*levels, *kin.levels(tables.level, akin, told)]
 
     def estimates(self, view: View, sights: list[Sight], models: list[str]) -> Estimates:
         """See `Learner.estimates`."""
@@ -212,10 +234,12 @@ class Mind:
         of_tasks = share @ tables.of_tasks
         distance = self._distance(sights, close, of_tasks[:, -1])
         base = of_tasks[:, :many] + (1 - np.add.reduce(share, axis=1, keepdims=True)) * level
-        kin = self.kin(said)
-        near = base + self.near.of(self.near_levels(levels, kin, base))
-        far = level + self.far.of(self.far_levels(levels, kin))
-        far_part = distance[:, None]
+        akin = self.kin(said)
+        near = base + self.near.of(self.near_levels(levels, akin, base))
+        far = level + self.far.of(self.far_levels(levels, akin, sights))
+        # What is told of tasks nobody knows stands on whole tasks held out, and on its name.
+        new = [sight.task is not None and sight.task not in self.tasks for sight in sights]
+        far_part = np.where(new, 1.0, distance)[:, None]
         # Near, each model through its own map; far, the mean over models alone: the differences stay.
         mean = np.add.reduce(far, axis=1, keepdims=True) / many
         mapped = calibrate.mapped(np.concatenate([near, mean], axis=1), tables.maps)
