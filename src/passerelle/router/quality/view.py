@@ -5,6 +5,7 @@ receipt's decision is made again to the last bit from `Sight.features`, without 
 text, but it is not nothing either: whoever guesses a word can tell whether its bucket is set.
 """
 
+import re
 import struct
 from collections.abc import Sequence
 
@@ -22,6 +23,7 @@ BUCKETS_KEPT = 768
 _FORMAT = 1
 _ALIKE = 0.8
 """A word more or less, another mark or case."""
+_SPACES = re.compile(r" {2,}")
 _SHOUT_CHARS = 400
 _HEAD = 3 + 2 * FIGURES + STATIC_DIMS
 _FIGURES = struct.Struct(f"<{FIGURES}e")  # half floats
@@ -69,8 +71,13 @@ class View(msgspec.Struct, frozen=True, gc=False):
 
 def pack(sight: Sight, static: Static | None) -> bytes:
     """A request's words in about 800 bytes."""
-    if sight.words[:_SHOUT_CHARS].isupper():  # the same request shouted: cased vocabularies know none of it
-        sight = msgspec.structs.replace(sight, words=sight.words.lower())
+    words = sight.words.strip()
+    if "  " in words:  # however it is spaced, it is the same request
+        words = _SPACES.sub(" ", words)
+    if words[:_SHOUT_CHARS].isupper():  # the same request shouted: cased vocabularies know none of it
+        words = words.lower()
+    if words is not sight.words:
+        sight = msgspec.structs.replace(sight, words=words)
     figures = _FIGURES.pack(*features(sight))
     raw = None if static is None else static.total(sight.words)
     if raw is None:
