@@ -80,9 +80,10 @@ def main() -> None:
     from passerelle.router.embed import Static
     from passerelle.router.quality.base import Sight
     from passerelle.router.quality.learner import StackedLearner
+    from passerelle.router.tokens import Pieces
 
     found = static_vectors()
-    static = Static(*found) if found else None
+    static = Static(found[0], Pieces(found[1])) if found else None
     rng = np.random.default_rng(5)
 
     def sight(tagged: bool) -> Sight:

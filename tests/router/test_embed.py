@@ -37,3 +37,12 @@ def test_static_vectors_are_averaged_to_length_one() -> None:
     static = Static(table, lambda text: [len(word) for word in text.split()])
     assert np.allclose(static.of("a bb")[:4], [0, 0.5**0.5, 0.5**0.5, 0], atol=1e-3)
     assert not static.of("").any()
+
+
+def test_a_byte_for_each_number_hardly_turns_a_vector() -> None:
+    rng = np.random.default_rng(7)
+    table = (rng.standard_normal((500, 2 * STATIC_DIMS)) * rng.random((500, 1)) * 3).astype(np.float16)
+    static = Static(table, lambda text: [int(word) for word in text.split()])
+    ids = rng.integers(500, size=60)
+    exact = table[ids, :STATIC_DIMS].astype(np.float64).mean(axis=0)
+    assert static.of(" ".join(map(str, ids))) @ exact / np.sqrt(exact @ exact) > 0.9999

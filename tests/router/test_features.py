@@ -1,11 +1,12 @@
 """The cheap figures: as many as named, finite for anything, and telling what they say."""
 
 import math
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from passerelle.router.features import NAMES, features
+from passerelle.router.features import NAMES, _words_and_numbers, features
 from passerelle.router.quality.base import WORDS_KEPT, Sight, cut
 
 
@@ -35,3 +36,10 @@ def test_a_cut_text_keeps_its_beginning_and_its_end(text: str, most: int) -> Non
 
 def test_a_very_long_request_is_no_slower_to_look_at_than_a_long_one() -> None:
     assert features(Sight("word " * WORDS_KEPT))[0] == math.log1p(5 * WORDS_KEPT)
+
+
+@given(st.text("aBé ²1.,_-\n’ñ日\u0301٣'(€İǅ½\x1c\x85\xa0", max_size=40) | st.text(max_size=60))
+def test_words_and_numbers_are_those_that_patterns_find(text: str) -> None:
+    words, numbers = _words_and_numbers(text, text.encode("utf-8", "surrogatepass"))
+    assert words == re.findall(r"[^\W\d_]+", text.lower())
+    assert numbers == re.findall(r"\d+(?:[.,]\d+)*", text)

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -24,21 +22,25 @@ _WEIGHTS = "weights/l2_supercat_256.safetensors"
 _TOKENISER = "tokenizers/l2_supercat_tokenizer_config.json"
 
 
-def static_vectors() -> "tuple[NDArray[np.float16], Callable[[str], list[int]]] | None":
-    """The table (tokens × 256) and what gives a text's token numbers; None without the extra `router`."""
+class _Model(msgspec.Struct):
+    vocab: dict[str, int]
+
+
+class _Tokeniser(msgspec.Struct):
+    """What is needed of the tokeniser's file: the ranks of its merges are the order of its vocabulary."""
+
+    model: _Model
+
+
+def static_vectors() -> "tuple[NDArray[np.float16], dict[str, int]] | None":
+    """The table (tokens × 256) and the vocabulary, `piece → row` with spaces for `▁` (see `router.tokens`);
+    None without the extra `router`.
+    """
     folder = _folder()
-    if folder is None or not all(importlib.util.find_spec(name) for name in ("numpy", "tokenizers")):
+    if folder is None or importlib.util.find_spec("numpy") is None:
         return None
-    from tokenizers import Tokenizer
-
-    tokeniser = Tokenizer.from_file(str(folder / _TOKENISER))
-    tokeniser.no_padding()
-    tokeniser.no_truncation()
-
-    def encode(text: str) -> list[int]:
-        return list(tokeniser.encode(text, add_special_tokens=False).ids)
-
-    return _table(folder / _WEIGHTS), encode
+    said = (folder / _TOKENISER).read_bytes().replace("▁".encode(), b" ")
+    return _table(folder / _WEIGHTS), msgspec.json.decode(said, type=_Tokeniser).model.vocab
 
 
 def _folder() -> Path | None:

@@ -118,6 +118,19 @@ def test_packed_features_give_the_same_to_the_last_bit(taught: StackedLearner) -
         assert taught.estimate(packed, MODELS) == taught.estimate(sight, MODELS)
 
 
+def test_one_request_gets_what_it_gets_among_many(taught: StackedLearner) -> None:
+    sights, _ = requests(12, 5)
+    sights += requests(12, 6, tagged=False)[0]
+    among = taught.estimates(sights, MODELS)
+    for row, sight in enumerate(sights):
+        alone = taught.estimate(sight, MODELS)
+        for column, name in enumerate(MODELS):
+            told = (alone[name].low, alone[name].mean, alone[name].high)
+            assert told == pytest.approx(
+                (among.low[row, column], among.mean[row, column], among.high[row, column]), abs=1e-5
+            )
+
+
 @settings(deadline=None, max_examples=60)
 @given(words=st.text(max_size=300), task=st.sampled_from([None, "sums", "never heard of"]))
 def test_estimates_are_within_their_interval_within_zero_and_one(

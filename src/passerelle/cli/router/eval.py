@@ -1,6 +1,7 @@
 """`passerelle router eval`."""
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,7 @@ def command(
     _refuse_together(online=online, holdout_task=holdout_task, fit=fit, drift=drift, by=by, explore=explore)
     if importlib.util.find_spec("numpy") is None:
         raise Failure("Evaluating needs numpy: `pip install 'passerelle[eval]'`.")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as a gateway's worker does
     from passerelle.cli.router.run import Asked, Refused, evaluate
 
     asked = Asked(

@@ -1,5 +1,6 @@
 """Which learner there is here: the whole one where the extra `router` is installed, else means of tasks."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -65,16 +66,20 @@ def best() -> Kind:
     """The best kind there is here. What it imports and reads takes half a second the first time: use a thread
     where others wait.
     """
+    # One request's products are small: handing halves of them to a second thread takes longer than they do,
+    # and is felt in the slowest. It counts where numpy is not loaded yet.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from passerelle.router.embed import Static
         from passerelle.router.quality.learner import StackedLearner
         from passerelle.router.quality.view import alike
+        from passerelle.router.tokens import Pieces
     except ImportError:
         return MEANS
     from passerelle.catalog.language import static_vectors
 
     found = static_vectors()
-    static = None if found is None else Static(*found)
+    static = None if found is None else Static(found[0], Pieces(found[1]))
     if static is not None:
         static.of("The first text takes the longest.")
 

@@ -53,8 +53,14 @@ def mapped(said: F64, maps: F64) -> F64:
     low = np.minimum(at.astype(np.int64), GRID - 2)
     flat = low + np.arange(0, len(maps) * GRID, GRID)
     values = maps.reshape(-1)
-    first = values[flat]
-    return np.asarray(first + (values[flat + 1] - first) * (at - low))
+    first = values.take(flat)
+    at -= low
+    flat += 1
+    rise = values.take(flat)
+    rise -= first
+    rise *= at
+    rise += first
+    return rise
 
 
 def _rising(value: F64, size: F64) -> F64:

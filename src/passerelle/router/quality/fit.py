@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from passerelle.router.embed import STATIC_DIMS
-from passerelle.router.quality import calibrate, lexical, memory
+from passerelle.router.quality import calibrate, kin, lexical, memory
 from passerelle.router.quality.linear import CARRIED, DIMS, F64, Ints, ridges
 from passerelle.router.quality.stack import (
-    FAR_WIDTH,
-    TIMID,
+    FAR,
+    FAR_WIDTHS,
+    TASK_TELLS,
     Gate,
     Weights,
-    doubted,
     gate,
     spread_between,
     weigh,
@@ -37,6 +37,7 @@ class Fitted(NamedTuple):
     coefficients: F64
     carried: F64
     """Coefficients of the heads that see no subject and no task."""
+    akin: kin.Akin
     gram: F64
     """Of all rows: what the shared spread is the inverse of, without the penalty."""
     penalty: float
@@ -83,8 +84,15 @@ def guess(points: F64, task: Ints, tasks: int) -> F64:
 
 def belonging(points: F64, coefficients: F64) -> F64:
     """n×tasks: the shares in which requests belong to tasks. They sum to less than one where it is vague."""
-    said = np.maximum(points @ coefficients - 0.05, 0.0) ** 2
-    return np.asarray(said / (said.sum(axis=1, keepdims=True) + 0.01))
+    return shares(points @ coefficients)
+
+
+def shares(said: F64) -> F64:
+    """See `belonging`: of what the coefficients say."""
+    over = np.maximum(said - 0.05, 0.0)
+    over *= over
+    over /= over.sum(axis=1, keepdims=True) + 0.01
+    return over
 
 
 def vectors_of(points: F64) -> F32:
@@ -106,10 +114,12 @@ def folds(count: int, many: int, rng: np.random.Generator) -> Ints:
 
 
 def fit(
-    view: View, points: F64, task: Ints, tally: Tally, scores: F64, given: F64 | None, prior: F64, seed: int
-) -> Fitted:
+    view: View, points: F64, task: Ints, named: kin.Named, tally: Tally, scores: F64, given: F64 | None,
+    prior: F64, seed: int,
+) -> Fitted:  # fmt: skip
     """Every level, its weight and its calibration. Fills `tally`, whose rows are the tasks in `task`.
-    `given`: what each of `scores` counts; None: 1.
+
+    `named`: those that have a name. `given`: what each of `scores` counts; None: 1.
     """
     rows, models = scores.shape
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -126,11 +136,11 @@ def fit(
     form, over = points[:, :CARRIED], scores - level
     group = _groups(task, points, seed)
     penalty = carried_penalty = PENALTIES[1]
-    weights, far_weights, map_gate = Weights(), TIMID, Gate()
+    weights, far_weights, map_gate = Weights(), FAR, Gate()
     far_map = calibrate.plain()
     near_maps = np.repeat(far_map[None], models + 1, axis=0)
     noise, unknown = _mean_square(left, counted) if seen.any() else 0.25, 0.02
-    table = Table(view, value, points, task, scores, counted, given is None, prior)
+    table = Table(view, value, points, task, named, scores, counted, given is None, prior)
     if rows >= STACK_LEAST:
         near = _without(table, folds(rows, NEAR_FOLDS, rng), tally.shrink, PENALTIES, PENALTIES)
         penalty, carried_penalty = near.penalty, near.carried_penalty
@@ -141,9 +151,10 @@ def fit(
         if group is not None:
             fold = folds(int(group.max()) + 1, FAR_FOLDS, rng)[group]
             far = _without(table, fold, tally.shrink, (penalty,), PENALTIES)
-            levels = [*far.levels[:3], *(one + far.base - far.level for one in far.levels[3:])]
+            levels = [*far.levels[:3], far.levels[3] + far.base - far.level, *far.by_kin]
             far_left = scores - far.level
-            far_weights = doubted(weigh(levels, far_left, far_weights, FAR_WIDTH), levels, far_left, group)
+            worth = min(1.0, TASK_TELLS * (int(group.max()) + 1) / rows)
+            far_weights = weigh(levels, far_left, FAR, FAR_WIDTHS, worth)
             far_score = far.level + far_weights.of(levels)
             unknown = spread_between(scores - far_score, group)
             far_map = _map(far_score, scores, counted)
@@ -155,6 +166,7 @@ def fit(
         carried=ridges(form, over, (carried_penalty,), weighed)[0]
         if seen.any()
         else np.zeros((CARRIED, models)),
+        akin=kin.akin(points, task, len(tally.rows)),
         gram=full,
         penalty=penalty,
         carried_penalty=carried_penalty,
@@ -177,10 +189,11 @@ class Table(NamedTuple):
     value: F32
     points: F64
     task: Ints
+    named: kin.Named
     scores: F64
     counted: F64
     """What each counts; 0 where nothing was seen."""
-    alike: bool
+    even: bool
     """All that were seen count 1."""
     prior: F64
 
@@ -191,7 +204,9 @@ class Without(NamedTuple):
     level: F64
     base: F64
     levels: list[F64]
-    """As `Weights` wants them: linear, lexical, memory, carried and kin over `base`."""
+    """As `Weights` wants them: linear, lexical, memory, carried and kin by words and form, over `base`."""
+    by_kin: list[F64]
+    """What is expected of a task that nobody knows, over `level`: by words, form and name."""
     close: F64
     penalty: float
     carried_penalty: float
@@ -203,26 +218,31 @@ def _without(
     """Everything anew for each fold, from the tasks' means up: were these to know a row's own outcome, all
     that is learned from what they leave would point away from it.
     """
-    view, value, points, task, scores, counted, alike, prior = table
+    view, value, points, task, names, scores, counted, even, prior = table
     shape = scores.shape
     linear, form = [np.zeros(shape) for _ in penalties], [np.zeros(shape) for _ in carried]
-    words, memories, base, levels, kin = (np.zeros(shape) for _ in range(5))
+    words, memories, base, levels, about, alike = (np.zeros(shape) for _ in range(6))
+    by_kin = [np.zeros(shape) for _ in range(3)]
     close = np.zeros((len(scores), 2))
+    like = names.table(int(task.max()) + 1)
     vectors, places = np.asarray(points[:, -STATIC_DIMS:], np.float32), vectors_of(points)
     for one in np.unique(fold):
         out, kept = fold == one, fold != one
         tally = Tally(int(task.max()) + 1, shape[1])
         tally.shrink = shrink
         weights = counted[kept]
-        weighed = None if alike else weights
+        weighed = None if even else weights
         tally.add(task[kept], scores[kept], weights)
         level = tally.levels(prior)
         left = np.full(shape, np.nan)
         left[kept] = scores[kept] - tally.without_own(task[kept], scores[kept], weights, level, shrink)
         means = tally.base(level)
         levels[out], base[out] = level, means[task[out]]
-        share = belonging(points[out], guess(points[kept], task[kept], len(means)))
-        kin[out] = share @ means + (1 - share.sum(axis=1, keepdims=True)) * level
+        akin = kin.expected(points[out], kin.akin(points[kept], task[kept], len(means)), means)
+        about[out], alike[out] = akin
+        told = names.told(means, tally.rows, level).of(like[task[out]])
+        for kept_level, one_level in zip(by_kin, kin.levels(level, akin, told), strict=True):
+            kept_level[out] = one_level
         for said, found in zip(linear, ridges(points[kept], left[kept], penalties, weighed), strict=True):
             said[out] = points[out] @ found
         over = scores[kept] - level
@@ -234,8 +254,8 @@ def _without(
         close[out, 1] = -distance(places[out], clusters(points[kept], 0))
     at = _best(linear, scores - base, counted)
     over_at = _best(form, scores - levels, counted)
-    stacked = [linear[at], words, memories, form[over_at] + levels - base, kin - base]
-    return Without(levels, base, stacked, close, penalties[at], carried[over_at])
+    stacked = [linear[at], words, memories, form[over_at] + levels - base, about - base, alike - base]
+    return Without(levels, base, stacked, by_kin, close, penalties[at], carried[over_at])
 
 
 def _best(said: list[F64], came: F64, counted: F64) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from passerelle.router.embed import STATIC_DIMS, Static
-from passerelle.router.quality import memory, state
+from passerelle.router.quality import kin, memory, state
 from passerelle.router.quality.base import HINT_BELOW, Estimate, Estimates, Floats, Sight
 from passerelle.router.quality.drift import RECENT, Watch
 from passerelle.router.quality.fit import LEXICAL_PENALTY, clusters, fit, guess, nearest
@@ -64,16 +64,13 @@ class StackedLearner:
         mind = self._mind
         said = self.estimates([sight], models)
         counts = dict(zip(mind.models, mind.outcomes, strict=True))
-        return {
-            name: Estimate(
-                mean=float(said.mean[0, k]),
-                low=float(said.low[0, k]),
-                high=float(said.high[0, k]),
-                outcomes=counts.get(name, 0),
-                known=bool(said.known[0]) and counts.get(name, 0) >= _KNOWN_LEAST,
-            )
-            for k, name in enumerate(models)
-        }
+        known = bool(said.known[0])
+        found: dict[str, Estimate] = {}
+        figures = zip(models, said.mean[0].tolist(), said.low[0].tolist(), said.high[0].tolist(), strict=True)
+        for name, mean, low, high in figures:
+            many = counts.get(name, 0)
+            found[name] = Estimate(mean, low, high, many, known and many >= _KNOWN_LEAST)
+        return found
 
     def estimates(self, sights: Sequence[Sight], models: Sequence[str]) -> Estimates:
         """See `base.Learner`."""
@@ -132,12 +129,13 @@ class StackedLearner:
     def _learn(self, sight: Sight, view: View, points: F64, own: int, score: float, weight: float) -> None:
         mind = self._mind
         point = points[0]
-        levels, _ = mind.levels(view, points)
+        short = points.astype(np.float32)
+        by_line = mind.said(short)
+        levels, _ = mind.levels(view, short, by_line)
         level, means = mind.tables().level, mind.tables().means
-        share = mind.task_of([sight], points)[0]
+        share = mind.task_of([sight], by_line)[0]
         base = share @ means + (1 - share.sum()) * level
-        kin = mind.kin(points, means, level)
-        said = base + mind.near.of([*levels[:3], levels[3] + level - base, kin - base])[0]
+        said = base + mind.near.of(mind.near_levels(levels, mind.kin(by_line), base[None]))[0]
         if own in mind.newcomers:
             newcomer = mind.newcomers[own]
             newcomer.outcomes += weight
@@ -195,7 +193,9 @@ def _take(
     mind: Mind, view: View, points: F64, task: Ints, scores: F64, weights: F64 | None, seed: int
 ) -> None:
     """Fit every level into `mind`."""
-    found = fit(view, points, task, mind.tally, scores, weights, mind.prior(), seed)
+    mind.named = kin.Named(mind.tasks, np.bincount(task, minlength=len(mind.tally.rows)))
+    found = fit(view, points, task, mind.named, mind.tally, scores, weights, mind.prior(), seed)
+    mind.akin = found.akin
     mind.penalty = found.penalty
     seen = np.isfinite(scores)
     spreads: dict[bytes, F64] = {}
@@ -220,7 +220,9 @@ def _take(
     mind.near, mind.far, mind.gate, mind.maps = found.near, found.far, found.gate, found.maps
     mind.noise, mind.unknown = found.noise, found.unknown
     kept = slice(max(0, len(points) - memory.CAPACITY), len(points))
-    mind.memory = memory.Memory(np.asarray(points[kept, -STATIC_DIMS:], np.float32), found.left[kept])
+    mind.memory = memory.Memory(
+        memory.short(np.asarray(points[kept, -STATIC_DIMS:], np.float32)), found.left[kept]
+    )
     mind.watches = [Watch() for _ in mind.models]
     firm = seen if weights is None else seen & (weights >= HINT_BELOW)
     mind.outcomes = [int(n) for n in firm.sum(axis=0)]

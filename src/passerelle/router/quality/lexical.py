@@ -25,6 +25,8 @@ def rarity(view: View) -> F32:
 
 def say(view: View, value: F32, weights: F32) -> F64:
     """n×m: what the words say. `value` is `view.weighed(…)`."""
+    if len(view) == 1:
+        return np.asarray((value @ weights.take(view.bucket, 0))[None], np.float64)
     running = np.zeros((len(value) + 1, weights.shape[1]))
     np.cumsum(value[:, None] * weights[view.bucket], axis=0, out=running[1:], dtype=np.float64)
     return np.asarray(running[view.start[1:]] - running[view.start[:-1]])

@@ -23,7 +23,13 @@ CARRIED = 1 + FIGURES + BENT
 """The first of the dimensions, which know the form of a request and not its subject."""
 DIMS = CARRIED + STATIC_DIMS
 _FIGURE_SHARE = 0.3
+_PLAIN_SIZE, _BENT_SIZE = np.float32(np.sqrt(_FIGURE_SHARE / FIGURES)), np.float32(np.sqrt(2 / BENT))
 _WIDEST = 4.0  # standard deviations: one odd prompt must not pull a line
+
+
+def squares(vectors: F32) -> F32:
+    """Of each row the squared length. In this way since `einsum` takes four times as long for one row."""
+    return np.asarray(np.add.reduce(vectors * vectors, axis=1), np.float32)
 
 
 class Space:
@@ -43,15 +49,21 @@ class Space:
 
     def of(self, figures: F32, static: F32) -> F64:
         """n×`DIMS`."""
-        plain = np.clip((figures - self.mean) / self.scale, -_WIDEST, _WIDEST)
+        plain = figures - self.mean
+        plain /= self.scale
+        np.minimum(plain, _WIDEST, out=plain)
+        np.maximum(plain, -_WIDEST, out=plain)
         vector = static - self.centre
-        vector /= np.sqrt((vector * vector).sum(axis=1, keepdims=True)) + np.float32(1e-9)
+        vector /= np.sqrt(squares(vector))[:, None] + np.float32(1e-9)
+        bent = plain @ self._waves
+        bent += self._phase
+        np.cos(bent, out=bent)
+        bent *= _BENT_SIZE
+        plain *= _PLAIN_SIZE
         out = np.empty((len(figures), DIMS))
         out[:, 0] = 1.0
-        out[:, 1 : 1 + FIGURES] = plain * np.float32(np.sqrt(_FIGURE_SHARE / FIGURES))
-        out[:, 1 + FIGURES : CARRIED] = np.cos(plain @ self._waves + self._phase) * np.float32(
-            np.sqrt(2 / BENT)
-        )
+        out[:, 1 : 1 + FIGURES] = plain
+        out[:, 1 + FIGURES : CARRIED] = bent
         out[:, CARRIED:] = vector
         return out
 

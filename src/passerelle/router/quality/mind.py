@@ -3,16 +3,15 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from passerelle.router.embed import BUCKETS, STATIC_DIMS
-from passerelle.router.quality import calibrate, lexical
+from passerelle.router.quality import calibrate, kin, lexical
 from passerelle.router.quality.base import Bools, Estimates, Sight
 from passerelle.router.quality.drift import Watch
-from passerelle.router.quality.fit import PENALTIES, belonging, distance, nearest, vectors_of
-from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Space
-from passerelle.router.quality.memory import Memory
-from passerelle.router.quality.stack import TIMID, Gate, Weights
+from passerelle.router.quality.fit import PENALTIES, shares
+from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Space, squares
+from passerelle.router.quality.memory import KEPT_DIMS, Memory
+from passerelle.router.quality.stack import FAR, Gate, Weights
 from passerelle.router.quality.tally import Tally
 from passerelle.router.quality.view import F32, FIGURES, View
 
@@ -37,13 +36,44 @@ class Newcomer:
 
 
 class Tables(NamedTuple):
-    """What estimates are made from, put together once between two outcomes."""
+    """What estimates are made from, put together once between two outcomes. All that is linear in a request's
+    numbers stands side by side, so that one product gives it.
+    """
+
+    flat: F32
+    """`DIMS` × (heads, carried heads, what guesses the task, kin by words and by form, middles)."""
+    spread: F32
+    """The shared head's."""
+    half: F32
+    """Of each middle: half its squared length."""
+    level: F64
+    of_tasks: F64
+    """Tasks × (expected quality of each model, its outcomes, requests)."""
+    outcomes: F64
+    """Of each model, forgotten ones not counted; one more."""
+    usual: float
+    """Outcomes of a model, on average."""
+    maps: F64
+    """Of each model, near; then the far one."""
+    place: dict[str, int]
+
+    @property
+    def means(self) -> F64:
+        """Tasks × models: the expected quality."""
+        return self.of_tasks[:, : len(self.level)]
+
+
+class Said(NamedTuple):
+    """What is linear in a request's numbers: see `Tables.flat`. n rows each."""
 
     heads: F64
     carried: F64
-    level: F64
-    means: F64
-    place: dict[str, int]
+    shares: F64
+    """In which it belongs to tasks, by how it is written."""
+    akin: F64
+    """How much it seems to be of each of the `kin.Akin`: by words, then by form."""
+    near: F32
+    """To each middle: half its squared length less half their squared distance."""
 
 
 class Mind:
@@ -59,6 +89,10 @@ class Mind:
         """The tally's row of each middle."""
         self.guess: F64 = np.zeros((DIMS, 0))
         """Of each row of the tally at the last fit: how a request is told to belong there."""
+        self.akin = kin.nobody()
+        """Which tasks of the last fit a request is akin to, whatever its name."""
+        self.named = kin.Named({}, np.zeros(0))
+        """The tasks of the last fit that have one."""
         self.space = Space(
             np.zeros(FIGURES, np.float32), np.ones(FIGURES, np.float32), np.zeros(STATIC_DIMS, np.float32)
         )
@@ -73,8 +107,8 @@ class Mind:
         """What all models have in common: the difficulty, and the ground that was covered."""
         self.scale: F32 = np.ones(BUCKETS, np.float32)
         self.words: F32 = np.zeros((BUCKETS, 0), np.float32)
-        self.memory = Memory(np.zeros((0, STATIC_DIMS), np.float32), np.zeros((0, 0), np.float32))
-        self.near, self.far, self.gate = Weights(), TIMID, Gate()
+        self.memory = Memory(np.zeros((0, KEPT_DIMS), np.float32), np.zeros((0, 0), np.float32))
+        self.near, self.far, self.gate = Weights(), FAR, Gate()
         self.maps: F64 = np.repeat(calibrate.plain()[None], 2, axis=0)
         """Of each model, then the pooled one; then that of a request's mean over models, far."""
         self.noise, self.unknown = 0.2, 0.03
@@ -83,6 +117,7 @@ class Mind:
         self.outcomes: list[int] = []
         self.digest = b""
         self._tables: Tables | None = None
+        self._told: kin.Told | None = None
 
     def prior(self) -> F64:
         """Of each model: the catalog's, NaN where it says nothing."""
@@ -90,22 +125,57 @@ class Mind:
 
     def changed(self) -> None:
         """To be called after anything was."""
-        self._tables = None
+        self._tables = self._told = None
 
     def tables(self) -> Tables:
         """The same until the next change."""
         if self._tables is None:
             level = self.tally.levels(self.prior())
+            models, kinds = len(self.models), len(self.middles)
+            guessed = self.guess.shape[1]
+            known = len(self.akin.rows)
+            akin = 2 * models + guessed
+            flat = np.zeros((DIMS, akin + 2 * known + kinds), np.float32)
+            for place, (head, carried) in enumerate(zip(self.heads, self.carried, strict=True)):
+                flat[:, place] = head.coefficients
+                flat[:CARRIED, models + place] = carried.coefficients
+            flat[:, 2 * models : akin] = self.guess
+            if known:
+                flat[0, akin : akin + known] = self.akin.words[0]
+                flat[CARRIED:, akin : akin + known] = self.akin.words[1:]
+                flat[:CARRIED, akin + known : akin + 2 * known] = self.akin.form
+            flat[1:, akin + 2 * known :] = self.middles.T
+            count = self.tally.count
             self._tables = Tables(
-                np.stack([h.coefficients for h in self.heads], axis=1),
-                np.stack([h.coefficients for h in self.carried], axis=1),
-                level,
-                self.tally.base(level),
-                {name: place for place, name in enumerate(self.models)},
+                flat=flat,
+                spread=self.shared.spread.astype(np.float32),
+                half=np.asarray(0.5 * squares(self.middles), np.float32),
+                level=level,
+                of_tasks=np.concatenate([self.tally.base(level), count, self.tally.rows[:, None]], axis=1),
+                outcomes=count.sum(axis=0) + 1.0,
+                usual=max(float(count.sum() / max(models, 1)), 1.0),
+                maps=np.concatenate([self.maps[:-2], self.maps[-1:]]),
+                place={name: place for place, name in enumerate(self.models)},
             )
         return self._tables
 
-    def task_of(self, sights: list[Sight], points: F64) -> NDArray[np.float64]:
+    def said(self, points: F32) -> Said:
+        """What the linear parts say of `points`."""
+        tables, models = self.tables(), len(self.models)
+        akin = 2 * models + self.guess.shape[1]
+        kinds = akin + 2 * len(self.akin.rows)
+        product = points @ tables.flat
+        near = np.asarray(product[:, kinds:] - tables.half, np.float32)
+        told = product[:, :kinds].astype(np.float64)
+        return Said(
+            told[:, :models],
+            told[:, models : 2 * models],
+            shares(told[:, 2 * models : akin]),
+            told[:, akin:],
+            near,
+        )
+
+    def task_of(self, sights: list[Sight], said: Said) -> F64:
         """n×tasks: how much each request belongs to each row of the tally. All zero: to none known."""
         share = np.zeros((len(sights), len(self.tally.rows)))
         blank: list[int] = []
@@ -116,75 +186,96 @@ class Mind:
             else:
                 share[row, found] = 1.0
         if blank and self.kinds:
-            kind = nearest(np.asarray(points[blank, 1:], np.float32), self.middles)
-            share[blank, np.array(self.kinds)[kind]] = 1.0
+            for row in blank:
+                share[row, self.kinds[said.near[row].argmax()]] = 1.0
         elif blank and len(self.tasks):
-            share[blank, : self.guess.shape[1]] = belonging(points[blank], self.guess)
+            share[blank, : self.guess.shape[1]] = said.shares[blank]
         return share
 
-    def levels(self, view: View, points: F64) -> tuple[list[F64], F64]:
+    def levels(self, view: View, points: F32, said: Said) -> tuple[list[F64], F64]:
         """What the linear, lexical, remembered and carried levels say (n×m each, the last of them over the
         model's level), and how close the request is (n×2: see `Gate`).
         """
-        tables = self.tables()
-        linear = points @ tables.heads
         words = lexical.say(view, view.weighed(self.scale), self.words)
-        vectors = np.asarray(points[:, -STATIC_DIMS:], np.float32)
-        remembered, cosine = self.memory.near(vectors)
-        carried = points[:, :CARRIED] @ tables.carried
-        if not len(self.middles):
-            return [linear, words, remembered, carried], np.stack([cosine, np.zeros(len(points))], axis=1)
-        close = np.stack([cosine, -distance(vectors_of(points), self.middles)], axis=1)
-        return [linear, words, remembered, carried], close
+        remembered, cosine = self.memory.near(points[:, -STATIC_DIMS:])
+        close = np.zeros((len(points), 2))
+        close[:, 0] = cosine
+        if len(self.middles):
+            vectors = points[:, 1:]
+            away = 0.5 * squares(vectors) - said.near.max(axis=1)
+            close[:, 1] = -np.sqrt(2 * np.maximum(away, 0.0))
+        return [said.heads, words, remembered, said.carried], close
 
-    def kin(self, points: F64, means: F64, level: F64) -> F64:
-        """n×m: the expected quality by the tasks that a request is written like, whatever its name."""
-        share = belonging(points, self.guess)
-        return np.asarray(share @ means[: share.shape[1]] + (1 - share.sum(axis=1, keepdims=True)) * level)
+    def kin(self, said: Said) -> tuple[F64, F64]:
+        """n×m each: the expected quality by the tasks that a request is akin to by words, and by form."""
+        return kin.mixtures(said.akin, self.akin, self.tables().means)
+
+    def near_levels(self, levels: list[F64], akin: tuple[F64, F64], base: F64) -> list[F64]:
+        """As the near weights want them: over `base`, with the kin."""
+        return [*levels[:3], levels[3] + self.tables().level - base, akin[0] - base, akin[1] - base]
+
+    def far_levels(self, levels: list[F64], akin: tuple[F64, F64], sights: list[Sight]) -> list[F64]:
+        """As the far weights want them: over each model's level, with the kin and what names tell."""
+        tables = self.tables()
+        if self._told is None:
+            self._told = self.named.told(tables.means, self.tally.rows, tables.level)
+        told = self._told.of(self.named.likes([sight.task for sight in sights]))
+        return [*levels, *kin.levels(tables.level, akin, told)]
 
     def estimates(self, view: View, sights: list[Sight], models: list[str]) -> Estimates:
         """See `Learner.estimates`."""
-        rows = len(sights)
         if not self.models:
-            return self._from_priors(rows, models)
-        points = self.space.of(view.figures, view.static)
-        levels, close = self.levels(view, points)
-        share = self.task_of(sights, points)
-        tables = self.tables()
-        level, means = tables.level, tables.means
-        belongs = share.sum(axis=1)
-        # A name that is known is near, whatever the words; a new one is rather far; else the words say.
-        named = np.array([sight.task is not None for sight in sights])
-        distance = self.gate.far(close)
-        new = np.array([s.task is not None and s.task not in self.tasks for s in sights])
-        distance = np.where(new, self.gate.far(close, new=True), distance)
-        rows_of = share @ self.tally.rows
-        distance = np.where(named & ~new, distance * _NAMED_ROWS / (_NAMED_ROWS + rows_of), distance)
-        base = share @ means + (1 - belongs)[:, None] * level
-        kin = self.kin(points, means, level)
-        near = base + self.near.of([*levels[:3], levels[3] + level - base, kin - base])
-        far = level + self.far.of([*levels, kin - level])
-        far_part = distance[:, None]
-        raw = (1 - far_part) * calibrate.mapped(near, self.maps[:-2]) + far_part * _calibrated(
-            far, self.maps[-1]
-        )
-        self._lean_on_siblings(raw, level)
-        count = self.tally.count
-        thin = self.noise / (share @ count + self.tally.shrink.own)
-        reach = self.shared.leverage(points)[:, None] * max(self._usual(), 1.0)
-        lean = self.noise * np.minimum(reach / (count.sum(axis=0) + 1.0), 1.0 / self.penalty)
+            return self._from_priors(len(sights), models)
+        points = self.space.of(view.figures, view.static).astype(np.float32)
+        tables, said = self.tables(), self.said(points)
+        levels, close = self.levels(view, points, said)
+        share = self.task_of(sights, said)
+        many, level = len(self.models), tables.level
+        of_tasks = share @ tables.of_tasks
+        distance = self._distance(sights, close, of_tasks[:, -1])
+        base = of_tasks[:, :many] + (1 - np.add.reduce(share, axis=1, keepdims=True)) * level
+        akin = self.kin(said)
+        near = base + self.near.of(self.near_levels(levels, akin, base))
+        far = level + self.far.of(self.far_levels(levels, akin, sights))
+        # What is told of tasks nobody knows stands on whole tasks held out, and on its name.
+        new = [sight.task is not None and sight.task not in self.tasks for sight in sights]
+        far_part = np.where(new, 1.0, distance)[:, None]
+        # Near, each model through its own map; far, the mean over models alone: the differences stay.
+        mean = np.add.reduce(far, axis=1, keepdims=True) / many
+        mapped = calibrate.mapped(np.concatenate([near, mean], axis=1), tables.maps)
+        far += mapped[:, many:] - mean
+        raw = (1 - far_part) * mapped[:, :many] + far_part * far
+        if self.newcomers:
+            self._lean_on_siblings(raw, level)
+        thin = self.noise / (of_tasks[:, many : 2 * many] + self.tally.shrink.own)
+        leverage = np.add.reduce((points @ tables.spread) * points, axis=1)
+        reach = (leverage * tables.usual).astype(np.float64)[:, None]
+        lean = self.noise * np.minimum(reach / tables.outcomes, 1.0 / self.penalty)
         variance = (1 - far_part) * thin + lean + far_part * self.unknown
         return self._as_asked(raw, variance, distance, models, level)
 
-    def _usual(self) -> float:
-        return float(self.tally.count.sum() / max(len(self.models), 1))
+    def _distance(self, sights: list[Sight], close: F64, rows_of: F64) -> F64:
+        """How far each request is: 0 near, 1 far. A name that is known is near, whatever the words; a new one
+        is rather far; else the words say. `rows_of`: requests of its tasks.
+        """
+        distance = self.gate.far(close)
+        for row, sight in enumerate(sights):
+            if sight.task is None:
+                continue
+            if sight.task in self.tasks:
+                distance[row] *= _NAMED_ROWS / (_NAMED_ROWS + rows_of[row])
+            else:
+                distance[row] = self.gate.far(close[row : row + 1], new=True)[0]
+        return distance
 
     def _as_asked(self, raw: F64, variance: F64, distance: F64, models: list[str], level: F64) -> Estimates:
         """For the models asked for, known or not, and inside [0, 1]."""
-        places = [self.tables().place.get(name, -1) for name in models]
-        half = NINETY * np.sqrt(variance)
+        place = self.tables().place
+        places = [place.get(name, -1) for name in models]
+        half = np.sqrt(variance)
+        half *= NINETY
         if -1 not in places:
-            mean, half = raw[:, places], half[:, places]
+            mean, half = raw.take(places, axis=1), half.take(places, axis=1)
         else:
             easier = (raw - level).sum(axis=1, keepdims=True) / len(self.models)
             prior = np.array([self.priors.get(name, float(level.mean())) for name in models])
@@ -192,9 +283,11 @@ class Mind:
             mean = np.where(new, np.clip(prior + easier, 0.0, 1.0), raw[:, places])
             half = np.where(new, NINETY * np.sqrt(self.unknown + self.noise / 4), half[:, places])
         # What would rise above one is lowered with all its row: cut alone, the best would equal the second.
-        mean = np.clip(mean - np.maximum(mean.max(axis=1, keepdims=True, initial=0.0) - _MOST, 0.0), 0.0, 1.0)
+        top = np.maximum.reduce(mean, axis=1, keepdims=True, initial=0.0)
+        mean -= np.maximum(top - _MOST, 0.0)
         known: Bools = distance < KNOWN_BELOW
-        return Estimates(mean, np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1), known)
+        mean = _inside(mean)
+        return Estimates(mean, _inside(mean - half), _inside(mean + half), known)
 
     def _from_priors(self, rows: int, models: list[str]) -> Estimates:
         mean = np.tile([self.priors.get(name, 0.5) for name in models], (rows, 1)).reshape(rows, len(models))
@@ -218,7 +311,7 @@ class Mind:
             raw[:, own] = trust * raw[:, own] + (1 - trust) * (level[own] + others)
 
 
-def _calibrated(scores: F64, knots: F64) -> F64:
-    """Each request's mean over models through the map; the differences stay."""
-    mean = scores.sum(axis=1, keepdims=True) / scores.shape[1]
-    return np.asarray(scores + (calibrate.mapped(mean, knots[None]) - mean))
+def _inside(values: F64) -> F64:
+    """Cut to [0, 1]; `values` itself."""
+    np.maximum(values, 0.0, out=values)
+    return np.asarray(np.minimum(values, 1.0, out=values))

@@ -4,10 +4,16 @@ Every level corrects the expected quality in two parts, weighted apart: by how m
 easy for all models alike, and by how a model differs from the others on it. Choosing among models lives on
 the second alone, and it is much fainter than the first; one weight for both would drown it.
 
-There are two sets. *Near* comes from folds drawn at random. *Far* comes from folds of whole tasks: what still
-holds on a task nobody has seen. Between them decides how near the request is (`Gate`). A level that does not
-carry over, as a rule most of them, thereby falls silent outside what was learned, rather than misleading.
+There are two sets. *Near* comes from folds drawn at random. *Far* comes from folds of whole tasks: what
+still holds on a task nobody has seen. Between them decides how near the request is (`Gate`). A level that
+does not carry over, as a rule most of them, thereby falls silent outside what was learned.
+
+The requests of a task err together, so a task counts as `TASK_TELLS` of them when far weights are found.
+With ten tasks they stay where they start, with the kin (`kin`): there, all that was found was noise.
 """
+
+import math
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -16,35 +22,40 @@ from numpy.typing import NDArray
 from passerelle.router.quality.base import Floats
 from passerelle.router.quality.linear import F64
 
-LEVELS = 5
-"""Linear, lexical, memory, carried, kin: the order everywhere."""
+LEVELS = 7
+"""Linear, lexical, memory, carried, kin by words, kin by form, kin by name: the order everywhere. *Near*
+needs no name: it has the first six."""
 _ROWS_LEAST = 60
 _NEAR_ODDS = 1.1  # three to one: most requests are like those before
-_HINT = 0.25
-NEAR_WIDTH, FAR_WIDTH = 0.5, 0.15
-"""How far weights are expected from their start. The errors of one task are not so many independent ones, so
-the far ones are held closer."""
+TASK_TELLS = 1.0
+NEAR_WIDTHS, FAR_WIDTHS = (0.5, 0.5), (0.5, 0.15)
+"""How far weights are expected from their start: the shared ones, and those of differences."""
 
 
 class Weights(msgspec.Struct, frozen=True):
     """One weight per level, for the part that all models share and for their differences."""
 
-    shared: tuple[float, ...] = (0.7, 0.4, 0.1, 0.1, 0.0)
-    apart: tuple[float, ...] = (0.7, 0.5, 0.2, 0.1, 0.0)
+    shared: tuple[float, ...] = (0.7, 0.4, 0.1, 0.1, 0.0, 0.0)
+    apart: tuple[float, ...] = (0.7, 0.5, 0.2, 0.1, 0.0, 0.0)
 
     def of(self, levels: list[F64]) -> F64:
         """n×m: what the levels together add to the expected quality."""
-        together = np.array(levels)
         rows, models = levels[0].shape
-        flat = together.reshape(len(levels), -1)
-        apart = np.array(self.apart)
-        common = (np.array(self.shared) - apart) @ flat
-        shared = common.reshape(rows, models).sum(axis=1, keepdims=True) / max(models, 1)
-        return np.asarray((apart @ flat).reshape(rows, models) + shared)
+        flat = np.array(levels).reshape(len(levels), -1)
+        said, common = (_parted(self) @ flat).reshape(2, rows, models)
+        said += np.add.reduce(common, axis=1, keepdims=True) / max(models, 1)
+        return np.asarray(said)
 
 
-TIMID = Weights((0.1, 0.1, 0.1, 0.5, 0.2), (0.1, 0.2, 0.1, 0.4, 0.2))
-"""Far from everything, when there was no second task to try it on."""
+@lru_cache(maxsize=64)
+def _parted(weights: Weights) -> F64:
+    """Those of the differences, and what those of the shared part have beyond them."""
+    apart = np.array(weights.apart)
+    return np.array((apart, np.array(weights.shared) - apart))
+
+
+FAR = Weights((0.0, 0.05, 0.05, 0.1, 0.5, 0.5, 0.3), (0.0, 0.1, 0.1, 0.0, 0.5, 0.5, 1.0))
+"""Far from everything, before there were tasks enough to try it on."""
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -59,11 +70,24 @@ class Gate(msgspec.Struct, frozen=True):
         `new`: somebody gave it a task that nobody had outcomes of, which turns the odds.
         """
         offset = self.offset + 2 * _NEAR_ODDS if new else self.offset
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(offset + close @ np.array(self.slopes), -30, 30))))
+        (by_cosine, by_distance), shares = self.slopes, []
+        for cosine, distance in close.tolist():
+            odds = offset + cosine * by_cosine + distance * by_distance
+            shares.append(1.0 / (1.0 + math.exp(-min(max(odds, -30.0), 30.0))))
+        return np.array(shares)
 
 
-def weigh(levels: list[F64], left: F64, start: Weights, width: float = NEAR_WIDTH) -> Weights:
-    """The weights, none below zero, that explain best what the base left. Drawn towards `start`."""
+def weigh(
+    levels: list[F64],
+    left: F64,
+    start: Weights,
+    widths: tuple[float, float] = NEAR_WIDTHS,
+    worth: float = 1.0,
+) -> Weights:
+    """The weights, none below zero, that explain best what the base left. Drawn towards `start`.
+
+    `worth`: what a request counts, where many err together.
+    """
     seen = np.isfinite(left)
     many = seen.sum(axis=1)
     full = many >= 2
@@ -71,7 +95,7 @@ def weigh(levels: list[F64], left: F64, start: Weights, width: float = NEAR_WIDT
         usable = many >= 1
         if usable.sum() < _ROWS_LEAST:
             return start
-        found = _least([level[seen] for level in levels], left[seen], start.shared, width)
+        found = _least([level[seen] for level in levels], left[seen], start.shared, widths[0], worth)
         return Weights(found, found)
     held = seen[full]
     count = many[full]
@@ -84,8 +108,8 @@ def weigh(levels: list[F64], left: F64, start: Weights, width: float = NEAR_WIDT
     goals = split(np.nan_to_num(left))
     parts = [split(level) for level in levels]
     return Weights(
-        _least([p[0] for p in parts], goals[0], start.shared, width),
-        _least([p[1] for p in parts], goals[1], start.apart, width),
+        _least([p[0] for p in parts], goals[0], start.shared, widths[0], worth),
+        _least([p[1] for p in parts], goals[1], start.apart, widths[1], worth),
     )
 
 
@@ -108,38 +132,6 @@ def gate(near: F64, far: F64) -> Gate:
     return Gate(float(beta[0] - centre @ slopes) - _NEAR_ODDS, (float(slopes[0]), float(slopes[1])))
 
 
-def doubted(weights: Weights, levels: list[F64], left: F64, group: NDArray[np.int64]) -> Weights:
-    """Far weights, less what whole tasks disagree about: a gain on a few tasks is luck until more confirm it.
-
-    Each task gives one figure, the gain in squared error; the share kept is 1 − 2/t² of their mean. A
-    little is always kept: where models stand equal, any hint is better than none.
-    """
-    seen = np.isfinite(left)
-    many = np.maximum(seen.sum(axis=1, keepdims=True), 1)
-
-    def parts(values: F64) -> tuple[F64, F64]:
-        kept = np.where(seen, values, 0.0)
-        mean = kept.sum(axis=1, keepdims=True) / many
-        return mean, np.where(seen, values - mean, 0.0)
-
-    said, came = parts(weights.of(levels)), parts(left)
-    shares: list[float] = []
-    for a, b in zip(said, came, strict=True):
-        # Twice the covariance less the square: how much smaller the squared error is than without.
-        gain = (2 * a * b - a * a).sum(axis=1)
-        by_task = np.array([gain[group == one].sum() for one in np.unique(group)])
-        error = by_task.std(ddof=1) / np.sqrt(len(by_task)) + 1e-12
-        t = float(by_task.mean() / error)
-        shares.append(max(0.0, 1 - 2 / t**2) if t > 0 else 0.0)
-    return Weights(
-        _hinted(weights.shared, shares[0], TIMID.shared), _hinted(weights.apart, shares[1], TIMID.apart)
-    )
-
-
-def _hinted(weights: tuple[float, ...], share: float, hint: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(share * w + (1 - share) * _HINT * h for w, h in zip(weights, hint, strict=True))
-
-
 def spread_between(wrong: F64, group: NDArray[np.int64]) -> float:
     """The variance of whole tasks' errors beyond what chance gives: how wrong it is on an unknown task."""
     found: list[float] = []
@@ -152,12 +144,14 @@ def spread_between(wrong: F64, group: NDArray[np.int64]) -> float:
     return max(float(np.mean(found)), 0.0) if found else 0.02
 
 
-def _least(columns: list[F64], goal: F64, start: tuple[float, ...], width: float) -> tuple[float, ...]:
+def _least(
+    columns: list[F64], goal: F64, start: tuple[float, ...], width: float, worth: float
+) -> tuple[float, ...]:
     """Least squares with no negative weight, by coordinate descent."""
     x = np.stack(columns, axis=1)
-    gram = x.T @ x
+    gram = worth * (x.T @ x)
     pull = float(goal.var()) / width**2
-    aim = x.T @ goal + pull * np.array(start)
+    aim = worth * (x.T @ goal) + pull * np.array(start)
     gram[np.diag_indices_from(gram)] += pull
     weights: Floats = np.array(start)
     for _ in range(200):

@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from passerelle.router.quality.drift import Watch
+from passerelle.router.quality.kin import Akin, Named
 from passerelle.router.quality.linear import Head, Space
 from passerelle.router.quality.memory import Memory
 from passerelle.router.quality.mind import Mind, Newcomer
 from passerelle.router.quality.stack import Gate, Weights
 from passerelle.router.quality.tally import Shrink, Tally
 
-FORMAT = 1
+FORMAT = 2
 _DTYPES = ("<f8", "<f4", "<i8")
 
 
@@ -60,6 +61,10 @@ def save(mind: Mind) -> bytes:
     arrays: dict[str, NDArray[Any]] = {
         "middles": mind.middles,
         "guess": mind.guess,
+        "akin_rows": mind.akin.rows,
+        "named_rows": mind.named.rows,
+        "akin_words": mind.akin.words,
+        "akin_form": mind.akin.form,
         "mean": mind.space.mean,
         "scale": mind.space.scale,
         "centre": mind.space.centre,
@@ -101,6 +106,10 @@ def load(data: bytes) -> Mind:
     mind.penalty, mind.near, mind.far, mind.gate = saved.penalty, saved.near, saved.far, saved.gate
     mind.noise, mind.unknown, mind.watches = saved.noise, saved.unknown, saved.watches
     mind.middles, mind.guess = arrays["middles"], arrays["guess"]
+    mind.akin = Akin(arrays["akin_rows"], arrays["akin_words"], arrays["akin_form"])
+    named = set(arrays["named_rows"].tolist())
+    fitted = {name: row for name, row in saved.tasks.items() if row in named}
+    mind.named = Named(fitted, arrays["rows"])
     mind.space = Space(arrays["mean"], arrays["scale"], arrays["centre"])
     mind.tally = Tally(0, 0)
     mind.tally.count, mind.tally.total, mind.tally.rows = arrays["count"], arrays["total"], arrays["rows"]

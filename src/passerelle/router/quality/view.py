@@ -5,13 +5,14 @@ receipt's decision is made again to the last bit from `Sight.features`, without 
 text, but it is not nothing either: whoever guesses a word can tell whether its bucket is set.
 """
 
+import struct
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from passerelle.router.embed import BUCKETS, STATIC_DIMS, Static, buckets
+from passerelle.router.embed import BUCKETS, STATIC_DIMS, Static, counted
 from passerelle.router.features import NAMES, features
 from passerelle.router.quality.base import Sight
 
@@ -23,6 +24,9 @@ _ALIKE = 0.8
 """A word more or less, another mark or case."""
 _SHOUT_CHARS = 400
 _HEAD = 3 + 2 * FIGURES + STATIC_DIMS
+_FIGURES = struct.Struct(f"<{FIGURES}e")  # half floats
+_NO_VECTOR = np.zeros(STATIC_DIMS, np.int8)
+_LOG: NDArray[np.float32] = np.log1p(np.arange(256, dtype=np.float32))
 
 F32 = NDArray[np.float32]
 
@@ -43,7 +47,7 @@ class View(msgspec.Struct, frozen=True, gc=False):
 
     figures: F32
     static: F32
-    bucket: NDArray[np.uint16]
+    bucket: NDArray[np.uint16 | np.int64]
     """The buckets of all rows, one row after the other."""
     count: F32
     start: NDArray[np.int64]
@@ -54,7 +58,10 @@ class View(msgspec.Struct, frozen=True, gc=False):
 
     def weighed(self, scale: F32) -> F32:
         """`count` multiplied by `scale` per bucket, each row of length 1."""
-        value = self.count * scale[self.bucket]
+        value = self.count * scale.take(self.bucket)
+        if len(self) == 1:
+            value /= np.sqrt(value @ value) + np.float32(1e-9)
+            return value
         rows = np.repeat(np.arange(len(self)), np.diff(self.start))
         norm = np.sqrt(np.bincount(rows, value * value, minlength=len(self))) + 1e-9
         return np.asarray(value / norm[rows], np.float32)
@@ -64,20 +71,27 @@ def pack(sight: Sight, static: Static | None) -> bytes:
     """A request's words in about 800 bytes."""
     if sight.words[:_SHOUT_CHARS].isupper():  # the same request shouted: cased vocabularies know none of it
         sight = msgspec.structs.replace(sight, words=sight.words.lower())
-    figures = np.asarray(features(sight), np.float16)
-    if static is None:
-        vector = np.zeros(STATIC_DIMS, np.int8)
+    figures = _FIGURES.pack(*features(sight))
+    raw = None if static is None else static.total(sight.words)
+    if raw is None:
+        vector = _NO_VECTOR
     else:
-        raw = static.of(sight.words)
-        vector = np.rint(raw * (127 / (np.abs(raw).max() + 1e-9))).astype(np.int8)
-    counts = buckets(sight.words)
-    which = np.flatnonzero(counts)
+        raw *= np.float32(127) / (np.abs(raw).max() + np.float32(1e-9))
+        vector = np.rint(raw, out=raw).astype(np.int8)
+    which, often = counted(sight.words)
     if len(which) > BUCKETS_KEPT:
-        which = np.sort(which[np.argsort(-counts[which].astype(np.int64), kind="stable")[:BUCKETS_KEPT]])
+        kept = np.sort(np.argsort(-often.astype(np.int64), kind="stable")[:BUCKETS_KEPT])
+        which, often = which[kept], often[kept]
     many = len(which)
     head = bytes((_FORMAT, many & 255, many >> 8))
     return b"".join(
-        (head, figures.tobytes(), vector.tobytes(), which.astype("<u2").tobytes(), counts[which].tobytes())
+        (
+            head,
+            figures,
+            vector.tobytes(),
+            which.astype("<u2", copy=False).tobytes(),
+            often.tobytes(),
+        )
     )
 
 
@@ -92,12 +106,12 @@ def unpack(packed: bytes) -> Seen:
     static = np.frombuffer(packed, np.int8, STATIC_DIMS, 3 + 2 * FIGURES).astype(np.float32)
     static /= np.sqrt(static @ static) + np.float32(1e-9)
     bucket = np.frombuffer(packed, "<u2", many, _HEAD).astype(np.int64)
-    count = np.frombuffer(packed, np.uint8, many, _HEAD + 2 * many).astype(np.float32)
+    count = _LOG.take(np.frombuffer(packed, np.uint8, many, _HEAD + 2 * many))
     if many and bucket.max() >= BUCKETS:
         raise ValueError(
             "these packed features name a bucket that is not there; predict from the words instead"
         )
-    return Seen(figures, static, bucket, np.log1p(count))
+    return Seen(figures, static, bucket, count)
 
 
 def alike(one: bytes, other: bytes) -> bool:
@@ -118,6 +132,15 @@ def see(sight: Sight, static: Static | None) -> Seen:
 
 def together(seen: Sequence[Seen]) -> View:
     """Many requests as one."""
+    if len(seen) == 1:
+        one = seen[0]
+        return View(
+            one.figures[None],
+            one.static[None],
+            one.bucket,
+            one.count,
+            np.array((0, len(one.bucket)), np.int64),
+        )
     start = np.zeros(len(seen) + 1, np.int64)
     np.cumsum([len(s.bucket) for s in seen], out=start[1:])
     if not seen:
