@@ -32,8 +32,8 @@ asyncio.run(main(Path(sys.argv[1])))
 OF_CHOOSING = (
     "passerelle.core.outcome", "passerelle.gateway.learning", "passerelle.gateway.learning.learned",
     "passerelle.store.feedback", "passerelle.store.router_states",
-    "passerelle.gateway.learning.signals", "passerelle.gateway.proofs.schema", "passerelle.gateway.recall",
-    "passerelle.router.classify", "passerelle.router.task",
+    "passerelle.gateway.learning.signals", "passerelle.gateway.recall",
+    "passerelle.router.classify", "passerelle.router.task", "passerelle.router.verifier.json_schema",
     "passerelle.gateway.choosing", "passerelle.gateway.judgement", "passerelle.gateway.pacing",
     "passerelle.gateway.sighting", "passerelle.gateway.whereabouts", "passerelle.router.affinity",
     "passerelle.router.cost", "passerelle.router.quality.base", "passerelle.router.rank",

@@ -5,10 +5,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests import worlds
 
 from passerelle.codecs import registry
 from passerelle.codecs.base import PathTarget, ReplyContext
+from passerelle.core.cascade import Cascade, Cascaded
 from passerelle.core.event import Event, Finished, PartDelta, PartEnded, PartStarted, Started
 from passerelle.core.message import TextPart, ToolCallPart
 from passerelle.core.outcome import GATEWAY, WEIGHTS, Judged, Outcome, window
@@ -165,6 +167,27 @@ async def test_a_stream_without_its_end_and_an_answer_in_words_tell_nothing(
         answered(clock, {"response_format": FORMAT}, b""),
     ]
     assert await told(found, kept, *cases) == []
+
+
+@pytest.mark.parametrize(
+    ("verifier", "end", "by_first", "looked_at"),
+    [
+        ("schema", "accepted", True, False),
+        ("schema", "kept", True, False),
+        ("schema", "escalated", False, True),
+        ("tests", "accepted", True, True),
+    ],
+)
+async def test_what_a_cascade_tells_of_is_not_told_twice(
+    found: Signals, kept: Kept, clock: Clock, verifier: Any, end: Any, *, by_first: bool, looked_at: bool
+) -> None:
+    case = answered(clock, {"response_format": FORMAT}, whole(Response((TextPart("Lyon."),), "stop")))
+    first = PLACE.id if by_first else "p/cheap"
+    cascade = Cascade(verifier, "", first=first, then="p/other")
+    assert case.receipt.plan is not None
+    plan = replace(case.receipt.plan, cascade=cascade)
+    receipt = replace(case.receipt, plan=plan, cascade=Cascaded(end, "why"))
+    assert bool(await told(found, kept, replace(case, receipt=receipt))) is looked_at
 
 
 async def test_what_could_not_be_learned_from_is_not_kept(found: Signals, kept: Kept, clock: Clock) -> None:

@@ -8,12 +8,12 @@ from passerelle.catalog import Catalog
 from passerelle.codecs.base import Envelope
 from passerelle.core.cascade import Cascade, Verifier, verifier_of
 from passerelle.core.errors import invalid
-from passerelle.core.outcome import Judged
+from passerelle.core.outcome import GATEWAY, WEIGHTS, Judged
 from passerelle.core.plan import Mode
 from passerelle.core.receipt import Receipt
 from passerelle.core.request import Request
 from passerelle.gateway.admit import Admission
-from passerelle.gateway.learning.judging import judged
+from passerelle.gateway.learning.judging import as_usual, judged
 from passerelle.gateway.smart import PLAIN, RouterRules, cascade_of, checks_of, meant
 from passerelle.gateway.trip import Ask
 from passerelle.router.cascade import Wanted
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SOURCE: Final = "verifier"
 """Who said it, of outcomes that come from here. No caller can say that it is."""
 WEIGHT: Final = 0.5
-"""Of one: what passes tests may still be wrong."""
+"""Of one, for tests: what passes them may still be wrong. A form weighs what it does elsewhere."""
 _MOST_WAITING: Final = 4096
 """While the database is away."""
 _HEADER: Final = "x-passerelle-cascade"
@@ -110,46 +110,55 @@ def learn(receipt: Receipt, catalog: Catalog, chooser: "Chooser") -> None:
     if model is not None:
         chooser.acceptances.add(receipt.org_id, _word(cascade), model, held=held)
     if len(chooser.verdicts) < _MOST_WAITING:
-        chooser.verdicts += [(receipt.org_id, one) for one in outcomes(receipt, catalog)]
+        chooser.verdicts += [(receipt.org_id, actor, one) for actor, one in outcomes(receipt, catalog)]
 
 
-def outcomes(receipt: Receipt, catalog: Catalog) -> list[Judged]:
-    """What the organisation's own tests say of the models: of the first, and of the better one where it was
-    asked, so that both are held against the same.
+def outcomes(receipt: Receipt, catalog: Catalog) -> list[tuple[str, Judged]]:
+    """What a cascade says of its models, each with its actor.
 
-    A schema and a model that agrees with itself teach nothing here. They tell whether this answer should go
-    out, and mostly of the cheap model, which would seem better than one that was never looked at.
+    An organisation's own tests speak of the first, and of the better one where it was asked, so that both are
+    held against the same. A schema speaks of the first alone, as the form of an answer does everywhere (see
+    `learning.signals`, which sees delivered answers, and so the better one's): 0 without it, and with it what
+    the catalog says, since rejections alone would make the cheap model seem to fail at everything. A model
+    that agrees with itself teaches nothing: it would seem better than one that was never asked twice.
     """
     done = receipt.cascade
     cascade = None if receipt.plan is None else receipt.plan.cascade
-    if done is None or cascade is None or not done.tells or cascade.verifier != "tests":
+    if done is None or cascade is None or cascade.first is None or not done.tells:
         return []
-    told = [(cascade.first, done.end == "accepted")]
-    if done.escalated_holds is not None:
-        told.append((receipt.deployment, done.escalated_holds))
-    found = [
-        judged(
-            msgspec.structs.replace(receipt, deployment=place),
-            catalog,
-            source=SOURCE,
-            score=float(holds),
-            weight=WEIGHT,
-        )
-        for place, holds in told
-        if place is not None
-    ]
-    return [one for one in found if isinstance(one, Judged)]
+    held = done.end == "accepted"
+    match cascade.verifier:
+        case "agreement":
+            return []
+        case "schema":
+            one = judged(
+                _of(receipt, cascade.first), catalog, source=SOURCE, score=0.0, weight=WEIGHTS["form"]
+            )
+            return [] if isinstance(one, str) else [(GATEWAY, as_usual(one) if held else one)]
+        case "tests":
+            told = [(cascade.first, held)]
+            if done.escalated_holds is not None and receipt.deployment is not None:
+                told.append((receipt.deployment, done.escalated_holds))
+            found = [
+                judged(_of(receipt, place), catalog, source=SOURCE, score=float(holds), weight=WEIGHT)
+                for place, holds in told
+            ]
+            # Each model of a receipt is told of once: the store asks for the same of every actor.
+            return [(f"{SOURCE}:{one.deployment}", one) for one in found if isinstance(one, Judged)]
 
 
-def keep_verdicts(store: Store, found: list[tuple[str, Judged]]) -> None:
+def _of(receipt: Receipt, place: str) -> Receipt:
+    return msgspec.structs.replace(receipt, deployment=place)
+
+
+def keep_verdicts(store: Store, found: list[tuple[str, str, Judged]]) -> None:
     """Keep them as outcomes; those for which the database cannot be had stay in `found`. Blocks: for a
     thread. What a killed worker had not kept, a second's worth, is not learned from.
     """
     while found:
-        org_id, one = found[0]
+        org_id, actor, one = found[0]
         try:
-            # Each model of a receipt is told of once: the store asks for the same of every actor.
-            store.feedback.add(org_id, one, actor=f"{SOURCE}:{one.deployment}")
+            store.feedback.add(org_id, one, actor=actor)
         except StoreUnavailable:
             return
         except SaidOtherwise:  # by a worker before us, which wrote it and could not tell

@@ -34,7 +34,7 @@ from passerelle.gateway.tour import MOST_VERIFIED, Tour
 from passerelle.gateway.trip import Ask, Trip
 from passerelle.providers.failures import Failure
 from passerelle.router.verifier import agreement, checks, schema
-from passerelle.router.verifier.base import Said, TooMuchError, Verdict, heard, said
+from passerelle.router.verifier.base import Said, UndecidedError, Verdict, heard, said
 
 log = logging.getLogger("passerelle.road")
 
@@ -172,7 +172,7 @@ def _verdict(trip: Trip, cascade: Cascade, answers: list[Any]) -> Verdict:
     try:
         seen = tuple([_seen(trip.ask, answer) for answer in answers])
         return _looked_at(trip, cascade, seen)
-    except TooMuchError as error:
+    except UndecidedError as error:
         return Verdict(False, str(error), tells=False)
     except (AnswerError, ProblemError, RecursionError):
         return Verdict(False, "it cannot be read here", tells=False)
@@ -210,7 +210,7 @@ def _request(trip: Trip) -> Request:
 
 
 def _seen(ask: Ask, answer: Answer | Held) -> Said:
-    """What an answer says, read from the caller's own bytes. Raises `AnswerError`, `TooMuchError`."""
+    """What an answer says, read from the caller's own bytes. Raises `AnswerError`, `UndecidedError`."""
     side = registry.provider(ask.dialect)
     if isinstance(answer, Answer):
         return said(side.decode_response(answer.body))

@@ -57,7 +57,7 @@ class Chooser:
         self._vitals = vitals
         self.acceptances = Acceptances()
         """How often the answers of cascades held."""
-        self.verdicts: list[tuple[str, Judged]] = []
+        self.verdicts: list[tuple[str, str, Judged]] = []
         """What verifiers found, with the organisation, until it is kept."""
         self._whereabouts = Whereabouts(vitals.charts)
         self._usual: dict[str, float] = {}

@@ -9,7 +9,7 @@ from passerelle.core.message import ReasoningPart, RefusalPart, TextPart, ToolCa
 from passerelle.core.request import OutputFormat, Request, Tool
 from passerelle.core.response import Response
 from passerelle.router.verifier import agreement, checks, schema
-from passerelle.router.verifier.base import MOST_LETTERS, Call, Said, TooMuchError, heard, said
+from passerelle.router.verifier.base import MOST_LETTERS, Call, Said, UndecidedError, heard, said
 from passerelle.router.verifier.checks import Tests
 
 OBJECT = {"type": "object", "required": ["a"]}
@@ -51,7 +51,7 @@ def test_a_stream_is_seen_alike() -> None:
 
 
 def test_more_than_is_looked_at_is_not_proven() -> None:
-    with pytest.raises(TooMuchError):
+    with pytest.raises(UndecidedError):
         said(Response((TextPart("x" * (MOST_LETTERS + 1)),), "stop"))
 
 
@@ -69,7 +69,8 @@ def test_more_than_is_looked_at_is_not_proven() -> None:
             "the answer does not meet the request's schema: ",
         ),
         (request("json_schema", OBJECT), Said("Here: {}"), False, "the answer is no JSON"),
-        (request("json"), Said("[1]"), True, "the answer is JSON"),
+        (request("json"), Said('{"a": 1}'), True, "the answer is JSON"),
+        (request("json"), Said("[1]"), False, "the answer is no JSON object"),
         (request("json"), Said('{"a": 1', finish="length"), False, "the answer is cut: `length`"),
         (request("json_schema", OBJECT), Said(declined=True), True, "the model declined"),
         (
@@ -98,7 +99,7 @@ def test_more_than_is_looked_at_is_not_proven() -> None:
             True,
             "one tool is called",
         ),
-        (request("json_schema", {"$ref": "#"}), Said("1"), False, "it is nested too deeply"),
+        (request("json_schema", {"$ref": "#"}), Said("1"), False, "it is nested too deep"),
     ],
 )
 def test_an_answer_is_held_against_its_own_request(
@@ -107,6 +108,61 @@ def test_an_answer_is_held_against_its_own_request(
     verdict = schema.verdict(asked, answer)
     assert verdict.holds is holds
     assert verdict.why.startswith(why)
+
+
+def test_json_of_googles_may_be_a_list() -> None:
+    asked = Request("m", (), "gemini", output=OutputFormat("json"))
+    assert schema.verdict(asked, Said("[1]")).holds
+
+
+FAR = {"$ref": "https://example.com/schema"}
+GOOD, BAD = Call("weather", '{"a":1}'), Call("weather", "{}")
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "holds", "tells"),
+    [
+        (request("json"), Said(finish="malformed_tool_call"), False, True),
+        (request("json"), Said('{"cut', finish="length"), False, False),
+        (request("json"), Said(declined=True), True, False),
+        (request("json_schema", FAR), Said("{}"), False, False),
+        (request("json_schema", FAR), Said("{"), False, True),
+        (request("text", None, WEATHER), Said("It rains."), True, False),
+        (request("json_schema", OBJECT, WEATHER), Said(calls=(GOOD,)), True, True),
+        (request("text", None, WEATHER), Said(calls=(GOOD, BAD)), False, True),
+        (request("text", None, Tool("bare")), Said(calls=(Call("bare", "{}"),)), True, True),
+        (request("text", None, Tool("bare")), Said(calls=(Call("bare", "{"),)), False, True),
+        (
+            request("text", None, Tool("w", kind="custom")),
+            Said(calls=(Call("w", "any", custom=True),)),
+            True,
+            False,
+        ),
+        (
+            request("text", None, WEATHER, Tool("search", kind="builtin")),
+            Said(calls=(Call("own", ""),)),
+            True,
+            False,
+        ),
+        (
+            request("text", None, WEATHER, Tool("far", parameters=FAR)),
+            Said(calls=(Call("far", "{}"), GOOD)),
+            False,
+            False,
+        ),
+        (
+            request("text", None, WEATHER, Tool("far", parameters=FAR)),
+            Said(calls=(Call("far", "{}"), BAD)),
+            False,
+            True,
+        ),
+    ],
+)
+def test_a_verdict_says_whether_it_tells_of_the_model(
+    asked: Request, answer: Said, *, holds: bool, tells: bool
+) -> None:
+    verdict = schema.verdict(asked, answer)
+    assert (verdict.holds, verdict.tells) == (holds, tells)
 
 
 def test_only_requests_with_something_to_hold_against_are_for_it() -> None:

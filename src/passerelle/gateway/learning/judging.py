@@ -1,10 +1,14 @@
 """A receipt and what is said of its answer, as an outcome to learn from."""
 
+import msgspec
+
 from passerelle.catalog import Catalog
 from passerelle.core.outcome import WHOLE_PPM, Judged
 from passerelle.core.receipt import Receipt
 
 _TASK = "task:"
+_UNTOLD = 0.75
+"""What an answer of the right form counts where the catalog says nothing of its model."""
 NO_ANSWER = "its request got no answer, so there is nothing to judge"
 NO_MODEL = "no model answered it that the catalog knew"
 
@@ -37,6 +41,12 @@ def judged(
         prior_ppm=None if prior is None else round(prior * WHOLE_PPM),
         features=_features(receipt),
     )
+
+
+def as_usual(one: Judged) -> Judged:
+    """The same, of an answer that has its form: it counts as what the catalog says of its model."""
+    usual = round(_UNTOLD * WHOLE_PPM) if one.prior_ppm is None else one.prior_ppm
+    return msgspec.structs.replace(one, score_ppm=usual)
 
 
 def _features(receipt: Receipt) -> bytes | None:

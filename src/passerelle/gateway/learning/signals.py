@@ -24,15 +24,14 @@ from passerelle.catalog import Catalog
 from passerelle.codecs import registry
 from passerelle.core.clock import Clock
 from passerelle.core.errors import AnswerError, ProblemError
-from passerelle.core.event import Event, Failed, Finished, PartDelta, PartStarted
-from passerelle.core.message import Part, TextPart, ToolCallPart
-from passerelle.core.outcome import GATEWAY, WEIGHTS, WHOLE_PPM, Judged
+from passerelle.core.outcome import GATEWAY, WEIGHTS, Judged
 from passerelle.core.receipt import Receipt
-from passerelle.core.response import Response
 from passerelle.gateway.charts import fingerprint
-from passerelle.gateway.learning.judging import judged
+from passerelle.gateway.learning.judging import as_usual, judged
 from passerelle.gateway.sighting import Seen
 from passerelle.gateway.trip import Ask
+from passerelle.router.verifier.base import UndecidedError, heard, said
+from passerelle.router.verifier.schema import applies, verdict
 from passerelle.store import Store
 
 log = logging.getLogger("passerelle.router")
@@ -46,10 +45,6 @@ MOST_BYTES = 256 << 10
 _MOST_WAITING = 32
 _MOST_TURNS = 1024
 _MOST_ORGS = 4096
-_UNTOLD = 0.75
-"""What an answer of the right form counts where the catalog says nothing of its model."""
-_FORMS = ("json", "json_schema", "tools")
-"""Features of requests that ask for a form (`codecs.base.Envelope`)."""
 
 Usable = Callable[[Judged], bool]
 Alike = Callable[[bytes, bytes], bool]
@@ -111,7 +106,7 @@ class Signals:
 
     def looks(self, org_id: str, features: frozenset[str]) -> bool:
         """Whether the form of the answer to this request is to be looked at. Said before it is known."""
-        if features.isdisjoint(_FORMS):
+        if not applies(features):
             return False
         now_s, last_s = self._clock.monotonic_s(), self._looked_s.get(org_id)
         if last_s is not None and now_s - last_s < FORM_EVERY_S:
@@ -183,53 +178,34 @@ class Signals:
 
 def _form(case: Answered) -> Judged | None:
     """What the form of an answer says; None where it says nothing."""
-    from passerelle.gateway.proofs.answer import held
-
     ask = case.ask
     data = b"".join(case.answer or ())
-    if not data or ask.target.json_array:
+    if not data or ask.target.json_array or _told(case.receipt):
         return None
     try:
         request = registry.client(ask.dialect).decode_request(ask.body, ask.target)
         side = registry.provider(ask.dialect)
         if case.receipt.stream:
             decoder = side.stream_decoder()
-            response = gathered([*decoder.feed(data), *decoder.close()])
+            answer = heard([*decoder.feed(data), *decoder.close()])
         else:
-            response = side.decode_response(data)
-    except (ProblemError, AnswerError, RecursionError):
+            answer = said(side.decode_response(data))
+    except (ProblemError, AnswerError, RecursionError, UndecidedError):
         return None
-    found = None if response is None else held(request, response)
-    if found is None:
+    found = verdict(request, answer)
+    if not found.tells:
         return None
-    said = judged(case.receipt, case.catalog, source="schema", score=0.0, weight=WEIGHTS["form"])
-    if isinstance(said, str) or not found.met:
-        return None if isinstance(said, str) else said
-    usual = round(_UNTOLD * WHOLE_PPM) if said.prior_ppm is None else said.prior_ppm
-    return msgspec.structs.replace(said, score_ppm=usual)
+    form = judged(case.receipt, case.catalog, source="schema", score=0.0, weight=WEIGHTS["form"])
+    if isinstance(form, str) or not found.holds:
+        return None if isinstance(form, str) else form
+    return as_usual(form)
 
 
-def gathered(events: Sequence[Event]) -> Response | None:
-    """What a complete stream said in words and calls; None of one without its end."""
-    parts: dict[int, tuple[PartStarted, list[str]]] = {}
-    end: Finished | None = None
-    for event in events:
-        match event:
-            case PartStarted():
-                parts[event.index] = event, []
-            case PartDelta() if event.index in parts:
-                parts[event.index][1].append(event.text)
-            case Finished():
-                end = event
-            case Failed():
-                return None
-    if end is None:
-        return None
-    said: list[Part] = []
-    for begun, pieces in parts.values():
-        text = "".join(pieces)
-        if begun.kind == "text":
-            said.append(TextPart(text))
-        elif begun.kind == "tool_call":
-            said.append(ToolCallPart(begun.id or "", begun.name or "", text or "{}", begun.tool_kind))
-    return Response(tuple(said), end.finish)
+def _told(receipt: Receipt) -> bool:
+    """Whether a cascade tells of the answer that was delivered: it was the first's, which its verifier held
+    against the same.
+    """
+    done, plan = receipt.cascade, receipt.plan
+    if done is None or plan is None or plan.cascade is None or plan.cascade.verifier != "schema":
+        return False
+    return done.tells and receipt.deployment == plan.cascade.first

@@ -49,12 +49,12 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     """It says something of the model, too, that can be learned from."""
 
 
-class TooMuchError(Exception):
-    """More than a verifier looks at."""
+class UndecidedError(Exception):
+    """It cannot be told here; the message says why."""
 
 
 def said(response: Response) -> Said:
-    """A whole answer. Raises `TooMuchError`."""
+    """A whole answer. Raises `UndecidedError`."""
     text = "".join([part.text for part in response.parts if isinstance(part, TextPart)])
     calls = [
         Call(part.name, part.arguments, part.kind == "custom")
@@ -66,7 +66,7 @@ def said(response: Response) -> Said:
 
 
 def heard(events: Iterable[Event]) -> Said:
-    """A streamed one. Raises `TooMuchError`."""
+    """A streamed one. Raises `UndecidedError`."""
     kinds: dict[int, PartStarted] = {}
     words: dict[int, list[str]] = {}
     finish = "incomplete"
@@ -88,7 +88,7 @@ def heard(events: Iterable[Event]) -> Said:
 
 def _bounded(text: str, calls: list[Call], finish: str, *, declined: bool) -> Said:
     if len(text) + sum(len(call.arguments) for call in calls) > MOST_LETTERS:
-        raise TooMuchError(f"the answer has more than {MOST_LETTERS} letters")
+        raise UndecidedError(f"the answer has more than {MOST_LETTERS} letters")
     return Said(text, tuple(calls), finish, declined or finish in _REFUSALS)
 
 

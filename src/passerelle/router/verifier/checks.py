@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from passerelle.router.verifier.base import Said, Verdict, read_json
-from passerelle.router.verifier.json_schema import matcher
+from passerelle.router.verifier.patterns import matcher
 
 _MOST_PYTHON: Final = 32 << 10
 """Letters: parsing takes some milliseconds for them."""

@@ -1,315 +1,377 @@
-"""Whether a JSON value meets a JSON Schema: within a bounded number of steps, whatever the two are.
+"""Whether a JSON value meets a JSON schema: three answers, yes, no and "that cannot be told here".
 
-Both come from outside (the schema from a caller, the value from a model), and this runs in a gateway that
-serves others. Validators that follow the standard to the letter have no bound: forty nested `$defs` ask for
-2⁴⁰ steps, and a pattern may take as long as it likes (jsonschema-rs 0.60.3, tried 2026-11-22, runs out of
-memory on the first and ends the process on a value nested 100,000 deep). So this one counts its steps, and
-gives up; on 540,000 random pairs of a schema and a value it says what jsonschema-rs says. Patterns are
-matched by pydantic-core's engine, which takes linear time. One that this engine does not have (look-around,
-back references), or that is long in building (large counts), is not checked.
+Schemas and values come from callers and models, so nothing in them may cost more than is given for it: every
+step is counted, patterns take linear time, nothing is fetched, and nothing is generated and executed. The
+kept libraries leave these open: `jsonschema` follows references over the network unless told not to, and runs
+any pattern with `re`; `fastjsonschema` compiles a schema to Python and executes it; jsonschema-rs 0.60.3 runs
+out of memory on forty nested references that ask for 2⁴⁰ steps, and ends the process on a value nested
+100,000 deep (tried 2026-11-22).
 
-JSON Schema 2020-12 (json-schema.org/draft/2020-12/json-schema-validation, read 2026-11-22) with the older
-drafts' `items` as a list, `additionalItems`, `definitions`, `dependencies` and true/false for the exclusive
-bounds. Not checked: `format` (an annotation there too), `unevaluatedProperties`, `unevaluatedItems`,
-`contentEncoding` and its kin, dynamic references, and references to other documents: nothing is fetched.
+What is read are the assertions of "JSON Schema Validation" and the applicators of "JSON Schema Core" of draft
+2020-12, and of those since 4 where they differ (json-schema.org/draft/2020-12, read 2026-11-22). `format` is
+an annotation, as there. Not read, so that a schema with one of them cannot be told: references out of the
+schema, `$dynamicRef`, `unevaluated…`, and patterns that `patterns` does not have.
 """
 
 import math
-import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sized
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
-from passerelle.router.verifier.base import TooMuchError
+from passerelle.router.verifier import facets, patterns
+from passerelle.router.verifier.base import UndecidedError
+from passerelle.router.verifier.facets import listed, mapped, number
 
-MOST_STEPS: Final = 100_000
-"""Some 0.1 s of one core. The largest schema that OpenAI takes has 5,000 properties."""
-
-_MOST_PATTERNS: Final = 8
-_LONGEST_PATTERN: Final = 256
-_MOST_COUNTED: Final = 100
-_COUNT: Final = re.compile(r"(.)\{(\d{1,6})(?:,(\d{0,6}))?\}")
-
-
-class Fault(Exception):
-    """The value does not meet the schema: which keyword it fails, and how deep in the value."""
-
-    def __init__(self, keyword: str, level: int) -> None:
-        super().__init__(keyword)
-        self.keyword = keyword
-        self.level = level
+STEPS: Final = 100_000
+"""Some 100 ms at the most. An answer of 4,000 values takes 10,000 under a schema of its form."""
+_DEEPEST: Final = 96
+_BUILDING: Final = 4
+_MATCHING: Final = 4_096
+_LOOKING: Final = 16
+"""A step is a microsecond. Four for each weight of a pattern that is built (see `patterns`); one for so many
+letters by weight that are matched, or that are compared; and one for so many names that are looked up."""
+_OLD = ("draft-03", "draft-04", "draft-06", "draft-07")
+_UNREAD = frozenset(
+    ["$dynamicRef", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties", "disallow", "extends"]
+)
 
 
-def fault(schema: Any, value: Any, *, most_steps: int = MOST_STEPS) -> Fault | None:
-    """The first thing about `value` that `schema` does not allow. Raises `TooMuchError`."""
-    try:
-        _Look(schema, most_steps).look(schema, value, 0)
-    except Fault as found:
-        return found
-    except RecursionError:
-        raise TooMuchError("it is nested too deeply to be checked") from None
-    except OverflowError:
-        raise TooMuchError("it has a number that is too large to be checked") from None
-    return None
+class Fault(NamedTuple):
+    """What of a value does not meet its schema, without a word of either: receipts keep it."""
+
+    keyword: str
+    level: int = 0
+    """How deep in the value."""
 
 
-class _Look:
-    """One look at one value."""
+def fault(schema: Any, value: Any, *, steps: int = STEPS) -> Fault | None:
+    """The first thing about `value` that `schema` does not allow. Raises `UndecidedError`."""
+    return _Check(schema, steps).fault(schema, value, 0)
+
+
+class _Check:
+    """One check. Its methods are keywords: (what the schema says, the value, the schema, depth)."""
 
     def __init__(self, root: Any, steps: int) -> None:
-        self._root = root
-        self._left = steps
-        self._patterns: dict[str, Callable[[str], bool] | None] = {}
+        self.root = root
+        self.left = steps
+        self.references: dict[str, Any] = {}
+        self.patterns: dict[str, patterns.Pattern] = {}
+        said = root.get("$schema") if isinstance(root, dict) else None
+        self.old = isinstance(said, str) and any(draft in said for draft in _OLD)
+        if isinstance(said, str) and "//json-schema.org/draft" not in said:
+            raise UndecidedError("the schema is of a kind of its own")
 
-    def look(self, schema: Any, value: Any, level: int) -> None:
-        """Raises `Fault`, `TooMuchError`."""
-        self._step()
-        if not isinstance(schema, dict):
-            if schema is False:
-                raise Fault("false", level)
-            return
-        if "$ref" in schema:
-            self.look(self._found(schema["$ref"]), value, level)
-        if "type" in schema and not _is_of(schema["type"], value):
-            raise Fault("type", level)
-        enum = schema.get("enum")
-        if isinstance(enum, list) and not any(self._same(value, one) for one in enum):
-            raise Fault("enum", level)
-        if "const" in schema and not self._same(value, schema["const"]):
-            raise Fault("const", level)
-        self._together(schema, value, level)
-        if isinstance(value, dict):
-            self._object(schema, value, level)
-        elif isinstance(value, list):
-            self._array(schema, value, level)
-        elif isinstance(value, str):
-            self._text(schema, value, level)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            _number(schema, value, level)
+    def spend(self, steps: int) -> None:
+        """Raises `UndecidedError` where there are no more."""
+        self.left -= steps
+        if self.left < 0:
+            raise UndecidedError("it takes more steps than are given to it")
 
-    def meets(self, schema: Any, value: Any, level: int) -> bool:
-        """Whether it does."""
-        try:
-            self.look(schema, value, level)
-        except Fault:
-            return False
-        return True
+    def look(self, said: Sized) -> None:
+        """Go through what a schema lists, or through the names of a value."""
+        self.spend(len(said) // _LOOKING)
 
-    def _step(self, count: int = 1) -> None:
-        self._left -= count
-        if self._left < 0:
-            raise TooMuchError("checking it takes too many steps")
-
-    def _found(self, name: Any) -> Any:
-        """What a reference within the schema means. One that leads elsewhere allows anything."""
-        if not isinstance(name, str) or not name.startswith("#"):
-            return True
-        node = self._root
-        for word in name[1:].split("/")[1:]:
-            self._step()
-            word = word.replace("~1", "/").replace("~0", "~").replace("%25", "%").replace("%24", "$")
-            if isinstance(node, dict) and word in node:
-                node = node[word]
-            elif isinstance(node, list) and word.isdecimal() and int(word[:6]) < len(node):
-                node = node[int(word[:6])]
-            else:
-                return True
-        # An anchor (`#name`) leads somewhere that is not looked for.
-        return node if name == "#" or name.startswith("#/") else True
-
-    def _together(self, schema: Mapping[str, Any], value: Any, level: int) -> None:
-        for one in _listed(schema.get("allOf")):
-            self.look(one, value, level)
-        any_of = _listed(schema.get("anyOf"))
-        if any_of and not any(self.meets(one, value, level) for one in any_of):
-            raise Fault("anyOf", level)
-        one_of = _listed(schema.get("oneOf"))
-        if one_of and sum(self.meets(one, value, level) for one in one_of) != 1:
-            raise Fault("oneOf", level)
-        if "not" in schema and self.meets(schema["not"], value, level):
-            raise Fault("not", level)
-        if "if" in schema:
-            then = "then" if self.meets(schema["if"], value, level) else "else"
-            if then in schema:
-                self.look(schema[then], value, level)
-
-    def _object(self, schema: Mapping[str, Any], value: dict[str, Any], level: int) -> None:
-        self._step(len(value))
-        for name in _listed(schema.get("required")):
-            if name not in value:
-                raise Fault("required", level)
-        _count(schema, "minProperties", "maxProperties", len(value), level)
-        properties, patterns = _table(schema.get("properties")), _table(schema.get("patternProperties"))
-        more = schema.get("additionalProperties", True)
-        for name, inner in value.items():
-            known = name in properties
-            if known:
-                self.look(properties[name], inner, level + 1)
-            for pattern, one in patterns.items():
-                matches = self._matcher(pattern)
-                # Where it cannot be told which names it means, it means none, and all are allowed.
-                if matches is None:
-                    known = True
-                elif matches(name):
-                    known = True
-                    self.look(one, inner, level + 1)
-            if not known and more is not True:
-                if more is False:
-                    raise Fault("additionalProperties", level)
-                self.look(more, inner, level + 1)
-        if "propertyNames" in schema:
-            for name in value:
-                self.look(schema["propertyNames"], name, level + 1)
-        for keyword in ("dependentRequired", "dependentSchemas", "dependencies"):
-            for name, needed in _table(schema.get(keyword)).items():
-                if name not in value:
-                    continue
-                if not isinstance(needed, list):
-                    self.look(needed, value, level)
-                elif any(one not in value for one in needed):
-                    raise Fault(keyword, level)
-
-    def _array(self, schema: Mapping[str, Any], value: list[Any], level: int) -> None:
-        self._step(len(value))
-        _count(schema, "minItems", "maxItems", len(value), level)
-        items = schema.get("items", True)
-        first = _listed(schema.get("prefixItems"))
-        if isinstance(items, list):
-            first, items = items, schema.get("additionalItems", True)
-        for one, inner in zip(first, value, strict=False):
-            self.look(one, inner, level + 1)
-        if items is not True:
-            for inner in value[len(first) :]:
-                self.look(items, inner, level + 1)
-        if "contains" in schema:
-            found = sum(self.meets(schema["contains"], inner, level + 1) for inner in value)
-            least, most = schema.get("minContains", 1), schema.get("maxContains")
-            if found < _bound(least, 1) or (most is not None and found > _bound(most, found)):
-                raise Fault("contains", level)
-        if schema.get("uniqueItems") is True:
-            for place, inner in enumerate(value):
-                if any(self._same(inner, other) for other in value[:place]):
-                    raise Fault("uniqueItems", level)
-
-    def _text(self, schema: Mapping[str, Any], value: str, level: int) -> None:
-        _count(schema, "minLength", "maxLength", len(value), level)
-        pattern = schema.get("pattern")
-        if pattern is not None:
-            self._step(1 + len(value) // 64)
-            matches = self._matcher(pattern)
-            if matches is not None and not matches(value):
-                raise Fault("pattern", level)
-
-    def _matcher(self, pattern: Any) -> Callable[[str], bool] | None:
-        if not isinstance(pattern, str):
+    def fault(self, schema: Any, value: Any, depth: int) -> Fault | None:
+        self.spend(1)
+        if depth > _DEEPEST:
+            raise UndecidedError("it is nested too deep")
+        if schema is True:
             return None
-        if pattern not in self._patterns:
-            few = len(self._patterns) < _MOST_PATTERNS
-            self._patterns[pattern] = matcher(pattern) if few and _is_quick(pattern) else None
-        return self._patterns[pattern]
+        if schema is False:
+            return Fault("false")
+        if not isinstance(schema, dict):
+            raise UndecidedError("the schema is neither an object nor a boolean")
+        self.look(schema)
+        if not _UNREAD.isdisjoint(schema):
+            raise UndecidedError("the schema has keywords that are not read here")
+        if depth and isinstance(schema.get("$id"), str):
+            raise UndecidedError("the schema holds another one with a name of its own")
+        if self.old and "$ref" in schema:
+            return self.ref(schema["$ref"], value, schema, depth)
+        for keyword, said in schema.items():
+            held = _KEYWORDS.get(keyword)
+            if held is not None:
+                found = held(self, said, value, schema, depth)
+                if found is not None:
+                    return found
+        return None
 
-    def _same(self, one: Any, other: Any) -> bool:
-        """Equal as JSON is: 1 is 1.0, and `true` is not 1."""
-        self._step()
+    # --- any value
+
+    def ref(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        return self.fault(self.named(said), value, depth + 1)
+
+    def named(self, said: Any) -> Any:
+        """The schema that a reference names."""
+        if not isinstance(said, str) or not said.startswith("#"):
+            raise UndecidedError("the schema refers to something outside of it")
+        if said not in self.references:
+            self.spend(len(said) // _LOOKING)
+            self.references[said] = self.found(said)
+        return self.references[said]
+
+    def found(self, said: str) -> Any:
+        """The same, looked for."""
+        if said == "#":
+            return self.root
+        if not said.startswith("#/"):
+            raise UndecidedError("the schema refers to an anchor")
+        found = self.root
+        for part in unquote(said[2:]).split("/"):
+            self.spend(1)
+            name = part.replace("~1", "/").replace("~0", "~")
+            if isinstance(found, dict) and name in found:
+                found = found[name]
+            elif isinstance(found, list) and name.isdecimal() and int(name[:7]) < len(found):
+                found = found[int(name[:7])]
+            else:
+                raise UndecidedError("the schema refers to something that is not in it")
+            if isinstance(found, dict) and isinstance(found.get("$id"), str):
+                raise UndecidedError("the schema holds another one with a name of its own")
+        return found
+
+    def type(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        names = said if isinstance(said, list) else [said]
+        self.look(names)
+        for name in names:
+            is_one = facets.TYPES.get(name) if isinstance(name, str) else None
+            if is_one is None:
+                raise UndecidedError("the schema names a type that there is not")
+            if is_one(value):
+                return None
+        return Fault("type")
+
+    def enum(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        return None if any(self.equal(one, value) for one in listed(said)) else Fault("enum")
+
+    def const(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        return None if self.equal(said, value) else Fault("const")
+
+    def equal(self, one: Any, other: Any, depth: int = 0) -> bool:
+        """As JSON is equal: 1 is 1.0, and true is not 1."""
+        if depth > _DEEPEST:
+            raise UndecidedError("it is nested too deep")
         if isinstance(one, bool) or isinstance(other, bool):
             return one is other
         if isinstance(one, dict) and isinstance(other, dict):
-            return one.keys() == other.keys() and all(self._same(one[name], other[name]) for name in one)
+            self.spend(len(one))
+            return one.keys() == other.keys() and all(self.equal(one[k], other[k], depth + 1) for k in one)
         if isinstance(one, list) and isinstance(other, list):
-            return len(one) == len(other) and all(map(self._same, one, other))
+            self.spend(len(one))
+            return len(one) == len(other) and all(
+                self.equal(a, b, depth + 1) for a, b in zip(one, other, strict=True)
+            )
+        if isinstance(one, str):
+            self.spend(1 + len(one) // _MATCHING)
+        else:
+            self.spend(1)
         return bool(one == other)
 
+    # --- several schemas
 
-def matcher(pattern: str) -> Callable[[str], bool] | None:
-    """Whether a text has a match for it, in linear time; None where the engine has no such patterns."""
-    from pydantic_core import SchemaError, SchemaValidator, core_schema
+    def all_of(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        return _first(self.fault(one, value, depth + 1) for one in listed(said))
 
-    try:
-        return SchemaValidator(
-            core_schema.str_schema(pattern=pattern, regex_engine="rust-regex")
-        ).isinstance_python
-    except SchemaError:
+    def any_of(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        return None if self.met(said, value, depth, 1) else Fault("anyOf")
+
+    def one_of(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        return None if self.met(said, value, depth, 2) == 1 else Fault("oneOf")
+
+    def met(self, said: Any, value: Any, depth: int, enough: int) -> int:
+        """How many of several schemas are met, counted up to `enough`. One that cannot be told matters only
+        where the others do not settle it.
+        """
+        count, unsure = 0, None
+        for one in listed(said):
+            try:
+                count += self.fault(one, value, depth + 1) is None
+            except UndecidedError as error:
+                if self.left < 0:
+                    raise
+                self.spend(depth)  # it came up from below
+                unsure = error
+            if count >= enough:
+                return count
+        if unsure is not None:
+            raise unsure
+        return count
+
+    def not_(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        return Fault("not") if self.fault(said, value, depth + 1) is None else None
+
+    def if_(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        then = "then" if self.fault(said, value, depth + 1) is None else "else"
+        return self.fault(schema.get(then, True), value, depth + 1)
+
+    # --- strings
+
+    def pattern(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        return Fault("pattern") if isinstance(value, str) and not self.matches(said, value) else None
+
+    def matches(self, pattern: Any, text: str) -> bool:
+        known = self.patterns.get(pattern) if isinstance(pattern, str) else None
+        if known is None:
+            known = patterns.pattern(pattern) if isinstance(pattern, str) else None
+            if known is None:
+                raise UndecidedError("the schema has a pattern that is not run here")
+            self.spend(known.weight * _BUILDING)
+            self.patterns[pattern] = known
+        self.spend(1 + known.weight * len(text) // _MATCHING)
+        return known.found(text)
+
+    # --- arrays
+
+    def items(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        if not isinstance(value, list):
+            return None
+        if isinstance(said, list):  # before 2020-12, what `prefixItems` is now
+            rest = schema.get("additionalItems", True)
+            return self.prefix(said, value, schema, depth) or self.each(rest, value, len(said), depth)
+        before = schema.get("prefixItems")
+        return self.each(said, value, len(before) if isinstance(before, list) else 0, depth)
+
+    def each(self, said: Any, value: list[Any], start: int, depth: int) -> Fault | None:
+        if said is True:
+            return None
+        return _first(
+            _inside(self.fault(said, value[place], depth + 1)) for place in range(start, len(value))
+        )
+
+    def prefix(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        if not isinstance(value, list):
+            return None
+        pairs = zip(listed(said), value, strict=False)
+        return _first(_inside(self.fault(one, item, depth + 1)) for one, item in pairs)
+
+    def unique(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        if said is not True or not isinstance(value, list):
+            return None
+        plain = [one for one in value if isinstance(one, str)]
+        self.spend(len(value))
+        if len(set(plain)) < len(plain):
+            return Fault("uniqueItems")
+        others = [one for one in value if not isinstance(one, str)]
+        for place, one in enumerate(others):
+            if any(self.equal(one, other) for other in others[:place]):
+                return Fault("uniqueItems")
+        return None
+
+    def contains(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        if not isinstance(value, list):
+            return None
+        least = 1 if self.old else number(schema.get("minContains", 1))
+        most = math.inf if self.old else number(schema.get("maxContains", math.inf))
+        count = sum(self.fault(said, one, depth + 1) is None for one in value)
+        return None if least <= count <= most else Fault("contains")
+
+    # --- objects
+
+    def required(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        if not isinstance(value, dict):
+            return None
+        self.look(listed(said))
+        return None if all(name in value for name in said) else Fault("required")
+
+    def properties(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        if not isinstance(value, dict):
+            return None
+        known = mapped(said)
+        fewer = known if len(known) < len(value) else value
+        self.look(fewer)
+        return _first(
+            _inside(self.fault(known[name], value[name], depth + 1))
+            for name in fewer
+            if name in known and name in value
+        )
+
+    def by_pattern(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        if not isinstance(value, dict):
+            return None
+        return _first(
+            _inside(self.fault(one, item, depth + 1))
+            for pattern, one in mapped(said).items()
+            for name, item in value.items()
+            if self.matches(pattern, name)
+        )
+
+    def others(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        if said is True or not isinstance(value, dict):
+            return None
+        known, patterns = mapped(schema.get("properties", {})), mapped(schema.get("patternProperties", {}))
+        self.look(value)
+        for name, item in value.items():
+            if name in known or any(self.matches(pattern, name) for pattern in patterns):
+                continue
+            if self.fault(said, item, depth + 1) is not None:
+                return Fault("additionalProperties")
+        return None
+
+    def names(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        if not isinstance(value, dict):
+            return None
+        wrong = any(self.fault(said, name, depth + 1) is not None for name in value)
+        return Fault("propertyNames") if wrong else None
+
+    def depends(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        if not isinstance(value, dict):
+            return None
+        self.look(mapped(said))
+        for name, one in said.items():
+            if name in value:
+                found = (
+                    self.required(one, value, schema, depth)
+                    if isinstance(one, list)
+                    else self.fault(one, value, depth + 1)
+                )
+                if found is not None:
+                    return found
         return None
 
 
-def _is_quick(pattern: str) -> bool:
-    """Whether building it takes some 30 ms at most: counts unfold, and those of groups multiply."""
-    added, multiplied = 0, 1
-    for found in _COUNT.finditer(pattern):
-        count = max(int(found[2] or 0), int(found[3] or 0), 1)
-        if found[1] in ")}+*?":
-            multiplied *= count
-        else:
-            added += count
-    return len(pattern) <= _LONGEST_PATTERN and max(added, 1) * multiplied <= _MOST_COUNTED
+_Keyword = Callable[[_Check, Any, Any, dict[str, Any], int], Fault | None]
 
 
-_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "object": lambda value: isinstance(value, dict),
-    "array": lambda value: isinstance(value, list),
-    "string": lambda value: isinstance(value, str),
-    "boolean": lambda value: isinstance(value, bool),
-    "null": lambda value: value is None,
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "integer": lambda value: (
-        (isinstance(value, int) and not isinstance(value, bool))
-        or (isinstance(value, float) and value.is_integer())
-    ),
+def _facet(keyword: str, holds: facets.Facet) -> _Keyword:
+    broken = Fault(keyword)
+
+    def held(check: _Check, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:
+        return None if holds(said, value, schema) else broken
+
+    return held
+
+
+_KEYWORDS: dict[str, _Keyword] = {
+    "$ref": _Check.ref,
+    "additionalProperties": _Check.others,
+    "allOf": _Check.all_of,
+    "anyOf": _Check.any_of,
+    "const": _Check.const,
+    "contains": _Check.contains,
+    "dependencies": _Check.depends,
+    "dependentRequired": _Check.depends,
+    "dependentSchemas": _Check.depends,
+    "enum": _Check.enum,
+    "if": _Check.if_,
+    "items": _Check.items,
+    "not": _Check.not_,
+    "oneOf": _Check.one_of,
+    "pattern": _Check.pattern,
+    "patternProperties": _Check.by_pattern,
+    "prefixItems": _Check.prefix,
+    "properties": _Check.properties,
+    "propertyNames": _Check.names,
+    "required": _Check.required,
+    "type": _Check.type,
+    "uniqueItems": _Check.unique,
+    **{keyword: _facet(keyword, holds) for keyword, holds in facets.FACETS.items()},
 }
 
 
-def _is_of(kind: Any, value: Any) -> bool:
-    """Words that are no types allow anything."""
-    kinds = kind if isinstance(kind, list) else [kind]
-    known = [_TYPES[one] for one in kinds if isinstance(one, str) and one in _TYPES]
-    return len(known) < len(kinds) or any(one(value) for one in known)
+def _first(found: Iterable[Fault | None]) -> Fault | None:
+    return next((one for one in found if one is not None), None)
 
 
-def _number(schema: Mapping[str, Any], value: float, level: int) -> None:
-    least, most = _figure(schema, "minimum"), _figure(schema, "maximum")
-    above, below = _figure(schema, "exclusiveMinimum"), _figure(schema, "exclusiveMaximum")
-    if schema.get("exclusiveMinimum") is True:
-        above = least
-    if schema.get("exclusiveMaximum") is True:
-        below = most
-    for keyword, broken in (
-        ("minimum", least is not None and value < least),
-        ("maximum", most is not None and value > most),
-        ("exclusiveMinimum", above is not None and value <= above),
-        ("exclusiveMaximum", below is not None and value >= below),
-    ):
-        if broken:
-            raise Fault(keyword, level)
-    unit = _figure(schema, "multipleOf")
-    if unit is not None and unit > 0 and not _is_multiple(value, unit):
-        raise Fault("multipleOf", level)
-
-
-def _is_multiple(value: float, unit: float) -> bool:
-    if isinstance(value, int) and isinstance(unit, int):
-        return value % unit == 0
-    # 0.3 is a multiple of 0.1 to whoever wrote both.
-    return abs(math.remainder(value, unit)) <= 1e-9 * max(unit, abs(value))
-
-
-def _figure(schema: Mapping[str, Any], keyword: str) -> float | None:
-    found = schema.get(keyword)
-    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
-
-
-def _count(schema: Mapping[str, Any], least: str, most: str, count: int, level: int) -> None:
-    if least in schema and count < _bound(schema[least], 0):
-        raise Fault(least, level)
-    if most in schema and count > _bound(schema[most], count):
-        raise Fault(most, level)
-
-
-def _bound(said: Any, otherwise: int) -> float:
-    return said if isinstance(said, int | float) and not isinstance(said, bool) else otherwise
-
-
-def _listed(said: Any) -> list[Any]:
-    return said if isinstance(said, list) else []
-
-
-def _table(said: Any) -> dict[str, Any]:
-    return said if isinstance(said, dict) else {}
+def _inside(found: Fault | None) -> Fault | None:
+    return None if found is None else Fault(found.keyword, found.level + 1)
