@@ -24,6 +24,8 @@ MOST_KIN = 96
 MOST_NAMED = 256
 _PART = re.compile(r"[^\W\d_]+|\d+")
 _RUN = 4
+_NAMES_REMEMBERED = 1024
+"""Tags come again and again; a request is not to wait for 256 comparisons."""
 _OWN_WAY = 0.5
 """A task's peculiarity that no name tells, over the one that a name can tell."""
 _HEARD, _BELIEVED = 0.3, 0.5
@@ -124,17 +126,21 @@ class Named:
         kept = {name: row for name, row in tasks.items() if row in rows}
         self.rows: Ints = np.array(list(kept.values()), np.int64)
         self._parts = [parts(name) for name in kept]
+        self._known: dict[str | None, F64] = {None: np.zeros(len(self.rows))}
         self._like = np.stack([self.like(name) for name in kept]) if kept else np.zeros((0, 0))
 
-    def like(self, name: str) -> F64:
-        """How much `name` is like each of them."""
-        return alike(parts(name), self._parts)
+    def like(self, name: str | None) -> F64:
+        """How much `name` is like each of them; None is like nothing."""
+        found = self._known.get(name)
+        if found is None:
+            if len(self._known) >= _NAMES_REMEMBERED:
+                self._known = {None: self._known[None]}
+            found = self._known[name] = alike(parts(name or ""), self._parts)
+        return found
 
     def likes(self, names: Sequence[str | None]) -> F64:
-        """The same for many; None is like nothing."""
-        found = {name: self.like(name) for name in set(names) if name is not None}
-        nothing = np.zeros(len(self.rows))
-        return np.array([nothing if name is None else found[name] for name in names]).reshape(len(names), -1)
+        """The same for many."""
+        return np.array([self.like(name) for name in names]).reshape(len(names), -1)
 
     def table(self, tasks: int) -> F64:
         """What `like` gives for each of the tally's rows."""
@@ -171,7 +177,7 @@ class Told(NamedTuple):
         """For names as `Named.like` gives them, n×tasks: how far each model is expected from its level, and
         how much that is to be believed: 0 for a name that is like none, 1 where it tells half of all.
         """
-        share = np.einsum("ij,jk,ik->i", like, self.inverse, like, optimize=True)
+        share = np.add.reduce((like @ self.inverse) * like, axis=1)
         return np.asarray(like @ self.apart), np.clip((share - _HEARD) / (_BELIEVED - _HEARD), 0.0, 1.0)
 
 
