@@ -66,6 +66,8 @@ _SQLITE_PRAGMAS = (
     "PRAGMA busy_timeout={busy_ms}",
     "PRAGMA journal_size_limit=67108864",
 )
+_OF_READERS = ("PRAGMA cache_size=-512",)
+"""KiB of pages each of the five keeps, a quarter of SQLite's default: the kernel keeps them all."""
 _POSTGRESQL_SETTINGS = (
     "SET statement_timeout = 10000",
     "SET lock_timeout = {busy_ms}",
@@ -88,7 +90,7 @@ class Database:
         if self.kind == "sqlite" and parsed.database and parsed.database != ":memory:":
             self._path = Path(parsed.database)
             _create_private(self._path)
-        self.engine = self._engine(parsed, busy_ms)
+        self.engine = self._engine(parsed, busy_ms, *(_OF_READERS if self._path is not None else ()))
         # A connection of its own for writing, with its cache of pages and its statements of many rows: in one
         # pool with the readers', each would come to hold both, 2 MiB a connection.
         writers = self._engine(parsed, busy_ms, pool_size=1) if self._path is not None else self.engine
@@ -97,10 +99,10 @@ class Database:
         self._glances: dict[Select[Any], str] = {}
         self._writing = writers.execution_options(**{_WRITE: True})
 
-    def _engine(self, url: URL, busy_ms: int, **pool: int) -> Engine:
+    def _engine(self, url: URL, busy_ms: int, *more: str, **pool: int) -> Engine:
         ping = self.kind != "sqlite"
         engine = create_engine(url, pool_timeout=5, pool_pre_ping=ping, hide_parameters=True, **pool)
-        event.listen(engine, "connect", _prepare(self.kind, busy_ms))
+        event.listen(engine, "connect", _prepare(self.kind, busy_ms, *more))
         if self.kind == "sqlite":
             event.listen(engine, "begin", _begin_with(busy_ms))
             event.listen(engine, "do_connect", self._same_file)
@@ -282,8 +284,8 @@ def _insert_of(kind: str) -> Callable[[Table], Any]:
     return postgresql.insert
 
 
-def _prepare(kind: str, busy_ms: int) -> Callable[[Any, Any], None]:
-    statements = _SQLITE_PRAGMAS if kind == "sqlite" else _POSTGRESQL_SETTINGS
+def _prepare(kind: str, busy_ms: int, *more: str) -> Callable[[Any, Any], None]:
+    statements = (*(_SQLITE_PRAGMAS if kind == "sqlite" else _POSTGRESQL_SETTINGS), *more)
 
     def connected(connection: Any, _record: Any) -> None:
         if kind == "sqlite":
