@@ -165,14 +165,17 @@ class Runner:
             log.exception("a batch failed unexpectedly", extra={"batch": batch.id})
             self._resting[batch.id] = self._clock.monotonic_s() + _REST_S
         finally:
-            self._running.pop(batch.id, None)
-            self._lookout.wake()
+            try:
+                with contextlib.suppress(StoreUnavailable):  # the lease ends by itself
+                    await asyncio.shield(
+                        asyncio.to_thread(self._store.batch_runs.release, self._owner, [batch.id])
+                    )
+            finally:
+                # Not before: the next look would take it up again, and lose the new lease to this release.
+                self._running.pop(batch.id, None)
+                self._lookout.wake()
             if run.rests_s is not None and run.rests_s < LOOK_S:
                 asyncio.get_running_loop().call_later(run.rests_s + _AFTER_S, self._lookout.wake)
-            with contextlib.suppress(StoreUnavailable):  # the lease ends by itself
-                await asyncio.shield(
-                    asyncio.to_thread(self._store.batch_runs.release, self._owner, [batch.id])
-                )
             log.log(
                 DEBUG if away else INFO, "batch left", extra={"batch": batch.id, "state": run.batch.state}
             )
