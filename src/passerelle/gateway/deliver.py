@@ -67,17 +67,18 @@ class Deliverer:
                 failure: Failure | None = None
                 leg, watcher = opened.leg, opened.watcher
                 name, hidden = leg.deployment.provider, leg.provider.hidden
+                out = opened.held
+                _keep(trip, out)
                 if watcher.done:
                     self._outcomes.stream_completed(trip, leg, watcher)
                     if trip.booked is not None:
                         await keep.booked(trip)
-                out = opened.held
                 if out:
-                    yield _kept(trip, out)
+                    yield out
                 if not opened.ended and watcher.failed is None:
                     try:
                         async for out in self._onward(trip, opened):
-                            yield _kept(trip, out)
+                            yield out
                     except SendError as error:
                         if (
                             leg.outbound.relayed
@@ -85,9 +86,10 @@ class Deliverer:
                             and leg.outbound.dialect in ENDS_WITH_MARKS
                         ):
                             out = watcher.close()
+                            _keep(trip, out)
                             if watcher.done and not trip.settled:
                                 self._outcomes.stream_completed(trip, leg, watcher)
-                            yield _kept(trip, out)
+                            yield out
                         elif not watcher.done:
                             failure = from_send_error(error, provider=name, hidden=hidden)
                     except StoreUnavailable:
@@ -142,6 +144,7 @@ class Deliverer:
         patience = Patience(between_s)
         async for data in opened.chunks:
             out = watcher.feed(data)
+            _keep(trip, out)
             if watcher.failed is not None:
                 if out:
                     yield out  # what came whole before the failure; the encoder counts on its having gone
@@ -161,6 +164,7 @@ class Deliverer:
                 data = b""  # a caller that does not read keeps us here: one copy is enough
                 yield out
         out = watcher.close()
+        _keep(trip, out)
         if watcher.done and not trip.settled:
             self._outcomes.stream_completed(trip, leg, watcher)
             if trip.booked is not None:
@@ -169,8 +173,7 @@ class Deliverer:
             yield out
 
 
-def _kept(trip: Trip, data: bytes) -> bytes:
-    """Pass `data` on, gathering it only for tenants that store content."""
+def _keep(trip: Trip, data: bytes) -> None:
+    """Gather the answer for tenants that store content, before it is settled, or its end would be missing."""
     if trip.answer is not None:
         trip.answer.append(data)
-    return data
