@@ -5,6 +5,8 @@ Information", 1955) in bins, blended with the identity by how much data there is
 steps that routing would stumble over.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from passerelle.router.quality.linear import F64
@@ -47,20 +49,12 @@ def fitted(said: F64, came: F64, weights: F64 | None = None) -> F64:
     return np.asarray(0.99 * np.clip(inside + beyond, 0.0, 1.0) + 0.01 * grid)
 
 
-def mapped(said: F64, maps: F64) -> F64:
-    """n×m scores, each column through its row of `maps`, into [0, 1]."""
-    at = np.minimum(np.maximum(said, 0.0), 1.0) * (GRID - 1)
-    low = np.minimum(at.astype(np.int64), GRID - 2)
-    flat = low + np.arange(0, len(maps) * GRID, GRID)
-    values = maps.reshape(-1)
-    first = values.take(flat)
-    at -= low
-    flat += 1
-    rise = values.take(flat)
-    rise -= first
-    rise *= at
-    rise += first
-    return rise
+def at(said: float, table: Sequence[float]) -> float:
+    """A score through a map, into [0, 1]."""
+    place = min(max(said, 0.0), 1.0) * (GRID - 1)
+    low = min(int(place), GRID - 2)
+    first = table[low]
+    return first + (table[low + 1] - first) * (place - low)
 
 
 def _rising(value: F64, size: F64) -> F64:

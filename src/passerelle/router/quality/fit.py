@@ -239,7 +239,7 @@ def _without(
         means = tally.base(level)
         levels[out], base[out] = level, means[task[out]]
         akin = kin.expected(points[out], kin.akin(points[kept], task[kept], len(means)), means)
-        about[out], alike[out] = akin
+        about[out], alike[out] = akin[:, 0], akin[:, 1]
         told = names.told(means, tally.rows, level).of(like[task[out]])
         for kept_level, one_level in zip(by_kin, kin.levels(level, akin, told), strict=True):
             kept_level[out] = one_level

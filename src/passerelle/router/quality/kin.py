@@ -24,7 +24,7 @@ MOST_KIN = 96
 MOST_NAMED = 256
 _PART = re.compile(r"[^\W\d_]+|\d+")
 _RUN = 4
-_NAMES_REMEMBERED = 1024
+NAMES_REMEMBERED = 1024
 """Tags come again and again; a request is not to wait for 256 comparisons."""
 _OWN_WAY = 0.5
 """A task's peculiarity that no name tells, over the one that a name can tell."""
@@ -74,30 +74,27 @@ def largest(count: NDArray[Any], most: int) -> Ints:
     return np.asarray(np.sort(found[count[found] > 0]), np.int64)
 
 
-def expected(points: F64, of: Akin, means: F64) -> tuple[F64, F64]:
-    """n×m each: what the tasks akin by words and by form have shown."""
+def expected(points: F64, of: Akin, means: F64) -> F64:
+    """n×2×m: what the tasks akin by words and by form have shown."""
     if not len(of.rows):
-        return mixtures(np.zeros((len(points), 0)), of, means)
+        return mixtures(np.zeros((len(points), 0)), means[of.rows])
     words = points[:, CARRIED:] @ of.words[1:] + of.words[0]
-    return mixtures(np.concatenate([words, points[:, :CARRIED] @ of.form], axis=1), of, means)
+    return mixtures(np.concatenate([words, points[:, :CARRIED] @ of.form], axis=1), means[of.rows])
 
 
-def mixtures(said: F64, of: Akin, means: F64) -> tuple[F64, F64]:
-    """The same from how much requests seem to be of each task: n×2k, by words, then by form."""
-    shown, many = means[of.rows], len(of.rows)
-    return _mixed(said[:, :many], shown), _mixed(said[:, many:], shown)
+def mixtures(said: F64, shown: F64) -> F64:
+    """The same from how much requests seem to be of each task (n×2k, by words, then by form) and from what
+    each of these has shown (k×m).
+    """
+    share = np.maximum(said, 0.0).reshape(len(said), 2, len(shown))
+    share /= np.add.reduce(share, axis=2, keepdims=True) + 1e-9
+    return np.asarray(share @ shown)
 
 
 def _ridge(gram: F64, aim: F64) -> F64:
     penalty = np.full(len(gram), PENALTY)
     penalty[0] = 1e-6  # the constant
     return np.asarray(np.linalg.solve(gram + np.diag(penalty), aim), np.float64)
-
-
-def _mixed(said: F64, means: F64) -> F64:
-    share = np.maximum(said, 0.0)
-    share /= share.sum(axis=1, keepdims=True) + 1e-9
-    return np.asarray(share @ means)
 
 
 def parts(name: str) -> frozenset[str]:
@@ -133,7 +130,7 @@ class Named:
         """How much `name` is like each of them; None is like nothing."""
         found = self._known.get(name)
         if found is None:
-            if len(self._known) >= _NAMES_REMEMBERED:
+            if len(self._known) >= NAMES_REMEMBERED:
                 self._known = {None: self._known[None]}
             found = self._known[name] = alike(parts(name or ""), self._parts)
         return found
@@ -181,8 +178,8 @@ class Told(NamedTuple):
         return np.asarray(like @ self.apart), np.clip((share - _HEARD) / (_BELIEVED - _HEARD), 0.0, 1.0)
 
 
-def levels(base: F64, kin: tuple[F64, F64], told: tuple[F64, F64]) -> list[F64]:
+def levels(base: F64, kin: F64, told: tuple[F64, F64]) -> list[F64]:
     """The three levels of the kin over `base`: what names tell takes the place of what words and form do."""
     said, trust = told
     rest = 1.0 - trust[:, None]
-    return [rest * (kin[0] - base), rest * (kin[1] - base), trust[:, None] * said]
+    return [rest * (kin[:, 0] - base), rest * (kin[:, 1] - base), trust[:, None] * said]

@@ -62,13 +62,13 @@ class StackedLearner:
     def estimate(self, sight: Sight, models: Sequence[str]) -> dict[str, Estimate]:
         """See `base.Learner`."""
         mind = self._mind
-        said = self.estimates([sight], models)
-        counts = dict(zip(mind.models, mind.outcomes, strict=True))
-        known = bool(said.known[0])
+        view = together([see(sight, self._static)])
+        ((means, lows, highs),), (known,) = mind.rows(view, [sight], list(models))
+        place, outcomes = mind.tables().place, mind.outcomes
         found: dict[str, Estimate] = {}
-        figures = zip(models, said.mean[0].tolist(), said.low[0].tolist(), said.high[0].tolist(), strict=True)
-        for name, mean, low, high in figures:
-            many = counts.get(name, 0)
+        for name, mean, low, high in zip(models, means, lows, highs, strict=True):
+            own = place.get(name, -1)
+            many = outcomes[own] if own >= 0 else 0
             found[name] = Estimate(mean, low, high, many, known and many >= _KNOWN_LEAST)
         return found
 
@@ -131,11 +131,11 @@ class StackedLearner:
         point = points[0]
         short = points.astype(np.float32)
         by_line = mind.said(short)
-        levels, _ = mind.levels(view, short, by_line)
         level, means = mind.tables().level, mind.tables().means
         share = mind.task_of([sight], by_line)[0]
         base = share @ means + (1 - share.sum()) * level
-        said = base + mind.near.of(mind.near_levels(levels, mind.kin(by_line), base[None]))[0]
+        layers, _ = mind.layers(view, short, by_line, base[None])
+        said = mind.mixed(layers, np.zeros(1))[0, 0]
         if own in mind.newcomers:
             newcomer = mind.newcomers[own]
             newcomer.outcomes += weight
@@ -150,7 +150,7 @@ class StackedLearner:
         mind.carried[own].learn(point[:CARRIED], over, weight=weight, keep=keep)
         mind.shared.learn(point, float(np.mean(left)), weight=weight / len(mind.models), keep=1.0)
         value = view.weighed(mind.scale)
-        step = weight * (left - float(levels[0][0, own]) - float(levels[1][0, own])) / (3 * LEXICAL_PENALTY)
+        step = weight * (left - float(layers[0, 0, own]) - float(layers[0, 1, own])) / (3 * LEXICAL_PENALTY)
         mind.words[view.bucket, own] += np.float32(step) * value
         mind.memory.put(np.asarray(point[-STATIC_DIMS:], np.float32), own, left)
         mind.outcomes[own] += weight >= HINT_BELOW

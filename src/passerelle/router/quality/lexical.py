@@ -13,6 +13,8 @@ from passerelle.router.quality.linear import F64
 from passerelle.router.quality.view import F32, View
 
 _STEPS = 6
+_ROWS = 64
+"""Requests at once: all words of all of them times all models would be a hundred megabytes."""
 
 
 def rarity(view: View) -> F32:
@@ -27,9 +29,15 @@ def say(view: View, value: F32, weights: F32) -> F64:
     """n×m: what the words say. `value` is `view.weighed(…)`."""
     if len(view) == 1:
         return np.asarray((value @ weights.take(view.bucket, 0))[None], np.float64)
-    running = np.zeros((len(value) + 1, weights.shape[1]))
-    np.cumsum(value[:, None] * weights[view.bucket], axis=0, out=running[1:], dtype=np.float64)
-    return np.asarray(running[view.start[1:]] - running[view.start[:-1]])
+    said = np.empty((len(view), weights.shape[1]))
+    for first in range(0, len(view), _ROWS):
+        start = view.start[first : first + _ROWS + 1]
+        held = slice(start[0], start[-1])
+        running = np.zeros((start[-1] - start[0] + 1, weights.shape[1]))
+        np.cumsum(value[held, None] * weights[view.bucket[held]], axis=0, out=running[1:], dtype=np.float64)
+        sums = running[start - start[0]]
+        said[first : first + _ROWS] = sums[1:] - sums[:-1]
+    return said
 
 
 def solve(view: View, value: F32, targets: F64, rows: Bools, penalty: float, weights: F64) -> F32:

@@ -29,13 +29,16 @@ def short(vectors: F32) -> F32:
 def near(asked: F32, kept: F32, left: F32) -> tuple[F64, F64]:
     """(n×m residuals of the neighbours, n greatest cosines). NaN residuals are left out."""
     seen = np.isfinite(left)
-    filled = np.nan_to_num(left).T.copy()
-    return _near(short(asked), short(kept), filled, None if seen.all() else seen.T.astype(np.float32))
+    table = np.concatenate([np.nan_to_num(left), seen], axis=1, dtype=np.float32).T.copy()
+    return _near(short(asked), short(kept), table, whole=bool(seen.all()))
 
 
-def _near(asked: F32, kept: F32, filled: F32, counted: F32 | None) -> tuple[F64, F64]:
-    """`asked` and `kept` shortened, `filled` and `counted` models × kept."""
-    out = np.zeros((len(asked), len(filled)))
+def _near(asked: F32, kept: F32, table: F32, *, whole: bool) -> tuple[F64, F64]:
+    """`asked` and `kept` shortened. `table`: 2·models × kept, residuals, then 1 where there is one; `whole`:
+    everywhere.
+    """
+    models = len(table) // 2
+    out = np.zeros((len(asked), models))
     top = np.zeros(len(asked)) - 1.0
     if not len(kept):
         return out, top
@@ -43,11 +46,15 @@ def _near(asked: F32, kept: F32, filled: F32, counted: F32 | None) -> tuple[F64,
         last = min(first + _ROWS, len(asked))
         # exp(cosine/width) in place of exp((cosine − 1)/width): everything is greater by one factor.
         weight = (asked[first:last] * _SHARPER) @ kept.T
-        top[first:last] = weight.max(axis=1)
+        top[first:last] = np.maximum.reduce(weight, axis=1)
         np.exp(weight, out=weight)
-        total = weight.sum(axis=1, keepdims=True) if counted is None else weight @ counted.T
+        if whole:
+            said, total = weight @ table[:models].T, np.add.reduce(weight, axis=1, keepdims=True)
+        else:
+            both = weight @ table.T
+            said, total = both[:, :models], both[:, models:]
         total += np.float32(_SHRINK) * _FULL
-        out[first:last] = (weight @ filled.T) / total
+        out[first:last] = said / total
     top *= _WIDTH
     return out, top
 
@@ -59,15 +66,14 @@ class Memory:
         """`vectors` shortened (size×`KEPT_DIMS`), `left` size×m with NaN where nothing is known."""
         self.next = start
         """Where the next one goes, once it is full."""
-        self.size = len(vectors)
+        self.size, self._models = left.shape
         room = min(CAPACITY, max(256, self.size))
         self._vectors = np.zeros((room, KEPT_DIMS), np.float32)
         self._vectors[: self.size] = vectors
         seen = np.isfinite(left)
-        self._filled = np.zeros((left.shape[1], room), np.float32)
-        self._filled[:, : self.size] = np.nan_to_num(left).T
-        self._counted = np.zeros((left.shape[1], room), np.float32)
-        self._counted[:, : self.size] = seen.T
+        self._table = np.zeros((2 * self._models, room), np.float32)
+        self._table[: self._models, : self.size] = np.nan_to_num(left).T
+        self._table[self._models :, : self.size] = seen.T
         self._whole = bool(seen.all())
 
     @property
@@ -78,13 +84,12 @@ class Memory:
     @property
     def left(self) -> F32:
         """size×m, NaN where nothing is known."""
-        known = self._counted[:, : self.size] > 0
-        return np.where(known, self._filled[:, : self.size], np.float32(np.nan)).T
+        residuals, known = self._table[:, : self.size].reshape(2, self._models, self.size)
+        return np.where(known > 0, residuals, np.float32(np.nan)).T
 
     def near(self, asked: F32) -> tuple[F64, F64]:
         """See `near`."""
-        counted = None if self._whole else self._counted[:, : self.size]
-        return _near(short(asked), self.vectors, self._filled[:, : self.size], counted)
+        return _near(short(asked), self.vectors, self._table[:, : self.size], whole=self._whole)
 
     def put(self, vector: F32, model: int, left: float) -> None:
         """Remember one more outcome."""
@@ -92,28 +97,26 @@ class Memory:
             if self.size == len(self._vectors):
                 more = min(self.size, CAPACITY - self.size)
                 self._vectors = np.concatenate([self._vectors, np.zeros((more, KEPT_DIMS), np.float32)])
-                self._filled, self._counted = (
-                    np.concatenate([one, np.zeros((len(one), more), np.float32)], axis=1)
-                    for one in (self._filled, self._counted)
-                )
+                room = np.zeros((len(self._table), more), np.float32)
+                self._table = np.concatenate([self._table, room], axis=1)
             place = self.size
             self.size += 1
         else:
             place, self.next = self.next, (self.next + 1) % CAPACITY
         self._vectors[place] = short(vector[None])[0]
-        self._filled[:, place], self._counted[:, place] = 0.0, 0.0
-        self._filled[model, place], self._counted[model, place] = left, 1.0
+        self._table[:, place] = 0.0
+        self._table[model, place], self._table[self._models + model, place] = left, 1.0
         self._whole = False
 
     def forget(self, model: int) -> None:
         """Nothing that was remembered of this model holds any more."""
-        self._filled[model] = self._counted[model] = 0.0
+        self._table[[model, self._models + model]] = 0.0
         self._whole = False
 
     def widen(self) -> None:
         """Room for one more model."""
-        self._filled, self._counted = (
-            np.concatenate([one, np.zeros((1, one.shape[1]), np.float32)])
-            for one in (self._filled, self._counted)
-        )
+        more = np.zeros((1, self._table.shape[1]), np.float32)
+        residuals, known = self._table[: self._models], self._table[self._models :]
+        self._table = np.concatenate([residuals, more, known, more])
+        self._models += 1
         self._whole = False

@@ -1,17 +1,18 @@
 """What a learner knows: arrays and counts by model and by task. It predicts, and `learner` changes it."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from passerelle.router.embed import BUCKETS, STATIC_DIMS
 from passerelle.router.quality import calibrate, kin, lexical
-from passerelle.router.quality.base import Bools, Estimates, Sight
+from passerelle.router.quality.base import Estimates, Sight
 from passerelle.router.quality.drift import Watch
 from passerelle.router.quality.fit import PENALTIES, shares
 from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Space, squares
 from passerelle.router.quality.memory import KEPT_DIMS, Memory
-from passerelle.router.quality.stack import FAR, Gate, Weights
+from passerelle.router.quality.stack import FAR, LAYERS, LEVELS, Gate, Weights, mixer
 from passerelle.router.quality.tally import Tally
 from passerelle.router.quality.view import F32, FIGURES, View
 
@@ -25,6 +26,10 @@ KNOWN_BELOW = 0.75
 """Share of far above which a request is said to be unknown."""
 UNSEEN = -1
 """A task that somebody named and nobody had outcomes of."""
+
+
+Row = tuple[list[float], list[float], list[float]]
+"""Of each model asked for: the expected quality, and where its interval begins and ends."""
 
 
 class Newcomer:
@@ -47,14 +52,17 @@ class Tables(NamedTuple):
     half: F32
     """Of each middle: half its squared length."""
     level: F64
+    levels: list[float]
+    """The same."""
     of_tasks: F64
     """Tasks × (expected quality of each model, its outcomes, requests)."""
-    outcomes: F64
-    """Of each model, forgotten ones not counted; one more."""
-    usual: float
-    """Outcomes of a model, on average."""
-    maps: F64
-    """Of each model, near; then the far one."""
+    of_kin: F64
+    """The expected quality of those a request may be akin to."""
+    reach: list[float]
+    """Of each model, of its outcomes and one more: how many times fewer they are than others', on average."""
+    maps: list[list[float]]
+    """Of each model, near."""
+    far_map: list[float]
     place: dict[str, int]
 
     @property
@@ -68,8 +76,8 @@ class Said(NamedTuple):
 
     heads: F64
     carried: F64
-    shares: F64
-    """In which it belongs to tasks, by how it is written."""
+    tasks: F64
+    """How much it seems to belong to each task, by how it is written: see `fit.shares`."""
     akin: F64
     """How much it seems to be of each of the `kin.Akin`: by words, then by form."""
     near: F32
@@ -118,6 +126,8 @@ class Mind:
         self.digest = b""
         self._tables: Tables | None = None
         self._told: kin.Told | None = None
+        self._heard: dict[str, tuple[F64, float]] = {}
+        """Of tasks by name: what their names tell, and how much that is to be believed."""
 
     def prior(self) -> F64:
         """Of each model: the catalog's, NaN where it says nothing."""
@@ -126,6 +136,7 @@ class Mind:
     def changed(self) -> None:
         """To be called after anything was."""
         self._tables = self._told = None
+        self._heard = {}
 
     def tables(self) -> Tables:
         """The same until the next change."""
@@ -145,16 +156,18 @@ class Mind:
                 flat[CARRIED:, akin : akin + known] = self.akin.words[1:]
                 flat[:CARRIED, akin + known : akin + 2 * known] = self.akin.form
             flat[1:, akin + 2 * known :] = self.middles.T
-            count = self.tally.count
+            count, means = self.tally.count, self.tally.base(level)
             self._tables = Tables(
                 flat=flat,
                 spread=self.shared.spread.astype(np.float32),
                 half=np.asarray(0.5 * squares(self.middles), np.float32),
                 level=level,
-                of_tasks=np.concatenate([self.tally.base(level), count, self.tally.rows[:, None]], axis=1),
-                outcomes=count.sum(axis=0) + 1.0,
-                usual=max(float(count.sum() / max(models, 1)), 1.0),
-                maps=np.concatenate([self.maps[:-2], self.maps[-1:]]),
+                levels=level.tolist(),
+                of_tasks=np.concatenate([means, count, self.tally.rows[:, None]], axis=1),
+                of_kin=means[self.akin.rows],
+                reach=(max(float(count.sum() / max(models, 1)), 1.0) / (count.sum(axis=0) + 1.0)).tolist(),
+                maps=self.maps[:-2].tolist(),
+                far_map=self.maps[-1].tolist(),
                 place={name: place for place, name in enumerate(self.models)},
             )
         return self._tables
@@ -170,7 +183,7 @@ class Mind:
         return Said(
             told[:, :models],
             told[:, models : 2 * models],
-            shares(told[:, 2 * models : akin]),
+            told[:, 2 * models : akin],
             told[:, akin:],
             near,
         )
@@ -188,71 +201,116 @@ class Mind:
         if blank and self.kinds:
             for row in blank:
                 share[row, self.kinds[said.near[row].argmax()]] = 1.0
-        elif blank and len(self.tasks):
-            share[blank, : self.guess.shape[1]] = said.shares[blank]
+        elif blank and self.tasks:
+            every = len(blank) == len(sights)
+            told = shares(said.tasks if every else said.tasks[blank])
+            share[slice(None) if every else blank, : told.shape[1]] = told
         return share
 
-    def levels(self, view: View, points: F32, said: Said) -> tuple[list[F64], F64]:
-        """What the linear, lexical, remembered and carried levels say (n×m each, the last of them over the
-        model's level), and how close the request is (n×2: see `Gate`).
+    def layers(self, view: View, points: F32, said: Said, base: F64) -> tuple[F64, F64]:
+        """What estimates are mixed of (see `stack.LAYERS`), but for what names tell; and how close the
+        requests are (n×2: see `Gate`). `base`: what is expected of each model on the task.
         """
-        words = lexical.say(view, view.weighed(self.scale), self.words)
-        remembered, cosine = self.memory.near(points[:, -STATIC_DIMS:])
+        tables = self.tables()
+        made = np.zeros((len(points), LAYERS, len(self.models)))
+        made[:, 0], made[:, 3] = said.heads, said.carried
+        made[:, 1] = lexical.say(view, view.weighed(self.scale), self.words)
+        made[:, 2], cosine = self.memory.near(points[:, -STATIC_DIMS:])
+        made[:, 4:6] = kin.mixtures(said.akin, tables.of_kin)
+        made[:, LEVELS], made[:, LEVELS + 1] = tables.level, base
         close = np.zeros((len(points), 2))
         close[:, 0] = cosine
         if len(self.middles):
             vectors = points[:, 1:]
-            away = 0.5 * squares(vectors) - said.near.max(axis=1)
+            away = 0.5 * squares(vectors) - np.maximum.reduce(said.near, axis=1)
             close[:, 1] = -np.sqrt(2 * np.maximum(away, 0.0))
-        return [said.heads, words, remembered, said.carried], close
+        return made, close
 
-    def kin(self, said: Said) -> tuple[F64, F64]:
-        """n×m each: the expected quality by the tasks that a request is akin to by words, and by form."""
-        return kin.mixtures(said.akin, self.akin, self.tables().means)
+    def mixed(self, layers: F64, trust: F64) -> F64:
+        """n×2×m: the expected quality as weighed near and far."""
+        return mixer(self.near, self.far).of(layers, trust)
 
-    def near_levels(self, levels: list[F64], akin: tuple[F64, F64], base: F64) -> list[F64]:
-        """As the near weights want them: over `base`, with the kin."""
-        return [*levels[:3], levels[3] + self.tables().level - base, akin[0] - base, akin[1] - base]
+    def hear(self, sights: list[Sight], layers: F64) -> F64:
+        """Put what tasks' names tell into `layers`; how much each is to be believed."""
+        trust = np.zeros(len(sights))
+        for row, sight in enumerate(sights):
+            if sight.task is None:
+                continue
+            heard = self._heard.get(sight.task)
+            if heard is None:
+                heard = self._hear(sight.task)
+            layers[row, LEVELS - 1], trust[row] = heard
+        return trust
 
-    def far_levels(self, levels: list[F64], akin: tuple[F64, F64], sights: list[Sight]) -> list[F64]:
-        """As the far weights want them: over each model's level, with the kin and what names tell."""
-        tables = self.tables()
+    def _hear(self, name: str) -> tuple[F64, float]:
         if self._told is None:
+            tables = self.tables()
             self._told = self.named.told(tables.means, self.tally.rows, tables.level)
-        told = self._told.of(self.named.likes([sight.task for sight in sights]))
-        return [*levels, *kin.levels(tables.level, akin, told)]
+        if len(self._heard) >= kin.NAMES_REMEMBERED:
+            self._heard.clear()
+        said, trust = self._told.of(self.named.likes([name]))
+        heard = self._heard[name] = said[0], float(trust[0])
+        return heard
 
     def estimates(self, view: View, sights: list[Sight], models: list[str]) -> Estimates:
         """See `Learner.estimates`."""
+        rows, known = self.rows(view, sights, models)
+        found = np.array(rows).reshape(len(rows), 3, len(models))
+        return Estimates(found[:, 0], found[:, 1], found[:, 2], np.array(known, np.bool_))
+
+    def rows(self, view: View, sights: list[Sight], models: list[str]) -> tuple[list[Row], list[bool]]:
+        """For each request what is expected of each model, and whether the request is known."""
         if not self.models:
-            return self._from_priors(len(sights), models)
+            return [self._from_priors(models)] * len(sights), [False] * len(sights)
         points = self.space.of(view.figures, view.static).astype(np.float32)
         tables, said = self.tables(), self.said(points)
-        levels, close = self.levels(view, points, said)
         share = self.task_of(sights, said)
         many, level = len(self.models), tables.level
         of_tasks = share @ tables.of_tasks
-        distance = self._distance(sights, close, of_tasks[:, -1])
         base = of_tasks[:, :many] + (1 - np.add.reduce(share, axis=1, keepdims=True)) * level
-        akin = self.kin(said)
-        near = base + self.near.of(self.near_levels(levels, akin, base))
-        far = level + self.far.of(self.far_levels(levels, akin, sights))
-        # What is told of tasks nobody knows stands on whole tasks held out, and on its name.
-        new = [sight.task is not None and sight.task not in self.tasks for sight in sights]
-        far_part = np.where(new, 1.0, distance)[:, None]
-        # Near, each model through its own map; far, the mean over models alone: the differences stay.
-        mean = np.add.reduce(far, axis=1, keepdims=True) / many
-        mapped = calibrate.mapped(np.concatenate([near, mean], axis=1), tables.maps)
-        far += mapped[:, many:] - mean
-        raw = (1 - far_part) * mapped[:, :many] + far_part * far
+        layers, close = self.layers(view, points, said, base)
+        distance = self._distance(sights, close, of_tasks[:, -1]).tolist()
+        found = self.mixed(layers, self.hear(sights, layers)).tolist()
+        leverage = np.add.reduce((points @ tables.spread) * points, axis=1).tolist()
+        counts = of_tasks[:, many : 2 * many].tolist()
+        places = [tables.place.get(name, -1) for name in models]
+        made: list[Row] = []
+        for row, sight in enumerate(sights):
+            # What is told of tasks nobody knows stands on whole tasks held out, and on its name.
+            new = sight.task is not None and sight.task not in self.tasks
+            part = 1.0 if new else distance[row]
+            near, far = found[row]
+            raw = self._raw(near, far, part)
+            half = self._half(counts[row], leverage[row], part)
+            made.append(self._as_asked(raw, half, models, places))
+        return made, [one < KNOWN_BELOW for one in distance]
+
+    # --- one request to its end: in plain numbers, for of nine an array is no quicker way to think
+
+    def _raw(self, near: list[float], far: list[float], part: float) -> list[float]:
+        """What is expected of each model. Near, each through its own map; far, the mean of all alone, and how
+        they differ stays.
+        """
+        tables = self.tables()
+        mean = sum(far) / len(far)
+        up = calibrate.at(mean, tables.far_map) - mean
+        maps, at = tables.maps, calibrate.at
+        raw = [
+            (1 - part) * at(one, table) + part * (other + up)
+            for one, other, table in zip(near, far, maps, strict=True)
+        ]
         if self.newcomers:
-            self._lean_on_siblings(raw, level)
-        thin = self.noise / (of_tasks[:, many : 2 * many] + self.tally.shrink.own)
-        leverage = np.add.reduce((points @ tables.spread) * points, axis=1)
-        reach = (leverage * tables.usual).astype(np.float64)[:, None]
-        lean = self.noise * np.minimum(reach / tables.outcomes, 1.0 / self.penalty)
-        variance = (1 - far_part) * thin + lean + far_part * self.unknown
-        return self._as_asked(raw, variance, distance, models, level)
+            self._lean_on_siblings(raw, tables.levels)
+        return raw
+
+    def _half(self, counts: list[float], leverage: float, part: float) -> list[float]:
+        """Half the width of each model's interval."""
+        noise, own, widest = self.noise, self.tally.shrink.own, 1.0 / self.penalty
+        near, far = (1 - part) * noise, part * self.unknown
+        return [
+            NINETY * math.sqrt(near / (count + own) + noise * min(leverage * reach, widest) + far)
+            for count, reach in zip(counts, self.tables().reach, strict=True)
+        ]
 
     def _distance(self, sights: list[Sight], close: F64, rows_of: F64) -> F64:
         """How far each request is: 0 near, 1 far. A name that is known is near, whatever the words; a new one
@@ -268,35 +326,32 @@ class Mind:
                 distance[row] = self.gate.far(close[row : row + 1], new=True)[0]
         return distance
 
-    def _as_asked(self, raw: F64, variance: F64, distance: F64, models: list[str], level: F64) -> Estimates:
+    def _as_asked(self, raw: list[float], half: list[float], models: list[str], places: list[int]) -> Row:
         """For the models asked for, known or not, and inside [0, 1]."""
-        place = self.tables().place
-        places = [place.get(name, -1) for name in models]
-        half = np.sqrt(variance)
-        half *= NINETY
-        if -1 not in places:
-            mean, half = raw.take(places, axis=1), half.take(places, axis=1)
+        if -1 in places:
+            levels = self.tables().levels
+            usual = sum(levels) / len(levels)
+            easier = sum(raw) / len(raw) - usual
+            wide = self._widest()
+            mean, width = [], []
+            for name, place in zip(models, places, strict=True):
+                prior = min(max(self.priors.get(name, usual) + easier, 0.0), 1.0)
+                mean.append(prior if place < 0 else raw[place])
+                width.append(wide if place < 0 else half[place])
         else:
-            easier = (raw - level).sum(axis=1, keepdims=True) / len(self.models)
-            prior = np.array([self.priors.get(name, float(level.mean())) for name in models])
-            new = np.array(places) < 0
-            mean = np.where(new, np.clip(prior + easier, 0.0, 1.0), raw[:, places])
-            half = np.where(new, NINETY * np.sqrt(self.unknown + self.noise / 4), half[:, places])
+            mean, width = [raw[place] for place in places], [half[place] for place in places]
         # What would rise above one is lowered with all its row: cut alone, the best would equal the second.
-        top = np.maximum.reduce(mean, axis=1, keepdims=True, initial=0.0)
-        mean -= np.maximum(top - _MOST, 0.0)
-        known: Bools = distance < KNOWN_BELOW
-        mean = _inside(mean)
-        return Estimates(mean, _inside(mean - half), _inside(mean + half), known)
+        over = max(max(mean, default=0.0) - _MOST, 0.0)
+        return _inside([one - over for one in mean], width)
 
-    def _from_priors(self, rows: int, models: list[str]) -> Estimates:
-        mean = np.tile([self.priors.get(name, 0.5) for name in models], (rows, 1)).reshape(rows, len(models))
-        half = NINETY * np.sqrt(self.unknown + self.noise / 4)
-        return Estimates(
-            mean, np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1), np.zeros(rows, np.bool_)
-        )
+    def _from_priors(self, models: list[str]) -> Row:
+        return _inside([self.priors.get(name, 0.5) for name in models], [self._widest()] * len(models))
 
-    def _lean_on_siblings(self, raw: F64, level: F64) -> None:
+    def _widest(self) -> float:
+        """Half the width of the interval of a model nobody had outcomes of."""
+        return NINETY * math.sqrt(self.unknown + self.noise / 4)
+
+    def _lean_on_siblings(self, raw: list[float], levels: list[float]) -> None:
         """A model with few outcomes is as its nearest sibling, moved to its own level."""
         old = [k for k in range(len(self.models)) if k not in self.newcomers]
         for own, newcomer in self.newcomers.items():
@@ -305,13 +360,14 @@ class Mind:
             trust = newcomer.outcomes / (newcomer.outcomes + FEW)
             if newcomer.outcomes >= 10:
                 sibling = min(old, key=lambda k: (newcomer.wrong[k], k))
-                others = raw[:, sibling] - level[sibling]
+                others = raw[sibling] - levels[sibling]
             else:
-                others = (raw[:, old] - level[old]).mean(axis=1)
-            raw[:, own] = trust * raw[:, own] + (1 - trust) * (level[own] + others)
+                others = sum(raw[k] - levels[k] for k in old) / len(old)
+            raw[own] = trust * raw[own] + (1 - trust) * (levels[own] + others)
 
 
-def _inside(values: F64) -> F64:
-    """Cut to [0, 1]; `values` itself."""
-    np.maximum(values, 0.0, out=values)
-    return np.asarray(np.minimum(values, 1.0, out=values))
+def _inside(mean: list[float], half: list[float]) -> Row:
+    """Means and the ends of their intervals, cut to [0, 1]."""
+    mean = [min(max(one, 0.0), 1.0) for one in mean]
+    low = [max(one - width, 0.0) for one, width in zip(mean, half, strict=True)]
+    return mean, low, [min(one + width, 1.0) for one, width in zip(mean, half, strict=True)]

@@ -14,6 +14,7 @@ With ten tasks they stay where they start, with the kin (`kin`): there, all that
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -25,6 +26,9 @@ from passerelle.router.quality.linear import F64
 LEVELS = 7
 """Linear, lexical, memory, carried, kin by words, kin by form, kin by name: the order everywhere. *Near*
 needs no name: it has the first six."""
+LAYERS = LEVELS + 2
+"""What a request's estimates are mixed of: what the levels say of each model (the kin by words and form as
+quality, the others as what they add), then each model's level, and what is expected of it on the task."""
 _ROWS_LEAST = 60
 _NEAR_ODDS = 1.1  # three to one: most requests are like those before
 TASK_TELLS = 1.0
@@ -40,18 +44,46 @@ class Weights(msgspec.Struct, frozen=True):
 
     def of(self, levels: list[F64]) -> F64:
         """n×m: what the levels together add to the expected quality."""
-        rows, models = levels[0].shape
-        flat = np.array(levels).reshape(len(levels), -1)
-        said, common = (_parted(self) @ flat).reshape(2, rows, models)
-        said += np.add.reduce(common, axis=1, keepdims=True) / max(models, 1)
-        return np.asarray(said)
+        said = np.zeros(levels[0].shape)
+        for level, shared, apart in zip(levels, self.shared, self.apart, strict=True):
+            said += apart * level
+            said += (shared - apart) * np.add.reduce(level, axis=1, keepdims=True) / max(level.shape[1], 1)
+        return said
+
+
+class Mixer(NamedTuple):
+    """Both sets of weights over layers, so that one product gives near and far (see `mixer`)."""
+
+    plain: F64
+    """4×`LAYERS`: near apart, near shared beyond that, and the same far, where a name tells nothing."""
+    named: F64
+    """What comes to it where a name tells all."""
+
+    def of(self, layers: F64, trust: F64) -> F64:
+        """n×2×m: the expected quality near and far. `layers` is n×`LAYERS`×m, `trust` of a name n."""
+        weights = self.plain + trust[:, None, None] * self.named
+        parts = weights @ layers
+        found = parts[:, ::2]
+        found += np.add.reduce(parts[:, 1::2], axis=2, keepdims=True) / max(layers.shape[2], 1)
+        return np.asarray(found)
 
 
 @lru_cache(maxsize=64)
-def _parted(weights: Weights) -> F64:
-    """Those of the differences, and what those of the shared part have beyond them."""
-    apart = np.array(weights.apart)
-    return np.array((apart, np.array(weights.shared) - apart))
+def mixer(near: Weights, far: Weights) -> Mixer:
+    """As `Weights.of` of each: near over what is expected on the task, far over the model's level."""
+    plain, named = np.zeros((4, LAYERS)), np.zeros((4, LAYERS))
+    for row, weights in ((0, near), (2, far)):
+        apart = np.array(weights.apart)
+        for at, values in ((row, apart), (row + 1, np.array(weights.shared) - apart)):
+            plain[at, :4], kin = values[:4], values[4:6]
+            whole = float(at == row)
+            if row == 0:  # the carried level and the kin are over the base here
+                plain[at, 4:6] = kin
+                plain[at, LEVELS:] = values[3], whole - values[3] - kin.sum()
+            else:  # and what a name tells takes the place of the other kin
+                plain[at, 4:6], named[at, 4:6], named[at, 6] = kin, -kin, values[6]
+                plain[at, LEVELS], named[at, LEVELS] = whole - kin.sum(), kin.sum()
+    return Mixer(plain, named)
 
 
 FAR = Weights((0.0, 0.05, 0.05, 0.1, 0.5, 0.5, 0.3), (0.0, 0.1, 0.1, 0.0, 0.5, 0.5, 1.0))
