@@ -5,6 +5,9 @@ which is a shrinkage of its own; online each outcome moves the weights by one st
 which is the ridge's limit for a strong penalty, and a strong one is what outcomes ask for.
 """
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import numpy as np
 
 from passerelle.router.embed import BUCKETS
@@ -44,26 +47,46 @@ def solve(view: View, value: F32, targets: F64, rows: Bools, penalty: float, wei
     """Weights, `BUCKETS`×m, of a ridge on the `rows` marked; NaN targets are left out, and each of the others
     counts as `weights` say.
     """
-    used = np.where(np.isfinite(targets) & rows[:, None], weights, 0.0)
-    goal = used * np.nan_to_num(targets)
-    bucket = view.bucket.astype(np.int64)
-    row = np.repeat(np.arange(len(view)), np.diff(view.start))
-
-    def back(left: F64) -> F64:
-        """Xᵀ·left."""
-        columns = [np.bincount(bucket, value * left[row, c], minlength=BUCKETS) for c in range(left.shape[1])]
-        return np.stack(columns, axis=1)
-
-    found = np.zeros((BUCKETS, goal.shape[1]))
-    rest = back(goal)
+    used = np.where(np.isfinite(targets) & rows[:, None], weights, 0.0).astype(np.float32)
+    goal = used * np.nan_to_num(targets).astype(np.float32)
+    # Models × buckets: what is added up block by block lies in rows.
+    rest = _back(view, value, lambda held, _: goal[held])
+    found = np.zeros(rest.shape)
     along = rest.copy()
-    size = np.einsum("ij,ij->j", rest, rest)
+    size = np.einsum("ij,ij->i", rest, rest)
     for _ in range(_STEPS):
-        turned = back(say(view, value, along.astype(np.float32)) * used) + penalty * along
-        length = size / (np.einsum("ij,ij->j", along, turned) + 1e-12)
-        found += along * length
-        rest -= turned * length
-        fresh = np.einsum("ij,ij->j", rest, rest)
-        along = rest + along * (fresh / (size + 1e-12))
+        short = along.astype(np.float32).T
+        turned = _back(view, value, partial(_left, used, short))
+        turned += penalty * along
+        length = size / (np.einsum("ij,ij->i", along, turned) + 1e-12)
+        found += along * length[:, None]
+        rest -= turned * length[:, None]
+        fresh = np.einsum("ij,ij->i", rest, rest)
+        along = rest + along * (fresh / (size + 1e-12))[:, None]
         size = fresh
-    return found.astype(np.float32)
+    return np.ascontiguousarray(found.T, np.float32)
+
+
+def _back(view: View, value: F32, left: Callable[[slice, F32], F32]) -> F64:
+    """m×`BUCKETS`: Xᵀ·left, turned. `left(rows, X of these)` gives rows×m."""
+    parts = (left(held, block).T @ block for held, block in _blocks(view, value))
+    total = next(parts)
+    for part in parts:
+        total += part
+    return np.asarray(total, np.float64)
+
+
+def _left(used: F32, weights: F32, held: slice, block: F32) -> F32:
+    return used[held] * (block @ weights)
+
+
+def _blocks(view: View, value: F32) -> Iterator[tuple[slice, F32]]:
+    """Some requests at a time, as rows of all buckets; good until the next are asked for."""
+    block = np.zeros((_ROWS, BUCKETS), np.float32)
+    for first in range(0, len(view), _ROWS):
+        start = view.start[first : first + _ROWS + 1]
+        row = np.repeat(np.arange(len(start) - 1), np.diff(start))
+        bucket = view.bucket[start[0] : start[-1]]
+        block[row, bucket] = value[start[0] : start[-1]]
+        yield slice(first, first + _ROWS), block[: len(start) - 1]
+        block[row, bucket] = 0.0
