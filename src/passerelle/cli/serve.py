@@ -1,7 +1,6 @@
 """`passerelle serve`."""
 
 import asyncio
-import contextlib
 import os
 import socket
 import sys
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from passerelle.config import Settings
     from passerelle.gateway.charts import Charts
     from passerelle.gateway.counters import SharedCounters
-
-_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # mallopt(3), read 2026-11-22
 
 
 @click.command()
@@ -124,25 +121,12 @@ def _serve(
     on_ready: Callable[[], None] | None = None,
 ) -> None:
     """One worker, to its end."""
+    from passerelle.server.heap import share_one_heap
     from passerelle.telemetry import logs
 
-    _share_one_heap()
+    share_one_heap()
     logs.configure(settings.telemetry.log_level, settings.telemetry.log_format)
     run_app(build_app(settings, config, said, counters, charts), sock, on_ready)
-
-
-def _share_one_heap() -> None:
-    """Have glibc give every thread the same heap. One each, as it does, keeps what it once held for itself:
-    2 MiB under load, and nothing is won, because the interpreter's lock lets one thread run at a time. And
-    have it go on giving large blocks back at once: otherwise it keeps larger ones with each that it sees.
-    """
-    if sys.platform.startswith("linux"):
-        import ctypes
-
-        with contextlib.suppress(AttributeError):  # musl has one heap, and no such call
-            set_option = ctypes.CDLL(None).mallopt
-            set_option(_M_ARENA_MAX, 1)
-            set_option(_M_MMAP_THRESHOLD, 128 << 10)
 
 
 def listening_socket(settings: "Settings") -> socket.socket:

@@ -12,7 +12,7 @@ from passerelle.router.quality.drift import Watch
 from passerelle.router.quality.fit import PENALTIES, shares
 from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Space, squares
 from passerelle.router.quality.memory import KEPT_DIMS, Memory
-from passerelle.router.quality.stack import FAR, LAYERS, LEVELS, Gate, Weights, mixer
+from passerelle.router.quality.stack import FAR, LAYERS, LEVELS, Gate, Mixer, Weights, mixer
 from passerelle.router.quality.tally import Tally
 from passerelle.router.quality.view import F32, FIGURES, View
 
@@ -63,6 +63,7 @@ class Tables(NamedTuple):
     maps: list[list[float]]
     """Of each model, near."""
     far_map: list[float]
+    mixer: Mixer
     place: dict[str, int]
 
     @property
@@ -168,6 +169,7 @@ class Mind:
                 reach=(max(float(count.sum() / max(models, 1)), 1.0) / (count.sum(axis=0) + 1.0)).tolist(),
                 maps=self.maps[:-2].tolist(),
                 far_map=self.maps[-1].tolist(),
+                mixer=mixer(self.near, self.far),
                 place={name: place for place, name in enumerate(self.models)},
             )
         return self._tables
@@ -228,7 +230,7 @@ class Mind:
 
     def mixed(self, layers: F64, trust: F64) -> F64:
         """n×2×m: the expected quality as weighed near and far."""
-        return mixer(self.near, self.far).of(layers, trust)
+        return self.tables().mixer.of(layers, trust)
 
     def hear(self, sights: list[Sight], layers: F64) -> F64:
         """Put what tasks' names tell into `layers`; how much each is to be believed."""

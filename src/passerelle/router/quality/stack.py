@@ -13,7 +13,6 @@ With ten tasks they stay where they start, with the kin (`kin`): there, all that
 """
 
 import math
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -61,14 +60,13 @@ class Mixer(NamedTuple):
 
     def of(self, layers: F64, trust: F64) -> F64:
         """n×2×m: the expected quality near and far. `layers` is n×`LAYERS`×m, `trust` of a name n."""
-        weights = self.plain + trust[:, None, None] * self.named
+        weights = self.plain + trust[:, None, None] * self.named if trust.any() else self.plain
         parts = weights @ layers
         found = parts[:, ::2]
         found += np.add.reduce(parts[:, 1::2], axis=2, keepdims=True) / max(layers.shape[2], 1)
         return np.asarray(found)
 
 
-@lru_cache(maxsize=64)
 def mixer(near: Weights, far: Weights) -> Mixer:
     """As `Weights.of` of each: near over what is expected on the task, far over the model's level."""
     plain, named = np.zeros((4, LAYERS)), np.zeros((4, LAYERS))
