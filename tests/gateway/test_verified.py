@@ -70,6 +70,26 @@ def test_a_stream_that_breaks_after_content_is_taken_over_unseen(
     assert broken["first_content_ns"] > 0
 
 
+@pytest.mark.parametrize("fault", ["no JSON", "an error in the stream"])
+@pytest.mark.parametrize("provider", DIALECTS)
+def test_content_that_comes_along_with_its_failure_is_content_still(
+    play: Theatre, provider: Dialect, fault: str
+) -> None:
+    duo = play.duo(provider)
+    steps = FAULTS[fault] or [Send(chunk(error_frame(provider)) + LAST_CHUNK)]
+    sent = b"".join(step.data for step in cut_after(provider, 2, *steps) if isinstance(step, Send))
+    play.stage.script(duo.first, Send(sent))
+
+    said = _ask(play, provider, duo)
+
+    heard = read_stream(provider, said.body)
+    assert (said.status, heard.text, heard.ended, heard.error) == (200, TEXT, True, None)
+    broken, _ = play.receipt(said)["attempts"]
+    assert not broken["ok"]
+    assert broken["cost_nanos"] > 0
+    assert broken["first_content_ns"] > 0
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_an_error_that_comes_soon_has_its_own_status_though_content_came_before(
     play: Theatre, dialect: Dialect

@@ -353,17 +353,17 @@ class Engine:
                 patience.spend(len(data))
                 if len(held) > HELD_BACK_BOUND:
                     raise SendError("protocol", "the provider sent no content among its first 256 KiB")
-        if watcher.failed is not None and not watcher.done:
+        failed = watcher.failed if not watcher.done else None
+        if watcher.content or failed is None:
+            leg.first_content_s = self._clock.monotonic_s()
+        if failed is not None:
             # Even when content came with it: none has been passed on, so another place may take over.
             observe(leg, watcher)
             raise self._setback(
                 trip,
                 leg,
-                from_failed_event(
-                    watcher.failed, provider=leg.deployment.provider, hidden=leg.provider.hidden
-                ),
+                from_failed_event(failed, provider=leg.deployment.provider, hidden=leg.provider.hidden),
             )
-        leg.first_content_s = self._clock.monotonic_s()
         return Opened(leg, reply, chunks, watcher, held, ended)
 
     async def _send(self, trip: Trip, leg: Leg, *, stream: bool) -> Reply:
