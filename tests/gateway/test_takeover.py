@@ -166,13 +166,16 @@ def test_the_second_place_answers_as_if_nothing_had_been(
     play: Theatre, dialect: Dialect, name: str, fault: Fault, *, stream: bool
 ) -> None:
     duo = play.duo(dialect)
-    play.stage.script(duo.first, *fault.steps(dialect))
+    # A connection that was open before may be closed for its age: what is sent on it is sent once more.
+    most = 2 if name == "closed before the head" else 1
+    for _ in range(most):
+        play.stage.script(duo.first, *fault.steps(dialect))
 
     said = play.ask(dialect, duo, stream=stream)
 
     _whole_and_clean(dialect, said, stream=stream)
     _both_attempts(play, said, duo, fault)
-    assert len(play.stage.seen(duo.first)) == 1
+    assert 1 <= len(play.stage.seen(duo.first)) <= most
     assert len(play.stage.seen(duo.second)) == 1
 
 
