@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from tests.gateway.house import House
@@ -17,6 +17,7 @@ from tests.soak.load_callers import Told
 MOST_CONNECTIONS = 1024
 """Beyond, requests wait for one, and their time runs."""
 _TICK_S = 0.002
+_STEERED_EVERY_S = 2.0
 _ENDS = (b"data: [DONE]", b'"type":"message_stop"')
 
 
@@ -160,15 +161,36 @@ def lines(house: House, token: str) -> Iterator[Lines]:
         made.close()
 
 
-async def offer_short(load: Lines, told: Told, request: bytes, *, rate: float, seconds: float) -> None:
-    """So many requests a second, whatever becomes of them."""
-    began = time.monotonic()
-    sent = 0
-    while (now := time.monotonic() - began) < seconds:
-        while sent < now * rate:
-            load.ask(request, began + sent / rate, told)
-            sent += 1
+async def offer_short(
+    load: Lines, told: Told, request: bytes, *, rate: Callable[[], float], seconds: float
+) -> None:
+    """`rate()` requests a second, as it is at the time, whatever becomes of them."""
+    due = time.monotonic()
+    ends = due + seconds
+    while (now := time.monotonic()) < ends:
+        while due <= now:
+            load.ask(request, due, told)
+            due += 1 / rate()
         await asyncio.sleep(_TICK_S)
+
+
+class Steered:
+    """A rate that keeps processes as busy as wanted, however fast the machine is at the time."""
+
+    def __init__(self, rate: float, busy: float, cpu_s: Callable[[], float]) -> None:
+        """`rate` to begin with. `busy`: processor seconds a second, of those that `cpu_s()` counts."""
+        self.rate = rate
+        self._busy, self._cpu_s = busy, cpu_s
+
+    async def steer(self) -> None:
+        """Until cancelled."""
+        used_s, at = self._cpu_s(), time.monotonic()
+        while True:
+            await asyncio.sleep(_STEERED_EVERY_S)
+            now_s, now = self._cpu_s(), time.monotonic()
+            busy = (now_s - used_s) / (now - at)
+            used_s, at = now_s, now
+            self.rate *= min(max(self._busy / max(busy, 0.01), 0.9), 1.1)
 
 
 async def saturate_short(

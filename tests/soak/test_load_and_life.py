@@ -27,12 +27,14 @@ from tests.soak.load_callers import (
     sockets,
     workers_of,
 )
-from tests.soak.offered import lines, offer_short, saturate_short
+from tests.soak.offered import Steered, lines, offer_short, saturate_short
 from tests.store.world import assert_books_balance
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
 Over = list[tuple[float, float]]
 """Figures by the second."""
+LOAD = 0.7
+"""Of a processor, which is what the gateway has here."""
 STALLED_A_SECOND = 50
 """Each is a request whose first 130 KiB are passed on: ten times as many a second are as much work as a core
 does, and what would be measured is that.
@@ -96,27 +98,36 @@ def _tasks(operator: Door) -> int:
 def test_an_hour_at_seventy_percent_leaks_nothing(tmp_path: Path) -> None:
     async def run(house: House, token: str, operator: Door) -> tuple[Over, Over, int, Told]:
         # So many callers that not their waiting for the provider is the limit, but the processor.
-        at_first = min(10.0, length(10))
+        at_first, serving = min(10.0, length(10)), workers_of(house)
         capacity = await saturate_short(house, token, Told(), "whole", callers=768, seconds=at_first)
         await asyncio.sleep(1)
-        before, told, memory, tasks = sockets(workers_of(house)), Told(), [], []
-        seconds, rate = length(3600), capacity / at_first
-        began, used_s = time.monotonic(), cpu_s(workers_of(house))
+        before, told, memory, tasks = sockets(serving), Told(), [], []
+        # A stream of 20 words takes three times what a whole answer takes: one in twelve is one.
+        steered = Steered(0.6 * capacity / at_first, LOAD, lambda: cpu_s(serving))
+        seconds = length(3600)
+        began, used_s = time.monotonic(), cpu_s(serving)
         with lines(house, token) as load:
-            # A stream of 20 words takes three times what a whole answer takes.
-            whole = offer_short(load, told, load.request("whole"), rate=rate * 0.55, seconds=seconds)
-            streams = offer_short(load, told, load.request("quick"), rate=rate * 0.05, seconds=seconds)
-            offering = asyncio.gather(whole, streams)
+            whole, stream = load.request("whole"), load.request("quick")
+            steering = asyncio.create_task(steered.steer())
+            offering = asyncio.gather(
+                offer_short(load, told, whole, rate=lambda: steered.rate * 11 / 12, seconds=seconds),
+                offer_short(load, told, stream, rate=lambda: steered.rate / 12, seconds=seconds),
+            )
             while not offering.done():
                 await asyncio.sleep(seconds / 200)
                 house.gateway.log.clear()
                 at_s = time.monotonic() - began
-                memory.append((at_s, rss_mib(workers_of(house))))
+                memory.append((at_s, rss_mib(serving)))
                 tasks.append((at_s, float(await asyncio.to_thread(_tasks, operator))))
             await offering
+            steering.cancel()
             await load.quiet()
-        used = (cpu_s(workers_of(house)) - used_s) / seconds
-        print(f"capacity {rate:.0f}/s; {used:.0%} of a processor used; p99 {told.p99(told.took_s):.3f} s")
+        used = (cpu_s(serving) - used_s) / (time.monotonic() - began)
+        answered = told.counts["200"] / seconds
+        print(
+            f"{answered:.0f} requests a second (at first it could {capacity / at_first:.0f}); "
+            f"{used:.0%} of a processor used; p99 {told.p99(told.took_s):.3f} s"
+        )
         return memory, tasks, before, told
 
     with paced_house(tmp_path / "house", workers=2) as house:
@@ -172,7 +183,7 @@ def test_three_times_too_much_costs_no_tenth_of_what_is_done(
                 *[
                     offer_short(
                         load, told, load.request(model, x_passerelle_priority=priority),
-                        rate=before / seconds, seconds=seconds,
+                        rate=lambda: before / seconds, seconds=seconds,
                     )
                     for priority, told in shares.items()
                 ]
