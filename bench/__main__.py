@@ -74,8 +74,10 @@ def whole(start: Start, seconds: int) -> Figures:
             figures["added_p50_us"] = (statistics.median(through) - statistics.median(straight)) * 1e6
             url = f"http://127.0.0.1:{gateway.port}{gateway.path}"
             load.throughput(url, small, gateway.headers, seconds=2)
-            before = gateway.cpu_s()
+            before, taken = gateway.cpu_s(), load.stolen_ticks()
             seen = load.throughput(url, small, gateway.headers, seconds=seconds)
+            stolen, ticks = (now - then for now, then in zip(load.stolen_ticks(), taken, strict=True))
+            figures["stolen"] = stolen / max(1, ticks)
             figures["per_s"] = seen.per_s
             figures["cpu_us"] = (gateway.cpu_s() - before) / max(1, seen.requests) * 1e6
             figures["errors"] = seen.errors
@@ -144,7 +146,9 @@ COLUMNS = (
     ("transit_p50_ms", "transit p50 ms, 200 × 50/s", "{:.2f}"),
     ("streams_complete", "streams complete", "{:.0%}"),
     ("errors", "errors", "{:.0f}"),
+    ("stolen", "stolen", "{:.0%}"),
 )
+"""`stolen`: what the host gave to others of the processors while requests per second were counted."""
 
 
 def table(gathered: dict[str, list[Figures]]) -> str:

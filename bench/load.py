@@ -27,6 +27,12 @@ class Throughput:
     errors: int
 
 
+def stolen_ticks() -> tuple[int, int]:
+    """Of all processors since the start: ticks that the host gave to others, and all ticks."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text().partition("\n")[0].split()[1:9]]
+    return ticks[7], sum(ticks)
+
+
 def throughput(
     url: str, body: bytes, headers: dict[str, str], *, seconds: int, connections: int = 32
 ) -> Throughput:
