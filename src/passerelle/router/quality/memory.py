@@ -2,7 +2,8 @@
 
 It also tells how far a request is from everything seen. Entries hold a vector and residuals, no text, and the
 oldest gives way to the newest. Of a vector the beginning is kept, which serves as well (see `embed`: APGR on
-MMLU .692, with all of it .693): all are looked at for every request, and reading them is what that takes.
+MMLU .692, with all of it .693): all are looked at for every request, and reading them is what that takes. The
+last 2,048 of 3,400 serve as well, too: APGR .727, with all of them .722, one seed.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from passerelle.router.quality.linear import F64, squares
 from passerelle.router.quality.view import F32
 
-CAPACITY = 4096
+CAPACITY = 2048
 KEPT_DIMS = 32
 _WIDTH = 0.08
 """Of the kernel exp((cosine − 1)/width): at a cosine of 0.9 a neighbour counts a quarter."""
