@@ -1,7 +1,5 @@
 """What feedback and verdicts share: finding the receipt that is judged, and telling what came of it."""
 
-import asyncio
-
 from passerelle.core.errors import Problem, ProblemError, invalid
 from passerelle.core.outcome import Judged
 from passerelle.core.principal import Principal
@@ -9,11 +7,8 @@ from passerelle.core.receipt import Receipt
 from passerelle.gateway.generation import Generations
 from passerelle.gateway.learning.judging import judged
 from passerelle.ledger import receipts
+from passerelle.server.api.settled import look_for
 from passerelle.store import Store
-
-_PAUSES_S = (0.0, 0.025, 0.05, 0.1, 0.2)
-"""Before each look: another worker may have settled it just now, whose writer cannot be waited for. It
-commits within 10 ms, and within 110 under load (`store.writer`)."""
 
 
 async def receipt_of(store: Store, principal: Principal, name: str, param: str) -> Receipt:
@@ -30,15 +25,10 @@ async def receipt_of(store: Store, principal: Principal, name: str, param: str) 
         )
         return None if found is None else receipts.read(found)
 
-    for pause_s in _PAUSES_S:
-        if pause_s:
-            await asyncio.sleep(pause_s)
-        found = await asyncio.to_thread(read)
-        if found is not None:
-            confined = principal.role in ("member", "builder")
-            if confined and found.project_id != principal.project_id:
-                break
-            return found
+    found = await look_for(name, read)
+    confined = principal.role in ("member", "builder")
+    if found is not None and not (confined and found.project_id != principal.project_id):
+        return found
     raise ProblemError(
         Problem(
             "not_found",

@@ -12,10 +12,9 @@ from passerelle.core.receipt import Receipt
 from passerelle.gateway.words import shown
 from passerelle.ledger import receipts
 from passerelle.server.api.guard import Guarded, caller
+from passerelle.server.api.settled import look_for
 from passerelle.store import Store
 
-_LOOKS, _BETWEEN_LOOKS_S = 4, 0.025
-"""Another worker may have settled it just now, whose writer cannot be waited for: it commits within 10 ms."""
 Caller = Annotated[Principal, Depends(caller)]
 
 
@@ -57,12 +56,7 @@ def add(guarded: Guarded, store: Store) -> None:
                 return None
             return shown(signed, store.receipts.public_keys())
 
-        found = await asyncio.to_thread(read)
-        for _ in range(_LOOKS):
-            if found is not None:
-                break
-            await asyncio.sleep(_BETWEEN_LOOKS_S)
-            found = await asyncio.to_thread(read)
+        found = await look_for(receipt_id, read)
         if found is None:
             raise ProblemError(
                 Problem("not_found", "There is no such receipt here; list yours with `GET /api/receipts`.")
