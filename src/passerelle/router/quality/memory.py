@@ -64,7 +64,12 @@ class Memory:
     """The last `CAPACITY` requests that were learned from."""
 
     def __init__(self, vectors: F32, left: F32, start: int = 0) -> None:
-        """`vectors` shortened (size×`KEPT_DIMS`), `left` size×m with NaN where nothing is known."""
+        """`vectors` shortened (size×`KEPT_DIMS`), `left` size×m with NaN where nothing is known. The oldest
+        is at `start`; of more than `CAPACITY`, as a state of before may hold, the newest are kept.
+        """
+        if len(left) > CAPACITY:
+            newest = np.roll(np.arange(len(left)), -start)[-CAPACITY:]
+            vectors, left, start = vectors[newest], left[newest], 0
         self.next = start
         """Where the next one goes, once it is full."""
         self.size, self._models = left.shape
