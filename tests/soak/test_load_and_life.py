@@ -148,9 +148,10 @@ def test_an_hour_at_seventy_percent_leaks_nothing(tmp_path: Path) -> None:
         # Its own kept connections to the provider may stay; a leak would be one for each of many requests.
         until(lambda: sockets(workers_of(house)) <= before + 64, "connections are closed", within_s=90)
         until(lambda: _tasks(operator) <= tasks_before + 4, "no task is left", within_s=90)
+        print("RSS by tenths of the time: " + ", ".join(f"{mib:.0f}" for _, mib in memory[9::20]) + " MiB")
+        _at_rest(house)
         if length(3600) >= 1800:
             assert abs(grown) < 16
-        _at_rest(house)
 
 
 @pytest.mark.parametrize(
