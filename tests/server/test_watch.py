@@ -1,7 +1,9 @@
 """Who watches the caller: gone, or reading nothing for too long, ends the request; anything else does not."""
 
 import asyncio
+import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -68,6 +70,19 @@ def caller() -> Caller:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answer, "STALLED_READER_S", SHORT_S)
+
+
+async def test_what_was_delivered_is_kept_by_nothing() -> None:
+    caller, gone = Caller(), asyncio.Event()
+    weakref.finalize(caller, gone.set)
+    gc.disable()  # what only the collector finds piles up until it looks
+    try:
+        await send_delivery(caller.arrival(), _delivery(Chunks(2)))
+        del caller
+        async with asyncio.timeout(5):
+            await gone.wait()
+    finally:
+        gc.enable()
 
 
 async def test_a_reader_that_takes_everything_gets_everything(caller: Caller) -> None:

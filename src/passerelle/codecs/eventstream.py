@@ -75,7 +75,7 @@ class EventStreamParser:
         try:
             self._cut(data, frames)
         except AnswerError as error:
-            self.broken = error
+            self.broken = error.with_traceback(None)  # which holds this frame, and so this
             self._held = bytearray()
         return frames
 

@@ -221,7 +221,7 @@ class Engine:
             try:
                 outbound = encode_for(trip, deployment)
             except UnfitError as error:  # what one model cannot do, the next may
-                unfit = error
+                unfit = error.with_traceback(None)  # which holds this frame, and so it
                 self._vitals.left(deployment.id, probing=probing)
                 if ticket is not None:
                     ticket.vacate()

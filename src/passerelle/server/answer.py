@@ -139,9 +139,12 @@ class Watch:
         self._watcher = asyncio.create_task(self._watch())
 
     def stop(self) -> None:
-        """End it; the request is over."""
-        if self._watcher is not None:
-            self._watcher.cancel()
+        """End it; the request is over. It is let go of, too: a cancelled task holds its frame, which holds
+        this, and such rings pile up by the thousand before Python looks for them.
+        """
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.cancel()
 
     def unread(self, size: int) -> None:
         """So many bytes more were read for a caller who has left. Ends the request when it is too much."""

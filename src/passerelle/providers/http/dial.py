@@ -62,7 +62,7 @@ class Dialler:
                 async with asyncio.timeout_at(now + (until - now) / (len(addresses) - tried)):
                     return await self._connect(address)
             except OSError as error:
-                failures.append((address, error))
+                failures.append((address, error.with_traceback(None)))  # which holds this frame, and so it
         self._destination.forget()
         if all(isinstance(error, TimeoutError) for _, error in failures):
             raise TimeoutError

@@ -15,6 +15,7 @@ sizes, and NUL or control bytes in values. What it lets through and we do not (s
 `tests/providers/http/test_framing.py` keeps the list honest.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable
 from operator import methodcaller
@@ -84,8 +85,12 @@ class Framing:
             raise RefusedError(f"more than {MAX_SILENT_BYTES} bytes of framing without body")
 
     def close(self) -> None:
-        """Let go of the parser: it holds our methods, and we hold it."""
+        """Let go of the parser, which holds our methods, and of the last reply, which holds our connection.
+        Each would be a ring that only the collector of garbage undoes.
+        """
         del self._parser
+        with contextlib.suppress(AttributeError):  # nothing was asked on this connection
+            del self._reply
 
     # Called by the parser
 
