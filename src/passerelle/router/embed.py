@@ -43,7 +43,7 @@ def _powers(base: int, count: int) -> NDArray[np.uint64]:
 
 
 _LONGEST = 4 * WORDS_KEPT + 2
-_UP, _DOWN = _powers(_BASE, _LONGEST), _powers(_INVERSE, _LONGEST)
+_UP, _DOWN = _powers(_BASE, _LONGEST), _powers(_INVERSE, _LONGEST + 1)[1:]
 
 
 def _kinds() -> bytes:
@@ -115,21 +115,19 @@ def counted(text: str) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     raw = f" {text.lower()} ".encode()[:_LONGEST].translate(_KINDS)
     chars = np.frombuffer(raw, np.uint8)
     inside = chars != 32
+    # The last byte before a word, and its own last.
     edges = (inside[1:] != inside[:-1]).nonzero()[0]
-    edges += 1
-    starts, ends = edges[0::2], edges[1::2]
+    before, ends = edges[0::2], edges[1::2]
     many = len(ends)
     if not many:
         return _NO_BUCKET, _NO_COUNT
-    starts = starts[:many]
-    running = np.zeros(len(chars) + 1, _U64)
-    wide = chars.astype(_U64)
-    wide += _ONE
-    wide *= _UP[: len(chars)]
-    np.add.accumulate(wide, out=running[1:])
-    words = running[ends]
-    words -= running[starts]
-    words *= _DOWN[starts]
+    before = before[:many]
+    running = chars + _ONE
+    running *= _UP[: len(chars)]
+    np.add.accumulate(running, out=running)
+    words = running.take(ends)
+    words -= running.take(before)
+    words *= _DOWN.take(before)
     words *= _SPREAD
     words ^= words >> _HALF
     # Runs of four that begin in a word or at the space before it, and hold no space in their middle.
@@ -144,13 +142,15 @@ def counted(text: str) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     keys *= _SPREAD
     keys >>= _SHIFT
     keys[2 * many - 1 :] += _PIECES_FROM
-    # Sorted, each bucket ends where the next one is another. What comes after the last is none.
-    ordered = np.empty(len(keys) + 1, np.uint16)
-    ordered[:-1] = keys
-    ordered[-1] = BUCKETS
-    ordered[:-1].sort(kind="stable")  # by digits: the quickest of short numbers
+    # Sorted, each bucket ends where the next one is another. What comes before the first and after the last
+    # is none.
+    ordered = np.empty(len(keys) + 2, np.uint16)
+    ordered[0] = ordered[-1] = BUCKETS
+    held = ordered[1:-1]
+    held[:] = keys
+    held.sort(kind="stable")  # by digits: the quickest of short numbers
     last = (ordered[1:] != ordered[:-1]).nonzero()[0]
-    often = last.copy()
-    often[0] += 1
-    often[1:] -= last[:-1]
-    return ordered[last], np.minimum(often, 255).astype(np.uint8)
+    often = last[1:] - last[:-1]
+    if len(keys) > 255:
+        np.minimum(often, 255, out=often)
+    return ordered.take(last[1:]), often.astype(np.uint8)

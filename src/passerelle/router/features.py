@@ -44,69 +44,20 @@ _CODE = (
     b";\n",
     b"print",
 )
-_ASKED = frozenset(["many", "much", "far", "long", "old", "tall", "often", "combien"])
-_RECKON = frozenset(
-    [
-        "calculate",
-        "compute",
-        "find",
-        "solve",
-        "evaluate",
-        "simplify",
-        "determine",
-        "prove",
-        "derive",
-        "calcule",
-        "calculer",
-        "calculez",
-        "résous",
-        "résoudre",
-        "résolvez",
-        "trouve",
-        "trouver",
-        "trouvez",
-        "démontre",
-        "démontrer",
-        "simplifie",
-    ]
-)
-_NOT = frozenset(
-    ["not", "except", "never", "without", "false", "incorrect", "sauf", "jamais", "sans", "pas", "faux"]
-)
-_IF = frozenset(["if", "suppose", "assume", "given", "let", "when", "si", "supposons", "soit", "lorsque"])
-_RANK = frozenset(
-    [
-        "best",
-        "most",
-        "least",
-        "mostly",
-        "likely",
-        "main",
-        "mainly",
-        "primary",
-        "meilleur",
-        "meilleure",
-        "plus",
-    ]
-)
-_WHY = frozenset(
-    ["why", "because", "explain", "reason", "therefore", "pourquoi", "expliquer", "explique", "expliquez"]
-)
-_SELF = frozenset(["i", "my", "me", "we", "our", "us", "je", "mon", "ma", "mes", "nous", "notre", "nos"])
-_WHICH = frozenset(
-    [
-        "which",
-        "following",
-        "statement",
-        "statements",
-        "true",
-        "lequel",
-        "laquelle",
-        "suivant",
-        "suivante",
-        "suivantes",
-    ]
-)
+_HOW_MANY, _RECKON, _NOT, _IF, _RANK, _WHY, _SELF, _WHICH = range(8)
+_SAYS = {
+    _HOW_MANY: "many much far long old tall often combien",
+    _RECKON: "calculate compute find solve evaluate simplify determine prove derive calcule calculer "
+    "calculez résous résoudre résolvez trouve trouver trouvez démontre démontrer simplifie",
+    _NOT: "not except never without false incorrect sauf jamais sans pas faux",
+    _IF: "if suppose assume given let when si supposons soit lorsque",
+    _RANK: "best most least mostly likely main mainly primary meilleur meilleure plus",
+    _WHY: "why because explain reason therefore pourquoi expliquer explique expliquez",
+    _SELF: "i my me we our us je mon ma mes nous notre nos",
+    _WHICH: "which following statement statements true lequel laquelle suivant suivante suivantes",
+}
+_SAID = {word: kind for kind, words in _SAYS.items() for word in words.split()}
+_TELLING = frozenset(_SAID)
 
 NAMES: Final = (
     "characters", "words", "word_length", "numbers", "number_share", "number_digits", "operators",
@@ -131,6 +82,9 @@ def features(sight: Sight) -> list[float]:
     count = len(words) + 1
     sizes = _sizes(words)
     bag = set(words)
+    said = [0] * len(_SAYS)
+    for word in bag & _TELLING:
+        said[_SAID[word]] += 1
     choices = _CHOICE.findall(f"\n{text}")
     tally = plain.count
     lines = tally(b"\n")
@@ -159,14 +113,14 @@ def features(sight: Sight) -> list[float]:
         (len(sizes) - len(sizes.translate(None, _SHORT))) / count,
         min(5 * len(others) / size, 2.0),
         log(sum(map(tally, _CODE))),
-        float(not bag.isdisjoint(_ASKED)),
-        float(not bag.isdisjoint(_RECKON)),
-        log(len(bag & _NOT)),
-        log(len(bag & _IF)),
-        float(not bag.isdisjoint(_RANK)),
-        float(not bag.isdisjoint(_WHY)),
-        log(len(bag & _SELF)),
-        log(len(bag & _WHICH)),
+        float(said[_HOW_MANY] > 0),
+        float(said[_RECKON] > 0),
+        log(said[_NOT]),
+        log(said[_IF]),
+        float(said[_RANK] > 0),
+        float(said[_WHY] > 0),
+        log(said[_SELF]),
+        log(said[_WHICH]),
         float(b"__" in plain),
         log(tally(b'"')),
         log(tally(b"%")),

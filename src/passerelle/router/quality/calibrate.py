@@ -51,8 +51,12 @@ def fitted(said: F64, came: F64, weights: F64 | None = None) -> F64:
 
 def at(said: float, table: Sequence[float]) -> float:
     """A score through a map, into [0, 1]."""
-    place = min(max(said, 0.0), 1.0) * (GRID - 1)
-    low = min(int(place), GRID - 2)
+    if said <= 0.0:
+        return table[0]
+    if said >= 1.0:
+        return table[-1]
+    place = said * (GRID - 1)
+    low = int(place)
     first = table[low]
     return first + (table[low + 1] - first) * (place - low)
 

@@ -20,7 +20,7 @@ from passerelle.router.quality.fit import LEXICAL_PENALTY, clusters, fit, guess,
 from passerelle.router.quality.linear import CARRIED, DIMS, F64, Head, Ints, Space, inverse
 from passerelle.router.quality.mind import Mind, Newcomer
 from passerelle.router.quality.tally import Tally
-from passerelle.router.quality.view import View, pack, see, together
+from passerelle.router.quality.view import F32, View, pack, see, together
 
 KEEP = 0.9995
 """What an outcome leaves of the weight of those before it: half after 1,400 outcomes of the model."""
@@ -104,7 +104,7 @@ class StackedLearner:
             mind.digest = _digest(mind.digest, one + (sight.task or "\0").encode())
         view = together([see(Sight("", features=one), None) for one in packed])
         mind.space = Space.around(view.figures, view.static)
-        points = mind.space.of(view.figures, view.static)
+        points = mind.space.of(view.figures, view.static).astype(np.float64)
         task = _tasks(mind, sights, points, seed)
         mind.models = list(models)
         mind.tally = Tally(len(mind.tasks) + len(mind.kinds), len(models))
@@ -126,15 +126,14 @@ class StackedLearner:
         mind.changed()
         self._learn(sight, view, points, own, score, weight)
 
-    def _learn(self, sight: Sight, view: View, points: F64, own: int, score: float, weight: float) -> None:
+    def _learn(self, sight: Sight, view: View, points: F32, own: int, score: float, weight: float) -> None:
         mind = self._mind
-        point = points[0]
-        short = points.astype(np.float32)
-        by_line = mind.said(short)
+        point = points[0].astype(np.float64)
+        by_line = mind.said(points)
         level, means = mind.tables().level, mind.tables().means
         share = mind.task_of([sight], by_line)[0]
         base = share @ means + (1 - share.sum()) * level
-        layers, _ = mind.layers(view, short, by_line, base[None])
+        layers, _ = mind.layers(view, points, by_line, base[None])
         said = mind.mixed(layers, np.zeros(1))[0, 0]
         if own in mind.newcomers:
             newcomer = mind.newcomers[own]
@@ -152,7 +151,7 @@ class StackedLearner:
         value = view.weighed(mind.scale)
         step = weight * (left - float(layers[0, 0, own]) - float(layers[0, 1, own])) / (3 * LEXICAL_PENALTY)
         mind.words[view.bucket, own] += np.float32(step) * value
-        mind.memory.put(np.asarray(point[-STATIC_DIMS:], np.float32), own, left)
+        mind.memory.put(points[0, -STATIC_DIMS:], own, left)
         mind.outcomes[own] += weight >= HINT_BELOW
         self.changed = mind.models[own] if changed else None
         if changed:

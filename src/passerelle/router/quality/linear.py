@@ -47,24 +47,22 @@ class Space:
         # A figure that never varied says nothing yet; its width is kept from blowing up what comes later.
         return cls(figures.mean(axis=0), np.maximum(figures.std(axis=0), 0.05), static.mean(axis=0))
 
-    def of(self, figures: F32, static: F32) -> F64:
+    def of(self, figures: F32, static: F32) -> F32:
         """n×`DIMS`."""
         plain = figures - self.mean
         plain /= self.scale
         np.minimum(plain, _WIDEST, out=plain)
         np.maximum(plain, -_WIDEST, out=plain)
         vector = static - self.centre
-        vector /= np.sqrt(squares(vector))[:, None] + np.float32(1e-9)
         bent = plain @ self._waves
         bent += self._phase
         np.cos(bent, out=bent)
-        bent *= _BENT_SIZE
-        plain *= _PLAIN_SIZE
-        out = np.empty((len(figures), DIMS))
+        out = np.empty((len(figures), DIMS), np.float32)
         out[:, 0] = 1.0
-        out[:, 1 : 1 + FIGURES] = plain
-        out[:, 1 + FIGURES : CARRIED] = bent
-        out[:, CARRIED:] = vector
+        np.multiply(plain, _PLAIN_SIZE, out=out[:, 1 : 1 + FIGURES])
+        np.multiply(bent, _BENT_SIZE, out=out[:, 1 + FIGURES : CARRIED])
+        length = np.sqrt(squares(vector))[:, None] + np.float32(1e-9)
+        np.divide(vector, length, out=out[:, CARRIED:])
         return out
 
 

@@ -223,9 +223,10 @@ class Mind:
         close = np.zeros((len(points), 2))
         close[:, 0] = cosine
         if len(self.middles):
-            vectors = points[:, 1:]
-            away = 0.5 * squares(vectors) - np.maximum.reduce(said.near, axis=1)
-            close[:, 1] = -np.sqrt(2 * np.maximum(away, 0.0))
+            away = squares(points[:, 1:])
+            away -= 2 * np.maximum.reduce(said.near, axis=1)
+            np.sqrt(np.maximum(away, 0.0, out=away), out=away)
+            np.negative(away, out=close[:, 1])
         return made, close
 
     def mixed(self, layers: F64, trust: F64) -> F64:
@@ -264,7 +265,7 @@ class Mind:
         """For each request what is expected of each model, and whether the request is known."""
         if not self.models:
             return [self._from_priors(models)] * len(sights), [False] * len(sights)
-        points = self.space.of(view.figures, view.static).astype(np.float32)
+        points = self.space.of(view.figures, view.static)
         tables, said = self.tables(), self.said(points)
         share = self.task_of(sights, said)
         many, level = len(self.models), tables.level
@@ -307,12 +308,16 @@ class Mind:
 
     def _half(self, counts: list[float], leverage: float, part: float) -> list[float]:
         """Half the width of each model's interval."""
-        noise, own, widest = self.noise, self.tally.shrink.own, 1.0 / self.penalty
+        noise, own, root = self.noise, self.tally.shrink.own, math.sqrt
         near, far = (1 - part) * noise, part * self.unknown
-        return [
-            NINETY * math.sqrt(near / (count + own) + noise * min(leverage * reach, widest) + far)
-            for count, reach in zip(counts, self.tables().reach, strict=True)
-        ]
+        over, widest = noise * leverage, noise / self.penalty
+        made = []
+        for count, reach in zip(counts, self.tables().reach, strict=True):
+            vague = over * reach
+            if vague > widest:
+                vague = widest
+            made.append(NINETY * root(near / (count + own) + vague + far))
+        return made
 
     def _distance(self, sights: list[Sight], close: F64, rows_of: F64) -> F64:
         """How far each request is: 0 near, 1 far. A name that is known is near, whatever the words; a new one
@@ -369,7 +374,14 @@ class Mind:
 
 
 def _inside(mean: list[float], half: list[float]) -> Row:
-    """Means and the ends of their intervals, cut to [0, 1]."""
-    mean = [min(max(one, 0.0), 1.0) for one in mean]
-    low = [max(one - width, 0.0) for one, width in zip(mean, half, strict=True)]
-    return mean, low, [min(one + width, 1.0) for one, width in zip(mean, half, strict=True)]
+    """Means and the ends of their intervals, cut to [0, 1]. Without calls: there is one for each of all."""
+    means, lows, highs = [], [], []
+    for one, width in zip(mean, half, strict=True):
+        if one < 0.0:
+            one = 0.0
+        elif one > 1.0:
+            one = 1.0
+        means.append(one)
+        lows.append(one - width if one > width else 0.0)
+        highs.append(one + width if width < 1.0 - one else 1.0)
+    return means, lows, highs

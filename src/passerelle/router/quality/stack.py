@@ -60,7 +60,7 @@ class Mixer(NamedTuple):
 
     def of(self, layers: F64, trust: F64) -> F64:
         """n×2×m: the expected quality near and far. `layers` is n×`LAYERS`×m, `trust` of a name n."""
-        weights = self.plain + trust[:, None, None] * self.named if trust.any() else self.plain
+        weights = self.plain + trust[:, None, None] * self.named if np.count_nonzero(trust) else self.plain
         parts = weights @ layers
         found = parts[:, ::2]
         found += np.add.reduce(parts[:, 1::2], axis=2, keepdims=True) / max(layers.shape[2], 1)

@@ -27,6 +27,7 @@ _SPACES = re.compile(r" {2,}")
 _SHOUT_CHARS = 400
 _HEAD = 3 + 2 * FIGURES + STATIC_DIMS
 _FIGURES = struct.Struct(f"<{FIGURES}e")  # half floats
+_BUCKET = np.dtype("<u2")
 _NO_VECTOR = np.zeros(STATIC_DIMS, np.int8)
 _LOG: NDArray[np.float32] = np.log1p(np.arange(256, dtype=np.float32))
 
@@ -83,7 +84,7 @@ def pack(sight: Sight, static: Static | None) -> bytes:
     if raw is None:
         vector = _NO_VECTOR
     else:
-        raw *= np.float32(127) / (np.abs(raw).max() + np.float32(1e-9))
+        raw *= np.float32(127) / (np.maximum.reduce(np.abs(raw)) + np.float32(1e-9))
         vector = np.rint(raw, out=raw).astype(np.int8)
     which, often = counted(sight.words)
     if len(which) > BUCKETS_KEPT:
@@ -96,7 +97,7 @@ def pack(sight: Sight, static: Static | None) -> bytes:
             head,
             figures,
             vector.tobytes(),
-            which.astype("<u2", copy=False).tobytes(),
+            which.astype(_BUCKET, copy=False).tobytes(),
             often.tobytes(),
         )
     )
@@ -112,9 +113,9 @@ def unpack(packed: bytes) -> Seen:
     figures = np.frombuffer(packed, np.float16, FIGURES, 3).astype(np.float32)
     static = np.frombuffer(packed, np.int8, STATIC_DIMS, 3 + 2 * FIGURES).astype(np.float32)
     static /= np.sqrt(static @ static) + np.float32(1e-9)
-    bucket = np.frombuffer(packed, "<u2", many, _HEAD).astype(np.int64)
+    bucket = np.frombuffer(packed, _BUCKET, many, _HEAD).astype(np.int64)
     count = _LOG.take(np.frombuffer(packed, np.uint8, many, _HEAD + 2 * many))
-    if many and bucket.max() >= BUCKETS:
+    if many and np.maximum.reduce(bucket) >= BUCKETS:
         raise ValueError(
             "these packed features name a bucket that is not there; predict from the words instead"
         )
