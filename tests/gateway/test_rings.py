@@ -1,0 +1,44 @@
+"""A request leaves nothing that only the collector of garbage would find: under load that piles up."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+from tests.faultd import Reset, Send
+from tests.gateway.door import DIALECTS, asked
+from tests.gateway.house import running
+from tests.gateway.stage import ENV, Catalogue, Stage, stream_bytes
+
+HOOK = Path(__file__).with_name("rings")
+
+
+def test_requests_leave_no_rings(stage: Stage, tmp_path: Path) -> None:
+    with socket.socket() as closed:  # bound, and not listened on: connections to it are refused
+        closed.bind(("127.0.0.1", 0))
+        catalogue = Catalogue()
+        catalogue.provider("down", "openai_chat", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        for dialect in DIALECTS:
+            catalogue.provider(dialect, dialect, stage.url)
+            catalogue.model(f"m-{dialect}", dialect)
+            catalogue.duo(f"duo-{dialect}", "down", dialect)
+        told = tmp_path / "told"
+        told.mkdir()
+        path = os.pathsep.join([str(HOOK), *filter(None, [os.environ.get("PYTHONPATH")])])
+        with running(
+            tmp_path / "house", catalogue.text, **ENV, PYTHONPATH=path, RINGS_TOLD_IN=str(told)
+        ) as house:
+            caller = house.caller()
+            for at in DIALECTS:
+                for dialect in DIALECTS:
+                    for stream in (False, True):
+                        for delivery in ("stream", "verified"):
+                            ask = asked(dialect, f"m-{at}", stream=stream)
+                            assert caller.door.send(ask, x_passerelle_delivery=delivery).status == 200
+                assert caller.door.send(asked("anthropic", f"duo-{at}", stream=True)).status == 200
+                whole = stream_bytes(at, path=asked(at, f"m-{at}", stream=True).path)
+                stage.script(f"m-{at}.{at}", Send(whole[: len(whole) * 2 // 3]), Reset())
+                caller.door.send(asked(at, f"m-{at}", stream=True))  # cut: whatever it is told
+            assert house.gateway.stop() == 0
+    (file,) = told.iterdir()
+    assert json.loads(file.read_text()) == {}
