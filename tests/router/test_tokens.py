@@ -85,4 +85,5 @@ def test_a_text_without_end_is_cut_in_parts_and_remembered_in_bounds() -> None:
     pieces = Pieces(SMALL)
     pieces(" ".join(f"{k:b}".translate({48: "a", 49: "ba"}) for k in range(9000)))
     assert 0 < len(pieces._seen) <= 8192
+    assert 0 < len(pieces._seen_before) <= 8192
     assert pieces("b" * 100) == [5, *[7] * 100]

@@ -46,9 +46,9 @@ class Tables(NamedTuple):
     """
 
     flat: F32
-    """`DIMS` × (heads, carried heads, what guesses the task, kin by words and by form, middles)."""
-    spread: F32
-    """The shared head's."""
+    """`DIMS` × (heads, carried heads, what guesses the task, kin by words and by form, middles, the shared
+    head's spread).
+    """
     half: F32
     """Of each middle: half its squared length."""
     level: F64
@@ -83,6 +83,8 @@ class Said(NamedTuple):
     """How much it seems to be of each of the `kin.Akin`: by words, then by form."""
     near: F32
     """To each middle: half its squared length less half their squared distance."""
+    reached: F32
+    """The point times the shared head's spread."""
 
 
 class Mind:
@@ -147,7 +149,8 @@ class Mind:
             guessed = self.guess.shape[1]
             known = len(self.akin.rows)
             akin = 2 * models + guessed
-            flat = np.zeros((DIMS, akin + 2 * known + kinds), np.float32)
+            middles = akin + 2 * known
+            flat = np.zeros((DIMS, middles + kinds + DIMS), np.float32)
             for place, (head, carried) in enumerate(zip(self.heads, self.carried, strict=True)):
                 flat[:, place] = head.coefficients
                 flat[:CARRIED, models + place] = carried.coefficients
@@ -156,11 +159,11 @@ class Mind:
                 flat[0, akin : akin + known] = self.akin.words[0]
                 flat[CARRIED:, akin : akin + known] = self.akin.words[1:]
                 flat[:CARRIED, akin + known : akin + 2 * known] = self.akin.form
-            flat[1:, akin + 2 * known :] = self.middles.T
+            flat[1:, middles : middles + kinds] = self.middles.T
+            flat[:, middles + kinds :] = self.shared.spread
             count, means = self.tally.count, self.tally.base(level)
             self._tables = Tables(
                 flat=flat,
-                spread=self.shared.spread.astype(np.float32),
                 half=np.asarray(0.5 * squares(self.middles), np.float32),
                 level=level,
                 levels=level.tolist(),
@@ -180,7 +183,8 @@ class Mind:
         akin = 2 * models + self.guess.shape[1]
         kinds = akin + 2 * len(self.akin.rows)
         product = points @ tables.flat
-        near = np.asarray(product[:, kinds:] - tables.half, np.float32)
+        reached = kinds + len(tables.half)
+        near = np.asarray(product[:, kinds:reached] - tables.half, np.float32)
         told = product[:, :kinds].astype(np.float64)
         return Said(
             told[:, :models],
@@ -188,7 +192,13 @@ class Mind:
             told[:, 2 * models : akin],
             told[:, akin:],
             near,
+            product[:, reached:],
         )
+
+    def _row_of(self, sight: Sight, said: Said) -> int | None:
+        """The row of the tally that one request belongs to wholly; None: to none, or to some in part."""
+        found = None if sight.task is None else self.tasks.get(sight.task)
+        return self.kinds[said.near[0].argmax()] if found is None and self.kinds else found
 
     def task_of(self, sights: list[Sight], said: Said) -> F64:
         """n×tasks: how much each request belongs to each row of the tally. All zero: to none known."""
@@ -267,14 +277,19 @@ class Mind:
             return [self._from_priors(models)] * len(sights), [False] * len(sights)
         points = self.space.of(view.figures, view.static)
         tables, said = self.tables(), self.said(points)
-        share = self.task_of(sights, said)
-        many, level = len(self.models), tables.level
-        of_tasks = share @ tables.of_tasks
-        base = of_tasks[:, :many] + (1 - np.add.reduce(share, axis=1, keepdims=True)) * level
+        many = len(self.models)
+        row = self._row_of(sights[0], said) if len(sights) == 1 else None
+        if row is None:
+            share = self.task_of(sights, said)
+            of_tasks = share @ tables.of_tasks
+            base = of_tasks[:, :many] + (1 - np.add.reduce(share, axis=1, keepdims=True)) * tables.level
+        else:  # the same, sooner
+            of_tasks = tables.of_tasks[row : row + 1]
+            base = of_tasks[:, :many]
         layers, close = self.layers(view, points, said, base)
         distance = self._distance(sights, close, of_tasks[:, -1]).tolist()
         found = self.mixed(layers, self.hear(sights, layers)).tolist()
-        leverage = np.add.reduce((points @ tables.spread) * points, axis=1).tolist()
+        leverage = np.add.reduce(said.reached * points, axis=1).tolist()
         counts = of_tasks[:, many : 2 * many].tolist()
         places = [tables.place.get(name, -1) for name in models]
         made: list[Row] = []

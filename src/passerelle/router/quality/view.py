@@ -28,10 +28,11 @@ _SHOUT_CHARS = 400
 _HEAD = 3 + 2 * FIGURES + STATIC_DIMS
 _FIGURES = struct.Struct(f"<{FIGURES}e")  # half floats
 _BUCKET = np.dtype("<u2")
-_NO_VECTOR = np.zeros(STATIC_DIMS, np.int8)
 _LOG: NDArray[np.float32] = np.log1p(np.arange(256, dtype=np.float32))
 
 F32 = NDArray[np.float32]
+Buckets = NDArray[np.uint16]
+Counts = NDArray[np.uint8]
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):
@@ -72,6 +73,21 @@ class View(msgspec.Struct, frozen=True, gc=False):
 
 def pack(sight: Sight, static: Static | None) -> bytes:
     """A request's words in about 800 bytes."""
+    figures, vector, which, often = _read(sight, static)
+    many = len(which)
+    return b"".join(
+        (
+            bytes((_FORMAT, many & 255, many >> 8)),
+            _FIGURES.pack(*figures),
+            vector.astype(np.int8).tobytes(),
+            which.astype(_BUCKET, copy=False).tobytes(),
+            often.tobytes(),
+        )
+    )
+
+
+def _read(sight: Sight, static: Static | None) -> tuple[list[float], F32, Buckets, Counts]:
+    """The figures, the static vector in whole numbers up to 127, the buckets that occur and how often."""
     words = sight.words.strip()
     if "  " in words:  # however it is spaced, it is the same request
         words = _SPACES.sub(" ", words)
@@ -79,28 +95,17 @@ def pack(sight: Sight, static: Static | None) -> bytes:
         words = words.lower()
     if words is not sight.words:
         sight = msgspec.structs.replace(sight, words=words)
-    figures = _FIGURES.pack(*features(sight))
     raw = None if static is None else static.total(sight.words)
     if raw is None:
-        vector = _NO_VECTOR
+        vector = np.zeros(STATIC_DIMS, np.float32)
     else:
         raw *= np.float32(127) / (np.maximum.reduce(np.abs(raw)) + np.float32(1e-9))
-        vector = np.rint(raw, out=raw).astype(np.int8)
+        vector = np.rint(raw, out=raw)
     which, often = counted(sight.words)
     if len(which) > BUCKETS_KEPT:
         kept = np.sort(np.argsort(-often.astype(np.int64), kind="stable")[:BUCKETS_KEPT])
         which, often = which[kept], often[kept]
-    many = len(which)
-    head = bytes((_FORMAT, many & 255, many >> 8))
-    return b"".join(
-        (
-            head,
-            figures,
-            vector.tobytes(),
-            which.astype(_BUCKET, copy=False).tobytes(),
-            often.tobytes(),
-        )
-    )
+    return features(sight), vector, which, often
 
 
 def unpack(packed: bytes) -> Seen:
@@ -110,16 +115,20 @@ def unpack(packed: bytes) -> Seen:
     many = packed[1] | packed[2] << 8
     if len(packed) != _HEAD + 3 * many:
         raise ValueError("these packed features are cut short; predict from the words instead")
-    figures = np.frombuffer(packed, np.float16, FIGURES, 3).astype(np.float32)
-    static = np.frombuffer(packed, np.int8, STATIC_DIMS, 3 + 2 * FIGURES).astype(np.float32)
-    static /= np.sqrt(static @ static) + np.float32(1e-9)
-    bucket = np.frombuffer(packed, _BUCKET, many, _HEAD).astype(np.int64)
-    count = _LOG.take(np.frombuffer(packed, np.uint8, many, _HEAD + 2 * many))
+    figures = np.frombuffer(packed, np.float16, FIGURES, 3)
+    vector = np.frombuffer(packed, np.int8, STATIC_DIMS, 3 + 2 * FIGURES).astype(np.float32)
+    bucket = np.frombuffer(packed, _BUCKET, many, _HEAD)
     if many and np.maximum.reduce(bucket) >= BUCKETS:
         raise ValueError(
             "these packed features name a bucket that is not there; predict from the words instead"
         )
-    return Seen(figures, static, bucket, count)
+    return _seen(figures, vector, bucket, np.frombuffer(packed, np.uint8, many, _HEAD + 2 * many))
+
+
+def _seen(figures: NDArray[np.float16], vector: F32, bucket: Buckets, often: Counts) -> Seen:
+    """What was read, as it is predicted from. `vector` is taken over."""
+    vector /= np.sqrt(vector @ vector) + np.float32(1e-9)
+    return Seen(figures.astype(np.float32), vector, bucket.astype(np.int64), _LOG.take(often))
 
 
 def alike(one: bytes, other: bytes) -> bool:
@@ -134,8 +143,11 @@ def alike(one: bytes, other: bytes) -> bool:
 
 
 def see(sight: Sight, static: Static | None) -> Seen:
-    """One request, from its packed features or its words."""
-    return unpack(sight.features if sight.features is not None else pack(sight, static))
+    """One request, from its packed features or its words: either gives the same."""
+    if sight.features is not None:
+        return unpack(sight.features)
+    figures, vector, bucket, often = _read(sight, static)
+    return _seen(np.array(figures, np.float16), vector, bucket, often)
 
 
 def together(seen: Sequence[Seen]) -> View:
