@@ -4,9 +4,10 @@ them in advance, and less than planning every turn anew. Decided by the road's o
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 
 import pytest
-from tests.gateway.traces import Caches, Step, sessions
+from tests.gateway.traces import Caches, Step, recorded, sessions
 
 from passerelle.app import App, Source
 from passerelle.catalog import Catalog
@@ -85,8 +86,14 @@ class _Offers:
         return True
 
 
+RECORDED = 0
+"""In place of a number that sessions are made from."""
+
+
 @cache
 def trace(seed: int) -> tuple[Step, ...]:
+    if seed == RECORDED:
+        return tuple(recorded(Path(__file__).with_name("agent_trace.json")))
     return tuple(sessions(seed, 30))
 
 
@@ -178,7 +185,7 @@ def fixed(seed: int) -> int:
 
 
 @pytest.mark.parametrize("mode", ["balanced", "cost"])
-@pytest.mark.parametrize("seed", range(1, 3))
+@pytest.mark.parametrize("seed", [RECORDED, 1, 2], ids=["recorded", "made 1", "made 2"])
 def test_adaptive_affinity_costs_hardly_more_than_hindsight_and_less_than_none(
     app: App, seed: int, mode: SmartMode
 ) -> None:
@@ -188,7 +195,8 @@ def test_adaptive_affinity_costs_hardly_more_than_hindsight_and_less_than_none(
 
     print(f"{mode}: adaptive {adaptive / best:.3f}, none {none / best:.3f} of {best / 1e9:.2f}")
     assert adaptive <= 1.05 * best
-    assert adaptive < none / 1.2
+    # A third of the recorded requests is too short for any cache.
+    assert adaptive < (none if seed == RECORDED else none / 1.2)
 
 
 @pytest.mark.soak

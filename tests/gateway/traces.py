@@ -1,12 +1,14 @@
-"""Agent sessions made from a number, and what they cost at places that cache prompts as providers do.
+"""Agent sessions, made from a number or recorded, and what they cost where prompts are cached.
 
-A session: instructions and tools of some thousand tokens, then turn upon turn of a tool's output and the
-model's next call; most turns follow within seconds, some after a pause that no cache outlives.
+One that is made: instructions and tools of some thousand tokens, then turn upon turn of a tool's output and
+the model's next call; most turns follow within seconds, some after a pause that no cache outlives. Of those
+recorded (`agent_trace.json`) the times and the lengths are kept; the words between are filled in.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -17,6 +19,7 @@ from passerelle.ledger.price import cost
 CACHE_S = 300.0
 LEAST_CACHED = 1_024
 """Tokens; shorter prompts are not cached (Anthropic and OpenAI, "Prompt caching", read 2026-11-22)."""
+BYTES_A_TOKEN = 4
 TOOLS = [{"type": "function", "function": {"name": "run", "parameters": {"type": "object"}}}]
 
 
@@ -58,6 +61,20 @@ def sessions(seed: int, count: int) -> Iterator[Step]:
     yield from sorted(steps, key=lambda step: step.at_s)
 
 
+def recorded(file: Path) -> Iterator[Step]:
+    """The steps of sessions that were recorded, as long as their requests were."""
+    talks: dict[int, list[dict[str, Any]]] = {}
+    for session, at_s, tokens, answer_tokens in json.loads(file.read_text())["requests"]:
+        messages = talks.setdefault(session, [])
+        more = [{"role": "assistant", "content": "."}] if messages else []
+        messages += [*more, {"role": "user", "content": f"Task {session}: " if not messages else ""}]
+        body = {"model": "smart", "messages": messages, "tools": TOOLS}
+        messages[-1]["content"] += "x" * (tokens * BYTES_A_TOKEN - len(json.dumps(body)))
+        made = json.dumps(body).encode()
+        assert len(made) == tokens * BYTES_A_TOKEN
+        yield Step(session, len(messages) // 2, at_s, made, answer_tokens)
+
+
 @dataclass
 class Caches:
     """The prompt caches of all places, as they truly are."""
@@ -66,7 +83,7 @@ class Caches:
 
     def serve(self, place: str, price: Price, step: Step) -> tuple[Usage, int]:
         """What a step uses there, and costs."""
-        tokens = len(step.body) // 4
+        tokens = len(step.body) // BYTES_A_TOKEN
         at_s, had = self.held.get((place, step.session), (float("-inf"), 0))
         cached = written = 0
         if price.cache_read is not None and tokens >= LEAST_CACHED:
