@@ -1,6 +1,7 @@
 """How a request may arrive: bounds in bytes and in time, on real sockets, with the clocks made short."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -97,6 +98,35 @@ def header(size: int) -> bytes:
     """Header lines of `size` bytes together."""
     line = b"x-filling: " + b"a" * 1_000 + b"\r\n"
     return line * (size // len(line) + 1)
+
+
+@pytest.mark.parametrize("ends", ["idle", "leaving"])
+async def test_a_request_that_came_in_time_is_answered_by_a_loop_that_is_late(
+    server: int, echo: Echo, ends: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy loop looks at its timers before its sockets: there is a request on the connection to close."""
+    made, was = [], BoundedProtocol.connection_made
+
+    def noted(connection: BoundedProtocol, transport: asyncio.BaseTransport) -> None:
+        made.append(connection)
+        was(connection, transport)
+
+    monkeypatch.setattr(BoundedProtocol, "connection_made", noted)
+    ask = HEAD + b"content-length: 2\r\n\r\nhi"
+    with socket.create_connection(("127.0.0.1", server)) as peer:
+        peer.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(peer, ask)
+        assert (await loop.sock_recv(peer, 1000)).startswith(b"HTTP/1.1 200 ")
+        (connection,) = made
+        peer.send(ask)
+        connection._idle_from = 0.0
+        if ends == "idle":
+            connection.timeout_keep_alive_handler()
+        else:
+            connection._leave()
+        assert (await loop.sock_recv(peer, 1000)).startswith(b"HTTP/1.1 200 ")
+    assert echo.began == 2
 
 
 @pytest.mark.parametrize("pieces", [1, 7, 300])

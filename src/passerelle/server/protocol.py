@@ -11,6 +11,7 @@ with what this gateway uses of it: no limit on concurrency, no WebSockets, no pa
 
 import asyncio
 import re
+import select
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -39,6 +40,7 @@ SLOWEST_BYTES_S = 16 << 10
 _LEAVE_S = 1.0
 """When the worker ends: how long an idle connection stays open, for the request that may be on its way on it.
 Closed at once, that request would be lost without an answer, and a POST is not sent again by itself."""
+_SOON_S = 0.1
 _LINGER_S = 1.0
 """How long a refused peer's further bytes are read and dropped, so that it can read why (a socket closed
 with unread bytes in it is reset, and the answer with it)."""
@@ -241,6 +243,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = None
         if self._idle_from is not None and not self.transport.is_closing():
             left_s = self._idle_from + self.timeout_keep_alive - self.loop.time()
+            if left_s <= 0 and self._spoken_to():
+                left_s = _SOON_S
             if left_s <= 0:
                 self._outbox.flush()
                 self.transport.close()
@@ -307,9 +311,20 @@ class BoundedProtocol(HttpToolsProtocol):
     def _look_again_in(self, delay_s: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(delay_s, self.timeout_keep_alive_handler)
 
+    def _spoken_to(self) -> bool:
+        """Something has come on an idle connection that the loop has not read yet: its timers come before its
+        sockets, and closed now, a request would be lost that came in time.
+        """
+        waiting = select.poll()
+        waiting.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
+
     def _leave(self) -> None:
         """Close a connection on which nothing came; a head half there is awaited."""
         if self._in_head or self._in_body or not (self.cycle is None or self.cycle.response_complete):
+            return
+        if not self.transport.is_closing() and self._spoken_to():
+            self.loop.call_later(_SOON_S, self._leave)
             return
         self._outbox.flush()
         self.transport.close()
