@@ -278,13 +278,13 @@ class Mind:
         points = self.space.of(view.figures, view.static)
         tables, said = self.tables(), self.said(points)
         many = len(self.models)
-        row = self._row_of(sights[0], said) if len(sights) == 1 else None
-        if row is None:
+        wholly = self._row_of(sights[0], said) if len(sights) == 1 else None
+        if wholly is None:
             share = self.task_of(sights, said)
             of_tasks = share @ tables.of_tasks
             base = of_tasks[:, :many] + (1 - np.add.reduce(share, axis=1, keepdims=True)) * tables.level
         else:  # the same, sooner
-            of_tasks = tables.of_tasks[row : row + 1]
+            of_tasks = tables.of_tasks[wholly : wholly + 1]
             base = of_tasks[:, :many]
         layers, close = self.layers(view, points, said, base)
         distance = self._distance(sights, close, of_tasks[:, -1]).tolist()
