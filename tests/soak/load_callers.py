@@ -191,6 +191,12 @@ def cpu_s(pids: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def stolen_s(core: int) -> float:
+    """What the host took of a core and gave to others, since it started."""
+    (line,) = (one for one in Path("/proc/stat").read_text().splitlines() if one.startswith(f"cpu{core} "))
+    return int(line.split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
 def rss_mib(pids: list[int]) -> float:
     """Their memory together."""
     pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)

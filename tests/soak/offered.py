@@ -6,6 +6,7 @@ it ends. Times count from when a request was due, not from when it could be sent
 
 import asyncio
 import contextlib
+import select
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -30,11 +31,17 @@ class Line(asyncio.Protocol):
         self._whole = 0
         self._chunked = False
         self._due: tuple[float, Told] | None = None
+        self._readable = select.poll()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It may carry a request."""
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._lines.freed(self)
+
+    def spoken_to(self) -> bool:
+        """Something has come that was not asked for, as a rule the end."""
+        self._readable.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(self._readable.poll(0))
 
     def ask(self, request: bytes, due: float, told: Told) -> None:
         """Send one; what comes of it is noted in `told`."""
@@ -116,9 +123,11 @@ class Lines:
 
     def ask(self, request: bytes, due: float, told: Told) -> None:
         """Send a request on a free connection, or on the next that there is."""
-        if self._free:
-            self._free.pop().ask(request, due, told)
-            return
+        while self._free:
+            line = self._free.pop()
+            if not line.spoken_to():  # closed while it was idle: as clients do, it is not asked anything
+                line.ask(request, due, told)
+                return
         self._waiting.append((request, due, told))
         if len(self._all) + len(self._opening) < MOST_CONNECTIONS:
             loop = asyncio.get_running_loop()
@@ -177,19 +186,23 @@ async def offer_short(
 class Steered:
     """A rate that keeps processes as busy as wanted, however fast the machine is at the time."""
 
-    def __init__(self, rate: float, busy: float, cpu_s: Callable[[], float]) -> None:
-        """`rate` to begin with. `busy`: processor seconds a second, of those that `cpu_s()` counts."""
+    def __init__(
+        self, rate: float, busy: float, cpu_s: Callable[[], float], stolen_s: Callable[[], float]
+    ) -> None:
+        """`rate` to begin with. `busy`: processor seconds a second, of those that `cpu_s()` counts; what the
+        host took (`stolen_s()`) is no time at all.
+        """
         self.rate = rate
-        self._busy, self._cpu_s = busy, cpu_s
+        self._busy, self._cpu_s, self._stolen_s = busy, cpu_s, stolen_s
 
     async def steer(self) -> None:
         """Until cancelled."""
-        used_s, at = self._cpu_s(), time.monotonic()
+        used_s, stolen_s, at = self._cpu_s(), self._stolen_s(), time.monotonic()
         while True:
             await asyncio.sleep(_STEERED_EVERY_S)
-            now_s, now = self._cpu_s(), time.monotonic()
-            busy = (now_s - used_s) / (now - at)
-            used_s, at = now_s, now
+            now_s, gone_s, now = self._cpu_s(), self._stolen_s(), time.monotonic()
+            busy = (now_s - used_s) / max(now - at - (gone_s - stolen_s), 0.1)
+            used_s, stolen_s, at = now_s, gone_s, now
             self.rate *= min(max(self._busy / max(busy, 0.01), 0.9), 1.1)
 
 
