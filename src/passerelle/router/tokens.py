@@ -65,6 +65,7 @@ class Pieces:
         return found
 
     def _cut(self, run: str) -> list[int]:
+        """The pieces of a run that is none itself."""
         spaces = len(run) - len(run.lstrip(" "))
         if spaces < 2 or spaces == len(run):
             found = self._joined(run)

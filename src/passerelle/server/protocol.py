@@ -41,6 +41,7 @@ _LEAVE_S = 1.0
 """When the worker ends: how long an idle connection stays open, for the request that may be on its way on it.
 Closed at once, that request would be lost without an answer, and a POST is not sent again by itself."""
 _SOON_S = 0.1
+"""Until an idle connection is looked at again on which something lies unread."""
 _LINGER_S = 1.0
 """How long a refused peer's further bytes are read and dropped, so that it can read why (a socket closed
 with unread bytes in it is reset, and the answer with it)."""
