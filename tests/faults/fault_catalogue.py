@@ -27,6 +27,7 @@ from tests.faultd import (
     chunked_head,
 )
 from tests.faults.fault_scene import (
+    APART_S,
     POSITIONS,
     TELLS,
     Position,
@@ -244,6 +245,13 @@ BREAKS = (
         "an error, and a cut",
         _in_stream(lambda s: [Send(chunk(error_frame(s.dialect))), Reset()]),
         ("server_error", "overloaded", "transport"),
+        streams=(True,),
+    ),
+    Fault(
+        "an error between why it stopped and its end",
+        _in_stream(lambda s: [Send(s.but_the_end), Wait(APART_S), Send(chunk(error_frame(s.dialect)))]),
+        ("server_error", "overloaded"),
+        at=("last",),
         streams=(True,),
     ),
     Fault(

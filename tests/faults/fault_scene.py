@@ -93,6 +93,11 @@ class Scene:
         return b"".join(chunk(frame) for frame in frames(self.dialect)[self._place :]) + LAST_CHUNK
 
     @property
+    def but_the_end(self) -> bytes:
+        """That frame and all that follows it but the one that ends the answer, on the wire."""
+        return b"".join(chunk(frame) for frame in frames(self.dialect)[self._place : -1])
+
+    @property
     def after(self) -> bytes:
         """All that follows that frame, on the wire."""
         return b"".join(chunk(frame) for frame in frames(self.dialect)[self._place + 1 :]) + LAST_CHUNK

@@ -6,6 +6,7 @@ Judges by the same rules as `stream_decode`, without making events: the state ta
 from typing import Any
 
 from passerelle.codecs.base import Envelope
+from passerelle.codecs.ending import Ending
 from passerelle.codecs.fields import BAD_JSON
 from passerelle.codecs.openai_chat.answers import EMPTY, chunk_error, is_empty, not_a_stream, seems_whole
 from passerelle.codecs.openai_chat.errors import decode_error
@@ -24,8 +25,9 @@ class StreamWatcher:
     """Obeys `codecs.base.StreamWatcher`."""
 
     __slots__ = (
-        "_called", "_ended", "_head", "_include_usage", "_open", "_parser", "_refused", "_stopped_at",
-        "_word", "content", "done", "failed", "finish", "model", "progress", "text_bytes", "usage",
+        "_called", "_ended", "_ending", "_head", "_include_usage", "_open", "_parser", "_refused",
+        "_stopped_at", "_word", "content", "done", "failed", "finish", "model", "progress", "text_bytes",
+        "usage",
     )  # fmt: skip
 
     def __init__(self, envelope: Envelope) -> None:
@@ -44,6 +46,7 @@ class StreamWatcher:
         """Further choices (`n` > 1) that have begun and not finished."""
         self._ended = False
         """The first choice has finished."""
+        self._ending = Ending()
         self._word = ""
         self._stopped_at: Any = None
         self._called = False
@@ -60,7 +63,7 @@ class StreamWatcher:
             return b""
         if len(frames) == 1:
             self._head = None
-            return frames[0].raw if self._pass(frames[0]) else b""
+            return self._passed(frames[0])
         if self._head is not None:
             if frames:
                 self._head = None
@@ -71,11 +74,20 @@ class StreamWatcher:
                 return b""
         passed: list[bytes] = []
         for frame in frames:
-            if self._pass(frame):
-                passed.append(frame.raw)
+            passed.append(self._passed(frame))
             if self._over():
                 break
         return b"".join(passed)
+
+    def _passed(self, frame: Frame) -> bytes:
+        """What goes to the caller now that the frame has come."""
+        if not self._pass(frame):
+            return b""
+        if not self._ended:
+            return frame.raw
+        if self.done or self._open:
+            return self._ending.take() + frame.raw
+        return self._ending.hold(frame.raw, self.progress)
 
     def _over(self) -> bool:
         return self.done or self.failed is not None
@@ -89,7 +101,7 @@ class StreamWatcher:
             return self.feed(b"\n\n") + self.close()
         if self._ended and not self._open:
             self._complete()
-            return b"data: [DONE]\n\n" if self.done else b""  # its callers wait for it
+            return self._ending.take() + b"data: [DONE]\n\n" if self.done else b""  # its callers wait for it
         if self._head is not None:
             self.failed = not_a_stream(self._head)
         else:
