@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from tests.gateway.house import House, installed
@@ -195,6 +196,38 @@ def stolen_s(core: int) -> float:
     """What the host took of a core and gave to others, since it started."""
     (line,) = (one for one in Path("/proc/stat").read_text().splitlines() if one.startswith(f"cpu{core} "))
     return int(line.split()[8]) / os.sysconf("SC_CLK_TCK")
+
+
+class Lap(NamedTuple):
+    """What processes had of their core in some time, in seconds."""
+
+    took_s: float
+    used_s: float
+    """Processor time."""
+    stolen_s: float
+    """What the host took of the core meanwhile: nobody here could have used it."""
+
+    @property
+    def left(self) -> float:
+        """The share of the time that the host left."""
+        return 1 - self.stolen_s / self.took_s
+
+
+class Laps:
+    """Measures processes that have one core to themselves: see `apart`."""
+
+    def __init__(self, pids: list[int]) -> None:
+        self._pids = pids
+        self._core = min(os.sched_getaffinity(pids[0]))
+        self._at = self._now()
+
+    def lap(self) -> Lap:
+        """Since the last one, or since this was made."""
+        before, self._at = self._at, self._now()
+        return Lap(*[now - then for now, then in zip(self._at, before, strict=True)])
+
+    def _now(self) -> tuple[float, float, float]:
+        return time.monotonic(), cpu_s(self._pids), stolen_s(self._core)
 
 
 def rss_mib(pids: list[int]) -> float:

@@ -18,6 +18,8 @@ from tests.gateway.house import House, until
 from tests.serving import children
 from tests.soak.load_callers import (
     Caller,
+    Lap,
+    Laps,
     Told,
     apart,
     cpu_s,
@@ -171,15 +173,16 @@ def test_three_times_too_much_costs_no_tenth_of_what_is_done(tmp_path: Path, mod
     the kernel's. Where the processor is the limit, what is left is `(1 - 3r) / (1 - r)`, `r` being the share
     of a served request's work that a refusal costs. Beside streams of 20 words that is nothing. Beside the
     least there is, a whole answer of a provider that answers at once, `r` cannot be so small: there it must
-    be at most a quarter, and nine tenths of what that leaves must be done.
+    be at most a quarter, and nine tenths of what that leaves must be done. Where the processor is the limit,
+    what the host takes of the core, in the one run or in the other, is not the gateway's.
     """
 
     async def run(
         house: House, token: str, seconds: float
-    ) -> tuple[int, int, Told, dict[str, Told], list[float]]:
-        alone, used_s = Told(), [cpu_s(workers_of(house))]
+    ) -> tuple[int, int, Told, dict[str, Told], list[Lap]]:
+        alone, laps = Told(), Laps(workers_of(house))
         before = await saturate_short(house, token, alone, model, callers=places, seconds=seconds)
-        used_s.append(cpu_s(workers_of(house)))
+        both = [laps.lap()]
         shares = {priority: Told() for priority in ("interactive", "agent", "batch")}
         with lines(house, token) as load:
             await asyncio.gather(
@@ -193,35 +196,39 @@ def test_three_times_too_much_costs_no_tenth_of_what_is_done(tmp_path: Path, mod
             )  # fmt: skip
             after = sum(told.counts["200"] for told in shares.values())
             await load.quiet()
-        used_s.append(cpu_s(workers_of(house)))
-        return before, after, alone, shares, used_s
+        both.append(laps.lap())
+        return before, after, alone, shares, both
 
     seconds = length(60)
     with paced_house(tmp_path / "house", f"server.max_in_flight = {places}") as house:
         house.gateway.start()
         caller = house.caller(budget_nanos=10**15)
         with apart(house):
-            before, after, alone, shares, used_s = uvloop.run(run(house, caller.token, seconds))
+            before, after, alone, shares, (first, then) = uvloop.run(run(house, caller.token, seconds))
         refused = sum(told.counts["503"] for told in shares.values())
         p99 = {name: told.p99(told.took_s) for name, told in shares.items() if told.took_s}
         served = [told.counts["200"] for told in shares.values()]
-        one_s = (used_s[1] - used_s[0]) / alone.counts["200"]
-        refusal_s = (used_s[2] - used_s[1] - sum(served) * one_s) / max(refused, 1)
+        one_s = first.used_s / alone.counts["200"]
+        refusal_s = (then.used_s - sum(served) * one_s) / max(refused, 1)
+        left = after / before * (1.0 if model == "slow" else first.left / then.left)
         print(
             f"{before / seconds:.0f}/s alone, {after / seconds:.0f}/s of three times as many "
-            f"({after / before:.0%}); p99 alone {alone.p99(alone.took_s):.3f} s; "
-            f"{one_s * 1e6:.0f} µs of the processor for a request, {refusal_s * 1e6:.0f} for a refusal"
+            f"({after / before:.1%}; {left:.1%} in the time that the host left); p99 alone "
+            f"{alone.p99(alone.took_s):.3f} s; {one_s * 1e6:.0f} µs of the processor for a request, "
+            f"{refusal_s * 1e6:.0f} for a refusal"
         )
+        for told in first, then:
+            print(f"{told.used_s / told.took_s:.0%} of the core used, {1 - told.left:.1%} taken by the host")
         print({name: dict(told.counts) for name, told in shares.items()}, p99)
         for told in shares.values():
             assert set(told.counts) <= {"200", "503"}
         if model == "now":
             cost = refusal_s / one_s
             assert cost <= 0.25
-            assert after >= 0.9 * before * (1 - 3 * cost) / (1 - cost)
+            assert left >= 0.9 * (1 - 3 * cost) / (1 - cost)
             assert p99["interactive"] <= 1.0
         else:
-            assert after >= 0.9 * before
+            assert left >= 0.9
             assert p99["interactive"] <= 2 * alone.p99(alone.took_s)
         assert served == sorted(served, reverse=True)
         _at_rest(house)
