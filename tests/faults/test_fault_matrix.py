@@ -12,9 +12,6 @@ from tests.faults.fault_scene import POSITIONS
 from tests.gateway.door import DIALECTS
 from tests.gateway.stage import Stage
 
-_PARTS = 8
-"""Every cell has two deployments of its own, and a gateway remembers the health of 4,096."""
-
 
 def _hold(folder: Path, stage: Stage, cells: Sequence[Cell]) -> None:
     began = time.monotonic()
@@ -31,10 +28,8 @@ def test_every_fault_every_pair_of_dialects_and_every_place(stage: Stage, tmp_pa
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("part", range(_PARTS))
-def test_the_whole_matrix(tmp_path: Path, part: int) -> None:
-    with Stage() as stage:
-        _hold(tmp_path, stage, list(everything())[part::_PARTS])
+def test_the_whole_matrix(stage: Stage, tmp_path: Path) -> None:
+    _hold(tmp_path, stage, list(everything()))
 
 
 def test_the_chosen_cells_stand_for_all() -> None:

@@ -111,6 +111,15 @@ def test_a_window_holds_the_outcomes_of_its_buckets(counted: list[tuple[int, boo
         assert own.tally(slot, first, last) == Tally(ok=seen.count(True), bad=seen.count(False))
 
 
+def test_every_deployment_of_a_large_catalogue_has_a_record_of_its_own(memory: int) -> None:
+    one, other = Charts(memory, 0), Charts(memory, 1)
+    names = [f"p/{number}" for number in range(10_000)]
+    slots = {name: (one if number % 3 else other).slot(name) for number, name in enumerate(names)}
+    assert len(set(slots.values())) == len(names)
+    for charts_of_one in (one, other, Charts(memory, 0)):
+        assert {name: charts_of_one.slot(name) for name in names} == slots
+
+
 def test_when_there_is_no_room_the_one_that_was_well_longest_gives_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

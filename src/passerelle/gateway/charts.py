@@ -29,8 +29,10 @@ from passerelle.router.health import CIRCUITS, Breaker, Tally, Told, Vital
 
 _HEAD = 8
 _VERSION, _USED = 0, 1
-_SLOTS = 4096
-"""Deployments that have room. Beyond that, what is well and was so longest gives way."""
+_SLOTS = 1 << 16
+"""Deployments that have room, more than any catalogue we know of has: what nobody uses takes no memory.
+Beyond that, what is well and was so longest gives way.
+"""
 _FINGERPRINT, _TROUBLED, _FIRST, _WHOLE, _SPEED, _VITAL = 0, 1, 2, 3, 4, 6
 _BREAKER_WORDS = 6
 _RECORD = _VITAL + 8 + len(CIRCUITS) * _BREAKER_WORDS
@@ -72,6 +74,8 @@ class Charts:
         self._workers = [_RECORDS_END + worker * _WORKER for worker in range(workers)]
         self._mine = self._workers[place]
         self._slots: dict[str, int] = {}
+        self._marks: dict[int, int] = {}
+        """Fingerprint → slot, of the records that were in use when a name was last looked for."""
 
     def slot(self, name: str) -> int:
         """Where a deployment is kept."""
@@ -192,10 +196,13 @@ class Charts:
         """
         mark, words = fingerprint(name), self.words
         with self._locked(_SLOTS):  # one lock for all that take a slot
-            used = words[_USED]
-            known = list(words[_HEAD : _HEAD + used * _RECORD : _RECORD])
-            if mark in known:
-                return known.index(mark)
+            used, marks = words[_USED], self._marks
+            if used == _SLOTS:  # a record may have become another's meanwhile
+                marks.clear()
+            for slot in range(len(marks), used):
+                marks[words[_HEAD + slot * _RECORD]] = slot
+            if mark in marks:
+                return marks[mark]
             if used < _SLOTS:
                 words[_USED] = used + 1
                 words[_HEAD + used * _RECORD] = mark
