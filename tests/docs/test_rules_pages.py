@@ -90,6 +90,8 @@ def test_the_circuits_and_figures_of_health_are_those_of_the_code() -> None:
     assert f"at least half of at least {health.window_least} outcomes in {health.window_s:g} s failed" in text
     assert f"for {health.open_s:g} s, then 20, 40 … up to {health.longest_open_s:g}" in text
     assert f"every {health.probe_every_s:g} s at the latest" in text
+    assert health.probe_waits_s(60.0) == 4 * 60.0
+    assert f"four times what is usual there, {health.probe_timeout_s:g} s at least" in text
     assert f"until then, {LONGEST_TOLD_S / 60:g} minutes at most" in text
     assert health.throttle_s == 120
     assert f"over the last two minutes, from {health.window_least} requests on" in text

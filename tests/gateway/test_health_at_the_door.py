@@ -16,7 +16,9 @@ from tests.gateway.house import Caller, House, running, until
 from tests.gateway.stage import ENV, Catalogue, Stage, whole_body
 from tests.serving import children, passerelle
 
-HEALTH = ["[health]", "open_s = 0.4", "probe_every_s = 0.6", "longest_open_s = 2.0"]
+HEALTH = [
+    "[health]", "open_s = 0.4", "probe_every_s = 0.6", "longest_open_s = 2.0", "probe_timeout_s = 1.0",
+]  # fmt: skip
 """A sixtieth or so of the real times."""
 BACK_S = 0.6 * 2 + 2.0
 """By when a place is back: tried out at least every 0.6 s, and a busy machine's time."""
@@ -163,6 +165,27 @@ def test_one_request_tries_a_place_out_and_the_others_do_not_wait_for_it(pairs: 
         places = [ask.result().headers["x-passerelle-deployment"] for ask in asks]
     assert sorted(places) == [first, *[second] * 8]
     assert pairs.health(first)["state"] == "healthy"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_whoever_tries_a_silent_place_out_is_soon_served_elsewhere(pairs: Pairs, stream: bool) -> None:
+    name, first, second = pairs.fresh()
+    upstream = first.partition("/")[2]
+    ask = asked("openai_chat", name, stream=stream)
+    assert pairs.caller.door.send(ask).headers["x-passerelle-deployment"] == first  # how long it takes there
+    pairs.fell(first)
+    for _ in range(5):
+        pairs.place(name)
+    until(lambda: pairs.health(first)["state"] == "half-open", "it is time")
+    before = len(pairs.stage.seen(upstream))
+    pairs.stage.always(upstream, Hang())
+
+    said = pairs.caller.door.send(ask)  # a place that is well is given 120 s, as long as this test
+
+    assert len(pairs.stage.seen(upstream)) == before + 1
+    assert said.headers["x-passerelle-deployment"] == second
+    tried, answered = pairs.house.receipt(pairs.caller, said)["attempts"]
+    assert (tried["deployment"], tried["failure"], answered["ok"]) == (first, "timeout", True)
 
 
 def test_the_only_place_is_always_tried(pairs: Pairs) -> None:

@@ -145,6 +145,7 @@ class HealthSettings(Section):
     open_s: Seconds = 10.0
     longest_open_s: Seconds = 300.0
     probe_every_s: Seconds = 20.0
+    probe_timeout_s: Seconds = 10.0
     retry_share: Share = 0.1
     retry_least: Count = 3
     retry_window_s: Annotated[float, Strict(), Field(ge=0.1, le=3600)] = 10.0

@@ -232,12 +232,18 @@ class Engine:
                 continue
             break
         try:
-            return await self._begin(trip, deployment, outbound, probing=probing)
+            leg = await self._begin(trip, deployment, outbound)
         except BaseException:
             self._vitals.left(deployment.id, probing=probing)
             raise
+        leg.probing = probing
+        if probing and tour.others:
+            waits_s = self._vitals.probe_waits_s(deployment.id, stream=trip.envelope.stream)
+            if waits_s is not None:
+                leg.deadlines = leg.deadlines.begun_within(waits_s)
+        return leg
 
-    async def _begin(self, trip: Trip, deployment: Deployment, outbound: Outbound, *, probing: bool) -> Leg:
+    async def _begin(self, trip: Trip, deployment: Deployment, outbound: Outbound) -> Leg:
         """An attempt, held for and announced."""
         generation = trip.generation
         estimate = most_it_can_cost(trip.envelope, deployment)
@@ -245,7 +251,6 @@ class Engine:
             until_s = trip.ask.started_s + legs.deadlines_of(trip, deployment).total_s
             await self._holds.reserve_slow(trip, estimate, until_s - self._clock.monotonic_s())
         leg = legs.begin(trip, deployment, generation.providers[deployment.provider], outbound, self._clock)
-        leg.probing = probing
         if trip.ask.presence is not None:
             trip.ask.presence.drains = deployment.provider in generation.drained
         intent = legs.intent_of(trip, leg, estimate)

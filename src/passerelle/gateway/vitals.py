@@ -150,6 +150,12 @@ class Vitals:
             self._asked[tenant, deployment] = 1
         return probing
 
+    def probe_waits_s(self, deployment: str, *, stream: bool) -> float | None:
+        """See `Rules.probe_waits_s`; None where it is not known how long answers take there."""
+        first_s, whole_s, _ = self._charts.paces(self._charts.slot(deployment))
+        usual_s = first_s if stream else whole_s
+        return self.rules.probe_waits_s(usual_s) if usual_s else None
+
     def again(self, deployment: str, tenant: str) -> bool:
         """Whether the same place may be asked once more: counted if so. Retries of a tenant at a place are a
         bounded share of its requests there, lest they keep down what has just fallen.

@@ -35,6 +35,14 @@ class Deadlines(msgspec.Struct, frozen=True):
     total_s: float = 600.0
     """From the start of the request, all attempts together."""
 
+    def begun_within(self, limit_s: float) -> "Deadlines":
+        """The same for a call whose answer must begin within `limit_s`."""
+        return msgspec.structs.replace(
+            self,
+            headers_s=min(self.headers_s, limit_s),
+            first_content_s=min(self.first_content_s, limit_s),
+        )
+
 
 class Caps(msgspec.Struct, frozen=True):
     """Bounds on what a provider may send, in bytes. Beyond them the attempt fails as `protocol`, or as

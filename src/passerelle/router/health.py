@@ -13,7 +13,8 @@ network, and is mended by somebody else:
 A breaker opens after so many failures in a row, or when so large a share of the last half minute failed.
 While it is open the deployment is tried last (see `standing`), but for one request at a time that tries it
 out: when the first period is over, and from then on as often as `probe_every_s` says, however long the period
-has become. One complete answer to a request that began after it opened closes it.
+has become. Where that request can go elsewhere, it does so when no answer begins in the time that answers
+take there. One complete answer to a request that began after it opened closes it.
 
 Apart from our own judgement stands what the provider said itself: `retry-after`, or that its requests or
 tokens are used up until a time. That is kept to.
@@ -54,6 +55,7 @@ Told = Literal["", "retry-after", "requests", "tokens"]
 LONGEST_TOLD_S = 300.0
 """A provider that asks for a longer wait is tried again after this one: allowances are raised, too."""
 _MOST_DOUBLINGS = 30
+_PROBE_TIMES = 4.0
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -66,6 +68,7 @@ class Rules(msgspec.Struct, frozen=True):
     open_s: float = 10.0
     longest_open_s: float = 300.0
     probe_every_s: float = 20.0
+    probe_timeout_s: float = 10.0
     retry_share: float = 0.1
     retry_least: int = 3
     retry_window_s: float = 10.0
@@ -74,6 +77,13 @@ class Rules(msgspec.Struct, frozen=True):
     def throttle_s(self) -> float:
         """The throttle looks back four windows: two minutes, as Google's does."""
         return 4 * self.window_s
+
+    def probe_waits_s(self, usual_s: float) -> float:
+        """How long a request that tries a place out waits for its answer to begin, where it can go elsewhere
+        and answers there take `usual_s` as a rule: a caller must not pay for our wish to know with the
+        minutes that are given to a place that is well.
+        """
+        return max(self.probe_timeout_s, _PROBE_TIMES * usual_s)
 
     @property
     def pardon_s(self) -> float:
