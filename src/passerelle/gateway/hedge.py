@@ -80,6 +80,7 @@ class Hedger:
             winner = await _winner(runs)
         except BaseException:
             await _over(runs)
+            runs.clear()  # they hold what is raised, which holds this frame: a ring, left behind each time
             raise
         for run, one in runs.items():
             one.beaten = run is not winner
@@ -109,15 +110,16 @@ async def _winner(runs: Runs) -> "asyncio.Future[Answer]":
     waiting = set(runs)
     while True:
         done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        failed: BaseException | None = None
-        for run in done:
-            failed = run.exception()
-            if failed is None:
-                return run
-            if not isinstance(failed, Setback) or not failed.failure.retryable:
-                raise failed
-        if not waiting and failed is not None:
-            raise failed
+        won = next((run for run in done if run.exception() is None), None)
+        if won is not None:
+            return won
+        try:
+            for run in done:
+                failed = run.exception()
+                if not isinstance(failed, Setback) or not failed.failure.retryable or not waiting:
+                    run.result()  # raises it
+        finally:
+            del done, run, failed  # as above
 
 
 async def _over(runs: Runs) -> None:
