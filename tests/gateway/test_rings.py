@@ -6,9 +6,9 @@ import socket
 from pathlib import Path
 
 from tests.faultd import Reset, Send, Wait
-from tests.gateway.door import DIALECTS, asked
+from tests.gateway.door import DIALECTS, Asked, asked
 from tests.gateway.faulty import failing
-from tests.gateway.house import running
+from tests.gateway.house import Caller, running, until
 from tests.gateway.stage import ENV, Catalogue, Stage, stream_bytes
 
 HOOK = Path(__file__).with_name("rings")
@@ -32,6 +32,7 @@ def test_requests_leave_no_rings(stage: Stage, tmp_path: Path) -> None:
         with running(
             tmp_path / "house", catalogue.text, **ENV, PYTHONPATH=path, RINGS_TOLD_IN=str(told)
         ) as house:
+            keeper = house.caller("keeper", content="conversations")
             caller, hedger = house.caller(), house.caller("hedger", hedge=True)
             for at in DIALECTS:
                 for dialect in DIALECTS:
@@ -47,6 +48,18 @@ def test_requests_leave_no_rings(stage: Stage, tmp_path: Path) -> None:
                     stage.always(f"pair-{at}-model.{name}", Wait(0.1), *failing(500)(at))
                 ask = asked(at, f"pair-{at}")  # the second is called beside the first, and both fail
                 assert hedger.door.send(ask, x_passerelle_hedge="1").status != 200
+                answered_in_the_background(keeper, f"m-{at}")
             assert house.gateway.stop() == 0
     (file,) = told.iterdir()
     assert json.loads(file.read_text()) == {}
+
+
+def answered_in_the_background(keeper: Caller, model: str) -> None:
+    """Whole and streamed; a stream is read to its end."""
+    said = {"model": model, "input": "?", "background": True}
+    for stream in (True, False):
+        ask = Asked("/v1/responses", json.dumps({**said, "stream": stream}).encode())
+        made = keeper.door.send(ask)
+        assert made.status == 200
+    where = f"/v1/responses/{made.json['id']}"
+    until(lambda: keeper.door.get(where).json["status"] == "completed", "it is answered")

@@ -37,6 +37,9 @@ _TARGET = PathTarget("chat")
 _wishes = msgspec.json.Decoder(Wishes)
 
 
+_Keeps = Callable[[Events], Awaitable[bool]]
+
+
 class Run:
     """One response being made."""
 
@@ -64,7 +67,7 @@ class Run:
         self._clock = clock
         self._jitter = jitter
         self._attempts = attempts
-        self._events = _Log(max(1, one.events), self._keep, self.leave)
+        self._events = _Log(max(1, one.events))
 
     def leave(self) -> None:
         """Stop: what was begun settles as cancelled."""
@@ -113,7 +116,7 @@ class Run:
             await asyncio.sleep(min(wait_s, left_s))
         if delivery.chunks is None:
             return delivery.body
-        return await self._events.gather(delivery.chunks)
+        return await self._events.gather(delivery.chunks, self._keep, self.leave)
 
     async def _request(self) -> Ask:
         """The request as the road takes it now. Raises `ProblemError`."""
@@ -190,25 +193,21 @@ class Run:
 class _Log:
     """The events of a run, numbered, kept in groups while they come."""
 
-    def __init__(
-        self, number: int, keep: Callable[[Events], Awaitable[bool]], lost: Callable[[], None]
-    ) -> None:
-        """`number`: of the next event. `keep` says whether the response is still ours, `lost` is called when
-        it is not.
-        """
-        self._keep = keep
-        self._lost = lost
+    def __init__(self, number: int) -> None:
+        """`number`: of the next event."""
         self._numbering = words.Numbering(number)
         self._held = bytearray()
         self._first = self._numbering.number
         self._some = asyncio.Event()
         self._over = False
 
-    async def gather(self, chunks: AsyncGenerator[bytes, None]) -> bytes:
-        """Take the stream to its end; the response object it ended with. Raises `ProblemError` where it has
-        none.
+    async def gather(
+        self, chunks: AsyncGenerator[bytes, None], keep: _Keeps, lost: Callable[[], None]
+    ) -> bytes:
+        """Take the stream to its end; the response object it ended with. `keep` says whether the response is
+        still ours, `lost` is called when it is not. Raises `ProblemError` where the stream has no end.
         """
-        teller = asyncio.create_task(self._tell())
+        teller = asyncio.create_task(self._tell(keep, lost))
         try:
             async for chunk in chunks:
                 self._held += self._numbering.take(chunk)
@@ -230,7 +229,7 @@ class _Log:
             self._numbering.number = number
         return self._taken()
 
-    async def _tell(self) -> None:
+    async def _tell(self, keep: _Keeps, lost: Callable[[], None]) -> None:
         """Keep what there is, now and then, until the stream is over: its last events go with its end."""
         while True:
             await self._some.wait()
@@ -242,8 +241,8 @@ class _Log:
             if events is None:
                 continue
             try:
-                if not await self._keep(events):
-                    self._lost()
+                if not await keep(events):
+                    lost()
                     return
             except StoreUnavailable:  # they wait in memory for as long as we are here
                 self._held[:0] = events.body

@@ -127,4 +127,5 @@ class BackgroundRunner:
             self._resting[name] = self._clock.monotonic_s() + _REST_S
         finally:
             self._running.pop(name, None)
+            run.task = None  # which holds this frame, and so the run
             self._lookout.wake()
