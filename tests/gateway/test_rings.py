@@ -48,6 +48,9 @@ def test_requests_leave_no_rings(stage: Stage, tmp_path: Path) -> None:
                     stage.always(f"pair-{at}-model.{name}", Wait(0.1), *failing(500)(at))
                 ask = asked(at, f"pair-{at}")  # the second is called beside the first, and both fail
                 assert hedger.door.send(ask, x_passerelle_hedge="1").status != 200
+                ask = asked(at, f"m-{at}")  # sent again, where answers are not kept
+                first, again = [caller.door.send(ask, idempotency_key=f"of-{at}") for _ in range(2)]
+                assert first.status == 200 != again.status
                 answered_in_the_background(keeper, f"m-{at}")
             assert house.gateway.stop() == 0
     (file,) = told.iterdir()

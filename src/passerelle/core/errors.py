@@ -109,10 +109,10 @@ class PasserelleError(Exception):
 class ProblemError(PasserelleError):
     """Ends a request with a `Problem` said in the caller's dialect."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, receipt_id: str | None = None) -> None:
         super().__init__(problem.message)
         self.problem = problem
-        self.receipt_id: str | None = None
+        self.receipt_id = receipt_id
         """The receipt of the request that ended so, once it has one."""
 
 

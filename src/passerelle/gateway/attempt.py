@@ -187,7 +187,7 @@ class Engine:
             await asyncio.sleep(0)
         by_id, now_s = generation.catalog.by_id, self._clock.monotonic_s()
         full: Full | None = None
-        unfit: UnfitError | None = None
+        unfit: Problem | None = None
         while True:
             ahead = tour.ahead(failure)
             stop = None
@@ -221,7 +221,7 @@ class Engine:
             try:
                 outbound = encode_for(trip, deployment)
             except UnfitError as error:  # what one model cannot do, the next may
-                unfit = error.with_traceback(None)  # which holds this frame, and so it
+                unfit = error.problem  # not the error: it holds this frame, and a ring would be left
                 self._vitals.left(deployment.id, probing=probing)
                 if ticket is not None:
                     ticket.vacate()
@@ -433,12 +433,12 @@ class Engine:
         reply.set_deadline(asyncio.get_running_loop().time() + limit_s)
 
 
-def _nowhere(trip: Trip, failure: Failure | None, full: Full | None, unfit: UnfitError | None) -> Problem:
+def _nowhere(trip: Trip, failure: Failure | None, full: Full | None, unfit: Problem | None) -> Problem:
     """What to tell the caller when the tour is over."""
     if failure is not None:
         return failure.problem
     if unfit is not None and full is None:
-        return unfit.problem
+        return unfit
     if full is None:
         return Problem("upstream_timeout", "No time was left to call a provider.")
     return Problem(

@@ -82,6 +82,6 @@ async def read_form(
         if not parser.over:
             raise FormError("it ends before its closing boundary")
     except (FormError, UnicodeDecodeError) as error:
-        said = error if isinstance(error, FormError) else "a field is not UTF-8"
+        said = str(error) if isinstance(error, FormError) else "a field is not UTF-8"
         raise invalid(f"The body is no well-formed `multipart/form-data`: {said}; send it anew.") from error
     return Form(tuple(fields))

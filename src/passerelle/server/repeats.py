@@ -154,7 +154,7 @@ class Repeats:
                 )
             )
         if before.answer is None or not self._may_keep(arrival):
-            error = ProblemError(
+            raise ProblemError(
                 Problem(
                     "conflict",
                     f"The request with this `Idempotency-Key` was answered: receipt `{before.receipt_id}`. "
@@ -164,10 +164,9 @@ class Repeats:
                     code="idempotency_key_answered",
                     status=409,
                     headers=(("x-should-retry", "false"),),
-                )
+                ),
+                before.receipt_id,
             )
-            error.receipt_id = before.receipt_id
-            raise error
         kept = _decode(before.answer)
         headers = [*kept.headers, (b"idempotent-replayed", b"true")]
         if kept.stream:

@@ -170,7 +170,10 @@ class Journal:
         self._wake(waiter is not None)
         if failure is not None:
             self._note_failure(failure, len(payload))
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure  # it holds this frame: a ring for each request, while the disk is full
 
     # --- the writer's side
 

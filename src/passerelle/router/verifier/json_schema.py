@@ -191,11 +191,11 @@ class _Check:
                 if self.left < 0:
                     raise
                 self.spend(depth)  # it came up from below
-                unsure = error
+                unsure = str(error)
             if count >= enough:
                 return count
         if unsure is not None:
-            raise unsure
+            raise UndecidedError(unsure)
         return count
 
     def not_(self, said: Any, value: Any, schema: dict[str, Any], depth: int) -> Fault | None:

@@ -52,12 +52,12 @@ def _calls(request: Request, calls: tuple[Call, ...]) -> Verdict:
         try:
             found = None if tool.parameters is None else fault(tool.parameters, value)
         except UndecidedError as error:
-            unsure = error
+            unsure = str(error)
             continue
         if found is not None:
             return Verdict(False, f"the arguments of a call do not meet the tool's schema: {_told(found)}")
     if unsure is not None:
-        raise unsure
+        raise UndecidedError(unsure)
     one_or_more = "one tool is called" if len(calls) == 1 else f"{len(calls)} tools are called"
     return Verdict(True, f"{one_or_more} as declared", tells=tells)
 

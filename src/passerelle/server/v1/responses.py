@@ -105,9 +105,7 @@ class Responses:
             body = compaction.compacted(whole, delivery.body, tail, created_s=created_s)
         if body is None:
             told = "The model wrote no whole summary; ask again, or name another model."
-            error = ProblemError(Problem("upstream_error", told))
-            error.receipt_id = arrival.receipt_id
-            raise error
+            raise ProblemError(Problem("upstream_error", told), arrival.receipt_id)
         await send_whole(arrival, 200, body, delivery.headers, generation=delivery.generation)
 
     # --- read
