@@ -17,6 +17,7 @@ class Ending:
     def __init__(self) -> None:
         self._held = b""
         self._at: int | None = 0
+        """The watcher's progress when the last was held back; None when nothing is any more."""
 
     def hold(self, frame: bytes, progress: int) -> bytes:
         """What goes on to the caller now that `frame` has come, after the reason and before the end.

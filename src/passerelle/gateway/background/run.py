@@ -35,8 +35,6 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 _STORE_AGAIN_S = 1.0
 _TARGET = PathTarget("chat")
 _wishes = msgspec.json.Decoder(Wishes)
-
-
 _Keeps = Callable[[Events], Awaitable[bool]]
 
 
