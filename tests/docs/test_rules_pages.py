@@ -10,6 +10,7 @@ from passerelle.gateway.charts import TALKS
 from passerelle.gateway.estimate import BYTES_PER_TOKEN, EXPECTED_OUTPUT_TOKENS
 from passerelle.gateway.judgement import PRIOR_WIDTH
 from passerelle.gateway.tour import LONGEST_PAUSE_S, MOST_ATTEMPTS
+from passerelle.gateway.vitals import PATIENT_EVERY
 from passerelle.policy.rules import Demands
 from passerelle.router import affinity, cost
 from passerelle.router.health import CIRCUIT_OF, CIRCUITS, LONGEST_TOLD_S, Rules
@@ -91,6 +92,8 @@ def test_the_circuits_and_figures_of_health_are_those_of_the_code() -> None:
     assert f"for {health.open_s:g} s, then 20, 40 … up to {health.longest_open_s:g}" in text
     assert f"every {health.probe_every_s:g} s at the latest" in text
     assert health.probe_waits_s(60.0) == 4 * 60.0
+    assert PATIENT_EVERY == 8
+    assert "Each eighth has all its time" in text
     assert f"four times what is usual there, {health.probe_timeout_s:g} s at least" in text
     assert f"until then, {LONGEST_TOLD_S / 60:g} minutes at most" in text
     assert health.throttle_s == 120

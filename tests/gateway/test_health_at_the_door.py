@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.faultd import Hang, Send, Until, answer
+from tests.faultd import Hang, Send, Until, answer, chunked_head
 from tests.gateway.door import Answer, asked
 from tests.gateway.faulty import failing
 from tests.gateway.house import Caller, House, running, until
@@ -23,6 +23,9 @@ HEALTH = [
 BACK_S = 0.6 * 2 + 2.0
 """By when a place is back: tried out at least every 0.6 s, and a busy machine's time."""
 DOWN = failing(500)("openai_chat")
+HEAD = chunked_head()
+PATIENT = "deadlines = { headers_s = 300.0, first_content_s = 300.0, between_s = 300.0 }"
+"""Longer than a test may take: whoever waits for all of it fails."""
 
 
 class Pairs:
@@ -56,6 +59,14 @@ class Pairs:
         """The first place is down from now on."""
         self.stage.always(first.partition("/")[2], *DOWN)
 
+    def due(self, name: str, first: str) -> int:
+        """Have the first place fall, and be about to be tried out: how often it was asked until then."""
+        self.fell(first)
+        for _ in range(5):
+            self.place(name)
+        until(lambda: self.health(first)["state"] == "half-open", "it is time")
+        return len(self.stage.seen(first.partition("/")[2]))
+
     def rose(self, first: str) -> None:
         """The first place is well again."""
         self.stage.always(first.partition("/")[2], Send(answer(whole_body("openai_chat"))))
@@ -63,7 +74,7 @@ class Pairs:
 
 def catalogue(stage: Stage, pairs: int, health: list[str]) -> str:
     made = Catalogue([*Catalogue().lines, *health])
-    made.provider("a", "openai_chat", stage.url)
+    made.provider("a", "openai_chat", stage.url, PATIENT)
     made.provider("b", "openai_chat", stage.url)
     for number in range(1, pairs + 1):
         made.duo(f"m{number}", "a", "b")
@@ -151,11 +162,7 @@ def test_a_place_with_nothing_left_is_put_last_before_it_refuses(
 def test_one_request_tries_a_place_out_and_the_others_do_not_wait_for_it(pairs: Pairs) -> None:
     name, first, second = pairs.fresh()
     upstream = first.partition("/")[2]
-    pairs.fell(first)
-    for _ in range(5):
-        pairs.place(name)
-    until(lambda: pairs.health(first)["state"] == "half-open", "it is time")
-    over, before = pairs.stage.event(), len(pairs.stage.seen(upstream))
+    over, before = pairs.stage.event(), pairs.due(name, first)
     pairs.stage.always(upstream, Until(over), Send(answer(whole_body("openai_chat"))))
     with ThreadPoolExecutor(9) as pool:
         asks = [pool.submit(pairs.ask, name) for _ in range(9)]
@@ -167,20 +174,18 @@ def test_one_request_tries_a_place_out_and_the_others_do_not_wait_for_it(pairs: 
     assert pairs.health(first)["state"] == "healthy"
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_whoever_tries_a_silent_place_out_is_soon_served_elsewhere(pairs: Pairs, stream: bool) -> None:
+@pytest.mark.parametrize(("stream", "head"), [(False, b""), (False, HEAD), (True, b""), (True, HEAD)])
+def test_whoever_tries_a_silent_place_out_is_soon_served_elsewhere(
+    pairs: Pairs, stream: bool, head: bytes
+) -> None:
     name, first, second = pairs.fresh()
     upstream = first.partition("/")[2]
     ask = asked("openai_chat", name, stream=stream)
     assert pairs.caller.door.send(ask).headers["x-passerelle-deployment"] == first  # how long it takes there
-    pairs.fell(first)
-    for _ in range(5):
-        pairs.place(name)
-    until(lambda: pairs.health(first)["state"] == "half-open", "it is time")
-    before = len(pairs.stage.seen(upstream))
-    pairs.stage.always(upstream, Hang())
+    before = pairs.due(name, first)
+    pairs.stage.always(upstream, Send(head), Hang())
 
-    said = pairs.caller.door.send(ask)  # a place that is well is given 120 s, as long as this test
+    said = pairs.caller.door.send(ask)
 
     assert len(pairs.stage.seen(upstream)) == before + 1
     assert said.headers["x-passerelle-deployment"] == second
@@ -283,11 +288,7 @@ def test_what_one_worker_suffers_all_know_at_once(crowd: Pairs) -> None:
 def test_a_worker_that_is_killed_leaves_no_place_being_tried_out_for_ever(crowd: Pairs) -> None:
     name, first, _ = crowd.fresh()
     upstream = first.partition("/")[2]
-    crowd.fell(first)
-    for _ in range(5):
-        crowd.place(name)
-    until(lambda: crowd.health(first)["state"] == "half-open", "it is time")
-    before = len(crowd.stage.seen(upstream))
+    before = crowd.due(name, first)
     crowd.stage.always(upstream, Hang())
     with ThreadPoolExecutor(1) as pool:
         cut = pool.submit(crowd.ask, name)

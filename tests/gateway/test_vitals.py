@@ -122,6 +122,20 @@ def test_one_tries_it_out_and_whoever_leaves_makes_room(vitals: Vitals, clock: H
     assert seen(vitals).state == "healthy"
 
 
+def test_who_tries_it_out_waits_four_times_what_is_usual_and_each_eighth_as_ever(
+    vitals: Vitals, clock: Hand
+) -> None:
+    assert vitals.probe_waits_s("p/0", stream=True) is None  # nothing is known yet
+    for first_s in (0.2, 20.0):
+        vitals.succeeded(
+            "p/0", started_s=clock.now_s, taken_s=30.0, first_s=first_s, tokens=30, stream=first_s < 1
+        )
+    vitals.measure(POOL[:1])
+    assert [vitals.probe_waits_s("p/0", stream=True) for _ in range(6)] == [10.0] * 6
+    assert vitals.probe_waits_s("p/0", stream=False) is None  # the eighth
+    assert vitals.probe_waits_s("p/0", stream=False) == 80.0
+
+
 def test_an_answer_that_says_no_to_the_request_is_a_sign_of_life(vitals: Vitals, clock: Hand) -> None:
     fail(vitals, clock, times=5)
     clock.now_s += 13

@@ -238,9 +238,10 @@ class Engine:
             raise
         leg.probing = probing
         if probing and tour.others:
-            waits_s = self._vitals.probe_waits_s(deployment.id, stream=trip.envelope.stream)
+            stream = trip.envelope.stream
+            waits_s = self._vitals.probe_waits_s(deployment.id, stream=stream)
             if waits_s is not None:
-                leg.deadlines = leg.deadlines.begun_within(waits_s)
+                leg.deadlines = leg.deadlines.begun_within(waits_s, stream=stream)
         return leg
 
     async def _begin(self, trip: Trip, deployment: Deployment, outbound: Outbound) -> Leg:

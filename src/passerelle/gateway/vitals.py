@@ -27,6 +27,8 @@ _WINDOW_BUCKETS = 6
 _RETRY_BUCKETS = 4
 _SHARE_HOLDS_S = 0.2
 """How long a throttle's share is not computed anew."""
+PATIENT_EVERY = 8
+"""Of the requests that try a place out, one in so many has all the time of a place that is well."""
 _DEFAULTS = Rules()
 _ASKED_BOUND = 10_000
 """(tenant, deployment) pairs counted before they are folded, come the second or not."""
@@ -39,11 +41,16 @@ _ALARM_AGAIN_S = 300.0
 class _Pulse:
     """What this worker counted of a deployment since the last fold."""
 
-    __slots__ = ("ok", "slot", "stream_s", "streams", "taken_s", "tokens", "troubled_at", "whole_s", "wholes")
+    __slots__ = (
+        "ok", "probes", "slot", "stream_s", "streams", "taken_s", "tokens", "troubled_at", "whole_s",
+        "wholes",
+    )  # fmt: skip
 
     def __init__(self, slot: int, troubled_at: int) -> None:
         self.slot = slot
         self.troubled_at = troubled_at
+        self.probes = 0
+        """Since this worker began."""
         self.clear()
 
     def clear(self) -> None:
@@ -151,8 +158,14 @@ class Vitals:
         return probing
 
     def probe_waits_s(self, deployment: str, *, stream: bool) -> float | None:
-        """See `Rules.probe_waits_s`; None where it is not known how long answers take there."""
-        first_s, whole_s, _ = self._charts.paces(self._charts.slot(deployment))
+        """See `Rules.probe_waits_s`. None where it is not known how long answers take there, and for each
+        eighth: a place that became slower would never be returned to otherwise.
+        """
+        pulse = self._pulse(deployment)
+        pulse.probes += 1
+        if pulse.probes % PATIENT_EVERY == 0:
+            return None
+        first_s, whole_s, _ = self._charts.paces(pulse.slot)
         usual_s = first_s if stream else whole_s
         return self.rules.probe_waits_s(usual_s) if usual_s else None
 

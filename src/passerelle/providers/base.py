@@ -35,12 +35,15 @@ class Deadlines(msgspec.Struct, frozen=True):
     total_s: float = 600.0
     """From the start of the request, all attempts together."""
 
-    def begun_within(self, limit_s: float) -> "Deadlines":
-        """The same for a call whose answer must begin within `limit_s`."""
+    def begun_within(self, limit_s: float, *, stream: bool) -> "Deadlines":
+        """The same for a call whose answer must begin within `limit_s`: an answer that is no stream comes
+        whole, so that its head alone is no beginning.
+        """
         return msgspec.structs.replace(
             self,
             headers_s=min(self.headers_s, limit_s),
             first_content_s=min(self.first_content_s, limit_s),
+            between_s=self.between_s if stream else min(self.between_s, limit_s),
         )
 
 
